@@ -1,0 +1,69 @@
+"""Network widths read from tensor shapes, so that a test model, the built-in nano and the 6B load through the same code.
+
+What no shape tells is a default of the config classes: norm epsilons, rope bases, the latent's scale and shift.
+"""
+
+import re
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from ..config import DiTConfig, TextConfig, VAEConfig
+
+State = Mapping[str, Tensor]
+
+
+def dit_config(state: State) -> DiTConfig:
+    """Widths of a diffusion transformer in our own layout."""
+    dim, patch_dim = state["x_embedder.weight"].shape
+    time_hidden_dim, _ = state["t_embedder.mlp.0.weight"].shape
+    return DiTConfig(
+        dim=dim,
+        n_layers=count(state, "layers"),
+        n_refiner_layers=count(state, "noise_refiner"),
+        n_heads=dim // len(state["layers.0.attention.q_norm.weight"]),
+        ffn_dim=len(state["layers.0.feed_forward.w1.weight"]),
+        cap_feat_dim=len(state["cap_embedder.0.weight"]),
+        time_hidden_dim=time_hidden_dim,
+        adaln_dim=len(state["t_embedder.mlp.2.weight"]),
+        in_channels=patch_dim // 4,
+    )
+
+
+def text_config(state: State) -> TextConfig:
+    """Widths of a Qwen3 decoder."""
+    vocab_size, dim = state["model.embed_tokens.weight"].shape
+    first = "model.layers.0."
+    head_dim = len(state[first + "self_attn.q_norm.weight"])
+    return TextConfig(
+        vocab_size=vocab_size,
+        dim=dim,
+        n_layers=count(state, "model.layers"),
+        n_heads=len(state[first + "self_attn.q_proj.weight"]) // head_dim,
+        n_kv_heads=len(state[first + "self_attn.k_proj.weight"]) // head_dim,
+        head_dim=head_dim,
+        ffn_dim=len(state[first + "mlp.gate_proj.weight"]),
+    )
+
+
+def vae_config(state: State) -> VAEConfig:
+    """Widths of an autoencoder in our own layout."""
+    return VAEConfig(
+        encoder_widths=_stage_widths(state, "encoder.down"),
+        decoder_widths=_stage_widths(state, "decoder.up"),
+        encoder_blocks=count(state, "encoder.down.0.block"),
+        decoder_blocks=count(state, "decoder.up.0.block"),
+        latent_channels=state["decoder.conv_in.weight"].shape[1],
+    )
+
+
+def count(state: State, prefix: str) -> int:
+    """How many numbered modules stand below a prefix."""
+    pattern = re.compile(re.escape(prefix) + r"\.(\d+)\.")
+    return len({match[1] for key in state if (match := pattern.match(key))})
+
+
+def _stage_widths(state: State, prefix: str) -> tuple[int, ...]:
+    return tuple(
+        len(state[f"{prefix}.{level}.block.0.conv1.weight"]) for level in range(count(state, prefix))
+    )

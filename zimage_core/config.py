@@ -1,0 +1,155 @@
+"""Frozen descriptions of the three networks; they check themselves, and every published number stands beside its source.
+
+Loaders never pick a preset: they read these fields from tensor shapes (`checkpoints.shapes`). The presets serve
+training, tests and memory plans.
+"""
+
+from dataclasses import dataclass
+
+SEQUENCE_MULTIPLE = (
+    32  # captions and images are padded to this many tokens with learned, attended pads (transformer config)
+)
+TIME_SCALE = 1000.0  # network time in [0, 1] enters the sinusoid as [0, 1000] (transformer config `t_scale`)
+TIME_FREQUENCIES = 128  # half of the 256-wide sinusoid
+MAX_CAPTION_TOKENS = 512  # the reference pipeline's `max_sequence_length`
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiTConfig:
+    """Widths of an S3-DiT. All but the last three fields can be read from a checkpoint's shapes."""
+
+    dim: int
+    n_layers: int
+    n_refiner_layers: int
+    n_heads: int
+    ffn_dim: int
+    cap_feat_dim: int
+    time_hidden_dim: int  # hidden width of the timestep MLP
+    adaln_dim: int  # width of the time vector that modulates every block
+    in_channels: int = 16
+    patch_size: int = 2
+    norm_eps: float = 1e-5  # every RMSNorm, q and k included
+    rope_theta: float = 256.0
+
+    def __post_init__(self) -> None:
+        if self.dim % self.n_heads:
+            raise ValueError(f"dim {self.dim} is not a multiple of n_heads {self.n_heads}")
+        if self.head_dim % 16:
+            raise ValueError(
+                f"head width {self.head_dim} must be a multiple of 16, so that rope splits it 1/4, 3/8, 3/8"
+            )
+
+    @property
+    def head_dim(self) -> int:
+        """Channels of one attention head."""
+        return self.dim // self.n_heads
+
+    @property
+    def axes_dims(self) -> tuple[int, int, int]:
+        """Head channels rotated by the sequence, row and column position: 32, 48, 48 of the released 128."""
+        quarter, three_eighths = self.head_dim // 4, self.head_dim * 3 // 8
+        return quarter, three_eighths, three_eighths
+
+    @property
+    def patch_dim(self) -> int:
+        """Values in one patch vector."""
+        return self.in_channels * self.patch_size**2
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextConfig:
+    """Widths of a Qwen3 decoder used as text encoder. `n_layers` counts the file's layers; the last one never runs."""
+
+    vocab_size: int
+    dim: int
+    n_layers: int
+    n_heads: int
+    n_kv_heads: int
+    head_dim: int
+    ffn_dim: int
+    norm_eps: float = 1e-6
+    rope_theta: float = 1e6
+
+    def __post_init__(self) -> None:
+        if self.n_layers < 2:
+            raise ValueError(f"a text encoder of {self.n_layers} layers has no second-to-last hidden state")
+        if self.n_heads % self.n_kv_heads:
+            raise ValueError(f"{self.n_heads} query heads do not share {self.n_kv_heads} key heads evenly")
+
+    @property
+    def n_layers_run(self) -> int:
+        """Layers behind `hidden_states[-2]`, the features Z-Image was trained on."""
+        return self.n_layers - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAEConfig:
+    """Widths of a FLUX-layout autoencoder, finest level first; each further level halves the picture."""
+
+    encoder_widths: tuple[int, ...]
+    decoder_widths: tuple[int, ...]
+    encoder_blocks: int = 2
+    decoder_blocks: int = 3
+    latent_channels: int = 16
+    scaling_factor: float = 0.3611  # vae/config.json
+    shift_factor: float = 0.1159
+
+    def __post_init__(self) -> None:
+        if len(self.encoder_widths) != len(self.decoder_widths):
+            raise ValueError(
+                f"encoder has {len(self.encoder_widths)} levels, decoder {len(self.decoder_widths)}"
+            )
+        for widths in (self.encoder_widths, self.decoder_widths):
+            if any(width % norm_groups(widths) for width in widths):
+                raise ValueError(
+                    f"widths {widths} do not divide into {norm_groups(widths)} normalisation groups"
+                )
+
+    @property
+    def downscale(self) -> int:
+        """Pixels per latent cell along each side: 8 for FLUX."""
+        return 2 ** (len(self.encoder_widths) - 1)
+
+
+def norm_groups(widths: tuple[int, ...]) -> int:
+    """GroupNorm groups, which no tensor shape tells: FLUX has 32 at width 128, and smaller siblings keep four channels a group."""
+    return max(1, widths[0] // 4)
+
+
+# Tongyi-MAI/Z-Image-Turbo, transformer/config.json; Turbo and base share it.
+TURBO = BASE = DiTConfig(
+    dim=3840,
+    n_layers=30,
+    n_refiner_layers=2,
+    n_heads=30,
+    ffn_dim=10240,  # int(dim / 3 * 8)
+    cap_feat_dim=2560,
+    time_hidden_dim=1024,
+    adaln_dim=256,
+)
+
+# Qwen/Qwen3-4B, config.json.
+QWEN3_4B = TextConfig(
+    vocab_size=151936, dim=2560, n_layers=36, n_heads=32, n_kv_heads=8, head_dim=128, ffn_dim=9728
+)
+
+# black-forest-labs/FLUX.1-schnell, ae.safetensors.
+FLUX_VAE = VAEConfig(encoder_widths=(128, 256, 512, 512), decoder_widths=(128, 256, 512, 512))
+
+# The built-in model: the same three networks made small enough to live in the repository (nano/README.md).
+NANO = DiTConfig(
+    dim=192,
+    n_layers=6,
+    n_refiner_layers=1,
+    n_heads=6,
+    ffn_dim=512,
+    cap_feat_dim=128,
+    time_hidden_dim=1024,
+    adaln_dim=192,
+)
+NANO_TEXT = TextConfig(
+    vocab_size=640, dim=128, n_layers=4, n_heads=4, n_kv_heads=2, head_dim=32, ffn_dim=384
+)
+NANO_VAE = VAEConfig(
+    encoder_widths=(24, 48, 48, 72), decoder_widths=(24, 48, 72, 72), encoder_blocks=1, decoder_blocks=2
+)

@@ -1,0 +1,43 @@
+"""How time and captions enter the network's width.
+
+Letters: b batch, n tokens, c caption feature width, d model width, t time vector width.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from .._shapes import Float
+from ..config import TIME_FREQUENCIES, TIME_SCALE
+from ..ops import TORCH, Factory, Ops
+
+
+def sinusoid(time: Float[Tensor, " b"]) -> Float[Tensor, "b 256"]:
+    """Cosines, then sines, of 1000·time at 128 geometric frequencies; float32, since 16 bits cannot tell times near 1 apart."""
+    steps = torch.arange(TIME_FREQUENCIES, dtype=torch.float32, device=time.device)
+    frequencies = torch.exp(-math.log(10000) * steps / TIME_FREQUENCIES)
+    angle = (time.float() * TIME_SCALE)[:, None] * frequencies  # (b, 128)
+    return torch.cat((angle.cos(), angle.sin()), dim=-1)
+
+
+class TimestepEmbedder(nn.Module):
+    """Network time in [0, 1] to the vector that modulates every block."""
+
+    def __init__(self, hidden: int, out: int, *, ops: Ops = TORCH, **factory: Factory) -> None:
+        super().__init__()
+        self.mlp = nn.Sequential(
+            ops.Linear(2 * TIME_FREQUENCIES, hidden, **factory), nn.SiLU(), ops.Linear(hidden, out, **factory)
+        )
+
+    def forward(self, time: Float[Tensor, " b"], dtype: torch.dtype) -> Float[Tensor, "b t"]:
+        return self.mlp(sinusoid(time).to(dtype))
+
+
+def caption_embedder(
+    config_width: int, dim: int, eps: float, *, ops: Ops = TORCH, **factory: Factory
+) -> nn.Sequential:
+    """RMSNorm and a linear map from text-encoder features to the model's width."""
+    return nn.Sequential(
+        ops.RMSNorm(config_width, eps=eps, **factory), ops.Linear(config_width, dim, **factory)
+    )

@@ -1,0 +1,104 @@
+"""`make nano`: trains the built-in model stage by stage, exports it, and judges it.
+
+Interrupt it at will; called again, it goes on where it stopped.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from ..config import NANO_TEXT
+from ..training import Ema, Progress
+from .recipe import (
+    AUTOENCODER,
+    TRANSFORMER,
+    build_tokenizer,
+    fresh_networks,
+    latent_bank,
+    picture_batch,
+    scale_latents,
+    train_autoencoder,
+    train_transformer,
+)
+from .scenes import training_scenes
+from .weights import FOLDER, PARTS
+
+LICENCE_NOTE = "Apache-2.0; trained from scratch on procedurally drawn pictures, see NOTICE"
+
+
+def follow(name: str, total: int, progress: Iterator[Progress]) -> None:
+    """Run a stage to its end behind a progress bar."""
+    smooth = 0.0
+    with tqdm(total=total, desc=name, unit="step", dynamic_ncols=True) as bar:
+        for state in progress:
+            smooth = state.loss if not smooth else 0.98 * smooth + 0.02 * state.loss
+            bar.update(state.step + 1 - bar.n)
+            bar.set_postfix(loss=f"{smooth:.4f}", grad=f"{state.grad_norm:.2f}", refresh=False)
+
+
+def export(network: nn.Module, file: Path, extra: dict[str, Tensor] | None = None) -> None:
+    """Write a network's weights as bfloat16."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        key: tensor.detach().to(torch.bfloat16).contiguous() for key, tensor in network.state_dict().items()
+    }
+    save_file({**tensors, **(extra or {})}, file, metadata={"model": "Z-Image nano", "license": LICENCE_NOTE})
+
+
+def unused_last_layer(network: nn.Module) -> dict[str, Tensor]:
+    """Zeros for the layer and the norm that Qwen3 files carry and Z-Image never runs, so that the layout is the published one."""
+    before = f"model.layers.{NANO_TEXT.n_layers_run - 1}."
+    last = f"model.layers.{NANO_TEXT.n_layers_run}."
+    layer = {
+        key.replace(before, last): torch.zeros_like(tensor, dtype=torch.bfloat16)
+        for key, tensor in network.state_dict().items()
+        if key.startswith(before)
+    }
+    return {**layer, "model.norm.weight": torch.ones(NANO_TEXT.dim, dtype=torch.bfloat16)}
+
+
+def make(folder: Path, weights: Path) -> None:
+    """All stages, from nothing to the weights folder."""
+    vae, networks = fresh_networks()
+    tokenizer = build_tokenizer(weights / PARTS["tokenizer"])
+    vae_ema = Ema(vae, AUTOENCODER.ema_decay)
+    follow("autoencoder", AUTOENCODER.steps, train_autoencoder(vae, vae_ema, folder / "autoencoder"))
+    with vae_ema.applied():
+        vae.to(memory_format=torch.contiguous_format)
+        scenes = training_scenes()[::9]
+        scale_latents(vae, picture_batch(scenes, list(range(len(scenes)))))
+        export(vae, weights / PARTS["vae"])
+        bank = latent_bank(vae, folder / "latents.safetensors")
+    ema = Ema(networks, TRANSFORMER.ema_decay)
+    follow(
+        "transformer",
+        TRANSFORMER.steps,
+        train_transformer(networks, tokenizer, bank, ema, folder / "transformer"),
+    )
+    with ema.applied():
+        export(networks["dit"], weights / PARTS["dit"])
+        export(networks["text"], weights / PARTS["text_encoder"], unused_last_layer(networks["text"]))
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m zimage_core.nano.make", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "--folder", type=Path, default=Path("build/nano"), help="where training keeps its state"
+    )
+    parser.add_argument("--weights", type=Path, default=FOLDER, help="where the finished weights go")
+    parser.add_argument("--threads", type=int, default=2, help="processor threads to use")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    make(arguments.folder, arguments.weights)
+
+
+if __name__ == "__main__":
+    main()

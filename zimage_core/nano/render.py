@@ -1,0 +1,136 @@
+"""Draws a scene: four-fold supersampled polygons on simple grounds.
+
+A seed moves, scales, turns and tints the object a little; seed None draws it exactly as described.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from .scenes import COLOURS, COLUMNS, ROWS, SIZES, Scene
+
+SIDE = 64  # pixels
+SUPERSAMPLING = 4
+RING_HOLE = 0.55  # inner radius of a ring as a part of the outer
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where and how an object is drawn, in parts of the picture's side."""
+
+    x: float
+    y: float
+    radius: float
+    turn: float  # radians
+    colour: tuple[int, int, int]
+
+
+def place(scene: Scene, seed: int | None) -> Placement:
+    """The exact placement of a scene, or one jittered by a seed."""
+    x, y, radius, colour = COLUMNS[scene.column], ROWS[scene.row], SIZES[scene.size], COLOURS[scene.colour]
+    if seed is None:
+        return Placement(x=x, y=y, radius=radius, turn=0.0, colour=colour)
+    rng = np.random.default_rng(seed)
+    tint = rng.integers(-8, 9, 3)
+    return Placement(
+        x=x + rng.uniform(-0.025, 0.025),
+        y=y + rng.uniform(-0.025, 0.025),
+        radius=radius * rng.uniform(0.93, 1.07),
+        turn=rng.uniform(-0.08, 0.08),
+        colour=tuple(int(channel) for channel in np.clip(np.array(colour) + tint, 0, 255)),
+    )
+
+
+def render(scene: Scene, seed: int | None = None, side: int = SIDE) -> Image.Image:
+    """The picture of a scene, RGB."""
+    placement = place(scene, seed)
+    picture = ground(scene.ground, side).copy()
+    mask = draw_mask(scene.shape, placement.x, placement.y, placement.radius, placement.turn, side)
+    picture.paste(placement.colour, mask=mask)
+    return picture
+
+
+@cache
+def ground(name: str, side: int) -> Image.Image:
+    """A background without an object."""
+    down, across = (np.arange(side)[:, None] + 0.5) / side, (np.arange(side)[None, :] + 0.5) / side
+    flat = np.zeros((side, side))
+    match name:
+        case "white":
+            value = np.stack([flat + 250] * 3, -1)
+        case "black":
+            value = np.stack([flat + 12] * 3, -1)
+        case "grey":
+            value = np.stack([flat + 140] * 3, -1)
+        case "sky":
+            value = np.stack([150 + 80 * down + flat, 200 + 40 * down + flat, 250 + flat], -1)
+        case "stripes":
+            value = np.stack([np.where(np.floor(down * 8) % 2 == 0, 236, 196) + flat] * 3, -1)
+        case "checks":
+            value = np.stack(
+                [np.where((np.floor(down * 4) + np.floor(across * 4)) % 2 == 0, 105, 65) + flat] * 3, -1
+            )
+        case _:
+            raise ValueError(f"no ground called {name}")
+    return Image.fromarray(value.round().astype(np.uint8))
+
+
+def draw_mask(shape: str, x: float, y: float, radius: float, turn: float, side: int) -> Image.Image:
+    """How much of every pixel a shape covers, 0-255."""
+    large = side * SUPERSAMPLING
+    mask = Image.new("L", (large, large))
+    draw = ImageDraw.Draw(mask)
+    outline = [
+        (
+            large * (x + radius * (px * math.cos(turn) - py * math.sin(turn))),
+            large * (y + radius * (px * math.sin(turn) + py * math.cos(turn))),
+        )
+        for px, py in unit_outline(shape)
+    ]
+    draw.polygon(outline, fill=255)
+    if shape == "ring":
+        draw.ellipse(
+            [large * (centre + sign * radius * RING_HOLE) for sign in (-1, 1) for centre in (x, y)], fill=0
+        )
+    return mask.reduce(SUPERSAMPLING)
+
+
+@cache
+def unit_outline(shape: str) -> tuple[Point, ...]:
+    """A shape's outline around the origin, radius about 1, y pointing down."""
+    match shape:
+        case "circle" | "ring":
+            return tuple(on_circle(step / 48) for step in range(48))
+        case "square":
+            return ((-0.85, -0.85), (0.85, -0.85), (0.85, 0.85), (-0.85, 0.85))
+        case "triangle":
+            return tuple((px * 1.1, py * 1.1 + 0.2) for px, py in (on_circle(step / 3) for step in range(3)))
+        case "star":
+            return tuple(on_circle(step / 10, 1.15 if step % 2 == 0 else 0.46) for step in range(10))
+        case "heart":
+            return tuple(heart_point(step / 48) for step in range(48))
+        case _:
+            raise ValueError(f"no shape called {shape}")
+
+
+def on_circle(part: float, radius: float = 1.0) -> Point:
+    """The point a part of the way around, clockwise from the top."""
+    return radius * math.sin(2 * math.pi * part), -radius * math.cos(2 * math.pi * part)
+
+
+def heart_point(part: float) -> Point:
+    """The classic parametric heart, scaled to radius about 1."""
+    angle = 2 * math.pi * part
+    height = 13 * math.cos(angle) - 5 * math.cos(2 * angle) - 2 * math.cos(3 * angle) - math.cos(4 * angle)
+    return math.sin(angle) ** 3, -(height + 2.5) / 15.5
+
+
+def pixels(picture: Image.Image) -> NDArray[np.float32]:
+    """A picture's channels as (h, w, 3) floats in [0, 1]."""
+    return np.asarray(picture.convert("RGB"), dtype=np.float32) / 255

@@ -1,0 +1,53 @@
+"""Classifier-free guidance on velocities.
+
+`cfg` has ComfyUI's meaning: 1 is off, and the reference pipeline's guidance_scale is one less.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .._shapes import Float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guidance:
+    """How strongly, and until when, the prompt pulls away from the negative prompt. The defaults change nothing."""
+
+    cfg: float = 1.0
+    normalization: float = (
+        0.0  # cap the guided velocity's norm at this multiple of the unguided one; 0 = no cap
+    )
+    truncation: float = 1.0  # guide only while network time 1 − sigma is at most this; 1 = always
+
+    def __post_init__(self) -> None:
+        if self.cfg < 1:
+            raise ValueError(f"cfg must be at least 1 (1 = no guidance), not {self.cfg}")
+        if self.normalization < 0:
+            raise ValueError(
+                f"cfg normalization must be 0 (off) or a positive multiple, not {self.normalization}"
+            )
+
+    def is_active(self, sigma: float) -> bool:
+        """Whether this noise level needs the negative prompt's velocity at all."""
+        return self.cfg > 1 and 1 - sigma <= self.truncation
+
+    def __call__(
+        self, positive: Float[Tensor, "b c h w"], negative: Float[Tensor, "b c h w"]
+    ) -> Float[Tensor, "b c h w"]:
+        """The guided velocity, in float32."""
+        positive, negative = positive.float(), negative.float()
+        guided = positive + (self.cfg - 1) * (positive - negative)
+        if not self.normalization:
+            return guided
+        limit, length = self.normalization * norm(positive), norm(guided)
+        return torch.where(length > limit, guided * (limit / length), guided)
+
+
+UNGUIDED = Guidance()
+
+
+def norm(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 1 1"]:
+    """Euclidean length of each item over all its elements."""
+    return torch.linalg.vector_norm(x, dim=(1, 2, 3), keepdim=True)

@@ -1,0 +1,33 @@
+"""Noise levels of a run.
+
+One convention throughout: sigma in [0, 1], 1 = pure noise; a noisy latent is (1 − sigma)·picture + sigma·noise.
+"""
+
+import torch
+from torch import Tensor
+
+from .._shapes import Float
+
+
+def shift_sigma(u: Float[Tensor, " n"], shift: float) -> Float[Tensor, " n"]:
+    """Bend uniform levels toward noise: shift·u / (1 + (shift − 1)·u); 1 leaves them as they are."""
+    return shift * u / (1 + (shift - 1) * u)
+
+
+def shifted_schedule(steps: int, shift: float, strength: float = 1.0) -> Float[Tensor, " n"]:
+    """The static-shift schedule: `steps` levels of linspace(1, 0), shifted, then a final 0 (scheduler/scheduler_config.json).
+
+    It does not depend on resolution. `strength` in [0, 1] keeps the last part of it, for pictures that start from another:
+    0.6 of 8 steps runs the last 5, as the reference image-to-image pipeline counts; 0 runs none.
+    """
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, not {steps}")
+    if not shift > 0:
+        raise ValueError(
+            f"shift must be positive, not {shift}: 3 is Turbo's, 6 the base model's, 1 means none"
+        )
+    if not 0 <= strength <= 1:
+        raise ValueError(f"strength must lie between 0 (keep the picture) and 1 (ignore it), not {strength}")
+    sigmas = shift_sigma(torch.linspace(1, 0, steps + 1), shift)
+    first = int(max(steps - min(steps * strength, steps), 0))
+    return sigmas[first:]

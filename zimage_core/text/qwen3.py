@@ -1,0 +1,128 @@
+"""Qwen3 as Z-Image's reader of prompts: every decoder layer but the last, and no final norm.
+
+Letters: b batch, n tokens, d width, h query heads, g key heads, e head width, m = e/2 rotated pairs.
+
+Attribute names are the published keys (`model.layers.0.self_attn.q_proj.weight`). The features are transformers'
+`hidden_states[-2]`; they carry very large outlier channels, so never store them as float16.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn.functional import silu
+from torch.nn.utils.rnn import pad_sequence
+
+from .._shapes import Float, Int
+from ..attention import Attention, attention
+from ..config import TextConfig
+from ..ops import TORCH, Factory, Ops
+
+Turn = tuple[Float[Tensor, "n 1 m"], Float[Tensor, "n 1 m"]]  # cosines and sines
+
+
+class Qwen3(nn.Module):
+    """Token ids to the features the diffusion transformer was trained on."""
+
+    def __init__(self, config: TextConfig, *, ops: Ops = TORCH, **factory: Factory) -> None:
+        super().__init__()
+        self.config = config
+        self.model = nn.ModuleDict(
+            {
+                "embed_tokens": ops.Embedding(config.vocab_size, config.dim, **factory),
+                "layers": nn.ModuleList(
+                    Layer(config, ops=ops, **factory) for _ in range(config.n_layers_run)
+                ),
+            }
+        )
+
+    def encode(self, prompts: Sequence[Sequence[int]]) -> list[Float[Tensor, "n d"]]:
+        """Features of every prompt at its exact length.
+
+        Prompts run as one batch, short ones filled up on the right: attention is causal, so no real token sees the
+        filling and no mask is needed.
+        """
+        device = next(self.parameters()).device
+        ids = pad_sequence(
+            [torch.tensor(prompt, device=device) for prompt in prompts], batch_first=True
+        )  # (b, n)
+        features = self(self.embed(ids))
+        return [row[: len(prompt)] for row, prompt in zip(features, prompts, strict=True)]
+
+    def embed(self, ids: Int[Tensor, "b n"]) -> Float[Tensor, "b n d"]:
+        """Rows of the embedding table."""
+        return self.model["embed_tokens"](ids)
+
+    def forward(self, x: Float[Tensor, "b n d"], attend: Attention = attention) -> Float[Tensor, "b n d"]:
+        """The residual stream that would enter the last layer."""
+        turn = rope(x.shape[1], self.config.head_dim, self.config.rope_theta, x.device)
+        for layer in self.model["layers"]:
+            x = layer(x, turn, attend)
+        return x
+
+
+class Layer(nn.Module):
+    """Pre-normed causal attention, then a pre-normed SwiGLU."""
+
+    def __init__(self, config: TextConfig, *, ops: Ops = TORCH, **factory: Factory) -> None:
+        super().__init__()
+        self.input_layernorm = ops.RMSNorm(config.dim, eps=config.norm_eps, **factory)
+        self.self_attn = SelfAttention(config, ops=ops, **factory)
+        self.post_attention_layernorm = ops.RMSNorm(config.dim, eps=config.norm_eps, **factory)
+        self.mlp = MLP(config, ops=ops, **factory)
+
+    def forward(self, x: Float[Tensor, "b n d"], turn: Turn, attend: Attention) -> Float[Tensor, "b n d"]:
+        x = x + self.self_attn(self.input_layernorm(x), turn, attend)
+        return x + self.mlp(self.post_attention_layernorm(x))
+
+
+class SelfAttention(nn.Module):
+    """Grouped-query attention with normed queries and keys."""
+
+    def __init__(self, config: TextConfig, *, ops: Ops = TORCH, **factory: Factory) -> None:
+        super().__init__()
+        wide, narrow = config.n_heads * config.head_dim, config.n_kv_heads * config.head_dim
+        self.head_dim = config.head_dim
+        self.q_proj = ops.Linear(config.dim, wide, bias=False, **factory)
+        self.k_proj = ops.Linear(config.dim, narrow, bias=False, **factory)
+        self.v_proj = ops.Linear(config.dim, narrow, bias=False, **factory)
+        self.o_proj = ops.Linear(wide, config.dim, bias=False, **factory)
+        self.q_norm = ops.RMSNorm(config.head_dim, eps=config.norm_eps, **factory)
+        self.k_norm = ops.RMSNorm(config.head_dim, eps=config.norm_eps, **factory)
+
+    def forward(self, x: Float[Tensor, "b n d"], turn: Turn, attend: Attention) -> Float[Tensor, "b n d"]:
+        q, k, v = (
+            rearrange(project(x), "b n (h e) -> b n h e", e=self.head_dim)
+            for project in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        q, k = rotate(self.q_norm(q), turn), rotate(self.k_norm(k), turn)
+        q, k, v = (rearrange(heads, "b n h e -> b h n e") for heads in (q, k, v))
+        return self.o_proj(attend(q, k, v, is_causal=True))
+
+
+class MLP(nn.Module):
+    """down(silu(gate x) · up x)."""
+
+    def __init__(self, config: TextConfig, *, ops: Ops = TORCH, **factory: Factory) -> None:
+        super().__init__()
+        self.gate_proj = ops.Linear(config.dim, config.ffn_dim, bias=False, **factory)
+        self.up_proj = ops.Linear(config.dim, config.ffn_dim, bias=False, **factory)
+        self.down_proj = ops.Linear(config.ffn_dim, config.dim, bias=False, **factory)
+
+    def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+        return self.down_proj(silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+def rope(length: int, head_dim: int, theta: float, device: torch.device) -> Turn:
+    """Cosines and sines of positions 0, 1, …; one angle for each pair (i, i + e/2)."""
+    frequencies = theta ** -(torch.arange(0, head_dim, 2, dtype=torch.float32, device=device) / head_dim)
+    angle = torch.arange(length, dtype=torch.float32, device=device)[:, None, None] * frequencies  # (n, 1, m)
+    return angle.cos(), angle.sin()
+
+
+def rotate(x: Float[Tensor, "b n h e"], turn: Turn) -> Float[Tensor, "b n h e"]:
+    """Turn the pairs (i, i + e/2) of every head; unlike the diffusion transformer's rope, pairs are half a head apart."""
+    cos, sin = turn
+    low, high = x.float().chunk(2, dim=-1)
+    return torch.cat((low * cos - high * sin, high * cos + low * sin), dim=-1).to(x.dtype)

@@ -1,0 +1,38 @@
+"""An exponential moving average of a module's parameters, which samples better than the last step does."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+
+class Ema:
+    """Averages `module`'s parameters; early on the average is short, so that it forgets the random start."""
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.module = module
+        self.decay = decay
+        self.average = {name: parameter.detach().clone() for name, parameter in module.named_parameters()}
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Move the average toward the parameters after training step `step`, counted from 0."""
+        weight = 1 - min(self.decay, (1 + step) / (10 + step))
+        for name, parameter in self.module.named_parameters():
+            self.average[name].lerp_(parameter, weight)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Inside, the module holds the average; afterwards its own parameters again, bit for bit."""
+        own = {name: parameter.detach().clone() for name, parameter in self.module.named_parameters()}
+        self._assign(self.average)
+        try:
+            yield
+        finally:
+            self._assign(own)
+
+    @torch.no_grad()
+    def _assign(self, values: dict[str, Tensor]) -> None:
+        for name, parameter in self.module.named_parameters():
+            parameter.copy_(values[name])

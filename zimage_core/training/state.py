@@ -1,0 +1,64 @@
+"""A run's state on disk: parameters, their average and the optimiser's moments in one safetensors file, never a pickle."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from .ema import Ema
+
+FILE = "state.safetensors"
+MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+def save_state(
+    folder: Path,
+    step: int,
+    module: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    ema: Ema,
+    recipe: dict[str, Any],
+) -> None:
+    """Write the state after `step` steps; the old file is replaced only when the new one is complete."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors: dict[str, Tensor] = {}
+    for name, parameter in module.named_parameters():
+        tensors[f"module.{name}"] = parameter.detach()
+        tensors[f"ema.{name}"] = ema.average[name]
+        for moment in MOMENTS:
+            if parameter in optimiser.state:
+                tensors[f"{moment}.{name}"] = optimiser.state[parameter][moment]
+    partial = folder / f"{FILE}.partial"
+    save_file(tensors, partial, metadata={"step": str(step), "recipe": json.dumps(recipe)})
+    partial.replace(folder / FILE)
+
+
+def load_state(
+    folder: Path, module: nn.Module, optimiser: torch.optim.Optimizer, ema: Ema, recipe: dict[str, Any]
+) -> int:
+    """Restore what `save_state` wrote and return the step to go on with: 0 where nothing was saved.
+
+    Raises ValueError if the folder holds the run of another recipe.
+    """
+    if not (folder / FILE).exists():
+        return 0
+    with safe_open(folder / FILE, framework="pt") as saved:
+        metadata = saved.metadata()
+        if json.loads(metadata["recipe"]) != json.loads(json.dumps(recipe)):
+            raise ValueError(
+                f"{folder} holds a run of another recipe; give this run its own folder, or delete that one"
+            )
+        step = int(metadata["step"])
+        with torch.no_grad():
+            for name, parameter in module.named_parameters():
+                parameter.copy_(saved.get_tensor(f"module.{name}"))
+                ema.average[name].copy_(saved.get_tensor(f"ema.{name}"))
+                optimiser.state[parameter] = {
+                    "step": torch.tensor(float(step)),
+                    **{moment: saved.get_tensor(f"{moment}.{name}") for moment in MOMENTS},
+                }
+    return step

@@ -1,0 +1,6 @@
+"""The FLUX autoencoder."""
+
+from .autoencoder import Autoencoder, Posterior
+from .tiling import decode_peak_bytes, decode_tiled, encode_tiled, fit_tile
+
+__all__ = ["Autoencoder", "Posterior", "decode_peak_bytes", "decode_tiled", "encode_tiled", "fit_tile"]

@@ -1,0 +1,196 @@
+"""The FLUX autoencoder: pictures to 16-channel latents an eighth of their side, and back.
+
+Letters: b batch, c channels, h w pixels or latent cells, z latent channels.
+
+Attribute names are the keys of `ae.safetensors`. Latents outside this file are in model space, scaled and shifted;
+`posterior` and `decoder` speak the raw space of the file, which is what ComfyUI's VAE socket carries.
+"""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, pad, silu
+
+from .._shapes import Float
+from ..attention import attention
+from ..config import VAEConfig, norm_groups
+from ..ops import TORCH, Factory, Ops
+
+
+class Posterior(NamedTuple):
+    """What the encoder knows of a picture's raw latent."""
+
+    mean: Float[Tensor, "b z h w"]
+    logvar: Float[Tensor, "b z h w"]
+
+
+class Autoencoder(nn.Module):
+    """Encodes pictures in [-1, 1] and decodes latents back to them."""
+
+    def __init__(self, config: VAEConfig, *, ops: Ops = TORCH, **factory: Factory) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config, ops=ops, **factory)
+        self.decoder = Decoder(config, ops=ops, **factory)
+
+    def posterior(self, picture: Float[Tensor, "b 3 H W"]) -> Posterior:
+        """Mean and log-variance of the raw latent; sides must be multiples of the downscale, 8 for FLUX."""
+        height, width = picture.shape[-2:]
+        if height % self.config.downscale or width % self.config.downscale or not height or not width:
+            raise ValueError(
+                f"a picture of {width}x{height} pixels cannot be encoded: crop or resize its sides to multiples of {self.config.downscale}"
+            )
+        return Posterior(*self.encoder(picture).chunk(2, dim=1))
+
+    def encode(self, picture: Float[Tensor, "b 3 H W"]) -> Float[Tensor, "b z h w"]:
+        """The model-space latent of a picture in [-1, 1]: the posterior's mean, shifted and scaled."""
+        return (self.posterior(picture).mean - self.config.shift_factor) * self.config.scaling_factor
+
+    def decode(self, latent: Float[Tensor, "b z h w"]) -> Float[Tensor, "b 3 H W"]:
+        """The picture of a model-space latent, nominally in [-1, 1]."""
+        return self.decoder(latent / self.config.scaling_factor + self.config.shift_factor)
+
+
+class Encoder(nn.Module):
+    """Picture to the 2z channels of the posterior."""
+
+    def __init__(self, config: VAEConfig, *, ops: Ops, **factory: Factory) -> None:
+        super().__init__()
+        widths = config.encoder_widths
+        groups = norm_groups(widths)
+        self.conv_in = ops.Conv2d(3, widths[0], 3, padding=1, **factory)
+        self.down = nn.ModuleList()
+        for level, (before, width) in enumerate(zip(widths[:1] + widths[:-1], widths, strict=True)):
+            stage = Stage(before, width, config.encoder_blocks, groups, ops=ops, **factory)
+            if level < len(widths) - 1:
+                stage.downsample = Downsample(width, ops=ops, **factory)
+            self.down.append(stage)
+        self.mid = Middle(widths[-1], groups, ops=ops, **factory)
+        self.norm_out = ops.GroupNorm(groups, widths[-1], eps=1e-6, **factory)
+        self.conv_out = ops.Conv2d(widths[-1], 2 * config.latent_channels, 3, padding=1, **factory)
+
+    def forward(self, x: Float[Tensor, "b 3 H W"]) -> Float[Tensor, "b 2z h w"]:
+        x = self.conv_in(x)
+        for stage in self.down:
+            x = stage(x)
+            if hasattr(stage, "downsample"):
+                x = stage.downsample(x)
+        return self.conv_out(silu(self.norm_out(self.mid(x))))
+
+
+class Decoder(nn.Module):
+    """Raw latent to picture. `up[0]` is the finest level, so the levels run backwards."""
+
+    def __init__(self, config: VAEConfig, *, ops: Ops, **factory: Factory) -> None:
+        super().__init__()
+        widths = config.decoder_widths
+        groups = norm_groups(widths)
+        self.conv_in = ops.Conv2d(config.latent_channels, widths[-1], 3, padding=1, **factory)
+        self.mid = Middle(widths[-1], groups, ops=ops, **factory)
+        self.up = nn.ModuleList()
+        for level, (before, width) in enumerate(zip(widths[1:] + widths[-1:], widths, strict=True)):
+            stage = Stage(before, width, config.decoder_blocks, groups, ops=ops, **factory)
+            if level > 0:
+                stage.upsample = Upsample(width, ops=ops, **factory)
+            self.up.append(stage)
+        self.norm_out = ops.GroupNorm(groups, widths[0], eps=1e-6, **factory)
+        self.conv_out = ops.Conv2d(widths[0], 3, 3, padding=1, **factory)
+
+    def forward(self, z: Float[Tensor, "b z h w"]) -> Float[Tensor, "b 3 H W"]:
+        x = self.mid(self.conv_in(z))
+        for stage in reversed(self.up):
+            x = stage(x)
+            if hasattr(stage, "upsample"):
+                x = stage.upsample(x)
+        return self.conv_out(silu(self.norm_out(x)))
+
+
+class Stage(nn.Module):
+    """The residual blocks of one resolution."""
+
+    def __init__(
+        self, before: int, width: int, n_blocks: int, groups: int, *, ops: Ops, **factory: Factory
+    ) -> None:
+        super().__init__()
+        widths = [before] + [width] * n_blocks
+        self.block = nn.ModuleList(
+            ResnetBlock(inside, outside, groups, ops=ops, **factory) for inside, outside in pairwise(widths)
+        )
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k h w"]:
+        for block in self.block:
+            x = block(x)
+        return x
+
+
+class ResnetBlock(nn.Module):
+    """Two normed 3x3 convolutions around a shortcut."""
+
+    def __init__(self, before: int, width: int, groups: int, *, ops: Ops, **factory: Factory) -> None:
+        super().__init__()
+        self.norm1 = ops.GroupNorm(groups, before, eps=1e-6, **factory)
+        self.conv1 = ops.Conv2d(before, width, 3, padding=1, **factory)
+        self.norm2 = ops.GroupNorm(groups, width, eps=1e-6, **factory)
+        self.conv2 = ops.Conv2d(width, width, 3, padding=1, **factory)
+        self.nin_shortcut = ops.Conv2d(before, width, 1, **factory) if before != width else nn.Identity()
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k h w"]:
+        h = self.conv1(silu(self.norm1(x)))
+        return self.nin_shortcut(x) + self.conv2(silu(self.norm2(h)))
+
+
+class Middle(nn.Module):
+    """Attention between two residual blocks at the coarsest level."""
+
+    def __init__(self, width: int, groups: int, *, ops: Ops, **factory: Factory) -> None:
+        super().__init__()
+        self.block_1 = ResnetBlock(width, width, groups, ops=ops, **factory)
+        self.attn_1 = AttentionBlock(width, groups, ops=ops, **factory)
+        self.block_2 = ResnetBlock(width, width, groups, ops=ops, **factory)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        return self.block_2(self.attn_1(self.block_1(x)))
+
+
+class AttentionBlock(nn.Module):
+    """Single-head attention over all cells, with 1x1 convolutions for matrices."""
+
+    def __init__(self, width: int, groups: int, *, ops: Ops, **factory: Factory) -> None:
+        super().__init__()
+        self.norm = ops.GroupNorm(groups, width, eps=1e-6, **factory)
+        self.q = ops.Conv2d(width, width, 1, **factory)
+        self.k = ops.Conv2d(width, width, 1, **factory)
+        self.v = ops.Conv2d(width, width, 1, **factory)
+        self.proj_out = ops.Conv2d(width, width, 1, **factory)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        normed = self.norm(x)
+        q, k, v = (
+            rearrange(project(normed), "b c h w -> b 1 (h w) c") for project in (self.q, self.k, self.v)
+        )
+        attended = rearrange(attention(q, k, v), "b (h w) c -> b c h w", h=x.shape[-2])
+        return x + self.proj_out(attended)
+
+
+class Downsample(nn.Module):
+    """Halves both sides; zeros are padded on the right and at the bottom only."""
+
+    def __init__(self, width: int, *, ops: Ops, **factory: Factory) -> None:
+        super().__init__()
+        self.conv = ops.Conv2d(width, width, 3, stride=2, **factory)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h/2 w/2"]:
+        return self.conv(pad(x, (0, 1, 0, 1)))
+
+
+class Upsample(nn.Module):
+    """Doubles both sides by repeating pixels, then convolves."""
+
+    def __init__(self, width: int, *, ops: Ops, **factory: Factory) -> None:
+        super().__init__()
+        self.conv = ops.Conv2d(width, width, 3, padding=1, **factory)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c 2h 2w"]:
+        return self.conv(interpolate(x, scale_factor=2.0, mode="nearest"))
