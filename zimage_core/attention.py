@@ -7,7 +7,7 @@ Networks take the function as an argument, so a host can put its own in place.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from einops import rearrange
 from torch import Tensor
@@ -16,6 +16,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from ._shapes import Float
 
 
+@runtime_checkable
 class Attention(Protocol):
     """softmax(q kᵀ / √e) v with the heads laid side by side; `is_causal` hides later keys."""
 

@@ -96,14 +96,10 @@ class VAEConfig:
 
     def __post_init__(self) -> None:
         if len(self.encoder_widths) != len(self.decoder_widths):
-            raise ValueError(
-                f"encoder has {len(self.encoder_widths)} levels, decoder {len(self.decoder_widths)}"
-            )
+            raise ValueError(f"encoder has {len(self.encoder_widths)} levels, decoder {len(self.decoder_widths)}")
         for widths in (self.encoder_widths, self.decoder_widths):
             if any(width % norm_groups(widths) for width in widths):
-                raise ValueError(
-                    f"widths {widths} do not divide into {norm_groups(widths)} normalisation groups"
-                )
+                raise ValueError(f"widths {widths} do not divide into {norm_groups(widths)} normalisation groups")
 
     @property
     def downscale(self) -> int:
@@ -129,9 +125,7 @@ TURBO = BASE = DiTConfig(
 )
 
 # Qwen/Qwen3-4B, config.json.
-QWEN3_4B = TextConfig(
-    vocab_size=151936, dim=2560, n_layers=36, n_heads=32, n_kv_heads=8, head_dim=128, ffn_dim=9728
-)
+QWEN3_4B = TextConfig(vocab_size=151936, dim=2560, n_layers=36, n_heads=32, n_kv_heads=8, head_dim=128, ffn_dim=9728)
 
 # black-forest-labs/FLUX.1-schnell, ae.safetensors.
 FLUX_VAE = VAEConfig(encoder_widths=(128, 256, 512, 512), decoder_widths=(128, 256, 512, 512))
@@ -147,9 +141,7 @@ NANO = DiTConfig(
     time_hidden_dim=1024,
     adaln_dim=192,
 )
-NANO_TEXT = TextConfig(
-    vocab_size=640, dim=128, n_layers=4, n_heads=4, n_kv_heads=2, head_dim=32, ffn_dim=384
-)
+NANO_TEXT = TextConfig(vocab_size=640, dim=128, n_layers=4, n_heads=4, n_kv_heads=2, head_dim=32, ffn_dim=384)
 NANO_VAE = VAEConfig(
     encoder_widths=(24, 48, 48, 72), decoder_widths=(24, 48, 72, 72), encoder_blocks=1, decoder_blocks=2
 )

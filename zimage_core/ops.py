@@ -5,7 +5,7 @@ through this one door; the network never knows.
 """
 
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 import torch
 from torch import nn
@@ -14,6 +14,7 @@ Factory = torch.device | torch.dtype | str | None
 """What layer constructors take beside their widths: `device` and `dtype`, passed on by every module."""
 
 
+@runtime_checkable
 class Ops(Protocol):
     """Layer constructors with `torch.nn`'s signatures; each also takes `device` and `dtype` by keyword."""
 

@@ -57,9 +57,7 @@ def check_complete(file: Path) -> None:
             )
         header = opened.read(length)
     try:
-        ends = [
-            entry["data_offsets"][1] for key, entry in json.loads(header).items() if key != "__metadata__"
-        ]
+        ends = [entry["data_offsets"][1] for key, entry in json.loads(header).items() if key != "__metadata__"]
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise CheckpointError(f"{file.name} has a damaged safetensors header; download it again") from error
     expected = 8 + length + max(ends, default=0)
@@ -84,9 +82,7 @@ def _shards(index: Path) -> list[Path]:
     try:
         names = sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(
-            f"{index.name} is not an index of safetensors shards; download it again"
-        ) from error
+        raise CheckpointError(f"{index.name} is not an index of safetensors shards; download it again") from error
     shards = [index.parent / Path(name).name for name in names]
     missing = [shard.name for shard in shards if not shard.exists()]
     if missing:

@@ -8,7 +8,7 @@ in order on the way in, and backwards on the way out.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from torch import Tensor
 State = Mapping[str, Tensor]
 
 
+@runtime_checkable
 class Rule(Protocol):
     """One reversible change to a state dict."""
 

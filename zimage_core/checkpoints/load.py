@@ -31,11 +31,7 @@ def load_text_encoder(source: Source, dtype: torch.dtype | None = None) -> Qwen3
     """The Qwen3 text encoder; the last layer and the final norm are never read into memory."""
     state = part_state(source, TEXT_ENCODER, "text_encoder")
     config = text_config(state)
-    used = {
-        key: tensor
-        for key, tensor in state.items()
-        if not key.startswith(f"model.layers.{config.n_layers_run}.")
-    }
+    used = {key: tensor for key, tensor in state.items() if not key.startswith(f"model.layers.{config.n_layers_run}.")}
     return assign(Qwen3(config, device="meta"), used, dtype, name_of(source))
 
 
@@ -50,9 +46,7 @@ def part_state(source: Source, part: Part, subfolder: str) -> dict[str, Tensor]:
     if isinstance(source, Mapping):
         return part.extract(source, name_of(source))
     path = Path(source)
-    return part.extract(
-        read_tensors(path / subfolder if (path / subfolder).is_dir() else path), name_of(source)
-    )
+    return part.extract(read_tensors(path / subfolder if (path / subfolder).is_dir() else path), name_of(source))
 
 
 def name_of(source: Source) -> str:
@@ -80,9 +74,7 @@ def check_fits(network: nn.Module, state: Mapping[str, Tensor], name: str) -> No
         ),
     )
     found = [
-        f"{len(keys)} {fault} ({', '.join(keys[:3])}{', …' if len(keys) > 3 else ''})"
-        for fault, keys in faults
-        if keys
+        f"{len(keys)} {fault} ({', '.join(keys[:3])}{', …' if len(keys) > 3 else ''})" for fault, keys in faults if keys
     ]
     if found:
         raise CheckpointError(

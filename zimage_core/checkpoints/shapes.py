@@ -64,6 +64,4 @@ def count(state: State, prefix: str) -> int:
 
 
 def _stage_widths(state: State, prefix: str) -> tuple[int, ...]:
-    return tuple(
-        len(state[f"{prefix}.{level}.block.0.conv1.weight"]) for level in range(count(state, prefix))
-    )
+    return tuple(len(state[f"{prefix}.{level}.block.0.conv1.weight"]) for level in range(count(state, prefix)))

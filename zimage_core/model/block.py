@@ -29,9 +29,7 @@ class Gains(NamedTuple):
 class Block(nn.Module):
     """One layer: sandwich-normed attention, then sandwich-normed SwiGLU, each scaled before and gated after."""
 
-    def __init__(
-        self, config: DiTConfig, *, is_modulated: bool = True, ops: Ops = TORCH, **factory: Factory
-    ) -> None:
+    def __init__(self, config: DiTConfig, *, is_modulated: bool = True, ops: Ops = TORCH, **factory: Factory) -> None:
         super().__init__()
         norm = {"eps": config.norm_eps, **factory}
         self.attention = SelfAttention(config, ops=ops, **factory)
@@ -69,9 +67,7 @@ class SelfAttention(nn.Module):
         self.q_norm = ops.RMSNorm(config.head_dim, eps=config.norm_eps, **factory)
         self.k_norm = ops.RMSNorm(config.head_dim, eps=config.norm_eps, **factory)
 
-    def forward(
-        self, x: Float[Tensor, "b n d"], rope: Rope, attend: Attention = attention
-    ) -> Float[Tensor, "b n d"]:
+    def forward(self, x: Float[Tensor, "b n d"], rope: Rope, attend: Attention = attention) -> Float[Tensor, "b n d"]:
         q, k, v = rearrange(self.qkv(x), "b n (three h e) -> three b n h e", three=3, h=self.n_heads)
         q, k = rotate(self.q_norm(q), rope), rotate(self.k_norm(k), rope)
         q, k, v = (rearrange(heads, "b n h e -> b h n e") for heads in (q, k, v))

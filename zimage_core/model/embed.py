@@ -34,10 +34,6 @@ class TimestepEmbedder(nn.Module):
         return self.mlp(sinusoid(time).to(dtype))
 
 
-def caption_embedder(
-    config_width: int, dim: int, eps: float, *, ops: Ops = TORCH, **factory: Factory
-) -> nn.Sequential:
+def caption_embedder(config_width: int, dim: int, eps: float, *, ops: Ops = TORCH, **factory: Factory) -> nn.Sequential:
     """RMSNorm and a linear map from text-encoder features to the model's width."""
-    return nn.Sequential(
-        ops.RMSNorm(config_width, eps=eps, **factory), ops.Linear(config_width, dim, **factory)
-    )
+    return nn.Sequential(ops.RMSNorm(config_width, eps=eps, **factory), ops.Linear(config_width, dim, **factory))

@@ -19,8 +19,7 @@ def rope_table(
 ) -> Float[Tensor, "1 n 1 m 2 2"]:
     """Rotation matrices in float32 for token positions; frequencies are formed in float64, as the reference does."""
     angles = [
-        position[:, None]
-        * theta ** -(torch.arange(0, dim, 2, dtype=torch.float64, device=positions.device) / dim)
+        position[:, None] * theta ** -(torch.arange(0, dim, 2, dtype=torch.float64, device=positions.device) / dim)
         for position, dim in zip(positions.double().unbind(-1), axes_dims, strict=True)
     ]
     angle = torch.cat(angles, dim=-1).float()  # (n, m)

@@ -1,6 +1,6 @@
 """S3-DiT, the Scalable Single-Stream Diffusion Transformer of Z-Image (arXiv 2511.22699).
 
-Letters: b batch, n tokens, d model width, h heads, e head width, t time vector width.
+Letters: b batch, c latent channels, H W latent cells, n m tokens, f caption features, d model width, t time vector width.
 
 Attribute names are the keys of the single-file
 checkpoints artists have on disk, so those load without a table. Captions, rope and pads of a run do not depend on the
@@ -9,7 +9,7 @@ latent: `prepare` computes them once, and `flow` turns them into the velocity fi
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +50,7 @@ class Condition(NamedTuple):
     joint_rope: Rope
 
 
+@runtime_checkable
 class RunBlock(Protocol):
     """Applies one block of a stage. A host passes its own to look at or replace blocks; `modulation` is for its eyes only."""
 
@@ -65,6 +66,7 @@ class RunBlock(Protocol):
     ) -> Tensor: ...
 
 
+@runtime_checkable
 class Velocity(Protocol):
     """The velocity field dx/dsigma at latents x and noise level sigma in [0, 1]."""
 
@@ -93,13 +95,9 @@ class S3DiT(nn.Module):
         factory = {"device": device, "dtype": dtype}
         self.config = config
         self.x_embedder = ops.Linear(config.patch_dim, config.dim, **factory)
-        self.cap_embedder = caption_embedder(
-            config.cap_feat_dim, config.dim, config.norm_eps, ops=ops, **factory
-        )
+        self.cap_embedder = caption_embedder(config.cap_feat_dim, config.dim, config.norm_eps, ops=ops, **factory)
         self.t_embedder = TimestepEmbedder(config.time_hidden_dim, config.adaln_dim, ops=ops, **factory)
-        self.noise_refiner = nn.ModuleList(
-            Block(config, ops=ops, **factory) for _ in range(config.n_refiner_layers)
-        )
+        self.noise_refiner = nn.ModuleList(Block(config, ops=ops, **factory) for _ in range(config.n_refiner_layers))
         self.context_refiner = nn.ModuleList(
             Block(config, is_modulated=False, ops=ops, **factory) for _ in range(config.n_refiner_layers)
         )
@@ -110,9 +108,9 @@ class S3DiT(nn.Module):
 
     def forward(
         self,
-        latents: Float[Tensor, "b c H W"] | Sequence[Float[Tensor, "c H W"]],
+        latents: Float[Tensor, "b c H W"] | Sequence[Float[Tensor, "c _ _"]],
         sigma: Float[Tensor, " b"],
-        captions: Sequence[Float[Tensor, "n c"]],
+        captions: Sequence[Float[Tensor, "_ f"]],
     ) -> Tensor | list[Tensor]:
         """Velocity noise − picture of every latent, in the form the latents came in.
 
@@ -124,7 +122,8 @@ class S3DiT(nn.Module):
             groups[padded_length(len(caption)), latent.shape].append(item)
         velocities: dict[int, Tensor] = {}
         for (_, shape), items in groups.items():
-            condition = self.prepare([captions[item] for item in items], (shape[-2], shape[-1]))
+            known = [captions[item].to(self.x_pad_token) for item in items]  # on the weights' device, in their type
+            condition = self.prepare(known, (shape[-2], shape[-1]))
             velocity = self.flow(condition)(torch.stack([latents[item] for item in items]), sigma[items])
             velocities.update(zip(items, velocity, strict=True))
         ordered = [velocities[item] for item in range(len(velocities))]
@@ -132,7 +131,7 @@ class S3DiT(nn.Module):
 
     def prepare(
         self,
-        captions: Sequence[Float[Tensor, "n c"]],
+        captions: Sequence[Float[Tensor, "_ f"]],
         latent_size: tuple[int, int],
         *,
         grid: Grid = UNIT_GRID,
@@ -151,9 +150,7 @@ class S3DiT(nn.Module):
             caption = run("context_refiner", index, block, caption, caption_rope, Gains(), None)
         return Condition(caption, size, image_rope, torch.cat((caption_rope, image_rope), dim=1))
 
-    def flow(
-        self, condition: Condition, sigmas: Iterable[float] = (), *, run: RunBlock = run_block
-    ) -> Velocity:
+    def flow(self, condition: Condition, sigmas: Iterable[float] = (), *, run: RunBlock = run_block) -> Velocity:
         """The velocity field of a prepared condition; the adaLN rows of a known schedule are computed here, once.
 
         This is the only place that knows the network's own conventions: its time is 1 − sigma, and it returns
@@ -193,9 +190,7 @@ class S3DiT(nn.Module):
         image = self.x_embedder(patchify(x, self.config.patch_size))  # (b, n, d)
         n_patches = image.shape[1]
         image = _pad(image, self.x_pad_token, condition.image_rope.shape[1])
-        for index, (block, gains) in enumerate(
-            zip(self.noise_refiner, modulation.noise_refiner, strict=True)
-        ):
+        for index, (block, gains) in enumerate(zip(self.noise_refiner, modulation.noise_refiner, strict=True)):
             image = run("noise_refiner", index, block, image, condition.image_rope, gains, modulation)
         joint = torch.cat((condition.caption.expand(len(image), -1, -1), image), dim=1)
         for index, (block, gains) in enumerate(zip(self.layers, modulation.layers, strict=True)):
@@ -204,7 +199,7 @@ class S3DiT(nn.Module):
         patches = self.final_layer(joint[:, start : start + n_patches], modulation.final)
         return unpatchify(patches, condition.size, self.config.patch_size)
 
-    def _embed_caption(self, features: Float[Tensor, "n c"]) -> Float[Tensor, "n d"]:
+    def _embed_caption(self, features: Float[Tensor, "n f"]) -> Float[Tensor, "m d"]:
         embedded = self.cap_embedder(features[None])
         return _pad(embedded, self.cap_pad_token, padded_length(len(features)))[0]
 

@@ -34,9 +34,7 @@ def patchify(latent: Float[Tensor, "b c H W"], patch: int) -> Float[Tensor, "b n
     return rearrange(latent, "b c (h p) (w q) -> b (h w) (p q c)", p=patch, q=patch)
 
 
-def unpatchify(
-    patches: Float[Tensor, "b n pqc"], size: tuple[int, int], patch: int
-) -> Float[Tensor, "b c H W"]:
+def unpatchify(patches: Float[Tensor, "b n pqc"], size: tuple[int, int], patch: int) -> Float[Tensor, "b c H W"]:
     """Inverse of `patchify`; `size` is the patch grid (h, w)."""
     h, w = size
     return rearrange(patches, "b (h w) (p q c) -> b c (h p) (w q)", h=h, w=w, p=patch, q=patch)

@@ -26,7 +26,7 @@ from .recipe import (
     train_transformer,
 )
 from .scenes import training_scenes
-from .weights import FOLDER, PARTS
+from .weights import DIT, FOLDER, TEXT_ENCODER, TOKENIZER, VAE
 
 LICENCE_NOTE = "Apache-2.0; trained from scratch on procedurally drawn pictures, see NOTICE"
 
@@ -44,9 +44,7 @@ def follow(name: str, total: int, progress: Iterator[Progress]) -> None:
 def export(network: nn.Module, file: Path, extra: dict[str, Tensor] | None = None) -> None:
     """Write a network's weights as bfloat16."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {
-        key: tensor.detach().to(torch.bfloat16).contiguous() for key, tensor in network.state_dict().items()
-    }
+    tensors = {key: tensor.detach().to(torch.bfloat16).contiguous() for key, tensor in network.state_dict().items()}
     save_file({**tensors, **(extra or {})}, file, metadata={"model": "Z-Image nano", "license": LICENCE_NOTE})
 
 
@@ -65,14 +63,14 @@ def unused_last_layer(network: nn.Module) -> dict[str, Tensor]:
 def make(folder: Path, weights: Path) -> None:
     """All stages, from nothing to the weights folder."""
     vae, networks = fresh_networks()
-    tokenizer = build_tokenizer(weights / PARTS["tokenizer"])
+    tokenizer = build_tokenizer(weights / TOKENIZER)
     vae_ema = Ema(vae, AUTOENCODER.ema_decay)
     follow("autoencoder", AUTOENCODER.steps, train_autoencoder(vae, vae_ema, folder / "autoencoder"))
     with vae_ema.applied():
         vae.to(memory_format=torch.contiguous_format)
         scenes = training_scenes()[::9]
         scale_latents(vae, picture_batch(scenes, list(range(len(scenes)))))
-        export(vae, weights / PARTS["vae"])
+        export(vae, weights / VAE)
         bank = latent_bank(vae, folder / "latents.safetensors")
     ema = Ema(networks, TRANSFORMER.ema_decay)
     follow(
@@ -81,18 +79,14 @@ def make(folder: Path, weights: Path) -> None:
         train_transformer(networks, tokenizer, bank, ema, folder / "transformer"),
     )
     with ema.applied():
-        export(networks["dit"], weights / PARTS["dit"])
-        export(networks["text"], weights / PARTS["text_encoder"], unused_last_layer(networks["text"]))
+        export(networks["dit"], weights / DIT)
+        export(networks["text"], weights / TEXT_ENCODER, unused_last_layer(networks["text"]))
 
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m zimage_core.nano.make", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument(
-        "--folder", type=Path, default=Path("build/nano"), help="where training keeps its state"
-    )
+    parser = argparse.ArgumentParser(prog="python -m zimage_core.nano.make", description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, default=Path("build/nano"), help="where training keeps its state")
     parser.add_argument("--weights", type=Path, default=FOLDER, help="where the finished weights go")
     parser.add_argument("--threads", type=int, default=2, help="processor threads to use")
     arguments = parser.parse_args()

@@ -61,9 +61,7 @@ def build_tokenizer(folder: Path) -> Tokenizer:
     )
     fast.decoder = decoders.ByteLevel()
     rng = random.Random(0)
-    sentences = (
-        sentence for _ in range(VOCABULARY_PASSES) for sentence in every_sentence(training_scenes(), rng)
-    )
+    sentences = (sentence for _ in range(VOCABULARY_PASSES) for sentence in every_sentence(training_scenes(), rng))
     trainer = trainers.BpeTrainer(
         vocab_size=NANO_TEXT.vocab_size,
         special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
@@ -89,9 +87,7 @@ def train_autoencoder(vae: Autoencoder, ema: Ema, folder: Path) -> Iterator[Prog
     def loss_of_step(step: int, generator: torch.Generator) -> Tensor:
         chosen = torch.randint(len(scenes), (AUTOENCODER_BATCH,), generator=generator).tolist()
         seeds = torch.randint(2**31, (AUTOENCODER_BATCH,), generator=generator).tolist()
-        pictures = picture_batch([scenes[index] for index in chosen], seeds).to(
-            memory_format=torch.channels_last
-        )
+        pictures = picture_batch([scenes[index] for index in chosen], seeds).to(memory_format=torch.channels_last)
         mean, logvar = vae.posterior(pictures)
         sample = mean + torch.exp(logvar / 2) * torch.randn(mean.shape, generator=generator)
         rebuilt = vae.decoder(sample)
@@ -125,11 +121,7 @@ def latent_bank(vae: Autoencoder, file: Path) -> tuple[list[Scene], Float[Tensor
     if not file.exists():
         seeds = range(RENDERS_PER_SCENE)
         rows = [
-            vae.encode(
-                picture_batch(
-                    [scene] * RENDERS_PER_SCENE, [index * RENDERS_PER_SCENE + seed for seed in seeds]
-                )
-            )
+            vae.encode(picture_batch([scene] * RENDERS_PER_SCENE, [index * RENDERS_PER_SCENE + seed for seed in seeds]))
             for index, scene in enumerate(scenes)
         ]
         save_file({"latents": torch.stack(rows)}, file)
@@ -150,8 +142,7 @@ def train_transformer(
         drawn = torch.randint(RENDERS_PER_SCENE, (n_drawn,), generator=generator)
         rng = random.Random(int(torch.randint(2**31, (1,), generator=generator)))
         captions = [
-            "" if rng.random() < CAPTION_DROPOUT else training_caption(scenes[index], rng)
-            for index in chosen.tolist()
+            "" if rng.random() < CAPTION_DROPOUT else training_caption(scenes[index], rng) for index in chosen.tolist()
         ]
         prompts = [tokenize(tokenizer, caption).ids for caption in captions]
         n = fitting((token_count((8, 8), len(prompt)) for prompt in prompts), TOKEN_BUDGET)

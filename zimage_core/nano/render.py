@@ -73,9 +73,7 @@ def ground(name: str, side: int) -> Image.Image:
         case "stripes":
             value = np.stack([np.where(np.floor(down * 8) % 2 == 0, 236, 196) + flat] * 3, -1)
         case "checks":
-            value = np.stack(
-                [np.where((np.floor(down * 4) + np.floor(across * 4)) % 2 == 0, 105, 65) + flat] * 3, -1
-            )
+            value = np.stack([np.where((np.floor(down * 4) + np.floor(across * 4)) % 2 == 0, 105, 65) + flat] * 3, -1)
         case _:
             raise ValueError(f"no ground called {name}")
     return Image.fromarray(value.round().astype(np.uint8))
@@ -95,9 +93,7 @@ def draw_mask(shape: str, x: float, y: float, radius: float, turn: float, side: 
     ]
     draw.polygon(outline, fill=255)
     if shape == "ring":
-        draw.ellipse(
-            [large * (centre + sign * radius * RING_HOLE) for sign in (-1, 1) for centre in (x, y)], fill=0
-        )
+        draw.ellipse([large * (centre + sign * radius * RING_HOLE) for sign in (-1, 1) for centre in (x, y)], fill=0)
     return mask.reduce(SUPERSAMPLING)
 
 

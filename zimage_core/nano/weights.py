@@ -1,12 +1,10 @@
-"""Where the built-in model's files lie: loaders list them beside the user's own."""
+"""Where the built-in model's files lie. The folder is laid out as diffusers lays out its own, so every loader takes it."""
 
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "weights"
 
-PARTS = {
-    "dit": "diffusion_model.safetensors",
-    "text_encoder": "text_encoder.safetensors",
-    "vae": "vae.safetensors",
-    "tokenizer": "tokenizer",
-}
+DIT = Path("transformer/diffusion_model.safetensors")
+TEXT_ENCODER = Path("text_encoder/model.safetensors")
+VAE = Path("vae/vae.safetensors")
+TOKENIZER = Path("tokenizer")

@@ -16,18 +16,14 @@ class Guidance:
     """How strongly, and until when, the prompt pulls away from the negative prompt. The defaults change nothing."""
 
     cfg: float = 1.0
-    normalization: float = (
-        0.0  # cap the guided velocity's norm at this multiple of the unguided one; 0 = no cap
-    )
+    normalization: float = 0.0  # cap the guided velocity's norm at this multiple of the unguided one; 0 = no cap
     truncation: float = 1.0  # guide only while network time 1 − sigma is at most this; 1 = always
 
     def __post_init__(self) -> None:
         if self.cfg < 1:
             raise ValueError(f"cfg must be at least 1 (1 = no guidance), not {self.cfg}")
         if self.normalization < 0:
-            raise ValueError(
-                f"cfg normalization must be 0 (off) or a positive multiple, not {self.normalization}"
-            )
+            raise ValueError(f"cfg normalization must be 0 (off) or a positive multiple, not {self.normalization}")
 
     def is_active(self, sigma: float) -> bool:
         """Whether this noise level needs the negative prompt's velocity at all."""

@@ -64,9 +64,7 @@ def denoise(
     `negative` is asked only where `guidance` is active.
     """
     if guidance.cfg > 1 and negative is None:
-        raise ValueError(
-            f"cfg {guidance.cfg} needs a negative prompt's velocity; pass `negative`, or cfg 1 for none"
-        )
+        raise ValueError(f"cfg {guidance.cfg} needs a negative prompt's velocity; pass `negative`, or cfg 1 for none")
     levels = sigmas.tolist() if isinstance(sigmas, Tensor) else list(sigmas)
     counted = Counted(positive), Counted(negative or positive)
 

@@ -23,9 +23,7 @@ def shifted_schedule(steps: int, shift: float, strength: float = 1.0) -> Float[T
     if steps < 1:
         raise ValueError(f"steps must be at least 1, not {steps}")
     if not shift > 0:
-        raise ValueError(
-            f"shift must be positive, not {shift}: 3 is Turbo's, 6 the base model's, 1 means none"
-        )
+        raise ValueError(f"shift must be positive, not {shift}: 3 is Turbo's, 6 the base model's, 1 means none")
     if not 0 <= strength <= 1:
         raise ValueError(f"strength must lie between 0 (keep the picture) and 1 (ignore it), not {strength}")
     sigmas = shift_sigma(torch.linspace(1, 0, steps + 1), shift)

@@ -6,19 +6,18 @@ sigma_next = 0 end the run.
 
 import math
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
 Velocity = Callable[[Tensor, float], Tensor]
 
 
+@runtime_checkable
 class Solver(Protocol):
     """Takes x from sigma down to sigma_next; returns the new x and the picture it aims at."""
 
-    def __call__(
-        self, velocity: Velocity, x: Tensor, sigma: float, sigma_next: float
-    ) -> tuple[Tensor, Tensor]: ...
+    def __call__(self, velocity: Velocity, x: Tensor, sigma: float, sigma_next: float) -> tuple[Tensor, Tensor]: ...
 
 
 def euler(velocity: Velocity, x: Tensor, sigma: float, sigma_next: float) -> tuple[Tensor, Tensor]:
@@ -46,9 +45,7 @@ class ResMultistep:
     def __init__(self) -> None:
         self._before: tuple[float, Tensor] | None = None  # the last step's sigma and picture
 
-    def __call__(
-        self, velocity: Velocity, x: Tensor, sigma: float, sigma_next: float
-    ) -> tuple[Tensor, Tensor]:
+    def __call__(self, velocity: Velocity, x: Tensor, sigma: float, sigma_next: float) -> tuple[Tensor, Tensor]:
         v = velocity(x, sigma)
         denoised = x - sigma * v
         before, self._before = self._before, (sigma, denoised)

@@ -15,7 +15,7 @@ from torch.nn.functional import silu
 from torch.nn.utils.rnn import pad_sequence
 
 from .._shapes import Float, Int
-from ..attention import Attention, attention
+from ..attention import attention
 from ..config import TextConfig
 from ..ops import TORCH, Factory, Ops
 
@@ -31,22 +31,18 @@ class Qwen3(nn.Module):
         self.model = nn.ModuleDict(
             {
                 "embed_tokens": ops.Embedding(config.vocab_size, config.dim, **factory),
-                "layers": nn.ModuleList(
-                    Layer(config, ops=ops, **factory) for _ in range(config.n_layers_run)
-                ),
+                "layers": nn.ModuleList(Layer(config, ops=ops, **factory) for _ in range(config.n_layers_run)),
             }
         )
 
-    def encode(self, prompts: Sequence[Sequence[int]]) -> list[Float[Tensor, "n d"]]:
+    def encode(self, prompts: Sequence[Sequence[int]]) -> list[Float[Tensor, "_ d"]]:
         """Features of every prompt at its exact length.
 
         Prompts run as one batch, short ones filled up on the right: attention is causal, so no real token sees the
         filling and no mask is needed.
         """
         device = next(self.parameters()).device
-        ids = pad_sequence(
-            [torch.tensor(prompt, device=device) for prompt in prompts], batch_first=True
-        )  # (b, n)
+        ids = pad_sequence([torch.tensor(prompt, device=device) for prompt in prompts], batch_first=True)  # (b, n)
         features = self(self.embed(ids))
         return [row[: len(prompt)] for row, prompt in zip(features, prompts, strict=True)]
 
@@ -54,11 +50,11 @@ class Qwen3(nn.Module):
         """Rows of the embedding table."""
         return self.model["embed_tokens"](ids)
 
-    def forward(self, x: Float[Tensor, "b n d"], attend: Attention = attention) -> Float[Tensor, "b n d"]:
-        """The residual stream that would enter the last layer."""
+    def forward(self, x: Float[Tensor, "b n d"], n_layers: int | None = None) -> Float[Tensor, "b n d"]:
+        """The residual stream that would enter the last layer, or the one after the first `n_layers`."""
         turn = rope(x.shape[1], self.config.head_dim, self.config.rope_theta, x.device)
-        for layer in self.model["layers"]:
-            x = layer(x, turn, attend)
+        for layer in self.model["layers"][:n_layers]:
+            x = layer(x, turn)
         return x
 
 
@@ -72,8 +68,8 @@ class Layer(nn.Module):
         self.post_attention_layernorm = ops.RMSNorm(config.dim, eps=config.norm_eps, **factory)
         self.mlp = MLP(config, ops=ops, **factory)
 
-    def forward(self, x: Float[Tensor, "b n d"], turn: Turn, attend: Attention) -> Float[Tensor, "b n d"]:
-        x = x + self.self_attn(self.input_layernorm(x), turn, attend)
+    def forward(self, x: Float[Tensor, "b n d"], turn: Turn) -> Float[Tensor, "b n d"]:
+        x = x + self.self_attn(self.input_layernorm(x), turn)
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
@@ -91,14 +87,14 @@ class SelfAttention(nn.Module):
         self.q_norm = ops.RMSNorm(config.head_dim, eps=config.norm_eps, **factory)
         self.k_norm = ops.RMSNorm(config.head_dim, eps=config.norm_eps, **factory)
 
-    def forward(self, x: Float[Tensor, "b n d"], turn: Turn, attend: Attention) -> Float[Tensor, "b n d"]:
+    def forward(self, x: Float[Tensor, "b n d"], turn: Turn) -> Float[Tensor, "b n d"]:
         q, k, v = (
             rearrange(project(x), "b n (h e) -> b n h e", e=self.head_dim)
             for project in (self.q_proj, self.k_proj, self.v_proj)
         )
         q, k = rotate(self.q_norm(q), turn), rotate(self.k_norm(k), turn)
         q, k, v = (rearrange(heads, "b n h e -> b h n e") for heads in (q, k, v))
-        return self.o_proj(attend(q, k, v, is_causal=True))
+        return self.o_proj(attention(q, k, v, is_causal=True))
 
 
 class MLP(nn.Module):

@@ -50,9 +50,7 @@ class Progress:
     lr: float
 
 
-def train(
-    module: nn.Module, loss_of_step: LossOfStep, recipe: Recipe, ema: Ema, folder: Path
-) -> Iterator[Progress]:
+def train(module: nn.Module, loss_of_step: LossOfStep, recipe: Recipe, ema: Ema, folder: Path) -> Iterator[Progress]:
     """Train until the recipe's last step, saving to `folder` on the way and resuming from what lies there.
 
     Parameters stay float32; a caller who stops iterating loses at most `save_every` steps.

@@ -27,11 +27,11 @@ def save_state(
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, Tensor] = {}
     for name, parameter in module.named_parameters():
-        tensors[f"module.{name}"] = parameter.detach()
-        tensors[f"ema.{name}"] = ema.average[name]
+        tensors[f"module.{name}"] = parameter.detach().contiguous()
+        tensors[f"ema.{name}"] = ema.average[name].contiguous()
         for moment in MOMENTS:
             if parameter in optimiser.state:
-                tensors[f"{moment}.{name}"] = optimiser.state[parameter][moment]
+                tensors[f"{moment}.{name}"] = optimiser.state[parameter][moment].contiguous()
     partial = folder / f"{FILE}.partial"
     save_file(tensors, partial, metadata={"step": str(step), "recipe": json.dumps(recipe)})
     partial.replace(folder / FILE)
@@ -59,6 +59,10 @@ def load_state(
                 ema.average[name].copy_(saved.get_tensor(f"ema.{name}"))
                 optimiser.state[parameter] = {
                     "step": torch.tensor(float(step)),
-                    **{moment: saved.get_tensor(f"{moment}.{name}") for moment in MOMENTS},
+                    # in the parameter's own memory format, which the fused optimiser relies on
+                    **{
+                        moment: torch.empty_like(parameter).copy_(saved.get_tensor(f"{moment}.{name}"))
+                        for moment in MOMENTS
+                    },
                 }
     return step

@@ -71,7 +71,7 @@ class Encoder(nn.Module):
         self.norm_out = ops.GroupNorm(groups, widths[-1], eps=1e-6, **factory)
         self.conv_out = ops.Conv2d(widths[-1], 2 * config.latent_channels, 3, padding=1, **factory)
 
-    def forward(self, x: Float[Tensor, "b 3 H W"]) -> Float[Tensor, "b 2z h w"]:
+    def forward(self, x: Float[Tensor, "b 3 H W"]) -> Float[Tensor, "b k h w"]:
         x = self.conv_in(x)
         for stage in self.down:
             x = stage(x)
@@ -110,9 +110,7 @@ class Decoder(nn.Module):
 class Stage(nn.Module):
     """The residual blocks of one resolution."""
 
-    def __init__(
-        self, before: int, width: int, n_blocks: int, groups: int, *, ops: Ops, **factory: Factory
-    ) -> None:
+    def __init__(self, before: int, width: int, n_blocks: int, groups: int, *, ops: Ops, **factory: Factory) -> None:
         super().__init__()
         widths = [before] + [width] * n_blocks
         self.block = nn.ModuleList(
@@ -167,9 +165,7 @@ class AttentionBlock(nn.Module):
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         normed = self.norm(x)
-        q, k, v = (
-            rearrange(project(normed), "b c h w -> b 1 (h w) c") for project in (self.q, self.k, self.v)
-        )
+        q, k, v = (rearrange(project(normed), "b c h w -> b 1 (h w) c") for project in (self.q, self.k, self.v))
         attended = rearrange(attention(q, k, v), "b (h w) c -> b c h w", h=x.shape[-2])
         return x + self.proj_out(attended)
 
@@ -192,5 +188,5 @@ class Upsample(nn.Module):
         super().__init__()
         self.conv = ops.Conv2d(width, width, 3, padding=1, **factory)
 
-    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c 2h 2w"]:
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c 2*h 2*w"]:
         return self.conv(interpolate(x, scale_factor=2.0, mode="nearest"))

@@ -83,9 +83,7 @@ def blend_tiles(
 ) -> Float[Tensor, "b k H W"]:
     """Apply `run`, which scales sides by `ratio`, tile by tile and blend the results; sums are kept in float32."""
     if not 0 <= overlap < tile:
-        raise ValueError(
-            f"tiles of {tile} cannot overlap by {overlap}: the overlap must be smaller than the tile"
-        )
+        raise ValueError(f"tiles of {tile} cannot overlap by {overlap}: the overlap must be smaller than the tile")
     height, width = x.shape[-2:]
     corners = list(product(tile_starts(height, tile, overlap), tile_starts(width, tile, overlap)))
     total = weights = torch.zeros(())

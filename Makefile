@@ -1,0 +1,63 @@
+# make run     a picture from a prompt, in a real ComfyUI, on any machine
+# make serve   the same ComfyUI for the browser
+# make test    everything that is promised here, tested
+# make check   style, types, import contracts: under a minute
+# make fix     let ruff mend style
+# make nano    train the built-in model again (an hour or two on two cores)
+# make judge   measure the built-in model
+# make clean   remove what the above created, but not the download cache
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+CACHE  ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/zimage-nodes
+export COMFYUI_DIR ?= $(CACHE)/ComfyUI-0.30.0
+
+BIN      := .venv/bin
+WORKFLOW ?= workflows/Z-Image Nano - text to image.json
+
+.PHONY: run serve test check fix nano judge setup dev clean
+
+run: setup
+	@$(BIN)/python tools/run_workflow.py "$(WORKFLOW)"
+
+serve: setup
+	@$(BIN)/python tools/serve.py
+
+test: dev
+	$(BIN)/pytest
+
+check: dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/python tools/lint_imports.py
+
+fix: dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+nano: setup
+	$(BIN)/python -m zimage_core.nano.make
+
+judge: setup
+	$(BIN)/python -m zimage_core.nano.judge
+
+setup: .venv/ready
+dev: .venv/dev-ready
+
+$(COMFYUI_DIR)/main.py:
+	$(PYTHON) tools/fetch_comfyui.py $(COMFYUI_DIR)
+
+# torch is pinned to the newest release whose torchvision and torchaudio are on PyPI in builds that match it.
+.venv/ready: pyproject.toml $(COMFYUI_DIR)/main.py
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet torch==2.11.0 torchvision==0.26.0 torchaudio==2.11.0
+	$(BIN)/pip install --quiet --requirement $(COMFYUI_DIR)/requirements.txt torch==2.11.0
+	$(BIN)/pip install --quiet --editable ".[run]"
+	@touch $@
+
+.venv/dev-ready: .venv/ready
+	$(BIN)/pip install --quiet --editable ".[dev]"
+	@touch $@
+
+clean:
+	rm -rf .venv build output *.egg-info

@@ -1,0 +1,100 @@
+"""A checkpoint becomes a real ComfyUI MODEL: managed memory, LoRA, patches and all.
+
+The classes derive from ComfyUI's own Z-Image classes because their types decide LoRA key maps and conditioning.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import comfy.model_base
+import comfy.model_patcher
+import comfy.supported_models
+import comfy.utils
+import torch
+from comfy import model_management
+from torch import Tensor
+
+from ...zimage_core.checkpoints import DIT, dit_config
+from ...zimage_core.checkpoints.files import check_complete
+from ...zimage_core.checkpoints.load import check_fits
+from ...zimage_core.config import TIME_SCALE, DiTConfig
+from ...zimage_core.model import S3DiT
+from .dit import ComfyS3DiT
+
+FP16_SAFE_SPREAD = 0.42  # ComfyUI's rule: float16 only where a late norm's weights vary less than this
+
+
+class ZImageModelConfig(comfy.supported_models.ZImage):
+    """ComfyUI's Z-Image settings with our network."""
+
+    def get_model(self, state_dict: Mapping[str, Tensor], prefix: str = "", device: Any = None) -> "ZImageModel":
+        return ZImageModel(self, device=device)
+
+
+class ZImageModel(comfy.model_base.Lumina2):
+    """ComfyUI's Z-Image model around our network."""
+
+    def __init__(self, model_config: ZImageModelConfig, device: Any = None) -> None:
+        flow = comfy.model_base.ModelType.FLOW
+        comfy.model_base.BaseModel.__init__(self, model_config, flow, device=device, unet_model=ComfyS3DiT)
+        self.memory_usage_factor_conds = ("ref_latents",)
+
+
+def load_model(path: str, dtype: torch.dtype | None = None, disable_dynamic: bool = False) -> Any:
+    """The MODEL of a checkpoint file. ComfyUI calls this again when it clones the model to another device."""
+    check_complete(Path(path))
+    loaded = comfy.utils.load_torch_file(path)
+    state = DIT.extract(loaded, Path(path).name)
+    config = dit_config(state)
+    check_fits(S3DiT(config, device="meta"), state, Path(path).name)
+    model_config = ZImageModelConfig(native_config(config, state))
+    load_device, offload_device = model_management.get_torch_device(), model_management.unet_offload_device()
+    choose_dtype(model_config, state, load_device, dtype)
+    model = model_config.get_model(state)
+    kind = comfy.model_patcher.ModelPatcher if disable_dynamic else comfy.model_patcher.CoreModelPatcher
+    patcher = kind(model, load_device=load_device, offload_device=offload_device)
+    if not model_management.is_device_cpu(offload_device):
+        model.to(offload_device)
+    model.load_model_weights(state, "", assign=patcher.is_dynamic())
+    patcher.cached_patcher_init = (load_model, (path, dtype))
+    return patcher
+
+
+def native_config(config: DiTConfig, state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """What ComfyUI would have detected, for the code that reads it (LoRA maps among others), and our own description."""
+    late_norm = state[f"layers.{max(0, config.n_layers - 2)}.ffn_norm1.weight"]
+    return {
+        "image_model": "lumina2",
+        "patch_size": config.patch_size,
+        "in_channels": config.in_channels,
+        "dim": config.dim,
+        "n_layers": config.n_layers,
+        "n_refiner_layers": config.n_refiner_layers,
+        "n_heads": config.n_heads,
+        "n_kv_heads": config.n_heads,
+        "axes_dims": list(config.axes_dims),
+        "rope_theta": config.rope_theta,
+        "cap_feat_dim": config.cap_feat_dim,
+        "time_scale": TIME_SCALE,
+        "z_image_modulation": True,
+        "qk_norm": True,
+        "allow_fp16": late_norm.float().std(unbiased=False).item() < FP16_SAFE_SPREAD,
+        "zimage": config,
+    }
+
+
+def choose_dtype(
+    model_config: ZImageModelConfig,
+    state: Mapping[str, Tensor],
+    device: torch.device,
+    dtype: torch.dtype | None,
+) -> None:
+    """Let ComfyUI choose how weights are stored and computed with, unless the user did."""
+    supported = list(model_config.supported_inference_dtypes)
+    stored = dtype or model_management.unet_dtype(
+        model_params=sum(tensor.numel() for tensor in state.values()),
+        supported_dtypes=supported,
+        weight_dtype=comfy.utils.weight_dtype(dict(state)),
+    )
+    model_config.set_inference_dtype(stored, model_management.unet_manual_cast(stored, device, supported))

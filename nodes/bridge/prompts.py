@@ -1,0 +1,25 @@
+"""Prompts through whatever CLIP the graph holds, ours or the stock loader's."""
+
+from typing import Any
+
+from ...zimage_core.config import MAX_CAPTION_TOKENS
+from ...zimage_core.text import truncate
+from .text import TOKENS_KEY
+
+
+def encode(clip: Any, prompt: str, *, is_cut: bool) -> tuple[Any, str]:
+    """Conditioning of a prompt and a sentence about its tokens."""
+    if clip is None:
+        raise ValueError(
+            "No text encoder is connected: the checkpoint loaded here holds none. Use Z-Image Load Text Encoder."
+        )
+    tokens = clip.tokenize(prompt)
+    if TOKENS_KEY not in tokens:
+        raise ValueError(
+            f"This CLIP is {' + '.join(tokens)}, but Z-Image reads prompts with Qwen3-4B. "
+            "Load qwen_3_4b.safetensors with Z-Image Load Text Encoder, or with the stock Load CLIP of type lumina2."
+        )
+    pairs = tokens[TOKENS_KEY][0]
+    kept = truncate(tuple(range(len(pairs))), MAX_CAPTION_TOKENS if is_cut else None)
+    tokens[TOKENS_KEY] = [pairs[: len(kept.ids)]]
+    return clip.encode_from_tokens_scheduled(tokens), kept.describe()

@@ -1,0 +1,129 @@
+"""The core's sampling loop run by ComfyUI: its guider, its noise, its masks, its previews and progress."""
+
+from collections.abc import Callable
+from typing import Any
+
+import comfy.model_base
+import comfy.sample
+import comfy.samplers
+import comfy.utils
+import latent_preview
+from comfy.patcher_extension import WrappersMP
+from torch import Tensor
+
+from ...zimage_core.sampling import SOLVERS, Guidance, denoise
+from .latents import check_channels
+
+COUNTER_KEY = "zimage_evaluations"
+
+
+class ZImageGuider(comfy.samplers.CFGGuider):
+    """ComfyUI's guidance, with the reference pipeline's truncation: no negative prompt where it is not active."""
+
+    def __init__(self, model: Any, guidance: Guidance) -> None:
+        super().__init__(model)
+        self.guidance = guidance
+        self.set_cfg(guidance.cfg)
+
+    def predict_noise(
+        self, x: Tensor, timestep: Tensor, model_options: dict[str, Any] = {}, seed: Any = None
+    ) -> Tensor:  # noqa: B006
+        is_guided = self.guidance.truncation >= 1 or self.guidance.is_active(float(timestep.flatten()[0]))
+        self.cfg = self.guidance.cfg if is_guided else 1.0
+        return super().predict_noise(x, timestep, model_options, seed)
+
+
+def sample(
+    model: Any,
+    positive: Any,
+    negative: Any,
+    latent: dict[str, Any],
+    *,
+    sigmas: Tensor,
+    seed: int,
+    solver: str,
+    guidance: Guidance,
+) -> tuple[dict[str, Any], int]:
+    """Run the loop; returns the new latent and how many network evaluations a picture really took."""
+    check_model(model)
+    start = starting_latent(model, latent)
+    if len(sigmas) < 2:  # strength 0: nothing to do
+        return {**latent, "samples": start}, 0
+    noise = comfy.sample.prepare_noise(start, seed, latent.get("batch_index"))
+    counted, evaluations = with_counter(model)
+    if guidance.normalization:
+        counted.set_model_sampler_cfg_function(lambda args: guidance(args["cond"], args["uncond"]))
+    guider = ZImageGuider(counted, guidance)
+    guider.set_conds(positive, negative)
+    samples = guider.sample(
+        noise,
+        start,
+        comfy.samplers.KSAMPLER(sampler_function(solver)),
+        sigmas,
+        denoise_mask=latent.get("noise_mask"),
+        callback=latent_preview.prepare_callback(model, len(sigmas) - 1),
+        disable_pbar=True,
+        seed=seed,
+    )
+    out = {key: value for key, value in latent.items() if key != "downscale_ratio_spacial"}
+    device, dtype = comfy.model_management.intermediate_device(), comfy.model_management.intermediate_dtype()
+    return {**out, "samples": samples.to(device=device, dtype=dtype)}, evaluations()
+
+
+def sampler_function(solver: str) -> Callable[..., Tensor]:
+    """The core's loop in the form ComfyUI's samplers have: `model` returns pictures, the loop wants velocities."""
+
+    def run(
+        model: Any,
+        x: Tensor,
+        sigmas: Tensor,
+        extra_args: dict[str, Any],
+        callback: Any = None,
+        disable: Any = None,
+    ) -> Tensor:
+        ones = x.new_ones(len(x))
+
+        def velocity(x: Tensor, sigma: float) -> Tensor:
+            return (x - model(x, sigma * ones, **extra_args)) / sigma
+
+        for step in denoise(velocity, x, sigmas, solver=SOLVERS[solver]()):
+            x = step.x
+            if callback is not None:
+                callback({"i": step.index, "x": step.x, "denoised": step.denoised, "sigma": step.sigma})
+        return x
+
+    run.__name__ = f"zimage_{solver}"
+    return run
+
+
+def with_counter(model: Any) -> tuple[Any, Callable[[], int]]:
+    """A clone of the model that counts its network's evaluations per picture, and a function that tells the count."""
+    count = 0
+
+    def wrapper(executor: Any, *args: Any, **kwargs: Any) -> Any:
+        nonlocal count
+        count += len(kwargs.get("transformer_options", {}).get("cond_or_uncond", (0,)))
+        return executor(*args, **kwargs)
+
+    clone = model.clone()
+    clone.remove_wrappers_with_key(WrappersMP.DIFFUSION_MODEL, COUNTER_KEY)
+    clone.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, COUNTER_KEY, wrapper)
+    return clone, lambda: count
+
+
+def check_model(model: Any) -> None:
+    """Refuse a MODEL of another family before anything runs."""
+    if not isinstance(model.model, comfy.model_base.Lumina2):
+        raise ValueError(
+            f"This sampler runs Z-Image models, but the model here is {type(model.model).__name__}. "
+            "Load a Z-Image file with Z-Image Load Model or the stock Load Diffusion Model, or use the stock KSampler."
+        )
+
+
+def starting_latent(model: Any, latent: dict[str, Any]) -> Tensor:
+    """The latent's samples; empty ones of another shape are refitted by ComfyUI, encoded ones of another VAE refused."""
+    samples = comfy.sample.fix_empty_latent_channels(model, latent["samples"], latent.get("downscale_ratio_spacial"))
+    if samples.ndim == 5 and samples.shape[2] == 1:
+        samples = samples[:, :, 0]
+    check_channels(samples)
+    return samples

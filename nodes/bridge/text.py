@@ -1,0 +1,150 @@
+"""The core's Qwen3 as a ComfyUI CLIP: stock encode nodes, LoRA, memory management and embeddings work on it."""
+
+from pathlib import Path
+from typing import Any
+
+import comfy.sd
+import comfy.sd1_clip
+import comfy.supported_models_base
+import comfy.utils
+import torch
+from comfy.text_encoders.z_image import ZImageTokenizer
+from torch import Tensor
+
+from ...zimage_core.checkpoints import TEXT_ENCODER, text_config
+from ...zimage_core.checkpoints.files import check_complete
+from ...zimage_core.checkpoints.load import check_fits
+from ...zimage_core.config import TextConfig
+from ...zimage_core.text import TEMPLATE, Qwen3
+
+TOKENS_KEY = "qwen3_4b"  # ComfyUI's name for the encoder inside a CLIP and in token dictionaries
+
+
+class ComfyQwen3(Qwen3):
+    """The network inside ComfyUI's `SDClipModel`, which calls it with embeddings and asks for a hidden layer."""
+
+    def __init__(self, settings: dict[str, Any], dtype: Any, device: Any, operations: Any) -> None:
+        config: TextConfig = settings["zimage"]
+        super().__init__(config, ops=operations, device=device, dtype=dtype)
+        self.num_layers = config.n_layers
+        self.dtype = dtype
+
+    def get_input_embeddings(self) -> Any:
+        """The table ComfyUI looks tokens up in."""
+        return self.model["embed_tokens"]
+
+    def forward(  # type: ignore[override]
+        self,
+        ids: Any,
+        attention_mask: Any = None,
+        *,
+        embeds: Tensor,
+        intermediate_output: int | None = None,
+        **kwargs: Any,
+    ) -> tuple[Tensor, Tensor]:
+        """Features of embedded tokens (b, n, d) in float32; prompts have their exact length, so there is no mask."""
+        n_layers = self.num_layers if intermediate_output is None else self.num_layers + 1 + intermediate_output
+        if not 0 < n_layers <= self.config.n_layers_run:
+            raise ValueError(
+                f"This text encoder keeps {self.config.n_layers_run} of its {self.num_layers} layers, as Z-Image needs; "
+                f"set CLIP Set Last Layer to -2 or earlier, or load the file with the stock CLIP loader."
+            )
+        features = super().forward(embeds.float(), n_layers=n_layers)
+        return features, features
+
+
+class Encoder(comfy.sd1_clip.SDClipModel):
+    """ComfyUI's token handling around the network."""
+
+    def __init__(self, device: Any = "cpu", dtype: Any = None, model_options: dict[str, Any] = {}) -> None:  # noqa: B006
+        super().__init__(
+            device=device,
+            layer="hidden",
+            layer_idx=-2,
+            textmodel_json_config={},
+            dtype=dtype,
+            special_tokens={"pad": 0},  # never met: prompts have their exact length
+            layer_norm_hidden_state=False,
+            model_class=ComfyQwen3,
+            enable_attention_masks=False,
+            return_attention_masks=False,
+            model_options=model_options,
+        )
+
+
+class TextEncoder(comfy.sd1_clip.SD1ClipModel):
+    """What a CLIP socket carries."""
+
+    def __init__(self, device: Any = "cpu", dtype: Any = None, model_options: dict[str, Any] = {}) -> None:  # noqa: B006
+        super().__init__(device=device, dtype=dtype, name=TOKENS_KEY, clip_model=Encoder, model_options=model_options)
+
+    def generate(self, *args: Any, **kwargs: Any) -> Any:
+        """Writing text needs the last layer and the output head, which this loader leaves on disk."""
+        raise ValueError(
+            "This text encoder was loaded for reading prompts only and cannot write text. "
+            "For text generation load the same file with the stock CLIP loader (type lumina2)."
+        )
+
+
+def tokenizer_of(folder: Path) -> Any:
+    """A ComfyUI tokenizer class over a folder with a `tokenizer.json`."""
+    from transformers import PreTrainedTokenizerFast
+
+    class FolderTokenizer(comfy.sd1_clip.SDTokenizer):
+        def __init__(self, embedding_directory: Any = None, tokenizer_data: dict[str, Any] = {}) -> None:  # noqa: B006
+            super().__init__(
+                str(folder),
+                pad_with_end=False,
+                embedding_directory=None,
+                embedding_key=TOKENS_KEY,
+                tokenizer_class=PreTrainedTokenizerFast,
+                has_start_token=False,
+                has_end_token=False,
+                pad_to_max_length=False,
+                max_length=99999999,
+                min_length=1,
+                tokenizer_data=tokenizer_data,
+            )
+
+    class PromptTokenizer(comfy.sd1_clip.SD1Tokenizer):
+        def __init__(self, embedding_directory: Any = None, tokenizer_data: dict[str, Any] = {}) -> None:  # noqa: B006
+            super().__init__(
+                embedding_directory=embedding_directory,
+                tokenizer_data=tokenizer_data,
+                name=TOKENS_KEY,
+                tokenizer=FolderTokenizer,
+            )
+
+        def tokenize_with_weights(
+            self, text: str, return_word_ids: bool = False, llama_template: str | None = None, **kwargs: Any
+        ) -> dict[str, Any]:
+            templated = (llama_template or TEMPLATE).format(text)
+            return super().tokenize_with_weights(
+                templated, return_word_ids=return_word_ids, disable_weights=True, **kwargs
+            )
+
+    return PromptTokenizer
+
+
+def load_text_encoder(path: str, tokenizer: Path | None, embeddings: Any = None) -> comfy.sd.CLIP:
+    """The CLIP of a text-encoder file; `tokenizer` None means Qwen's vocabulary, which ComfyUI brings along."""
+    check_complete(Path(path))
+    state = TEXT_ENCODER.extract(comfy.utils.load_torch_file(path, safe_load=True), Path(path).name)
+    config = text_config(state)
+    used = {key: tensor for key, tensor in state.items() if not key.startswith(f"model.layers.{config.n_layers_run}.")}
+    check_fits(Qwen3(config, device="meta"), used, Path(path).name)
+    target = comfy.supported_models_base.ClipTarget(
+        ZImageTokenizer if tokenizer is None else tokenizer_of(tokenizer), TextEncoder
+    )
+    options: dict[str, Any] = {f"{TOKENS_KEY}_model_config": {"zimage": config}}
+    dtype = comfy.utils.weight_dtype(used)
+    if dtype in (torch.float32, torch.bfloat16, torch.float16):
+        options["dtype"] = dtype
+    n_parameters = sum(tensor.numel() for tensor in used.values())
+    return comfy.sd.CLIP(
+        target,
+        embedding_directory=embeddings,
+        parameters=n_parameters,
+        state_dict=[used],
+        model_options=options,
+    )

@@ -1,0 +1,69 @@
+"""The core's autoencoder as a ComfyUI VAE, with its own memory estimate instead of the host's blanket one."""
+
+from pathlib import Path
+from typing import Any
+
+import comfy.model_patcher
+import comfy.ops
+import comfy.sd
+import comfy.utils
+import torch
+from comfy import model_management
+from torch import Tensor
+
+from ...zimage_core.checkpoints import VAE, vae_config
+from ...zimage_core.checkpoints.files import check_complete
+from ...zimage_core.checkpoints.load import check_fits
+from ...zimage_core.config import VAEConfig
+from ...zimage_core.vae import Autoencoder, decode_peak_bytes
+
+SAFETY = 1.5  # convolution workspaces and fragmentation on top of the live activations
+
+
+class ComfyAutoencoder(Autoencoder):
+    """Speaks the raw latents of the VAE socket; the MODEL scales and shifts them."""
+
+    def encode(self, picture: Tensor) -> Tensor:
+        return self.posterior(picture).mean
+
+    def decode(self, latent: Tensor) -> Tensor:
+        return self.decoder(latent)
+
+
+def load_vae(path: str) -> comfy.sd.VAE:
+    """The VAE of an autoencoder file.
+
+    ComfyUI's class cannot be built around a ready network, so its weightless pixel-space VAE is taken, which has every
+    attribute the running version expects, and given ours.
+    """
+    check_complete(Path(path))
+    state = VAE.extract(comfy.utils.load_torch_file(path), Path(path).name)
+    config = vae_config(state)
+    check_fits(Autoencoder(config, device="meta"), state, Path(path).name)
+    vae = comfy.sd.VAE(sd={"pixel_space_vae": torch.ones(())})
+    vae.latent_channels, vae.output_channels = config.latent_channels, 3
+    vae.downscale_ratio = vae.upscale_ratio = config.downscale
+    vae.disable_offload = False
+    vae.size = None
+    vae.memory_used_decode = lambda shape, dtype: peak(config, (shape[-2], shape[-1]), dtype)
+    vae.memory_used_encode = lambda shape, dtype: peak(
+        config, (shape[-2] // config.downscale, shape[-1] // config.downscale), dtype
+    )
+    vae.vae_dtype = model_management.vae_dtype(vae.device, [torch.bfloat16, torch.float32])
+    put_network(vae, ComfyAutoencoder(config, ops=comfy.ops.disable_weight_init), state)
+    return vae
+
+
+def put_network(vae: comfy.sd.VAE, network: ComfyAutoencoder, state: dict[str, Tensor]) -> None:
+    """Make `network` what the VAE runs and manages."""
+    vae.first_stage_model = network.to(vae.vae_dtype).eval()
+    model_management.archive_model_dtypes(network)
+    offload_device = model_management.vae_offload_device()
+    vae.patcher = comfy.model_patcher.CoreModelPatcher(network, load_device=vae.device, offload_device=offload_device)
+    network.load_state_dict(state, assign=vae.patcher.is_dynamic())
+    vae.model_size()
+
+
+def peak(config: VAEConfig, latent_size: tuple[int, int], dtype: Any) -> float:
+    """Bytes to keep free while one picture passes through."""
+    return SAFETY * decode_peak_bytes(config, latent_size, dtype)

@@ -1,0 +1,56 @@
+"""Prompts into conditioning."""
+
+from comfy_api.latest import io
+
+from .bridge import prompts
+
+KEEP = "keep every token"
+CUT = "cut at 512 tokens"
+
+
+class ZImageTextEncode(io.ComfyNode):
+    """One prompt, encoded as Z-Image was trained to read it."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZImageTextEncode",
+            display_name="Z-Image Text Encode",
+            category="Z-Image/conditioning",
+            description="Encodes a prompt, in English or Chinese, for Z-Image and tells how many tokens it has.",
+            search_aliases=["prompt", "clip text encode", "positive", "negative", "token count"],
+            inputs=[
+                io.Clip.Input(
+                    "clip",
+                    tooltip="Qwen3-4B from Z-Image Load Text Encoder or the stock Load CLIP (lumina2).",
+                ),
+                io.String.Input(
+                    "prompt",
+                    multiline=True,
+                    dynamic_prompts=True,
+                    tooltip="What the picture should show. Whole sentences work best; words to be written in the picture "
+                    "go in quotation marks. An empty prompt is allowed.",
+                ),
+                io.Combo.Input(
+                    "long_prompts",
+                    options=[KEEP, CUT],
+                    default=KEEP,
+                    advanced=True,
+                    tooltip="Prompts beyond 512 tokens: keep them whole, as ComfyUI does, or cut them at the length the "
+                    "model was trained with, as the reference pipeline does.",
+                ),
+            ],
+            outputs=[
+                io.Conditioning.Output(display_name="conditioning", tooltip="The encoded prompt, for any sampler."),
+                io.String.Output(
+                    display_name="tokens", tooltip="How many tokens the prompt has, and whether any were cut."
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, clip, prompt: str, long_prompts: str) -> io.NodeOutput:
+        return io.NodeOutput(*prompts.encode(clip, prompt, is_cut=long_prompts == CUT))
+
+
+NODES: list[type[io.ComfyNode]] = [ZImageTextEncode]

@@ -1,0 +1,70 @@
+"""Pictures into latents and back."""
+
+from comfy_api.latest import io
+
+from .bridge import images
+
+CATEGORY = "Z-Image/image"
+
+
+class ZImageVAEEncode(io.ComfyNode):
+    """A picture as a starting point."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZImageVAEEncode",
+            display_name="Z-Image VAE Encode",
+            category=CATEGORY,
+            description="Turns a picture into a latent to start from, cropping its sides to multiples of 16 pixels.",
+            search_aliases=["vae encode", "image to image", "img2img", "encode"],
+            inputs=[
+                io.Image.Input("image", tooltip="The picture to start from. A see-through part is ignored."),
+                io.Vae.Input("vae", tooltip="The FLUX autoencoder from Z-Image Load VAE or the stock Load VAE."),
+            ],
+            outputs=[
+                io.Latent.Output(
+                    display_name="latent", tooltip="The encoded picture; sample it with a strength below 1."
+                )
+            ],
+        )
+
+    @classmethod
+    def execute(cls, image, vae) -> io.NodeOutput:
+        return io.NodeOutput(images.encode(vae, image))
+
+
+class ZImageVAEDecode(io.ComfyNode):
+    """The finished picture."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZImageVAEDecode",
+            display_name="Z-Image VAE Decode",
+            category=CATEGORY,
+            description="Turns a finished latent into a picture; in tiles, by itself, when memory is short.",
+            search_aliases=["vae decode", "latent to image", "decode", "tiled"],
+            inputs=[
+                io.Latent.Input("latent", tooltip="A finished latent from a sampler."),
+                io.Vae.Input("vae", tooltip="The FLUX autoencoder from Z-Image Load VAE or the stock Load VAE."),
+                io.Int.Input(
+                    "tile_size",
+                    default=0,
+                    min=0,
+                    max=4096,
+                    step=64,
+                    advanced=True,
+                    tooltip="Decode in tiles of so many pixels to save memory; 0 decides by itself. "
+                    "Tiles change colours a little, so whole is better where it fits.",
+                ),
+            ],
+            outputs=[io.Image.Output(display_name="image", tooltip="The picture.")],
+        )
+
+    @classmethod
+    def execute(cls, latent, vae, tile_size: int) -> io.NodeOutput:
+        return io.NodeOutput(images.decode(vae, latent, tile_size))
+
+
+NODES: list[type[io.ComfyNode]] = [ZImageVAEEncode, ZImageVAEDecode]

@@ -1,0 +1,112 @@
+"""Load the three networks of Z-Image from the user's files, or the built-in nano."""
+
+import torch
+from comfy_api.latest import io
+
+from ..zimage_core.checkpoints import DIT, TEXT_ENCODER, VAE
+from .bridge import files, model, text, vae
+
+CATEGORY = "Z-Image/loaders"
+PRECISIONS = {
+    "automatic": None,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+    "float32": torch.float32,
+}
+
+
+class ZImageModelLoader(io.ComfyNode):
+    """The diffusion model."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZImageModelLoader",
+            display_name="Z-Image Load Model",
+            category=CATEGORY,
+            description="Loads a Z-Image diffusion model: Turbo, base, a fine-tune, or the tiny built-in one.",
+            search_aliases=["zit", "zimage", "turbo", "unet", "checkpoint", "load diffusion model"],
+            inputs=[
+                io.Combo.Input(
+                    "model_name",
+                    options=files.choices(DIT),
+                    default=files.likely(DIT),
+                    tooltip="A file from models/diffusion_models, such as z_image_turbo_bf16.safetensors. "
+                    "The built-in nano needs no download: it draws one coloured shape at 64x64 pixels.",
+                ),
+                io.Combo.Input(
+                    "precision",
+                    options=list(PRECISIONS),
+                    default="automatic",
+                    advanced=True,
+                    tooltip="Number format of the weights. Automatic follows the file and your hardware. "
+                    "float16 can turn pictures black; float32 needs twice the memory of bfloat16.",
+                ),
+            ],
+            outputs=[io.Model.Output(display_name="model", tooltip="The model, for any sampler.")],
+        )
+
+    @classmethod
+    def execute(cls, model_name: str, precision: str) -> io.NodeOutput:
+        return io.NodeOutput(model.load_model(files.path_of(DIT, model_name), PRECISIONS[precision]))
+
+
+class ZImageTextEncoderLoader(io.ComfyNode):
+    """Qwen3-4B, the reader of prompts."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZImageTextEncoderLoader",
+            display_name="Z-Image Load Text Encoder",
+            category=CATEGORY,
+            description="Loads Qwen3-4B, which reads prompts for Z-Image, without the layer Z-Image does not use.",
+            search_aliases=["clip", "qwen", "qwen3", "text encoder", "load clip"],
+            inputs=[
+                io.Combo.Input(
+                    "text_encoder_name",
+                    options=files.choices(TEXT_ENCODER),
+                    default=files.likely(TEXT_ENCODER),
+                    tooltip="A file from models/text_encoders, such as qwen_3_4b.safetensors. "
+                    "The built-in nano model needs the built-in nano encoder.",
+                ),
+            ],
+            outputs=[io.Clip.Output(display_name="clip", tooltip="The text encoder, for any text-encode node.")],
+        )
+
+    @classmethod
+    def execute(cls, text_encoder_name: str) -> io.NodeOutput:
+        tokenizer = files.BUILT_IN_TOKENIZER if text_encoder_name == files.BUILT_IN else None
+        path = files.path_of(TEXT_ENCODER, text_encoder_name)
+        return io.NodeOutput(text.load_text_encoder(path, tokenizer, files.embeddings_folder()))
+
+
+class ZImageVAELoader(io.ComfyNode):
+    """The FLUX autoencoder."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZImageVAELoader",
+            display_name="Z-Image Load VAE",
+            category=CATEGORY,
+            description="Loads the FLUX autoencoder, which turns Z-Image's latents into pictures and back.",
+            search_aliases=["vae", "ae", "autoencoder", "flux vae"],
+            inputs=[
+                io.Combo.Input(
+                    "vae_name",
+                    options=files.choices(VAE),
+                    default=files.likely(VAE),
+                    tooltip="A file from models/vae: ae.safetensors, the FLUX autoencoder. "
+                    "The built-in nano model needs the built-in nano VAE.",
+                ),
+            ],
+            outputs=[io.Vae.Output(display_name="vae", tooltip="The autoencoder, for any VAE node.")],
+        )
+
+    @classmethod
+    def execute(cls, vae_name: str) -> io.NodeOutput:
+        return io.NodeOutput(vae.load_vae(files.path_of(VAE, vae_name)))
+
+
+NODES: list[type[io.ComfyNode]] = [ZImageModelLoader, ZImageTextEncoderLoader, ZImageVAELoader]

@@ -1,0 +1,16 @@
+"""Where the real ComfyUI lies, for the tests that need it."""
+
+import sys
+
+import pytest
+from tests.paths import REPOSITORY
+
+sys.path.insert(0, str(REPOSITORY / "tools"))
+
+from comfyui import comfyui_folder  # noqa: E402
+
+QWEN_VOCABULARY = comfyui_folder() / "comfy/text_encoders/qwen25_tokenizer"
+
+needs_comfyui = pytest.mark.skipif(
+    not (comfyui_folder() / "main.py").exists(), reason=f"no ComfyUI in {comfyui_folder()}; `make test` fetches it"
+)

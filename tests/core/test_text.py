@@ -1,0 +1,69 @@
+"""Templates, token ids and truncation, from the specification; the encoder's batching against running alone."""
+
+import pytest
+import torch
+from tests import tiny
+from tests.comfyui import QWEN_VOCABULARY, needs_comfyui
+
+from zimage_core.nano.weights import FOLDER, TOKENIZER
+from zimage_core.text import TEMPLATE, load_tokenizer, tokenize
+
+
+@needs_comfyui
+def test_token_ids_of_the_published_vocabulary():
+    tokenizer = load_tokenizer(QWEN_VOCABULARY)
+    prefix, suffix = (151644, 872, 198), (151645, 198, 151644, 77091, 198)
+    expected = {
+        "": (),
+        "a red fox in the snow": (64, 2518, 38835, 304, 279, 11794),
+        "造相": (66078, 48921),
+    }
+    for prompt, ids in expected.items():
+        assert tokenize(tokenizer, prompt).ids == prefix + ids + suffix
+
+
+def letters(text):
+    return [ord(letter) for letter in text]
+
+
+def test_a_long_prompt_is_cut_like_the_reference_or_kept_like_comfyui_and_says_so():
+    whole = tokenize(letters, "x" * 700, limit=None)
+    cut = tokenize(letters, "x" * 700, limit=512)
+    overhead = len(TEMPLATE) - 2
+    assert (len(whole.ids), whole.n_total, whole.is_truncated) == (700 + overhead, 700 + overhead, False)
+    assert (cut.ids, cut.n_total, cut.is_truncated) == (whole.ids[:512], 700 + overhead, True)
+    assert f"{700 + overhead} tokens" in cut.describe()
+    assert "cut off" in cut.describe()
+    assert "all kept" in whole.describe()
+    assert tokenize(letters, "short").describe() == f"{5 + overhead} of 512 tokens"
+
+
+def test_braces_in_a_prompt_are_only_text():
+    assert tokenize(letters, "{0} {x}").ids == tuple(letters(TEMPLATE.replace("{}", "{0} {x}")))
+
+
+def test_a_folder_without_a_tokenizer_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"tokenizer\.json"):
+        load_tokenizer(tmp_path)
+
+
+def test_prompts_encoded_together_are_what_they_are_alone():
+    encoder = tiny.text_encoder()
+    prompts = [(5, 6, 7), tuple(range(40)), (9,)]
+    for prompt, features in zip(prompts, encoder.encode(prompts), strict=True):
+        assert features.shape == (len(prompt), 48)
+        torch.testing.assert_close(features, encoder.encode([prompt])[0], atol=1e-5, rtol=1e-5)
+
+
+def test_a_token_sees_only_what_stands_before_it():
+    encoder = tiny.text_encoder()
+    first, second = encoder.encode([(1, 2, 3, 4), (1, 2, 3, 99)])
+    torch.testing.assert_close(first[:3], second[:3])
+    assert not torch.allclose(first[3], second[3])
+
+
+def test_the_built_in_tokenizer_reads_both_languages_letter_case_aside():
+    tokenizer = load_tokenizer(FOLDER / TOKENIZER)
+    assert tokenize(tokenizer, "A Red Circle").ids == tokenize(tokenizer, "a red circle").ids
+    assert len(tokenize(tokenizer, "白色背景上中间有一个大红色圆形").ids) < 32
+    assert len(tokenize(tokenizer, "").ids) == 8

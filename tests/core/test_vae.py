@@ -1,0 +1,81 @@
+"""The autoencoder's spaces, its tiles, and the memory it promises to need."""
+
+import pytest
+import torch
+from tests import tiny
+from tests.memory import peak_bytes
+
+from zimage_core.vae import decode_peak_bytes, decode_tiled, encode_tiled, fit_tile, from_images, to_images
+from zimage_core.vae.tiling import blend_tiles, tile_starts
+
+
+def test_model_space_is_shifted_and_scaled_raw_space(generator):
+    vae, picture = tiny.vae(), torch.rand(1, 3, 32, 48, generator=generator) * 2 - 1
+    raw = vae.posterior(picture).mean
+    torch.testing.assert_close(vae.encode(picture), (raw - 0.1159) * 0.3611)
+    torch.testing.assert_close(vae.decode(vae.encode(picture)), vae.decoder(raw), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(33, 32), (32, 12), (0, 16)])
+def test_sides_that_are_no_multiples_of_8_are_refused(size):
+    with pytest.raises(ValueError, match="multiples of 8"):
+        tiny.vae().encode(torch.zeros(1, 3, *size))
+
+
+@pytest.mark.parametrize(("length", "tile", "overlap"), [(64, 64, 16), (65, 64, 16), (100, 32, 8), (33, 32, 31), (7, 32, 0)])
+def test_tiles_cover_a_side_and_never_leave_it(length, tile, overlap):
+    starts = tile_starts(length, tile, overlap)
+    covered = {cell for start in starts for cell in range(start, min(start + tile, length))}
+    assert covered == set(range(length))
+    assert all(after - before <= tile - overlap for before, after in zip(starts[:-1], starts[1:], strict=True))
+
+
+def test_blending_a_local_operation_in_tiles_changes_nothing(generator):
+    """Doubling by repetition looks at one cell only, so tiles must reproduce it exactly up to rounding."""
+    from fractions import Fraction
+
+    x = torch.randn(2, 3, 50, 70, generator=generator)
+    double = torch.nn.Upsample(scale_factor=2)
+    torch.testing.assert_close(blend_tiles(double, x, 32, 8, Fraction(2)), double(x))
+
+
+def test_a_tile_as_large_as_the_latent_is_the_whole_decode(generator):
+    vae, latent = tiny.vae(), torch.randn(1, 16, 8, 12, generator=generator)
+    torch.testing.assert_close(decode_tiled(vae, latent, tile=16, overlap=4), vae.decode(latent))
+
+
+def test_tiles_report_their_progress_and_have_the_right_sizes(generator):
+    vae, seen = tiny.vae(), []
+    picture = decode_tiled(vae, torch.randn(1, 16, 24, 40, generator=generator), 16, 4, lambda done, total: seen.append((done, total)))
+    assert picture.shape == (1, 3, 192, 320)
+    assert seen == [(index + 1, 6) for index in range(6)]
+    assert encode_tiled(vae, picture, 16, 4).shape == (1, 16, 24, 40)
+
+
+def test_an_impossible_overlap_is_refused(generator):
+    with pytest.raises(ValueError, match="overlap"):
+        decode_tiled(tiny.vae(), torch.zeros(1, 16, 8, 8), tile=8, overlap=8)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (24, 40)])
+def test_the_memory_estimate_is_what_decoding_really_allocates(size, generator):
+    vae, latent = tiny.vae(), torch.randn(1, 16, *size, generator=generator)
+    estimate = decode_peak_bytes(vae.config, size, torch.float32)
+    measured = peak_bytes(lambda: vae.decode(latent))
+    assert 0.9 * measured <= estimate <= 1.35 * measured
+
+
+def test_tiling_is_asked_for_only_where_the_budget_is_too_small():
+    config = tiny.VAE
+    whole = decode_peak_bytes(config, (128, 128), torch.float32)
+    assert fit_tile(config, (128, 128), torch.float32, whole) is None
+    tile = fit_tile(config, (128, 128), torch.float32, whole // 4)
+    assert tile == 64
+    assert decode_peak_bytes(config, (tile, tile), torch.float32) <= whole // 4
+
+
+def test_images_survive_the_way_through_tensors():
+    from PIL import Image
+
+    image = Image.effect_mandelbrot((32, 16), (-2, -1, 1, 1), 50).convert("RGB")
+    assert to_images(from_images([image]))[0].tobytes() == image.tobytes()

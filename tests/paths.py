@@ -1,0 +1,5 @@
+"""Folders tests refer to."""
+
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]

@@ -1,0 +1,73 @@
+"""`make run`: start ComfyUI, execute a workflow, name the picture."""
+
+import argparse
+import asyncio
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from comfyui import PACK, REPOSITORY, Server, running
+from tqdm import tqdm
+from workflows import Prompt, execute, to_prompt
+
+
+class Bars:
+    """One progress bar per node that reports progress."""
+
+    def __init__(self, prompt: Prompt) -> None:
+        self.prompt = prompt
+        self.bar: tqdm[Any] | None = None
+
+    def __call__(self, kind: str, data: dict[str, Any]) -> None:
+        """Follow the server's messages."""
+        if kind == "executing":
+            self.close()
+            if data.get("node"):
+                print(f"  {self.prompt[data['node']]['class_type']}")
+        elif kind == "progress":
+            if self.bar is None:
+                self.bar = tqdm(
+                    total=data["max"], unit="step", leave=True, bar_format="    {bar:30} {n}/{total} {elapsed}"
+                )
+            self.bar.update(data["value"] - self.bar.n)
+
+    def close(self) -> None:
+        """End the running bar."""
+        if self.bar is not None:
+            self.bar.close()
+        self.bar = None
+
+
+def run(server: Server, workflow: Path) -> list[Path]:
+    """Execute a workflow and return the files it saved; exits with its error if it failed."""
+    prompt = to_prompt(server, workflow)
+    bars = Bars(prompt)
+    started = time.monotonic()
+    outcome = asyncio.run(execute(server, prompt, bars))
+    bars.close()
+    if outcome.error:
+        sys.exit(f"The workflow failed: {outcome.error.get('exception_message') or outcome.error}")
+    print(f"Done in {time.monotonic() - started:.1f} s.")
+    return outcome.files
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="make run", description=__doc__.splitlines()[0])
+    parser.add_argument("workflow", type=Path)
+    parser.add_argument("--output", type=Path, default=REPOSITORY / "output", help="where pictures go")
+    arguments = parser.parse_args()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    base = cache / PACK / "base"
+    base.mkdir(parents=True, exist_ok=True)
+    print("Starting ComfyUI ...")
+    with running(base, arguments.output.resolve()) as server:
+        print(f"Running {arguments.workflow.name}")
+        for file in run(server, arguments.workflow):
+            print(f"Picture: {os.path.relpath(file)}")
+
+
+if __name__ == "__main__":
+    main()
