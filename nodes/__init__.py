@@ -18,7 +18,7 @@ class ZImageExtension(ComfyExtension):
         for group in GROUPS:
             try:
                 nodes += importlib.import_module(f".{group}", __package__).NODES
-            except ImportError as error:
+            except ImportError as error:  # noqa: PERF203 - five groups, once
                 LOGGER.error(
                     "Z-Image: the %s nodes are missing because %s; update ComfyUI to 0.16 or newer",
                     group,

@@ -28,16 +28,16 @@ class ZImageTextEncode(io.ComfyNode):
                     "prompt",
                     multiline=True,
                     dynamic_prompts=True,
-                    tooltip="What the picture should show. Whole sentences work best; words to be written in the picture "
-                    "go in quotation marks. An empty prompt is allowed.",
+                    tooltip="What the picture should show. Whole sentences work best; words to be written in the "
+                    "picture go in quotation marks. An empty prompt is allowed.",
                 ),
                 io.Combo.Input(
                     "long_prompts",
                     options=[KEEP, CUT],
                     default=KEEP,
                     advanced=True,
-                    tooltip="Prompts beyond 512 tokens: keep them whole, as ComfyUI does, or cut them at the length the "
-                    "model was trained with, as the reference pipeline does.",
+                    tooltip="Prompts beyond 512 tokens: keep them whole, as ComfyUI does, or cut them at the length "
+                    "the model was trained with, as the reference pipeline does.",
                 ),
             ],
             outputs=[

@@ -129,8 +129,8 @@ class ZImageSampler(io.ComfyNode):
                     min=1.0,
                     max=100.0,
                     step=0.1,
-                    tooltip="How strongly to follow the prompt: 3 to 5 for base, 1 turns guidance off and halves the time. "
-                    "One more than the reference's guidance_scale.",
+                    tooltip="How strongly to follow the prompt: 3 to 5 for base, 1 turns guidance off and halves the "
+                    "time. One more than the reference's guidance_scale.",
                 ),
                 *schedule_inputs(BASE),
                 io.Float.Input(

@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +77,7 @@ def command(base: Path, output: Path, port: int, extra: Sequence[str] = ()) -> l
 
 
 @contextmanager
-def running(base: Path, output: Path, extra: Sequence[str] = ("--cpu",)) -> Iterator[Server]:
+def running(base: Path, output: Path, extra: Sequence[str] = ("--cpu",)) -> Generator[Server]:
     """A server that is up inside the block and gone after it."""
     port = free_port()
     log = base / "comfyui.log"

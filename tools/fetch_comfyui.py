@@ -31,7 +31,7 @@ def fetch(target: Path) -> None:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("target", type=Path, help="folder to create")
     target = parser.parse_args().target
     if not (target / "main.py").exists():

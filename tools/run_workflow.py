@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from comfyui import PACK, REPOSITORY, Server, running
 from tqdm import tqdm
+
+from comfyui import PACK, REPOSITORY, Server, running
 from workflows import Prompt, execute, to_prompt
 
 
@@ -55,7 +56,7 @@ def run(server: Server, workflow: Path) -> list[Path]:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="make run", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="make run", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("workflow", type=Path)
     parser.add_argument("--output", type=Path, default=REPOSITORY / "output", help="where pictures go")
     arguments = parser.parse_args()

@@ -1,6 +1,7 @@
 """`make serve`: the same ComfyUI, for the browser."""
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
@@ -11,17 +12,15 @@ from comfyui import PACK, REPOSITORY, command
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="make serve", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="make serve", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--port", type=int, default=8188)
     arguments, extra = parser.parse_known_args()
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     base, output = cache / PACK / "base", REPOSITORY / "output"
     output.mkdir(exist_ok=True)
     print(f"ComfyUI at http://127.0.0.1:{arguments.port} - models go to {base / 'models'} - Ctrl+C stops it")
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         sys.exit(subprocess.call(command(base, output, arguments.port, extra or default_device())))
-    except KeyboardInterrupt:
-        pass
 
 
 def default_device() -> list[str]:

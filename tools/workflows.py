@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+
 from comfyui import Server
 
 Prompt = dict[str, dict[str, Any]]

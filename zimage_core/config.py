@@ -1,4 +1,4 @@
-"""Frozen descriptions of the three networks; they check themselves, and every published number stands beside its source.
+"""Frozen descriptions of the three networks; they check themselves, and published numbers name their source.
 
 Loaders never pick a preset: they read these fields from tensor shapes (`checkpoints.shapes`). The presets serve
 training, tests and memory plans.
@@ -108,7 +108,7 @@ class VAEConfig:
 
 
 def norm_groups(widths: tuple[int, ...]) -> int:
-    """GroupNorm groups, which no tensor shape tells: FLUX has 32 at width 128, and smaller siblings keep four channels a group."""
+    """GroupNorm groups, which no shape tells: FLUX has 32 at width 128; smaller siblings keep four channels a group."""
     return max(1, widths[0] // 4)
 
 
@@ -143,5 +143,5 @@ NANO = DiTConfig(
 )
 NANO_TEXT = TextConfig(vocab_size=640, dim=128, n_layers=4, n_heads=4, n_kv_heads=2, head_dim=32, ffn_dim=384)
 NANO_VAE = VAEConfig(
-    encoder_widths=(24, 48, 48, 72), decoder_widths=(24, 48, 72, 72), encoder_blocks=1, decoder_blocks=2
+    encoder_widths=(16, 32, 48, 64), decoder_widths=(16, 32, 64, 96), encoder_blocks=1, decoder_blocks=2
 )

@@ -4,19 +4,16 @@ A network asks `ops.Linear(...)`, never `nn.Linear(...)`. ComfyUI's casting and 
 through this one door; the network never knows.
 """
 
-from collections.abc import Callable
-from typing import Protocol, cast, runtime_checkable
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Generic, Protocol, TypedDict, TypeVar, cast, runtime_checkable
 
 import torch
 from torch import nn
 
-Factory = torch.device | torch.dtype | str | None
-"""What layer constructors take beside their widths: `device` and `dtype`, passed on by every module."""
-
 
 @runtime_checkable
 class Ops(Protocol):
-    """Layer constructors with `torch.nn`'s signatures; each also takes `device` and `dtype` by keyword."""
+    """Layer constructors with `torch.nn`'s signatures; each also takes what `Factory` holds."""
 
     @property
     def Linear(self) -> Callable[..., nn.Module]: ...
@@ -34,3 +31,21 @@ class Ops(Protocol):
 
 TORCH = cast(Ops, nn)
 """Plain PyTorch layers, the default everywhere."""
+
+
+class Factory(TypedDict, total=False):
+    """What every layer takes beside its widths and every module hands on."""
+
+    device: torch.device | str | None
+    dtype: torch.dtype | None
+
+
+Kind = TypeVar("Kind", bound=nn.Module)
+
+
+class Layers(nn.ModuleList, Generic[Kind]):
+    """A ModuleList that tells type checkers what it holds."""
+
+    if TYPE_CHECKING:
+
+        def __iter__(self) -> Iterator[Kind]: ...

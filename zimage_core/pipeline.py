@@ -37,7 +37,11 @@ def generate(
     `size` is (width, height) in pixels, multiples of 16. Without a preset, a folder whose name says turbo is drawn as
     Turbo, any other as base.
     """
-    folder, known, side = MODELS.get(str(model)) or (Path(model), TURBO if "turbo" in str(model).lower() else BASE, 1024)
+    folder, known, side = MODELS.get(str(model)) or (
+        Path(model),
+        TURBO if "turbo" in str(model).lower() else BASE,
+        1024,
+    )
     preset, (width, height) = preset or known, size or (side, side)
     tokenizer = load_tokenizer(folder / "tokenizer")
     text_encoder = load_text_encoder(folder / "text_encoder", dtype).to(device)
@@ -46,7 +50,9 @@ def generate(
 
     dit = load_dit(folder / "transformer", dtype).to(device)
     sigmas = shifted_schedule(steps or preset.steps, preset.shift)
-    noise = torch.randn(1, dit.config.in_channels, height // 8, width // 8, generator=torch.Generator().manual_seed(seed))
+    noise = torch.randn(
+        1, dit.config.in_channels, height // 8, width // 8, generator=torch.Generator().manual_seed(seed)
+    )
     positive, negative = (
         dit.flow(dit.prepare([caption], (height // 8, width // 8)), sigmas.tolist()) for caption in captions
     )

@@ -56,10 +56,14 @@ class ComfyS3DiT(S3DiT):
                 "This Z-Image model cannot look at reference images; only Omni and Edit checkpoints can. "
                 "Remove the reference latents from its conditioning."
             )
+        if context.shape[-1] != self.config.cap_feat_dim:
+            raise ValueError(
+                f"The prompt's features are {context.shape[-1]} wide, but this model reads {self.config.cap_feat_dim}. "
+                "Load the text encoder that belongs to the model: qwen_3_4b.safetensors, or nano's for nano."
+            )
         height, width = x.shape[-2:]
-        latent = pad_to_patch_size(
-            x, (self.config.patch_size,) * 2
-        )  # artists may pick odd sizes; the surplus is cropped
+        # artists may pick odd sizes; the surplus is cropped again
+        latent = pad_to_patch_size(x, (self.config.patch_size,) * 2)
         run = HostedBlocks({**transformer_options}, latent)
         grid = rope_grid(transformer_options)
         run.condition = self.prepare(list(context), (latent.shape[-2], latent.shape[-1]), grid=grid, run=run)

@@ -35,6 +35,6 @@ def check_vae(vae: Any) -> None:
         )
     if vae.latent_channels != CHANNELS or vae.spacial_compression_decode() != CELL:
         raise ValueError(
-            f"This VAE makes latents of {vae.latent_channels} channels at 1/{vae.spacial_compression_decode()} of the size; "
-            f"Z-Image needs {CHANNELS} at 1/{CELL}. Load ae.safetensors, the FLUX autoencoder."
+            f"This VAE makes latents of {vae.latent_channels} channels at 1/{vae.spacial_compression_decode()} of the "
+            f"size; Z-Image needs {CHANNELS} at 1/{CELL}. Load ae.safetensors, the FLUX autoencoder."
         )

@@ -62,7 +62,7 @@ def load_model(path: str, dtype: torch.dtype | None = None, disable_dynamic: boo
 
 
 def native_config(config: DiTConfig, state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """What ComfyUI would have detected, for the code that reads it (LoRA maps among others), and our own description."""
+    """What ComfyUI would have detected, which LoRA maps among others read, and our own description."""
     late_norm = state[f"layers.{max(0, config.n_layers - 2)}.ffn_norm1.weight"]
     return {
         "image_model": "lumina2",

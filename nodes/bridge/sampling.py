@@ -6,7 +6,6 @@ from typing import Any
 import comfy.model_base
 import comfy.sample
 import comfy.samplers
-import comfy.utils
 import latent_preview
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
@@ -26,11 +25,11 @@ class ZImageGuider(comfy.samplers.CFGGuider):
         self.set_cfg(guidance.cfg)
 
     def predict_noise(
-        self, x: Tensor, timestep: Tensor, model_options: dict[str, Any] = {}, seed: Any = None
+        self, x: Tensor, timestep: Tensor, model_options: dict[str, Any] | None = None, seed: Any = None
     ) -> Tensor:  # noqa: B006
         is_guided = self.guidance.truncation >= 1 or self.guidance.is_active(float(timestep.flatten()[0]))
         self.cfg = self.guidance.cfg if is_guided else 1.0
-        return super().predict_noise(x, timestep, model_options, seed)
+        return super().predict_noise(x, timestep, model_options or {}, seed)
 
 
 def sample(
@@ -121,7 +120,7 @@ def check_model(model: Any) -> None:
 
 
 def starting_latent(model: Any, latent: dict[str, Any]) -> Tensor:
-    """The latent's samples; empty ones of another shape are refitted by ComfyUI, encoded ones of another VAE refused."""
+    """The latent's samples; empty ones of another shape are refitted, encoded ones of another VAE refused."""
     samples = comfy.sample.fix_empty_latent_channels(model, latent["samples"], latent.get("downscale_ratio_spacial"))
     if samples.ndim == 5 and samples.shape[2] == 1:
         samples = samples[:, :, 0]

@@ -31,7 +31,7 @@ class ComfyQwen3(Qwen3):
 
     def get_input_embeddings(self) -> Any:
         """The table ComfyUI looks tokens up in."""
-        return self.model["embed_tokens"]
+        return self.model.embed_tokens
 
     def forward(  # type: ignore[override]
         self,
@@ -46,8 +46,8 @@ class ComfyQwen3(Qwen3):
         n_layers = self.num_layers if intermediate_output is None else self.num_layers + 1 + intermediate_output
         if not 0 < n_layers <= self.config.n_layers_run:
             raise ValueError(
-                f"This text encoder keeps {self.config.n_layers_run} of its {self.num_layers} layers, as Z-Image needs; "
-                f"set CLIP Set Last Layer to -2 or earlier, or load the file with the stock CLIP loader."
+                f"This text encoder keeps {self.config.n_layers_run} of its {self.num_layers} layers; "
+                "set CLIP Set Last Layer to -2 or earlier, or load the file with the stock CLIP loader."
             )
         features = super().forward(embeds.float(), n_layers=n_layers)
         return features, features

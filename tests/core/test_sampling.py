@@ -114,7 +114,9 @@ def test_steps_report_the_evaluations_really_made(name, evaluations):
 def test_guidance_doubles_the_evaluations_only_where_it_is_active():
     guidance = Guidance(cfg=4.0, truncation=0.5)
     steps = list(
-        denoise(lambda x, s: x, torch.ones(1, 16, 2, 2), [1.0, 0.75, 0.4, 0.0], negative=lambda x, s: -x, guidance=guidance)
+        denoise(
+            lambda x, s: x, torch.ones(1, 16, 2, 2), [1.0, 0.75, 0.4, 0.0], negative=lambda x, s: -x, guidance=guidance
+        )
     )
     assert [step.evaluations for step in steps] == [2, 4, 5]
 

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from tests import tiny
-from tests.comfyui import QWEN_VOCABULARY, needs_comfyui
 
+import tiny
+from host import QWEN_VOCABULARY, needs_comfyui
 from zimage_core.nano.weights import FOLDER, TOKENIZER
 from zimage_core.text import TEMPLATE, load_tokenizer, tokenize
 

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from tests import tiny
-from tests.memory import peak_bytes
 
+import tiny
+from memory import peak_bytes
 from zimage_core.vae import decode_peak_bytes, decode_tiled, encode_tiled, fit_tile, from_images, to_images
 from zimage_core.vae.tiling import blend_tiles, tile_starts
 
@@ -22,7 +22,9 @@ def test_sides_that_are_no_multiples_of_8_are_refused(size):
         tiny.vae().encode(torch.zeros(1, 3, *size))
 
 
-@pytest.mark.parametrize(("length", "tile", "overlap"), [(64, 64, 16), (65, 64, 16), (100, 32, 8), (33, 32, 31), (7, 32, 0)])
+@pytest.mark.parametrize(
+    ("length", "tile", "overlap"), [(64, 64, 16), (65, 64, 16), (100, 32, 8), (33, 32, 31), (7, 32, 0)]
+)
 def test_tiles_cover_a_side_and_never_leave_it(length, tile, overlap):
     starts = tile_starts(length, tile, overlap)
     covered = {cell for start in starts for cell in range(start, min(start + tile, length))}
@@ -46,7 +48,9 @@ def test_a_tile_as_large_as_the_latent_is_the_whole_decode(generator):
 
 def test_tiles_report_their_progress_and_have_the_right_sizes(generator):
     vae, seen = tiny.vae(), []
-    picture = decode_tiled(vae, torch.randn(1, 16, 24, 40, generator=generator), 16, 4, lambda done, total: seen.append((done, total)))
+    picture = decode_tiled(
+        vae, torch.randn(1, 16, 24, 40, generator=generator), 16, 4, lambda done, total: seen.append((done, total))
+    )
     assert picture.shape == (1, 3, 192, 320)
     assert seen == [(index + 1, 6) for index in range(6)]
     assert encode_tiled(vae, picture, 16, 4).shape == (1, 16, 24, 40)

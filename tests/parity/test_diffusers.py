@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from tests import tiny
 
+from tests import tiny
 from zimage_core.checkpoints import DIT_DIFFUSERS, VAE_DIFFUSERS
 from zimage_core.sampling import Guidance, denoise, shifted_schedule
 
@@ -131,4 +131,9 @@ def test_the_whole_pipeline_draws_the_references_picture(transformer, autoencode
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
     n_guided = sum(guidance.is_active(sigma) for sigma in shifted_schedule(steps, 3.0)[:-1].tolist())
     assert last.evaluations == steps + n_guided
-    assert n_guided == {"turbo": 0, "guided": 6, "normalised": 6, "truncated": 4}[next(k for k, v in SETTINGS.items() if v is settings)]
+    assert (
+        n_guided
+        == {"turbo": 0, "guided": 6, "normalised": 6, "truncated": 4}[
+            next(k for k, v in SETTINGS.items() if v is settings)
+        ]
+    )

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from tests import tiny
 
+from tests import tiny
 from zimage_core.checkpoints import load_text_encoder, read_tensors, text_config
 from zimage_core.config import TextConfig
 from zimage_core.nano.weights import FOLDER, TEXT_ENCODER
@@ -21,7 +21,9 @@ def reference(config: TextConfig, state):
 def random_state(config: TextConfig):
     generator = torch.Generator().manual_seed(3)
     empty = transformers.Qwen3ForCausalLM(reference_config(config)).state_dict()
-    return {key: tiny.random_value(key, empty[key].shape, generator) for key in sorted(empty) if key != "lm_head.weight"}
+    return {
+        key: tiny.random_value(key, empty[key].shape, generator) for key in sorted(empty) if key != "lm_head.weight"
+    }
 
 
 def reference_config(config: TextConfig):

@@ -53,7 +53,8 @@ def check_complete(file: Path) -> None:
         length = int.from_bytes(opened.read(8), "little")
         if found < 8 or length > min(found - 8, HEADER_LIMIT):
             raise CheckpointError(
-                f"{file.name} is not a safetensors file, or its download stopped early: {found} bytes were found; download it again"
+                f"{file.name} is not a safetensors file, or its download stopped early: {found} bytes were found; "
+                "download it again"
             )
         header = opened.read(length)
     try:

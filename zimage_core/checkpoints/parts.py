@@ -33,7 +33,8 @@ class Part:
         located = self.locate(state)
         if located is None:
             raise CheckpointError(
-                f"{source} is {describe(state)}, not a Z-Image {self.name}; choose a file like {self.example} from models/{self.folder}"
+                f"{source} is {describe(state)}, not a Z-Image {self.name}; "
+                f"choose a file like {self.example} from models/{self.folder}"
             )
         prefix, layout = located
         inside = {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}

@@ -1,4 +1,4 @@
-"""Network widths read from tensor shapes, so that a test model, the built-in nano and the 6B load through the same code.
+"""Network widths read from tensor shapes: a test model, the built-in nano and the 6B load through the same code.
 
 What no shape tells is a default of the config classes: norm epsilons, rope bases, the latent's scale and shift.
 """

@@ -9,6 +9,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 from torch.nn.functional import silu
+from typing_extensions import Unpack
 
 from .._shapes import Float
 from ..attention import Attention, attention
@@ -29,7 +30,9 @@ class Gains(NamedTuple):
 class Block(nn.Module):
     """One layer: sandwich-normed attention, then sandwich-normed SwiGLU, each scaled before and gated after."""
 
-    def __init__(self, config: DiTConfig, *, is_modulated: bool = True, ops: Ops = TORCH, **factory: Factory) -> None:
+    def __init__(
+        self, config: DiTConfig, *, is_modulated: bool = True, ops: Ops = TORCH, **factory: Unpack[Factory]
+    ) -> None:
         super().__init__()
         norm = {"eps": config.norm_eps, **factory}
         self.attention = SelfAttention(config, ops=ops, **factory)
@@ -59,7 +62,7 @@ class Block(nn.Module):
 class SelfAttention(nn.Module):
     """Multi-head attention with normed, rotated queries and keys; one matrix makes all three."""
 
-    def __init__(self, config: DiTConfig, *, ops: Ops = TORCH, **factory: Factory) -> None:
+    def __init__(self, config: DiTConfig, *, ops: Ops = TORCH, **factory: Unpack[Factory]) -> None:
         super().__init__()
         self.n_heads = config.n_heads
         self.qkv = ops.Linear(config.dim, 3 * config.dim, bias=False, **factory)
@@ -77,7 +80,7 @@ class SelfAttention(nn.Module):
 class SwiGLU(nn.Module):
     """w2(silu(w1 x) · w3 x)."""
 
-    def __init__(self, config: DiTConfig, *, ops: Ops = TORCH, **factory: Factory) -> None:
+    def __init__(self, config: DiTConfig, *, ops: Ops = TORCH, **factory: Unpack[Factory]) -> None:
         super().__init__()
         self.w1 = ops.Linear(config.dim, config.ffn_dim, bias=False, **factory)
         self.w2 = ops.Linear(config.ffn_dim, config.dim, bias=False, **factory)
@@ -90,7 +93,7 @@ class SwiGLU(nn.Module):
 class FinalLayer(nn.Module):
     """LayerNorm, one scale from the time vector, and the map back to patch vectors."""
 
-    def __init__(self, config: DiTConfig, *, ops: Ops = TORCH, **factory: Factory) -> None:
+    def __init__(self, config: DiTConfig, *, ops: Ops = TORCH, **factory: Unpack[Factory]) -> None:
         super().__init__()
         self.norm_final = ops.LayerNorm(config.dim, eps=1e-6, elementwise_affine=False, **factory)
         self.linear = ops.Linear(config.dim, config.patch_dim, **factory)
@@ -105,5 +108,5 @@ class FinalLayer(nn.Module):
 
 
 def _finite(x: Tensor) -> Tensor:
-    """Clamp overflow where float16 could not hold the published weights' activations (up to 4e5); others pass untouched."""
+    """Clamp what float16 cannot hold: published weights reach activations of 4e5. Other types pass untouched."""
     return torch.nan_to_num(x, nan=0.0) if x.dtype == torch.float16 else x

@@ -7,6 +7,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import Unpack
 
 from .._shapes import Float
 from ..config import TIME_FREQUENCIES, TIME_SCALE
@@ -14,7 +15,7 @@ from ..ops import TORCH, Factory, Ops
 
 
 def sinusoid(time: Float[Tensor, " b"]) -> Float[Tensor, "b 256"]:
-    """Cosines, then sines, of 1000·time at 128 geometric frequencies; float32, since 16 bits cannot tell times near 1 apart."""
+    """Cosines, then sines, of 1000·time at 128 frequencies; in float32, as 16 bits cannot tell times near 1 apart."""
     steps = torch.arange(TIME_FREQUENCIES, dtype=torch.float32, device=time.device)
     frequencies = torch.exp(-math.log(10000) * steps / TIME_FREQUENCIES)
     angle = (time.float() * TIME_SCALE)[:, None] * frequencies  # (b, 128)
@@ -24,7 +25,7 @@ def sinusoid(time: Float[Tensor, " b"]) -> Float[Tensor, "b 256"]:
 class TimestepEmbedder(nn.Module):
     """Network time in [0, 1] to the vector that modulates every block."""
 
-    def __init__(self, hidden: int, out: int, *, ops: Ops = TORCH, **factory: Factory) -> None:
+    def __init__(self, hidden: int, out: int, *, ops: Ops = TORCH, **factory: Unpack[Factory]) -> None:
         super().__init__()
         self.mlp = nn.Sequential(
             ops.Linear(2 * TIME_FREQUENCIES, hidden, **factory), nn.SiLU(), ops.Linear(hidden, out, **factory)
@@ -34,6 +35,8 @@ class TimestepEmbedder(nn.Module):
         return self.mlp(sinusoid(time).to(dtype))
 
 
-def caption_embedder(config_width: int, dim: int, eps: float, *, ops: Ops = TORCH, **factory: Factory) -> nn.Sequential:
+def caption_embedder(
+    config_width: int, dim: int, eps: float, *, ops: Ops = TORCH, **factory: Unpack[Factory]
+) -> nn.Sequential:
     """RMSNorm and a linear map from text-encoder features to the model's width."""
     return nn.Sequential(ops.RMSNorm(config_width, eps=eps, **factory), ops.Linear(config_width, dim, **factory))

@@ -1,6 +1,6 @@
 """S3-DiT, the Scalable Single-Stream Diffusion Transformer of Z-Image (arXiv 2511.22699).
 
-Letters: b batch, c latent channels, H W latent cells, n m tokens, f caption features, d model width, t time vector width.
+Letters: b batch, c latent channels, H W latent cells, n m tokens, f caption features, d model width, t time vector.
 
 Attribute names are the keys of the single-file
 checkpoints artists have on disk, so those load without a table. Captions, rope and pads of a run do not depend on the
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from .._shapes import Float
 from ..config import DiTConfig
-from ..ops import TORCH, Ops
+from ..ops import TORCH, Factory, Layers, Ops
 from .block import Block, FinalLayer, Gains
 from .embed import TimestepEmbedder, caption_embedder
 from .rope import Rope, rope_table
@@ -52,7 +52,7 @@ class Condition(NamedTuple):
 
 @runtime_checkable
 class RunBlock(Protocol):
-    """Applies one block of a stage. A host passes its own to look at or replace blocks; `modulation` is for its eyes only."""
+    """Applies one block of a stage. A host passes its own, to patch blocks; `modulation` is for its eyes only."""
 
     def __call__(
         self,
@@ -92,16 +92,18 @@ class S3DiT(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        factory = {"device": device, "dtype": dtype}
+        factory = Factory(device=device, dtype=dtype)
         self.config = config
         self.x_embedder = ops.Linear(config.patch_dim, config.dim, **factory)
         self.cap_embedder = caption_embedder(config.cap_feat_dim, config.dim, config.norm_eps, ops=ops, **factory)
         self.t_embedder = TimestepEmbedder(config.time_hidden_dim, config.adaln_dim, ops=ops, **factory)
-        self.noise_refiner = nn.ModuleList(Block(config, ops=ops, **factory) for _ in range(config.n_refiner_layers))
-        self.context_refiner = nn.ModuleList(
+        self.noise_refiner: Layers[Block] = Layers(
+            Block(config, ops=ops, **factory) for _ in range(config.n_refiner_layers)
+        )
+        self.context_refiner: Layers[Block] = Layers(
             Block(config, is_modulated=False, ops=ops, **factory) for _ in range(config.n_refiner_layers)
         )
-        self.layers = nn.ModuleList(Block(config, ops=ops, **factory) for _ in range(config.n_layers))
+        self.layers: Layers[Block] = Layers(Block(config, ops=ops, **factory) for _ in range(config.n_layers))
         self.final_layer = FinalLayer(config, ops=ops, **factory)
         self.x_pad_token = nn.Parameter(torch.empty(1, config.dim, **factory))
         self.cap_pad_token = nn.Parameter(torch.empty(1, config.dim, **factory))
@@ -205,6 +207,6 @@ class S3DiT(nn.Module):
 
 
 def _pad(tokens: Float[Tensor, "b n d"], pad: Float[Tensor, "1 d"], length: int) -> Float[Tensor, "b m d"]:
-    """Append the learned pad token up to `length`; it is cast here because hosts may keep it elsewhere, in another dtype."""
+    """Append the learned pad token up to `length`; cast here, since hosts may keep it elsewhere in another dtype."""
     pads = pad.to(tokens).expand(tokens.shape[0], length - tokens.shape[1], -1)
     return torch.cat((tokens, pads), dim=1)

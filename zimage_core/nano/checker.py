@@ -49,7 +49,7 @@ def recognise(picture: Image.Image) -> Scene:
     name, behind = nearest_ground(image)
     object_mask = np.abs(image - behind).max(-1) > TOLERANCE
     colour = nearest_colour(image, object_mask)
-    coverage = alpha(image, behind, np.array(COLOURS[colour], dtype=np.float32) / 255)
+    coverage = alpha(image, behind, palette(colour))
     y, x = centroid(coverage * object_mask)
     shape, radius = nearest_template(coverage, y, x)
     return Scene(
@@ -79,7 +79,12 @@ def nearest_colour(image: Array, mask: NDArray[np.bool_]) -> str:
     if not mask.any():
         return "red"
     median = np.median(image[mask], axis=0)
-    return min(COLOURS, key=lambda name: float(np.square(np.array(COLOURS[name]) / 255 - median).sum()))
+    return min(COLOURS, key=lambda name: float(np.square(palette(name) - median).sum()))
+
+
+def palette(name: str) -> Array:
+    """A colour's channels in [0, 1]."""
+    return np.array(COLOURS[name], dtype=np.float32) / np.float32(255)
 
 
 def alpha(image: Array, behind: Array, colour: Array) -> Array:
@@ -116,6 +121,10 @@ def template_bank() -> tuple[list[tuple[str, float]], Array]:
 
 def centred_mask(shape: str, radius: float) -> Array:
     """One exact drawing, moved so that its centroid is the middle."""
-    first = np.asarray(draw_mask(shape, 0.5, 0.5, radius, 0.0, SIDE), dtype=np.float32) / 255
-    y, x = centroid(first)
-    return np.asarray(draw_mask(shape, 1 - x, 1 - y, radius, 0.0, SIDE), dtype=np.float32) / 255
+    y, x = centroid(mask_values(shape, 0.5, 0.5, radius))
+    return mask_values(shape, 1 - x, 1 - y, radius)
+
+
+def mask_values(shape: str, x: float, y: float, radius: float) -> Array:
+    """An exact drawing's coverage, 0-1."""
+    return np.asarray(draw_mask(shape, x, y, radius, 0.0, SIDE)).astype(np.float32) / np.float32(255)

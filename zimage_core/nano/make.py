@@ -49,7 +49,7 @@ def export(network: nn.Module, file: Path, extra: dict[str, Tensor] | None = Non
 
 
 def unused_last_layer(network: nn.Module) -> dict[str, Tensor]:
-    """Zeros for the layer and the norm that Qwen3 files carry and Z-Image never runs, so that the layout is the published one."""
+    """The layer and the norm that Qwen3 files carry and Z-Image never runs, so that the layout is the published one."""
     before = f"model.layers.{NANO_TEXT.n_layers_run - 1}."
     last = f"model.layers.{NANO_TEXT.n_layers_run}."
     layer = {
@@ -67,7 +67,7 @@ def make(folder: Path, weights: Path) -> None:
     vae_ema = Ema(vae, AUTOENCODER.ema_decay)
     follow("autoencoder", AUTOENCODER.steps, train_autoencoder(vae, vae_ema, folder / "autoencoder"))
     with vae_ema.applied():
-        vae.to(memory_format=torch.contiguous_format)
+        vae.to(memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue] - missing from torch's stubs
         scenes = training_scenes()[::9]
         scale_latents(vae, picture_batch(scenes, list(range(len(scenes)))))
         export(vae, weights / VAE)
@@ -85,7 +85,9 @@ def make(folder: Path, weights: Path) -> None:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m zimage_core.nano.make", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m zimage_core.nano.make", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("--folder", type=Path, default=Path("build/nano"), help="where training keeps its state")
     parser.add_argument("--weights", type=Path, default=FOLDER, help="where the finished weights go")
     parser.add_argument("--threads", type=int, default=2, help="processor threads to use")

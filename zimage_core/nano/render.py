@@ -37,13 +37,13 @@ def place(scene: Scene, seed: int | None) -> Placement:
     if seed is None:
         return Placement(x=x, y=y, radius=radius, turn=0.0, colour=colour)
     rng = np.random.default_rng(seed)
-    tint = rng.integers(-8, 9, 3)
+    red, green, blue = (int(np.clip(channel + rng.integers(-8, 9), 0, 255)) for channel in colour)
     return Placement(
         x=x + rng.uniform(-0.025, 0.025),
         y=y + rng.uniform(-0.025, 0.025),
         radius=radius * rng.uniform(0.93, 1.07),
         turn=rng.uniform(-0.08, 0.08),
-        colour=tuple(int(channel) for channel in np.clip(np.array(colour) + tint, 0, 255)),
+        colour=(red, green, blue),
     )
 
 
@@ -129,4 +129,4 @@ def heart_point(part: float) -> Point:
 
 def pixels(picture: Image.Image) -> NDArray[np.float32]:
     """A picture's channels as (h, w, 3) floats in [0, 1]."""
-    return np.asarray(picture.convert("RGB"), dtype=np.float32) / 255
+    return np.asarray(picture.convert("RGB")).astype(np.float32) / np.float32(255)

@@ -1,4 +1,4 @@
-"""Where the built-in model's files lie. The folder is laid out as diffusers lays out its own, so every loader takes it."""
+"""Where the built-in model's files lie: laid out as diffusers lays out its folders, so every loader takes them."""
 
 from pathlib import Path
 

@@ -44,7 +44,7 @@ class Counted:
 
 
 def start_latent(
-    noise: Float[Tensor, "b c h w"], picture: Float[Tensor, "b c h w"], sigma: float
+    noise: Float[Tensor, "b c h w"], picture: Float[Tensor, "b c h w"], sigma: float | Tensor
 ) -> Float[Tensor, "b c h w"]:
     """The noisy latent a run begins with when it starts from a picture; at sigma 1 the noise alone."""
     return sigma * noise + (1 - sigma) * picture

@@ -16,7 +16,7 @@ class Preset:
 # Tongyi-MAI/Z-Image-Turbo: 8 evaluations, no guidance, scheduler shift 3, Euler (model card and scheduler_config.json).
 TURBO = Preset(steps=8, cfg=1.0, shift=3.0, solver="euler")
 
-# Tongyi-MAI/Z-Image: 28-50 steps, guidance 3-5 (model card); shift 6 (scheduler_config.json as two third parties quote it).
+# Tongyi-MAI/Z-Image: 28-50 steps, guidance 3-5 (model card); shift 6 (scheduler_config.json, as two others quote it).
 # The solver is that of ComfyUI's official template, which makes 28 steps look like 50 of Euler's.
 BASE = Preset(steps=28, cfg=4.0, shift=6.0, solver="res_multistep")
 

@@ -15,10 +15,10 @@ def shift_sigma(u: Float[Tensor, " n"], shift: float) -> Float[Tensor, " n"]:
 
 
 def shifted_schedule(steps: int, shift: float, strength: float = 1.0) -> Float[Tensor, " n"]:
-    """The static-shift schedule: `steps` levels of linspace(1, 0), shifted, then a final 0 (scheduler/scheduler_config.json).
+    """The static-shift schedule: `steps` levels of linspace(1, 0), shifted, then a final 0 (scheduler_config.json).
 
-    It does not depend on resolution. `strength` in [0, 1] keeps the last part of it, for pictures that start from another:
-    0.6 of 8 steps runs the last 5, as the reference image-to-image pipeline counts; 0 runs none.
+    It does not depend on resolution. `strength` in [0, 1] keeps the last part of it, for pictures that start from
+    another: 0.6 of 8 steps runs the last 5, as the reference image-to-image pipeline counts; 0 runs none.
     """
     if steps < 1:
         raise ValueError(f"steps must be at least 1, not {steps}")

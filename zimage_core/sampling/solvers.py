@@ -27,7 +27,7 @@ def euler(velocity: Velocity, x: Tensor, sigma: float, sigma_next: float) -> tup
 
 
 def heun(velocity: Velocity, x: Tensor, sigma: float, sigma_next: float) -> tuple[Tensor, Tensor]:
-    """Heun's method: order 2, two evaluations; the step to sigma 0 is Euler's, as in Karras et al. 2022, algorithm 1."""
+    """Heun's method: order 2, two evaluations; the step to sigma 0 is Euler's (Karras et al. 2022, algorithm 1)."""
     v = velocity(x, sigma)
     ahead = x + (sigma_next - sigma) * v
     if sigma_next == 0:

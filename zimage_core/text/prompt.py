@@ -27,14 +27,15 @@ class PromptTokens:
     def describe(self) -> str:
         """One sentence for the user: how many tokens there were and what happened to them."""
         if self.is_truncated:
-            return f"{self.n_total} tokens, more than {len(self.ids)}: the last {self.n_total - len(self.ids)} were cut off"
+            n_lost = self.n_total - len(self.ids)
+            return f"{self.n_total} tokens, more than {len(self.ids)}: the last {n_lost} were cut off"
         if self.n_total > MAX_CAPTION_TOKENS:
             return f"{self.n_total} tokens, all kept: more than the {MAX_CAPTION_TOKENS} the model was trained with"
         return f"{self.n_total} of {MAX_CAPTION_TOKENS} tokens"
 
 
 def truncate(ids: tuple[int, ...], limit: int | None = MAX_CAPTION_TOKENS) -> PromptTokens:
-    """Cut ids at `limit` as the reference pipeline does (the closing turn goes first), or keep all if None, as ComfyUI does."""
+    """Cut ids at `limit`, as the reference does (the closing turn goes first); None keeps all, as ComfyUI does."""
     return PromptTokens(ids=ids if limit is None else ids[:limit], n_total=len(ids))
 
 

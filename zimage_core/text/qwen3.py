@@ -13,11 +13,12 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn.functional import silu
 from torch.nn.utils.rnn import pad_sequence
+from typing_extensions import Unpack
 
 from .._shapes import Float, Int
 from ..attention import attention
 from ..config import TextConfig
-from ..ops import TORCH, Factory, Ops
+from ..ops import TORCH, Factory, Layers, Ops
 
 Turn = tuple[Float[Tensor, "n 1 m"], Float[Tensor, "n 1 m"]]  # cosines and sines
 
@@ -25,15 +26,10 @@ Turn = tuple[Float[Tensor, "n 1 m"], Float[Tensor, "n 1 m"]]  # cosines and sine
 class Qwen3(nn.Module):
     """Token ids to the features the diffusion transformer was trained on."""
 
-    def __init__(self, config: TextConfig, *, ops: Ops = TORCH, **factory: Factory) -> None:
+    def __init__(self, config: TextConfig, *, ops: Ops = TORCH, **factory: Unpack[Factory]) -> None:
         super().__init__()
         self.config = config
-        self.model = nn.ModuleDict(
-            {
-                "embed_tokens": ops.Embedding(config.vocab_size, config.dim, **factory),
-                "layers": nn.ModuleList(Layer(config, ops=ops, **factory) for _ in range(config.n_layers_run)),
-            }
-        )
+        self.model = Trunk(config, ops=ops, **factory)
 
     def encode(self, prompts: Sequence[Sequence[int]]) -> list[Float[Tensor, "_ d"]]:
         """Features of every prompt at its exact length.
@@ -48,20 +44,29 @@ class Qwen3(nn.Module):
 
     def embed(self, ids: Int[Tensor, "b n"]) -> Float[Tensor, "b n d"]:
         """Rows of the embedding table."""
-        return self.model["embed_tokens"](ids)
+        return self.model.embed_tokens(ids)
 
     def forward(self, x: Float[Tensor, "b n d"], n_layers: int | None = None) -> Float[Tensor, "b n d"]:
         """The residual stream that would enter the last layer, or the one after the first `n_layers`."""
         turn = rope(x.shape[1], self.config.head_dim, self.config.rope_theta, x.device)
-        for layer in self.model["layers"][:n_layers]:
+        for layer in list(self.model.layers)[:n_layers]:
             x = layer(x, turn)
         return x
+
+
+class Trunk(nn.Module):
+    """What the published keys call `model`."""
+
+    def __init__(self, config: TextConfig, *, ops: Ops = TORCH, **factory: Unpack[Factory]) -> None:
+        super().__init__()
+        self.embed_tokens = ops.Embedding(config.vocab_size, config.dim, **factory)
+        self.layers: Layers[Layer] = Layers(Layer(config, ops=ops, **factory) for _ in range(config.n_layers_run))
 
 
 class Layer(nn.Module):
     """Pre-normed causal attention, then a pre-normed SwiGLU."""
 
-    def __init__(self, config: TextConfig, *, ops: Ops = TORCH, **factory: Factory) -> None:
+    def __init__(self, config: TextConfig, *, ops: Ops = TORCH, **factory: Unpack[Factory]) -> None:
         super().__init__()
         self.input_layernorm = ops.RMSNorm(config.dim, eps=config.norm_eps, **factory)
         self.self_attn = SelfAttention(config, ops=ops, **factory)
@@ -76,7 +81,7 @@ class Layer(nn.Module):
 class SelfAttention(nn.Module):
     """Grouped-query attention with normed queries and keys."""
 
-    def __init__(self, config: TextConfig, *, ops: Ops = TORCH, **factory: Factory) -> None:
+    def __init__(self, config: TextConfig, *, ops: Ops = TORCH, **factory: Unpack[Factory]) -> None:
         super().__init__()
         wide, narrow = config.n_heads * config.head_dim, config.n_kv_heads * config.head_dim
         self.head_dim = config.head_dim
@@ -100,7 +105,7 @@ class SelfAttention(nn.Module):
 class MLP(nn.Module):
     """down(silu(gate x) · up x)."""
 
-    def __init__(self, config: TextConfig, *, ops: Ops = TORCH, **factory: Factory) -> None:
+    def __init__(self, config: TextConfig, *, ops: Ops = TORCH, **factory: Unpack[Factory]) -> None:
         super().__init__()
         self.gate_proj = ops.Linear(config.dim, config.ffn_dim, bias=False, **factory)
         self.up_proj = ops.Linear(config.dim, config.ffn_dim, bias=False, **factory)
@@ -118,7 +123,7 @@ def rope(length: int, head_dim: int, theta: float, device: torch.device) -> Turn
 
 
 def rotate(x: Float[Tensor, "b n h e"], turn: Turn) -> Float[Tensor, "b n h e"]:
-    """Turn the pairs (i, i + e/2) of every head; unlike the diffusion transformer's rope, pairs are half a head apart."""
+    """Turn the pairs (i, i + e/2) of every head; the diffusion transformer's rope turns neighbours instead."""
     cos, sin = turn
     low, high = x.float().chunk(2, dim=-1)
     return torch.cat((low * cos - high * sin, high * cos + low * sin), dim=-1).to(x.dtype)

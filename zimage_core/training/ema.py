@@ -1,6 +1,6 @@
 """An exponential moving average of a module's parameters, which samples better than the last step does."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
@@ -23,7 +23,7 @@ class Ema:
             self.average[name].lerp_(parameter, weight)
 
     @contextmanager
-    def applied(self) -> Iterator[None]:
+    def applied(self) -> Generator[None]:
         """Inside, the module holds the average; afterwards its own parameters again, bit for bit."""
         own = {name: parameter.detach().clone() for name, parameter in self.module.named_parameters()}
         self._assign(self.average)

@@ -1,4 +1,4 @@
-"""A run's state on disk: parameters, their average and the optimiser's moments in one safetensors file, never a pickle."""
+"""A run's state on disk: parameters, their average and the optimiser's moments in one safetensors file."""
 
 import json
 from pathlib import Path

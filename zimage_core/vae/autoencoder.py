@@ -12,11 +12,12 @@ from typing import NamedTuple
 from einops import rearrange
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad, silu
+from typing_extensions import Unpack
 
 from .._shapes import Float
 from ..attention import attention
 from ..config import VAEConfig, norm_groups
-from ..ops import TORCH, Factory, Ops
+from ..ops import TORCH, Factory, Layers, Ops
 
 
 class Posterior(NamedTuple):
@@ -29,7 +30,7 @@ class Posterior(NamedTuple):
 class Autoencoder(nn.Module):
     """Encodes pictures in [-1, 1] and decodes latents back to them."""
 
-    def __init__(self, config: VAEConfig, *, ops: Ops = TORCH, **factory: Factory) -> None:
+    def __init__(self, config: VAEConfig, *, ops: Ops = TORCH, **factory: Unpack[Factory]) -> None:
         super().__init__()
         self.config = config
         self.encoder = Encoder(config, ops=ops, **factory)
@@ -40,7 +41,8 @@ class Autoencoder(nn.Module):
         height, width = picture.shape[-2:]
         if height % self.config.downscale or width % self.config.downscale or not height or not width:
             raise ValueError(
-                f"a picture of {width}x{height} pixels cannot be encoded: crop or resize its sides to multiples of {self.config.downscale}"
+                f"a picture of {width}x{height} pixels cannot be encoded: "
+                f"crop or resize its sides to multiples of {self.config.downscale}"
             )
         return Posterior(*self.encoder(picture).chunk(2, dim=1))
 
@@ -56,12 +58,12 @@ class Autoencoder(nn.Module):
 class Encoder(nn.Module):
     """Picture to the 2z channels of the posterior."""
 
-    def __init__(self, config: VAEConfig, *, ops: Ops, **factory: Factory) -> None:
+    def __init__(self, config: VAEConfig, *, ops: Ops, **factory: Unpack[Factory]) -> None:
         super().__init__()
         widths = config.encoder_widths
         groups = norm_groups(widths)
         self.conv_in = ops.Conv2d(3, widths[0], 3, padding=1, **factory)
-        self.down = nn.ModuleList()
+        self.down: Layers[Stage] = Layers()
         for level, (before, width) in enumerate(zip(widths[:1] + widths[:-1], widths, strict=True)):
             stage = Stage(before, width, config.encoder_blocks, groups, ops=ops, **factory)
             if level < len(widths) - 1:
@@ -75,7 +77,7 @@ class Encoder(nn.Module):
         x = self.conv_in(x)
         for stage in self.down:
             x = stage(x)
-            if hasattr(stage, "downsample"):
+            if stage.downsample:
                 x = stage.downsample(x)
         return self.conv_out(silu(self.norm_out(self.mid(x))))
 
@@ -83,13 +85,13 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Raw latent to picture. `up[0]` is the finest level, so the levels run backwards."""
 
-    def __init__(self, config: VAEConfig, *, ops: Ops, **factory: Factory) -> None:
+    def __init__(self, config: VAEConfig, *, ops: Ops, **factory: Unpack[Factory]) -> None:
         super().__init__()
         widths = config.decoder_widths
         groups = norm_groups(widths)
         self.conv_in = ops.Conv2d(config.latent_channels, widths[-1], 3, padding=1, **factory)
         self.mid = Middle(widths[-1], groups, ops=ops, **factory)
-        self.up = nn.ModuleList()
+        self.up: Layers[Stage] = Layers()
         for level, (before, width) in enumerate(zip(widths[1:] + widths[-1:], widths, strict=True)):
             stage = Stage(before, width, config.decoder_blocks, groups, ops=ops, **factory)
             if level > 0:
@@ -100,20 +102,24 @@ class Decoder(nn.Module):
 
     def forward(self, z: Float[Tensor, "b z h w"]) -> Float[Tensor, "b 3 H W"]:
         x = self.mid(self.conv_in(z))
-        for stage in reversed(self.up):
+        for stage in reversed(list(self.up)):
             x = stage(x)
-            if hasattr(stage, "upsample"):
+            if stage.upsample:
                 x = stage.upsample(x)
         return self.conv_out(silu(self.norm_out(x)))
 
 
 class Stage(nn.Module):
-    """The residual blocks of one resolution."""
+    """The residual blocks of one resolution, and the way to the next where there is one."""
 
-    def __init__(self, before: int, width: int, n_blocks: int, groups: int, *, ops: Ops, **factory: Factory) -> None:
+    def __init__(
+        self, before: int, width: int, n_blocks: int, groups: int, *, ops: Ops, **factory: Unpack[Factory]
+    ) -> None:
         super().__init__()
+        self.downsample: Downsample | None = None
+        self.upsample: Upsample | None = None
         widths = [before] + [width] * n_blocks
-        self.block = nn.ModuleList(
+        self.block: Layers[ResnetBlock] = Layers(
             ResnetBlock(inside, outside, groups, ops=ops, **factory) for inside, outside in pairwise(widths)
         )
 
@@ -126,7 +132,7 @@ class Stage(nn.Module):
 class ResnetBlock(nn.Module):
     """Two normed 3x3 convolutions around a shortcut."""
 
-    def __init__(self, before: int, width: int, groups: int, *, ops: Ops, **factory: Factory) -> None:
+    def __init__(self, before: int, width: int, groups: int, *, ops: Ops, **factory: Unpack[Factory]) -> None:
         super().__init__()
         self.norm1 = ops.GroupNorm(groups, before, eps=1e-6, **factory)
         self.conv1 = ops.Conv2d(before, width, 3, padding=1, **factory)
@@ -142,7 +148,7 @@ class ResnetBlock(nn.Module):
 class Middle(nn.Module):
     """Attention between two residual blocks at the coarsest level."""
 
-    def __init__(self, width: int, groups: int, *, ops: Ops, **factory: Factory) -> None:
+    def __init__(self, width: int, groups: int, *, ops: Ops, **factory: Unpack[Factory]) -> None:
         super().__init__()
         self.block_1 = ResnetBlock(width, width, groups, ops=ops, **factory)
         self.attn_1 = AttentionBlock(width, groups, ops=ops, **factory)
@@ -155,7 +161,7 @@ class Middle(nn.Module):
 class AttentionBlock(nn.Module):
     """Single-head attention over all cells, with 1x1 convolutions for matrices."""
 
-    def __init__(self, width: int, groups: int, *, ops: Ops, **factory: Factory) -> None:
+    def __init__(self, width: int, groups: int, *, ops: Ops, **factory: Unpack[Factory]) -> None:
         super().__init__()
         self.norm = ops.GroupNorm(groups, width, eps=1e-6, **factory)
         self.q = ops.Conv2d(width, width, 1, **factory)
@@ -173,7 +179,7 @@ class AttentionBlock(nn.Module):
 class Downsample(nn.Module):
     """Halves both sides; zeros are padded on the right and at the bottom only."""
 
-    def __init__(self, width: int, *, ops: Ops, **factory: Factory) -> None:
+    def __init__(self, width: int, *, ops: Ops, **factory: Unpack[Factory]) -> None:
         super().__init__()
         self.conv = ops.Conv2d(width, width, 3, stride=2, **factory)
 
@@ -184,7 +190,7 @@ class Downsample(nn.Module):
 class Upsample(nn.Module):
     """Doubles both sides by repeating pixels, then convolves."""
 
-    def __init__(self, width: int, *, ops: Ops, **factory: Factory) -> None:
+    def __init__(self, width: int, *, ops: Ops, **factory: Unpack[Factory]) -> None:
         super().__init__()
         self.conv = ops.Conv2d(width, width, 3, padding=1, **factory)
 

@@ -41,7 +41,7 @@ def decode_peak_bytes(config: VAEConfig, latent_size: tuple[int, int], dtype: to
 
 
 def fit_tile(config: VAEConfig, latent_size: tuple[int, int], dtype: torch.dtype, budget: int) -> int | None:
-    """The largest square tile, in latent cells, whose decoding stays under `budget` bytes; None if no tiling is needed."""
+    """The largest square tile, in latent cells, that decodes within `budget` bytes; None if no tiling is needed."""
     if decode_peak_bytes(config, latent_size, dtype) <= budget:
         return None
     per_cell = decode_peak_bytes(config, (1, 1), dtype)

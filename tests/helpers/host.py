@@ -1,13 +1,8 @@
 """Where the real ComfyUI lies, for the tests that need it."""
 
-import sys
-
 import pytest
-from tests.paths import REPOSITORY
 
-sys.path.insert(0, str(REPOSITORY / "tools"))
-
-from comfyui import comfyui_folder  # noqa: E402
+from comfyui import comfyui_folder
 
 QWEN_VOCABULARY = comfyui_folder() / "comfy/text_encoders/qwen25_tokenizer"
 

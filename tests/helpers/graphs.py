@@ -1,0 +1,49 @@
+"""Prompts in API form, built from the few nodes every test needs."""
+
+from typing import Any
+
+NANO = "nano (built in)"
+
+
+def node(class_type: str, **inputs: Any) -> dict[str, Any]:
+    return {"class_type": class_type, "inputs": inputs}
+
+
+def loaders(dit: str = NANO, text: str = NANO, vae: str = NANO) -> dict[str, Any]:
+    return {
+        "model": node("ZImageModelLoader", model_name=dit, precision="automatic"),
+        "clip": node("ZImageTextEncoderLoader", text_encoder_name=text),
+        "vae": node("ZImageVAELoader", vae_name=vae),
+    }
+
+
+def encode(prompt: str, **changes: Any) -> dict[str, Any]:
+    return node(
+        "ZImageTextEncode", **{"clip": ["clip", 0], "prompt": prompt, "long_prompts": "keep every token", **changes}
+    )
+
+
+def turbo(**changes: Any) -> dict[str, Any]:
+    inputs = {
+        "model": ["model", 0],
+        "positive": ["positive", 0],
+        "latent": ["latent", 0],
+        "seed": 1,
+        "steps": 4,
+        "solver": "euler",
+        "shift": 3.0,
+        "strength": 1.0,
+    }
+    return node("ZImageTurboSampler", **{**inputs, **changes})
+
+
+def text_to_image(prompt: str = "a large red circle in the middle on white", **sampler: Any) -> dict[str, Any]:
+    """Nano from a prompt to a saved picture."""
+    return {
+        **loaders(),
+        "positive": encode(prompt),
+        "latent": node("ZImageEmptyLatent", ratio="1:1", megapixels=0.004, batch_size=1),
+        "sampler": turbo(**sampler),
+        "decode": node("ZImageVAEDecode", latent=["sampler", 0], vae=["vae", 0], tile_size=0),
+        "save": node("SaveImage", images=["decode", 0], filename_prefix="test"),
+    }

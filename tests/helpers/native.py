@@ -1,0 +1,76 @@
+"""ComfyUI's own Z-Image network and MODEL on small random weights, to compare ours with."""
+
+import comfy.ldm.lumina.model
+import comfy.model_base
+import comfy.model_patcher
+import comfy.ops
+import comfy.supported_models
+import torch
+from safetensors.torch import save_file
+
+from tests import tiny
+from zimage_core.config import DiTConfig
+from zimage_core.model import S3DiT
+
+# The smallest widths native can build: it ties the time vector to 256 and the feed-forward to multiples of 256.
+CONFIG = DiTConfig(
+    dim=256, n_layers=2, n_refiner_layers=2, n_heads=8, ffn_dim=768, cap_feat_dim=64, time_hidden_dim=256, adaln_dim=256
+)
+SETTINGS = {
+    "image_model": "lumina2",
+    "patch_size": 2,
+    "in_channels": 16,
+    "dim": CONFIG.dim,
+    "n_layers": CONFIG.n_layers,
+    "n_refiner_layers": CONFIG.n_refiner_layers,
+    "n_heads": CONFIG.n_heads,
+    "n_kv_heads": CONFIG.n_heads,
+    "ffn_dim_multiplier": 8 / 3,
+    "qk_norm": True,
+    "cap_feat_dim": CONFIG.cap_feat_dim,
+    "axes_dims": list(CONFIG.axes_dims),
+    "axes_lens": [1536, 512, 512],
+    "rope_theta": 256.0,
+    "z_image_modulation": True,
+    "time_scale": 1000.0,
+    "pad_tokens_multiple": 32,
+}
+
+
+def weights() -> dict[str, torch.Tensor]:
+    """Random weights both networks take under the same names."""
+    return tiny.fill(S3DiT(CONFIG), 5).state_dict()
+
+
+def network() -> torch.nn.Module:
+    """Native's NextDiT."""
+    settings = {key: value for key, value in SETTINGS.items() if key != "image_model"}
+    model = comfy.ldm.lumina.model.NextDiT(
+        **settings, dtype=torch.float32, device="cpu", operations=comfy.ops.disable_weight_init
+    )
+    model.load_state_dict(weights())
+    return model.eval()
+
+
+def model():
+    """A stock MODEL, as UNETLoader would make it."""
+    config = comfy.supported_models.ZImage(SETTINGS)
+    config.set_inference_dtype(torch.float32, None)
+    base = comfy.model_base.Lumina2(config)
+    base.load_model_weights(weights(), "")
+    return comfy.model_patcher.CoreModelPatcher(
+        base, load_device=torch.device("cpu"), offload_device=torch.device("cpu")
+    )
+
+
+def ours(pack, folder):
+    """Our MODEL of the same weights, through our loader."""
+    file = folder / "z_image.safetensors"
+    save_file(weights(), file)
+    return pack.bridge_model.load_model(str(file))
+
+
+def conditioning(n: int, seed: int):
+    """What a text-encode node hands on."""
+    generator = torch.Generator().manual_seed(seed)
+    return [[torch.randn(1, n, CONFIG.cap_feat_dim, generator=generator), {"pooled_output": None}]]

@@ -1,0 +1,103 @@
+"""What an artist reads on the canvas: every node complete, every default good."""
+
+import asyncio
+import re
+
+import pytest
+
+IDS = {
+    "ZImageModelLoader",
+    "ZImageTextEncoderLoader",
+    "ZImageVAELoader",
+    "ZImageTextEncode",
+    "ZImageEmptyLatent",
+    "ZImageTurboSampler",
+    "ZImageSampler",
+    "ZImageSigmas",
+    "ZImageVAEEncode",
+    "ZImageVAEDecode",
+}
+
+
+@pytest.fixture(scope="module")
+def nodes(pack):
+    extension = asyncio.run(pack.entry.comfy_entrypoint())
+    return asyncio.run(extension.get_node_list())
+
+
+@pytest.fixture(scope="module")
+def schemas(nodes):
+    return {schema.node_id: schema for schema in (node.define_schema() for node in nodes)}
+
+
+def test_the_promised_nodes_are_there(schemas):
+    assert schemas.keys() >= IDS
+
+
+def test_every_node_says_what_it_is_and_is_found_by_other_names(schemas):
+    for schema in schemas.values():
+        assert schema.display_name.startswith("Z-Image ")
+        assert schema.category.startswith("Z-Image/")
+        assert schema.description.endswith(".")
+        assert schema.search_aliases
+
+
+def test_every_input_and_output_has_a_tooltip_of_whole_sentences(schemas):
+    for schema in schemas.values():
+        for socket in [*schema.inputs, *schema.outputs]:
+            assert socket.tooltip and socket.tooltip.endswith("."), f"{schema.node_id}.{socket.id}"
+
+
+def test_at_most_six_widgets_are_visible(schemas):
+    for schema in schemas.values():
+        widgets = [each for each in schema.inputs if hasattr(each, "default") and not each.advanced]
+        assert len(widgets) <= 6, schema.node_id
+
+
+def test_defaults_are_those_of_the_official_templates(schemas):
+    def defaults(node_id):
+        return {each.id: each.default for each in schemas[node_id].inputs if hasattr(each, "default")}
+
+    turbo, base, latent = (defaults(f"ZImage{name}") for name in ("TurboSampler", "Sampler", "EmptyLatent"))
+    assert (turbo["steps"], turbo["shift"], turbo["strength"]) == (8, 3.0, 1.0)
+    assert (base["steps"], base["cfg"], base["shift"]) == (28, 4.0, 6.0)
+    assert (latent["ratio"], latent["megapixels"], latent["batch_size"]) == ("1:1", 1.0, 1)
+
+
+def test_no_old_style_mapping_hides_the_nodes(pack):
+    assert not hasattr(pack.entry, "NODE_CLASS_MAPPINGS")
+
+
+def test_node_ids_stand_literally_in_the_source_where_scanners_look(pack, schemas):
+    from paths import REPOSITORY
+
+    source = "\n".join(file.read_text("utf-8") for file in (REPOSITORY / "nodes").glob("*.py"))
+    assert set(re.findall(r'node_id="(\w+)"', source)) == set(schemas)
+
+
+def test_dropdowns_end_with_the_built_in_model(schemas):
+    for name in ("ModelLoader", "TextEncoderLoader", "VAELoader"):
+        assert schemas[f"ZImage{name}"].inputs[0].options[-1] == "nano (built in)"
+
+
+@pytest.mark.parametrize(
+    ("ratio", "megapixels", "size"),
+    [
+        ((1, 1), 1.0, (1024, 1024)),
+        ((1, 1), 0.004, (64, 64)),
+        ((16, 9), 1.0, (1360, 768)),
+        ((9, 16), 1.0, (768, 1360)),
+        ((2, 3), 1.0, (832, 1248)),
+        ((9, 21), 0.004, (48, 96)),
+    ],
+)
+def test_sizes_are_multiples_of_16_nearest_to_ratio_and_area(pack, ratio, megapixels, size):
+    assert pack.bridge_latents.size_of(ratio, megapixels) == size
+
+
+def test_all_ratios_keep_shape_and_area_within_a_patch(pack):
+    for ratio in pack.groups[2].RATIOS.values():
+        width, height = pack.bridge_latents.size_of(ratio, 1.0)
+        assert width % 16 == height % 16 == 0
+        assert abs(width * height / 1024**2 - 1) < 0.03
+        assert abs(width / height / (ratio[0] / ratio[1]) - 1) < 0.03

@@ -1,0 +1,114 @@
+"""Our CLIP against ComfyUI's own on the same random weights."""
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests import tiny
+from zimage_core.config import TextConfig
+from zimage_core.nano.weights import FOLDER, TEXT_ENCODER, TOKENIZER
+
+CONFIG = TextConfig(vocab_size=151936, dim=32, n_layers=3, n_heads=4, n_kv_heads=2, head_dim=16, ffn_dim=64)
+NATIVE = {
+    "vocab_size": CONFIG.vocab_size,
+    "hidden_size": CONFIG.dim,
+    "intermediate_size": CONFIG.ffn_dim,
+    "num_hidden_layers": CONFIG.n_layers,
+    "num_attention_heads": CONFIG.n_heads,
+    "num_key_value_heads": CONFIG.n_kv_heads,
+    "head_dim": CONFIG.head_dim,
+}
+PROMPTS = ("a red fox in the snow", "", "造相", "(weights:1.3) are only text", "long " * 700)
+
+
+@pytest.fixture(scope="module")
+def state(comfy):
+    """A whole published file: all layers and the final norm."""
+    from comfy.text_encoders.z_image import te
+
+    empty = te()(dtype=torch.float32, model_options={"qwen3_4b_model_config": NATIVE}).qwen3_4b.transformer.state_dict()
+    generator = torch.Generator().manual_seed(1)
+    return {key: tiny.random_value(key, empty[key].shape, generator) for key in sorted(empty)}
+
+
+@pytest.fixture(scope="module")
+def our_clip(pack, state, tmp_path_factory):
+    file = tmp_path_factory.mktemp("text") / "qwen_3_4b.safetensors"
+    save_file(state, file)
+    return pack.bridge_text.load_text_encoder(str(file), None)
+
+
+@pytest.fixture(scope="module")
+def native_clip(comfy, state):
+    import comfy.sd
+    from comfy.supported_models_base import ClipTarget
+    from comfy.text_encoders.z_image import ZImageTokenizer, te
+
+    options = {"qwen3_4b_model_config": NATIVE, "dtype": torch.float32}
+    return comfy.sd.CLIP(ClipTarget(ZImageTokenizer, te()), state_dict=[dict(state)], model_options=options)
+
+
+@pytest.mark.parametrize("prompt", PROMPTS, ids=["words", "empty", "chinese", "weights", "long"])
+def test_stock_encoding_on_our_clip_gives_natives_conditioning(our_clip, native_clip, prompt):
+    assert our_clip.tokenize(prompt) == native_clip.tokenize(prompt)
+    expected = native_clip.encode_from_tokens(native_clip.tokenize(prompt))
+    found = our_clip.encode_from_tokens(our_clip.tokenize(prompt))
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_our_encode_node_gives_the_stock_nodes_conditioning_on_either_clip(pack, our_clip, native_clip):
+    for clip in (our_clip, native_clip):
+        conditioning, tokens = pack.bridge_prompts.encode(clip, PROMPTS[0], is_cut=False)
+        stock = clip.encode_from_tokens_scheduled(clip.tokenize(PROMPTS[0]))
+        assert torch.equal(conditioning[0][0], stock[0][0])
+        assert tokens == "14 of 512 tokens"
+
+
+def test_a_long_prompt_is_cut_at_512_or_kept_and_the_count_is_told(pack, our_clip):
+    kept, told = pack.bridge_prompts.encode(our_clip, PROMPTS[4], is_cut=False)
+    n_total = kept[0][0].shape[1]
+    assert n_total > 700
+    assert told.startswith(f"{n_total} tokens, all kept")
+    cut, told = pack.bridge_prompts.encode(our_clip, PROMPTS[4], is_cut=True)
+    assert cut[0][0].shape[1] == 512
+    assert f"the last {n_total - 512} were cut off" in told
+    torch.testing.assert_close(cut[0][0], kept[0][0][:, :512])  # causal: what was cut changes nothing before it
+
+
+def test_earlier_layers_can_be_asked_for_as_with_the_stock_clip(our_clip, native_clip):
+    for layer in (-2, -3):
+        clips = our_clip.clone(), native_clip.clone()
+        for clip in clips:
+            clip.clip_layer(layer)
+        found, expected = (clip.encode_from_tokens(clip.tokenize("a fox")) for clip in clips)
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_the_layer_left_on_disk_and_text_generation_are_refused_with_a_sentence(our_clip):
+    clip = our_clip.clone()
+    clip.clip_layer(-1)
+    with pytest.raises(ValueError, match="keeps 2 of its 3 layers"):
+        clip.encode_from_tokens(clip.tokenize("a fox"))
+    with pytest.raises(ValueError, match="stock CLIP loader"):
+        our_clip.generate(our_clip.tokenize("a fox"))
+
+
+def test_another_encoder_is_refused_by_name(pack):
+    class Clip:
+        def tokenize(self, text):
+            return {"l": [[(1, 1.0)]], "t5xxl": [[(1, 1.0)]]}
+
+    with pytest.raises(ValueError, match=r"This CLIP is l \+ t5xxl, but Z-Image reads prompts with Qwen3-4B"):
+        pack.bridge_prompts.encode(Clip(), "a fox", is_cut=False)
+    with pytest.raises(ValueError, match="No text encoder"):
+        pack.bridge_prompts.encode(None, "a fox", is_cut=False)
+
+
+def test_the_built_in_encoder_tokenizes_as_the_core_does(pack):
+    from zimage_core.text import load_tokenizer, tokenize
+
+    clip = pack.bridge_text.load_text_encoder(str(FOLDER / TEXT_ENCODER), FOLDER / TOKENIZER)
+    core = load_tokenizer(FOLDER / TOKENIZER)
+    for prompt in ("a large red heart in the middle on a white background", "", "白色背景上有一个红色圆形"):
+        ids = [token for token, _ in clip.tokenize(prompt)["qwen3_4b"][0]]
+        assert tuple(ids) == tokenize(core, prompt, None).ids

@@ -1,0 +1,62 @@
+"""One real ComfyUI server for all tests here, with tiny model files under the names artists know."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import tiny
+from comfyui import Server, comfyui_folder, running
+from workflows import Outcome, Prompt, execute
+from zimage_core.config import TextConfig
+from zimage_core.text import Qwen3
+
+QWEN = TextConfig(vocab_size=151936, dim=48, n_layers=3, n_heads=4, n_kv_heads=2, head_dim=16, ffn_dim=96)
+
+
+def write_models(models: Path) -> None:
+    """Files that load, and files that must be refused."""
+    for folder in ("diffusion_models", "text_encoders", "vae"):
+        (models / folder).mkdir(parents=True, exist_ok=True)
+    dit = tiny.dit().state_dict()
+    text = tiny.fill(Qwen3(QWEN), 1).state_dict()
+    last = {key.replace("layers.1", "layers.2"): tensor for key, tensor in text.items() if "layers.1" in key}
+    for name in ("z_image_turbo_bf16", "z_image_bf16"):
+        save_file(dit, models / f"diffusion_models/{name}.safetensors")
+    save_file(
+        {**text, **{key: value.clone() for key, value in last.items()}}, models / "text_encoders/qwen_3_4b.safetensors"
+    )
+    save_file(tiny.vae().state_dict(), models / "vae/ae.safetensors")
+    whole = (models / "diffusion_models/z_image_turbo_bf16.safetensors").read_bytes()
+    (models / "diffusion_models/half_downloaded.safetensors").write_bytes(whole[: len(whole) // 2])
+    save_file(
+        {"double_blocks.0.img_attn.qkv.weight": torch.zeros(2, 2)}, models / "diffusion_models/flux1-dev.safetensors"
+    )
+    save_file(text, models / "diffusion_models/text_encoder_in_the_wrong_folder.safetensors")
+    save_file(
+        {"text_model.encoder.layers.0.mlp.fc1.weight": torch.zeros(2)}, models / "text_encoders/clip_l.safetensors"
+    )
+    save_file({"decoder.conv_in.weight": torch.zeros(8, 4, 3, 3)}, models / "vae/sdxl_vae.safetensors")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    if not (comfyui_folder() / "main.py").exists():
+        pytest.skip(f"no ComfyUI in {comfyui_folder()}; `make test` fetches it")
+    base = tmp_path_factory.mktemp("comfyui")
+    write_models(base / "models")
+    with running(base, base / "output") as up:
+        yield up
+
+
+@pytest.fixture
+def run(server: Server) -> Callable[..., Outcome]:
+    """Execute a prompt and wait for its end."""
+
+    def execute_and_wait(prompt: Prompt, *follow: Callable[..., None]) -> Outcome:
+        return asyncio.run(asyncio.wait_for(execute(server, prompt, *follow), timeout=300))
+
+    return execute_and_wait
