@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests import tiny
+import tiny
 from zimage_core.checkpoints import (
     DIT_DIFFUSERS,
     VAE_DIFFUSERS,

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests import tiny
+import tiny
 from zimage_core.checkpoints import DIT_DIFFUSERS, load_dit
 from zimage_core.model.embed import sinusoid
 

@@ -8,7 +8,7 @@ import comfy.supported_models
 import torch
 from safetensors.torch import save_file
 
-from tests import tiny
+import tiny
 from zimage_core.config import DiTConfig
 from zimage_core.model import S3DiT
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tests import tiny
+import tiny
 from zimage_core.config import TextConfig
 from zimage_core.nano.weights import FOLDER, TEXT_ENCODER, TOKENIZER
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests import tiny
+import tiny
 from zimage_core.checkpoints import DIT_DIFFUSERS, VAE_DIFFUSERS
 from zimage_core.sampling import Guidance, denoise, shifted_schedule
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests import tiny
+import tiny
 from zimage_core.checkpoints import load_text_encoder, read_tensors, text_config
 from zimage_core.config import TextConfig
 from zimage_core.nano.weights import FOLDER, TEXT_ENCODER

@@ -57,12 +57,12 @@ def load_state(
             for name, parameter in module.named_parameters():
                 parameter.copy_(saved.get_tensor(f"module.{name}"))
                 ema.average[name].copy_(saved.get_tensor(f"ema.{name}"))
+                if f"{MOMENTS[0]}.{name}" not in saved.keys():  # noqa: SIM118 - not a mapping
+                    continue  # a parameter that has had no gradient yet
+                # in the parameter's own memory format, which the fused optimiser relies on
+                moments = {moment: saved.get_tensor(f"{moment}.{name}") for moment in MOMENTS}
                 optimiser.state[parameter] = {
                     "step": torch.tensor(float(step)),
-                    # in the parameter's own memory format, which the fused optimiser relies on
-                    **{
-                        moment: torch.empty_like(parameter).copy_(saved.get_tensor(f"{moment}.{name}"))
-                        for moment in MOMENTS
-                    },
+                    **{moment: torch.empty_like(parameter).copy_(value) for moment, value in moments.items()},
                 }
     return step

@@ -1,0 +1,123 @@
+"""The runner resumes exactly, the objective has the paper's distribution and target, batches keep to their budget."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from zimage_core.training import Ema, Recipe, fitting, flow_matching_loss, logit_normal_sigmas, token_count, train
+from zimage_core.training.initial import initialise
+
+
+def quadratic(module):
+    """A loss with noise of its own, so that resuming with other noise would show."""
+
+    def loss_of_step(step, generator):
+        return (module.weight - torch.randn(module.weight.shape, generator=generator)).square().mean()
+
+    return loss_of_step
+
+
+def run(folder, recipe, stop_after=None):
+    module = nn.Linear(4, 3)
+    initialise(module, torch.Generator().manual_seed(1))
+    ema, losses = Ema(module, recipe.ema_decay), []
+    for progress in train(module, quadratic(module), recipe, ema, folder):
+        losses.append(progress.loss)
+        if progress.step + 1 == stop_after:
+            break
+    return module, ema, losses
+
+
+RECIPE = Recipe(steps=12, lr=0.05, warmup_steps=3, save_every=4, seed=5)
+
+
+def test_a_run_that_was_stopped_and_resumed_equals_one_that_never_stopped(tmp_path):
+    whole, whole_ema, losses = run(tmp_path / "whole", RECIPE)
+    _, _, first = run(tmp_path / "parts", RECIPE, stop_after=8)
+    parts, parts_ema, second = run(tmp_path / "parts", RECIPE)
+    assert first + second == losses
+    assert torch.equal(parts.weight, whole.weight)
+    assert torch.equal(parts_ema.average["weight"], whole_ema.average["weight"])
+
+
+def test_a_finished_run_is_only_loaded(tmp_path):
+    whole, _, _ = run(tmp_path, RECIPE)
+    again, _, losses = run(tmp_path, RECIPE)
+    assert losses == []
+    assert torch.equal(again.weight, whole.weight)
+
+
+def test_the_folder_of_another_recipe_is_refused(tmp_path):
+    run(tmp_path, RECIPE, stop_after=4)
+    with pytest.raises(ValueError, match="another recipe"):
+        run(tmp_path, Recipe(steps=13, lr=0.05))
+
+
+def test_the_learning_rate_rises_stays_and_falls_to_nothing():
+    recipe = Recipe(steps=100, lr=2.0, warmup_steps=10, decay_part=0.2)
+    assert [recipe.lr_at(step) for step in (0, 4, 9, 50, 80, 90, 99)] == pytest.approx(
+        [0.2, 1.0, 2.0, 2.0, 2.0, 1.0, 0.1]
+    )
+
+
+def test_the_average_steps_aside_and_back_bit_for_bit():
+    module = nn.Linear(3, 3)
+    ema = Ema(module, 0.5)
+    own = module.weight.detach().clone()
+    with torch.no_grad():
+        module.weight += 1
+    ema.update(100)
+    with ema.applied():
+        torch.testing.assert_close(module.weight, own + 0.5)
+    assert torch.equal(module.weight, own + 1)
+
+
+def test_noise_levels_follow_the_shifted_logit_normal(generator):
+    """Undo shift and sigmoid: what remains must be the normal asked for."""
+    sigma = logit_normal_sigmas(20000, generator, shift=3.0, mean=0.4, std=1.3).double()
+    assert sigma.min() > 0 and sigma.max() < 1
+    unshifted = sigma / (3 - 2 * sigma)
+    normal = torch.logit(unshifted)
+    assert normal.mean().item() == pytest.approx(0.4, abs=4 * 1.3 / math.sqrt(20000))
+    assert normal.std().item() == pytest.approx(1.3, abs=0.03)
+
+
+def test_the_target_is_noise_minus_picture_along_the_straight_path(generator):
+    picture, noise = torch.randn(2, 3, 16, 4, 4, generator=generator)
+    sigma = torch.tensor([0.0, 0.3, 1.0])
+
+    def exact(noisy, level):
+        torch.testing.assert_close(noisy[0], picture[0])
+        torch.testing.assert_close(noisy[2], noise[2])
+        torch.testing.assert_close(level, sigma)
+        return noise - picture
+
+    assert flow_matching_loss(exact, picture, noise, sigma) == 0
+    assert flow_matching_loss(lambda x, s: noise - picture + 2, picture, noise, sigma).item() == pytest.approx(4)
+
+
+def test_tokens_are_counted_as_the_transformer_pads_them():
+    assert token_count((128, 128), 77) == 4096 + 96
+    assert token_count((90, 160), 1) == 3616 + 32
+
+
+@pytest.mark.parametrize(("budget", "n"), [(1, 1), (64, 1), (127, 1), (128, 2), (1000, 4)])
+def test_a_batch_stays_within_its_token_budget(budget, n):
+    assert fitting([64, 64, 96, 64], budget) == n
+
+
+def test_modulated_blocks_start_as_the_identity(generator):
+    import tiny
+    from zimage_core.model import S3DiT
+
+    model = S3DiT(tiny.DIT)
+    initialise(model, generator)
+    x = torch.randn(1, 5, 64, generator=generator)
+    gains = model.modulation(torch.tensor([0.5]), torch.float32).layers[0]
+    from zimage_core.model.rope import rope_table
+
+    rope = rope_table(torch.zeros(5, 3), tiny.DIT.axes_dims, 256.0)
+    assert torch.equal(model.layers[0](x, rope, gains), x)
+    assert model(torch.ones(1, 16, 4, 4), torch.ones(1), [torch.ones(3, 48)]).count_nonzero() == 0
