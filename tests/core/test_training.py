@@ -6,8 +6,16 @@ import pytest
 import torch
 from torch import nn
 
-from zimage_core.training import Ema, Recipe, fitting, flow_matching_loss, logit_normal_sigmas, token_count, train
-from zimage_core.training.initial import initialise
+from zimage_core.training import (
+    Ema,
+    Recipe,
+    fitting,
+    flow_matching_loss,
+    initialise,
+    logit_normal_sigmas,
+    token_count,
+    train,
+)
 
 
 def quadratic(module):

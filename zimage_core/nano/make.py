@@ -14,18 +14,9 @@ from tqdm import tqdm
 
 from ..config import NANO_TEXT
 from ..training import Ema, Progress
-from .recipe import (
-    AUTOENCODER,
-    TRANSFORMER,
-    build_tokenizer,
-    fresh_networks,
-    latent_bank,
-    picture_batch,
-    scale_latents,
-    train_autoencoder,
-    train_transformer,
-)
+from . import stage_autoencoder, stage_transformer
 from .scenes import training_scenes
+from .stage_tokenizer import build_tokenizer
 from .weights import DIT, FOLDER, TEXT_ENCODER, TOKENIZER, VAE
 
 LICENCE_NOTE = "Apache-2.0; trained from scratch on procedurally drawn pictures, see NOTICE"
@@ -62,25 +53,24 @@ def unused_last_layer(network: nn.Module) -> dict[str, Tensor]:
 
 def make(folder: Path, weights: Path) -> None:
     """All stages, from nothing to the weights folder."""
-    vae, networks = fresh_networks()
     tokenizer = build_tokenizer(weights / TOKENIZER)
-    vae_ema = Ema(vae, AUTOENCODER.ema_decay)
-    follow("autoencoder", AUTOENCODER.steps, train_autoencoder(vae, vae_ema, folder / "autoencoder"))
-    with vae_ema.applied():
-        vae.to(memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue] - missing from torch's stubs
-        scenes = training_scenes()[::9]
-        scale_latents(vae, picture_batch(scenes, list(range(len(scenes)))))
-        export(vae, weights / VAE)
-        bank = latent_bank(vae, folder / "latents.safetensors")
-    ema = Ema(networks, TRANSFORMER.ema_decay)
-    follow(
-        "transformer",
-        TRANSFORMER.steps,
-        train_transformer(networks, tokenizer, bank, ema, folder / "transformer"),
-    )
+
+    vae, recipe = stage_autoencoder.fresh_autoencoder(), stage_autoencoder.RECIPE
+    ema = Ema(vae, recipe.ema_decay)
+    follow("autoencoder", recipe.steps, stage_autoencoder.train_autoencoder(vae, ema, folder / "autoencoder"))
     with ema.applied():
-        export(networks["dit"], weights / DIT)
-        export(networks["text"], weights / TEXT_ENCODER, unused_last_layer(networks["text"]))
+        scenes = training_scenes()[::9]
+        stage_autoencoder.scale_latents(vae, stage_autoencoder.rendered(scenes, range(len(scenes))))
+        export(vae, weights / VAE)
+        bank = stage_transformer.latent_bank(vae, folder / "latents.safetensors")
+
+    learners, recipe = stage_transformer.Learners(), stage_transformer.RECIPE
+    ema = Ema(learners, recipe.ema_decay)
+    progress = stage_transformer.train_transformer(learners, tokenizer, bank, ema, folder / "transformer")
+    follow("transformer", recipe.steps, progress)
+    with ema.applied():
+        export(learners.dit, weights / DIT)
+        export(learners.text, weights / TEXT_ENCODER, unused_last_layer(learners.text))
 
 
 def main() -> None:

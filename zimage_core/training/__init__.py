@@ -2,6 +2,7 @@
 
 from .batches import fitting, token_count
 from .ema import Ema
+from .initial import initialise
 from .objective import flow_matching_loss, logit_normal_sigmas
 from .runner import Progress, Recipe, train
 
@@ -11,6 +12,7 @@ __all__ = [
     "Recipe",
     "fitting",
     "flow_matching_loss",
+    "initialise",
     "logit_normal_sigmas",
     "token_count",
     "train",
