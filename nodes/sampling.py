@@ -24,35 +24,39 @@ def steps_input(preset: Preset, advice: str) -> io.Input:
     return io.Int.Input("steps", default=preset.steps, min=1, max=1000, tooltip=f"How many steps to take. {advice}")
 
 
-def schedule_inputs(preset: Preset) -> list[io.Input]:
-    return [
-        io.Combo.Input(
-            "solver",
-            options=list(SOLVERS),
-            default=preset.solver,
-            advanced=True,
-            tooltip="How to step: euler as the reference does, res_multistep for more detail at the same cost, "
-            "heun for accuracy at nearly twice the cost.",
-        ),
-        io.Float.Input(
-            "shift",
-            default=preset.shift,
-            min=0.1,
-            max=100.0,
-            step=0.1,
-            advanced=True,
-            tooltip="Time spent at high noise, where composition is decided: 3 for Turbo, 6 for base, 1 for none.",
-        ),
-        io.Float.Input(
-            "strength",
-            default=1.0,
-            min=0.0,
-            max=1.0,
-            step=0.01,
-            tooltip="How far to move away from the picture in the latent: 1 draws from scratch, 0.6 runs the last 6 of "
-            "10 steps, 0 changes nothing.",
-        ),
-    ]
+def solver_input(preset: Preset) -> io.Input:
+    return io.Combo.Input(
+        "solver",
+        options=list(SOLVERS),
+        default=preset.solver,
+        advanced=True,
+        tooltip="How to step: euler as the reference does, res_multistep for more detail at the same cost, "
+        "heun for accuracy at nearly twice the cost.",
+    )
+
+
+def shift_input(preset: Preset, *, is_advanced: bool) -> io.Input:
+    return io.Float.Input(
+        "shift",
+        default=preset.shift,
+        min=0.1,
+        max=100.0,
+        step=0.1,
+        advanced=is_advanced,
+        tooltip="Time spent at high noise, where composition is decided: 3 for Turbo, 6 for base, 1 for none.",
+    )
+
+
+def strength_input() -> io.Input:
+    return io.Float.Input(
+        "strength",
+        default=1.0,
+        min=0.0,
+        max=1.0,
+        step=0.01,
+        tooltip="How far to move away from the picture in the latent: 1 draws from scratch, 0.6 runs the last 6 of "
+        "10 steps, 0 changes nothing.",
+    )
 
 
 def outputs() -> list[io.Output]:
@@ -86,7 +90,9 @@ class ZImageTurboSampler(io.ComfyNode):
                 io.Latent.Input("latent", tooltip=LATENT_INPUT),
                 seed_input(),
                 steps_input(TURBO, "Turbo was made for 8; more rarely helps, 4 loses texture and lettering."),
-                *schedule_inputs(TURBO),
+                solver_input(TURBO),
+                shift_input(TURBO, is_advanced=True),
+                strength_input(),
             ],
             outputs=outputs(),
         )
@@ -132,7 +138,9 @@ class ZImageSampler(io.ComfyNode):
                     tooltip="How strongly to follow the prompt: 3 to 5 for base, 1 turns guidance off and halves the "
                     "time. One more than the reference's guidance_scale.",
                 ),
-                *schedule_inputs(BASE),
+                solver_input(BASE),
+                shift_input(BASE, is_advanced=True),
+                strength_input(),
                 io.Float.Input(
                     "cfg_normalization",
                     default=0.0,
@@ -194,29 +202,9 @@ class ZImageSigmas(io.ComfyNode):
             description="Z-Image's exact noise schedule for custom sampling.",
             search_aliases=["scheduler", "basic scheduler", "shift", "auraflow", "flow match"],
             inputs=[
-                io.Int.Input(
-                    "steps",
-                    default=TURBO.steps,
-                    min=1,
-                    max=1000,
-                    tooltip="How many steps the schedule has: 8 for Turbo, 25 to 50 for base.",
-                ),
-                io.Float.Input(
-                    "shift",
-                    default=TURBO.shift,
-                    min=0.1,
-                    max=100.0,
-                    step=0.1,
-                    tooltip="Time spent at high noise: 3 for Turbo, 6 for base, 1 for none.",
-                ),
-                io.Float.Input(
-                    "strength",
-                    default=1.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    tooltip="The last part of the schedule to keep, for starting from a picture; 1 keeps all.",
-                ),
+                steps_input(TURBO, "8 for Turbo, 25 to 50 for base."),
+                shift_input(TURBO, is_advanced=False),
+                strength_input(),
             ],
             outputs=[io.Sigmas.Output(display_name="sigmas", tooltip="Noise levels from 1 (noise) to 0 (picture).")],
         )

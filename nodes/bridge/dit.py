@@ -1,6 +1,6 @@
 """S3-DiT as ComfyUI calls it: the core's network with the host's attention, wrappers, patches and interruption."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -11,10 +11,11 @@ from comfy.patcher_extension import WrapperExecutor, WrappersMP, get_all_wrapper
 from torch import Tensor
 
 from ...zimage_core.config import DiTConfig
-from ...zimage_core.model import Block, Condition, Gains, Modulation, S3DiT
+from ...zimage_core.model import Block, Condition, S3DiT, Stage
 from ...zimage_core.model.sequence import UNIT_GRID, Grid
 
 Options = dict[str, Any]
+Patch = Callable[[Options], Options]
 
 
 class ComfyS3DiT(S3DiT):
@@ -80,69 +81,57 @@ class HostedBlocks:
         self.condition: Condition | None = None  # known once the captions are refined
         self.stage_input = latent
 
-    def __call__(
-        self,
-        stage: str,
-        index: int,
-        block: Block,
-        x: Tensor,
-        rope: Tensor,
-        gains: Gains,
-        modulation: Modulation | None,
-    ) -> Tensor:
+    def __call__(self, stage: Stage, index: int, block: Block, x: Tensor) -> Tensor:
         model_management.throw_exception_if_processing_interrupted()
         if index == 0:
             self.stage_input = x
-        if stage == "layers":
-            assert modulation is not None
-            self.options.update(block_index=index, block_type="double", total_blocks=len(modulation.layers))
-        x = block(x, rope, gains, self.attend)
+        if stage.name == "layers":
+            self.options.update(block_index=index, block_type="double", total_blocks=len(stage.gains))
+        x = block(x, stage.rope, stage.gains[index], self.attend)
         patches = self.options.get("patches", {})
-        if stage == "noise_refiner":
+        if stage.name == "noise_refiner":
             for patch in patches.get("noise_refiner", ()):
-                x = self._patch_refiner(patch, index, x, rope, modulation)
-        elif stage == "layers":
+                x = self._patch_refiner(patch, stage, index, x)
+        elif stage.name == "layers":
             for patch in patches.get("double_block", ()):
-                x = self._patch_layer(patch, index, x, rope, modulation)
+                x = self._patch_layer(patch, stage, index, x)
         return x
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, *, is_causal: bool = False) -> Tensor:
         """The attention the user chose for ComfyUI, or a node's override of it."""
         return optimized_attention(q, k, v, q.shape[1], skip_reshape=True, transformer_options=self.options)
 
-    def _patch_refiner(self, patch: Any, index: int, x: Tensor, rope: Tensor, modulation: Modulation | None) -> Tensor:
-        assert self.condition is not None and modulation is not None
-        out = patch(
-            {
-                "img": x,
-                "img_input": self.stage_input,
-                "txt": self.condition.caption,
-                "pe": rope,
-                "vec": modulation.time,
-                "x": self.latent,
-                "block_index": index,
-                "transformer_options": self.options,
-                "block_type": "noise_refiner",
-            }
-        )
-        return out.get("img", x)
+    def _patch_refiner(self, patch: Patch, stage: Stage, index: int, x: Tensor) -> Tensor:
+        assert self.condition is not None
+        arguments = {
+            "img": x,
+            "img_input": self.stage_input,
+            "txt": self.condition.caption,
+            "pe": stage.rope,
+            "vec": stage.time,
+            "x": self.latent,
+            "block_index": index,
+            "transformer_options": self.options,
+            "block_type": "noise_refiner",
+        }
+        return patch(arguments).get("img", x)
 
-    def _patch_layer(self, patch: Any, index: int, x: Tensor, rope: Tensor, modulation: Modulation | None) -> Tensor:
-        assert self.condition is not None and modulation is not None
+    def _patch_layer(self, patch: Patch, stage: Stage, index: int, x: Tensor) -> Tensor:
+        assert self.condition is not None
         start = self.condition.caption.shape[1]
-        out = patch(
-            {
-                "img": x[:, start:],
-                "img_input": self.stage_input[:, start:],
-                "txt": x[:, :start],
-                "pe": rope[:, start:],
-                "vec": modulation.time,
-                "x": self.latent,
-                "block_index": index,
-                "transformer_options": self.options,
-            }
-        )
-        return torch.cat((out.get("txt", x[:, :start]), out.get("img", x[:, start:])), dim=1) if out else x
+        text, image = x[:, :start], x[:, start:]
+        arguments = {
+            "img": image,
+            "img_input": self.stage_input[:, start:],
+            "txt": text,
+            "pe": stage.rope[:, start:],
+            "vec": stage.time,
+            "x": self.latent,
+            "block_index": index,
+            "transformer_options": self.options,
+        }
+        out = patch(arguments)
+        return torch.cat((out.get("txt", text), out.get("img", image)), dim=1)
 
 
 def rope_grid(options: Options) -> Grid:

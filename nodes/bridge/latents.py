@@ -2,8 +2,8 @@
 
 from typing import Any
 
-import comfy.model_management
 import torch
+from comfy import model_management
 from torch import Tensor
 
 SIDE_MULTIPLE = 16  # pixels: eight per latent cell, two cells per patch
@@ -21,9 +21,14 @@ def size_of(ratio: tuple[int, int], megapixels: float) -> tuple[int, int]:
 
 def empty(width: int, height: int, batch_size: int) -> dict[str, Any]:
     """A blank latent."""
-    device, dtype = comfy.model_management.intermediate_device(), comfy.model_management.intermediate_dtype()
-    samples = torch.zeros(batch_size, CHANNELS, height // CELL, width // CELL, device=device, dtype=dtype)
-    return {"samples": samples, "downscale_ratio_spacial": CELL}
+    samples = torch.zeros(batch_size, CHANNELS, height // CELL, width // CELL)
+    return {"samples": to_intermediate(samples), "downscale_ratio_spacial": CELL}
+
+
+def to_intermediate(samples: Tensor) -> Tensor:
+    """Where, and in which type, ComfyUI wants latents between nodes; older versions have no say in the type."""
+    dtype_of = getattr(model_management, "intermediate_dtype", lambda: torch.float32)
+    return samples.to(device=model_management.intermediate_device(), dtype=dtype_of())
 
 
 def crop_to_patches(pictures: Tensor) -> Tensor:

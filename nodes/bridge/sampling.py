@@ -11,7 +11,7 @@ from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from ...zimage_core.sampling import SOLVERS, Guidance, denoise
-from .latents import check_channels
+from .latents import check_channels, to_intermediate
 
 COUNTER_KEY = "zimage_evaluations"
 
@@ -65,8 +65,7 @@ def sample(
         seed=seed,
     )
     out = {key: value for key, value in latent.items() if key != "downscale_ratio_spacial"}
-    device, dtype = comfy.model_management.intermediate_device(), comfy.model_management.intermediate_dtype()
-    return {**out, "samples": samples.to(device=device, dtype=dtype)}, evaluations()
+    return {**out, "samples": to_intermediate(samples)}, evaluations()
 
 
 def sampler_function(solver: str) -> Callable[..., Tensor]:

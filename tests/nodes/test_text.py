@@ -8,7 +8,8 @@ import tiny
 from zimage_core.config import TextConfig
 from zimage_core.nano.weights import FOLDER, TEXT_ENCODER, TOKENIZER
 
-CONFIG = TextConfig(vocab_size=151936, dim=32, n_layers=3, n_heads=4, n_kv_heads=2, head_dim=16, ffn_dim=64)
+# Native fixes the head width at 128.
+CONFIG = TextConfig(vocab_size=151936, dim=32, n_layers=3, n_heads=2, n_kv_heads=1, head_dim=128, ffn_dim=64)
 NATIVE = {
     "vocab_size": CONFIG.vocab_size,
     "hidden_size": CONFIG.dim,
@@ -16,7 +17,6 @@ NATIVE = {
     "num_hidden_layers": CONFIG.n_layers,
     "num_attention_heads": CONFIG.n_heads,
     "num_key_value_heads": CONFIG.n_kv_heads,
-    "head_dim": CONFIG.head_dim,
 }
 PROMPTS = ("a red fox in the snow", "", "造相", "(weights:1.3) are only text", "long " * 700)
 

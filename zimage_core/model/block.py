@@ -46,9 +46,8 @@ class Block(nn.Module):
 
     def gains(self, time: Float[Tensor, "b t"]) -> Gains:
         """This block's rows of the time vector; no activation before the linear map, and no shift."""
-        scale_attn, gate_attn, scale_ffn, gate_ffn = self.adaLN_modulation(time)[:, None].chunk(
-            4, dim=-1
-        )  # 4 x (b, 1, d)
+        rows = self.adaLN_modulation(time)[:, None]  # (b, 1, 4d)
+        scale_attn, gate_attn, scale_ffn, gate_ffn = rows.chunk(4, dim=-1)
         return Gains(1 + scale_attn, gate_attn.tanh(), 1 + scale_ffn, gate_ffn.tanh())
 
     def forward(

@@ -2,9 +2,9 @@
 
 Letters: b batch, c latent channels, H W latent cells, n m tokens, f caption features, d model width, t time vector.
 
-Attribute names are the keys of the single-file
-checkpoints artists have on disk, so those load without a table. Captions, rope and pads of a run do not depend on the
-latent: `prepare` computes them once, and `flow` turns them into the velocity field a sampler integrates.
+Attribute names are the keys of the single-file checkpoints artists have on disk, so those load without a table.
+Captions, rope and pads of a run do not depend on the latent: `prepare` computes them once, and `flow` turns them into
+the velocity field a sampler integrates.
 """
 
 from collections import defaultdict
@@ -50,20 +50,20 @@ class Condition(NamedTuple):
     joint_rope: Rope
 
 
+class Stage(NamedTuple):
+    """One of the network's three rows of blocks, and what its blocks share."""
+
+    name: str  # "context_refiner", "noise_refiner" or "layers", the attribute's name
+    rope: Rope
+    gains: Sequence[Gains]  # one per block
+    time: Float[Tensor, "b t"] | None  # what the gains were made from; None where nothing modulates
+
+
 @runtime_checkable
 class RunBlock(Protocol):
-    """Applies one block of a stage. A host passes its own, to patch blocks; `modulation` is for its eyes only."""
+    """Applies block `index` of a stage. A host passes its own to patch blocks or to choose their attention."""
 
-    def __call__(
-        self,
-        stage: str,
-        index: int,
-        block: Block,
-        x: Tensor,
-        rope: Rope,
-        gains: Gains,
-        modulation: Modulation | None,
-    ) -> Tensor: ...
+    def __call__(self, stage: Stage, index: int, block: Block, x: Tensor) -> Tensor: ...
 
 
 @runtime_checkable
@@ -73,11 +73,9 @@ class Velocity(Protocol):
     def __call__(self, x: Float[Tensor, "b c H W"], sigma: float | Tensor) -> Float[Tensor, "b c H W"]: ...
 
 
-def run_block(
-    stage: str, index: int, block: Block, x: Tensor, rope: Rope, gains: Gains, modulation: Modulation | None
-) -> Tensor:
+def run_block(stage: Stage, index: int, block: Block, x: Tensor) -> Tensor:
     """Just the block."""
-    return block(x, rope, gains)
+    return block(x, stage.rope, stage.gains[index])
 
 
 class S3DiT(nn.Module):
@@ -148,8 +146,9 @@ class S3DiT(nn.Module):
             rope_table(position, self.config.axes_dims, self.config.rope_theta).to(caption.device)
             for position in positions
         )
+        stage = Stage("context_refiner", caption_rope, [Gains()] * self.config.n_refiner_layers, None)
         for index, block in enumerate(self.context_refiner):
-            caption = run("context_refiner", index, block, caption, caption_rope, Gains(), None)
+            caption = run(stage, index, block, caption)
         return Condition(caption, size, image_rope, torch.cat((caption_rope, image_rope), dim=1))
 
     def flow(self, condition: Condition, sigmas: Iterable[float] = (), *, run: RunBlock = run_block) -> Velocity:
@@ -192,11 +191,13 @@ class S3DiT(nn.Module):
         image = self.x_embedder(patchify(x, self.config.patch_size))  # (b, n, d)
         n_patches = image.shape[1]
         image = _pad(image, self.x_pad_token, condition.image_rope.shape[1])
-        for index, (block, gains) in enumerate(zip(self.noise_refiner, modulation.noise_refiner, strict=True)):
-            image = run("noise_refiner", index, block, image, condition.image_rope, gains, modulation)
+        stage = Stage("noise_refiner", condition.image_rope, modulation.noise_refiner, modulation.time)
+        for index, block in enumerate(self.noise_refiner):
+            image = run(stage, index, block, image)
         joint = torch.cat((condition.caption.expand(len(image), -1, -1), image), dim=1)
-        for index, (block, gains) in enumerate(zip(self.layers, modulation.layers, strict=True)):
-            joint = run("layers", index, block, joint, condition.joint_rope, gains, modulation)
+        stage = Stage("layers", condition.joint_rope, modulation.layers, modulation.time)
+        for index, block in enumerate(self.layers):
+            joint = run(stage, index, block, joint)
         start = condition.caption.shape[1]
         patches = self.final_layer(joint[:, start : start + n_patches], modulation.final)
         return unpatchify(patches, condition.size, self.config.patch_size)
