@@ -47,6 +47,10 @@ class ZImageModelLoader(io.ComfyNode):
         )
 
     @classmethod
+    def fingerprint_inputs(cls, model_name: str, precision: str) -> str:
+        return files.fingerprint(DIT, model_name)
+
+    @classmethod
     def execute(cls, model_name: str, precision: str) -> io.NodeOutput:
         return io.NodeOutput(model.load_model(files.path_of(DIT, model_name), PRECISIONS[precision]))
 
@@ -73,6 +77,10 @@ class ZImageTextEncoderLoader(io.ComfyNode):
             ],
             outputs=[io.Clip.Output(display_name="clip", tooltip="The text encoder, for any text-encode node.")],
         )
+
+    @classmethod
+    def fingerprint_inputs(cls, text_encoder_name: str) -> str:
+        return files.fingerprint(TEXT_ENCODER, text_encoder_name)
 
     @classmethod
     def execute(cls, text_encoder_name: str) -> io.NodeOutput:
@@ -103,6 +111,10 @@ class ZImageVAELoader(io.ComfyNode):
             ],
             outputs=[io.Vae.Output(display_name="vae", tooltip="The autoencoder, for any VAE node.")],
         )
+
+    @classmethod
+    def fingerprint_inputs(cls, vae_name: str) -> str:
+        return files.fingerprint(VAE, vae_name)
 
     @classmethod
     def execute(cls, vae_name: str) -> io.NodeOutput:

@@ -1,5 +1,7 @@
 """The user's model files under ComfyUI's own names, and the built-in model beside them."""
 
+from pathlib import Path
+
 import folder_paths
 
 from ...zimage_core.checkpoints.parts import DIT, TEXT_ENCODER, VAE, Part
@@ -36,6 +38,12 @@ def path_of(part: Part, name: str) -> str:
     if name == BUILT_IN:
         return str(BUILT_IN_FILES[part.name])
     return folder_paths.get_full_path_or_raise(part.folder, name)
+
+
+def fingerprint(part: Part, name: str) -> str:
+    """Changes when the file behind a name does, so that a replaced file is loaded again."""
+    state = Path(path_of(part, name)).stat()
+    return f"{state.st_mtime_ns} {state.st_size}"
 
 
 def embeddings_folder() -> list[str]:

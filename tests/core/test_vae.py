@@ -5,7 +5,15 @@ import torch
 
 import tiny
 from memory import peak_bytes
-from zimage_core.vae import decode_peak_bytes, decode_tiled, encode_tiled, fit_tile, from_images, to_images
+from zimage_core.vae import (
+    decode_peak_bytes,
+    decode_tiled,
+    decode_within,
+    encode_tiled,
+    fit_tile,
+    from_images,
+    to_images,
+)
 from zimage_core.vae.tiling import blend_tiles, tile_starts
 
 
@@ -76,6 +84,15 @@ def test_tiling_is_asked_for_only_where_the_budget_is_too_small():
     tile = fit_tile(config, (128, 128), torch.float32, whole // 4)
     assert tile == 64
     assert decode_peak_bytes(config, (tile, tile), torch.float32) <= whole // 4
+
+
+def test_decoding_within_a_budget_is_whole_where_it_fits_and_stays_below_it_where_not(generator):
+    vae, latent = tiny.vae(), torch.randn(1, 16, 64, 64, generator=generator)
+    whole = decode_peak_bytes(vae.config, (64, 64), torch.float32)
+    with torch.inference_mode():
+        assert torch.equal(decode_within(vae, latent, whole), vae.decode(latent))
+    picture = 3 * 4 * (64 * 8) ** 2  # the blended picture and its weights lie beside the tile
+    assert peak_bytes(lambda: decode_within(vae, latent, whole // 3)) < 1.35 * whole // 3 + 3 * picture
 
 
 def test_images_survive_the_way_through_tensors():

@@ -48,7 +48,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         pytest.skip(f"no ComfyUI in {comfyui_folder()}; `make test` fetches it")
     base = tmp_path_factory.mktemp("comfyui")
     write_models(base / "models")
-    with running(base, base / "output") as up:
+    with running(base, base / "output", ("--cpu", "--preview-method", "latent2rgb")) as up:
         yield up
 
 

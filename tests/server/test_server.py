@@ -55,6 +55,21 @@ def test_sampling_shows_progress(run):
     assert steps[-1] == 6
 
 
+def test_sampling_shows_previews(run):
+    previews = []
+    run(text_to_image(seed=32, steps=3), lambda kind, data: previews.append(data) if kind == "preview" else None)
+    assert previews and all(preview["bytes"] > 100 for preview in previews)
+
+
+def test_a_file_that_was_replaced_is_loaded_again(server, run):
+    loader = {"model": node("ZImageModelLoader", model_name="z_image_bf16.safetensors", precision="float32")}
+    prompt = {**loader, "show": node("PreviewAny", source=["model", 0])}
+    assert "model" in run(prompt).executed
+    assert "model" not in run(prompt).executed
+    (server.base / "models/diffusion_models/z_image_bf16.safetensors").touch()
+    assert "model" in run(prompt).executed
+
+
 def test_an_interrupt_stops_within_a_step_and_the_server_goes_on(server, run):
     stopped_at = []
 

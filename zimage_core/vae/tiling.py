@@ -49,6 +49,15 @@ def fit_tile(config: VAEConfig, latent_size: tuple[int, int], dtype: torch.dtype
 
 
 @torch.inference_mode()
+def decode_within(
+    vae: Autoencoder, latent: Float[Tensor, "b z h w"], budget: int, progress: Progress = silent
+) -> Float[Tensor, "b 3 H W"]:
+    """Decode a model-space latent whole where `budget` bytes allow it, else in the largest tiles they do allow."""
+    tile = fit_tile(vae.config, (latent.shape[-2], latent.shape[-1]), latent.dtype, budget)
+    return vae.decode(latent) if tile is None else decode_tiled(vae, latent, tile, OVERLAP_CELLS, progress)
+
+
+@torch.inference_mode()
 def decode_tiled(
     vae: Autoencoder,
     latent: Float[Tensor, "b z h w"],
