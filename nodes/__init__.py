@@ -6,7 +6,7 @@ import logging
 from comfy_api.latest import ComfyExtension, io
 
 LOGGER = logging.getLogger("zimage")
-GROUPS = ("loaders", "conditioning", "latent", "sampling", "image")
+GROUPS = ("loaders", "attach", "conditioning", "latent", "sampling", "image")
 
 
 class ZImageExtension(ComfyExtension):

@@ -1,21 +1,16 @@
 """S3-DiT as ComfyUI calls it: the core's network with the host's attention, wrappers, patches and interruption."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import torch
-from comfy import model_management
 from comfy.ldm.common_dit import pad_to_patch_size
-from comfy.ldm.modules.attention import optimized_attention
 from comfy.patcher_extension import WrapperExecutor, WrappersMP, get_all_wrappers
 from torch import Tensor
 
 from ...zimage_core.config import DiTConfig
-from ...zimage_core.model import Block, Condition, S3DiT, Stage
+from ...zimage_core.model import S3DiT
 from ...zimage_core.model.sequence import UNIT_GRID, Grid
-
-Options = dict[str, Any]
-Patch = Callable[[Options], Options]
+from .blocks import HostedBlocks, Options
 
 
 class ComfyS3DiT(S3DiT):
@@ -50,6 +45,7 @@ class ComfyS3DiT(S3DiT):
         attention_mask: Any = None,
         transformer_options: Options = {},  # noqa: B006 - the host's signature; it is copied, never written
         ref_latents: Sequence[Tensor] = (),
+        caption_lengths: Sequence[int] | None = None,
         **kwargs: Any,
     ) -> Tensor:
         if len(ref_latents):
@@ -67,71 +63,11 @@ class ComfyS3DiT(S3DiT):
         latent = pad_to_patch_size(x, (self.config.patch_size,) * 2)
         run = HostedBlocks({**transformer_options}, latent)
         grid = rope_grid(transformer_options)
-        run.condition = self.prepare(list(context), (latent.shape[-2], latent.shape[-1]), grid=grid, run=run)
+        lengths = caption_lengths or [context.shape[1]] * len(context)
+        captions = [caption[:length] for caption, length in zip(context, lengths, strict=True)]
+        run.condition = self.prepare(captions, (latent.shape[-2], latent.shape[-1]), grid=grid, run=run)
         velocity = self.flow(run.condition, run=run)(latent, timesteps)
         return velocity[..., :height, :width]
-
-
-class HostedBlocks:
-    """Runs blocks for the core with ComfyUI's patches around them, in native's order and with native's tensors."""
-
-    def __init__(self, options: Options, latent: Tensor) -> None:
-        self.options = options
-        self.latent = latent
-        self.condition: Condition | None = None  # known once the captions are refined
-        self.stage_input = latent
-
-    def __call__(self, stage: Stage, index: int, block: Block, x: Tensor) -> Tensor:
-        model_management.throw_exception_if_processing_interrupted()
-        if index == 0:
-            self.stage_input = x
-        if stage.name == "layers":
-            self.options.update(block_index=index, block_type="double", total_blocks=len(stage.gains))
-        x = block(x, stage.rope, stage.gains[index], self.attend)
-        patches = self.options.get("patches", {})
-        if stage.name == "noise_refiner":
-            for patch in patches.get("noise_refiner", ()):
-                x = self._patch_refiner(patch, stage, index, x)
-        elif stage.name == "layers":
-            for patch in patches.get("double_block", ()):
-                x = self._patch_layer(patch, stage, index, x)
-        return x
-
-    def attend(self, q: Tensor, k: Tensor, v: Tensor, *, is_causal: bool = False) -> Tensor:
-        """The attention the user chose for ComfyUI, or a node's override of it."""
-        return optimized_attention(q, k, v, q.shape[1], skip_reshape=True, transformer_options=self.options)
-
-    def _patch_refiner(self, patch: Patch, stage: Stage, index: int, x: Tensor) -> Tensor:
-        assert self.condition is not None
-        arguments = {
-            "img": x,
-            "img_input": self.stage_input,
-            "txt": self.condition.caption,
-            "pe": stage.rope,
-            "vec": stage.time,
-            "x": self.latent,
-            "block_index": index,
-            "transformer_options": self.options,
-            "block_type": "noise_refiner",
-        }
-        return patch(arguments).get("img", x)
-
-    def _patch_layer(self, patch: Patch, stage: Stage, index: int, x: Tensor) -> Tensor:
-        assert self.condition is not None
-        start = self.condition.caption.shape[1]
-        text, image = x[:, :start], x[:, start:]
-        arguments = {
-            "img": image,
-            "img_input": self.stage_input[:, start:],
-            "txt": text,
-            "pe": stage.rope[:, start:],
-            "vec": stage.time,
-            "x": self.latent,
-            "block_index": index,
-            "transformer_options": self.options,
-        }
-        out = patch(arguments)
-        return torch.cat((out.get("txt", text), out.get("img", image)), dim=1)
 
 
 def rope_grid(options: Options) -> Grid:

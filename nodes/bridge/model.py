@@ -13,6 +13,7 @@ import comfy.supported_models
 import comfy.utils
 import torch
 from comfy import model_management
+from comfy.conds import CONDConstant
 from torch import Tensor
 
 from ...zimage_core.checkpoints import DIT, dit_config
@@ -20,6 +21,8 @@ from ...zimage_core.checkpoints.files import check_complete
 from ...zimage_core.checkpoints.load import check_fits
 from ...zimage_core.config import TIME_SCALE, DiTConfig
 from ...zimage_core.model import S3DiT
+from ...zimage_core.model.sequence import padded_length
+from .conds import CaptionCond, CaptionLengths
 from .dit import ComfyS3DiT
 
 FP16_SAFE_SPREAD = 0.42  # ComfyUI's rule: float16 only where a late norm's weights vary less than this
@@ -39,6 +42,16 @@ class ZImageModel(comfy.model_base.Lumina2):
         flow = comfy.model_base.ModelType.FLOW
         comfy.model_base.BaseModel.__init__(self, model_config, flow, device=device, unet_model=ComfyS3DiT)
         self.memory_usage_factor_conds = ("ref_latents",)
+
+    def extra_conds(self, **kwargs: Any) -> dict[str, Any]:
+        """Native's conditions, with captions in the form that lets prompts of one padded length run together."""
+        out = super().extra_conds(**kwargs)
+        caption = kwargs.get("cross_attn")
+        if caption is not None:
+            out["c_crossattn"] = CaptionCond(caption)
+            out["caption_lengths"] = CaptionLengths((caption.shape[1],) * len(caption))
+            out["num_tokens"] = CONDConstant(padded_length(caption.shape[1]))
+        return out
 
 
 def load_model(path: str, dtype: torch.dtype | None = None, disable_dynamic: bool = False) -> Any:

@@ -1,5 +1,7 @@
 """ComfyUI's own Z-Image network and MODEL on small random weights, to compare ours with."""
 
+from typing import Any
+
 import comfy.ldm.lumina.model
 import comfy.model_base
 import comfy.model_patcher
@@ -16,57 +18,62 @@ from zimage_core.model import S3DiT
 CONFIG = DiTConfig(
     dim=256, n_layers=2, n_refiner_layers=2, n_heads=8, ffn_dim=768, cap_feat_dim=64, time_hidden_dim=256, adaln_dim=256
 )
-SETTINGS = {
-    "image_model": "lumina2",
-    "patch_size": 2,
-    "in_channels": 16,
-    "dim": CONFIG.dim,
-    "n_layers": CONFIG.n_layers,
-    "n_refiner_layers": CONFIG.n_refiner_layers,
-    "n_heads": CONFIG.n_heads,
-    "n_kv_heads": CONFIG.n_heads,
-    "ffn_dim_multiplier": 8 / 3,
-    "qk_norm": True,
-    "cap_feat_dim": CONFIG.cap_feat_dim,
-    "axes_dims": list(CONFIG.axes_dims),
-    "axes_lens": [1536, 512, 512],
-    "rope_theta": 256.0,
-    "z_image_modulation": True,
-    "time_scale": 1000.0,
-    "pad_tokens_multiple": 32,
-}
 
 
-def weights() -> dict[str, torch.Tensor]:
+def settings(config: DiTConfig = CONFIG) -> dict[str, Any]:
+    """The widths in native's words."""
+    return {
+        "image_model": "lumina2",
+        "patch_size": 2,
+        "in_channels": 16,
+        "dim": config.dim,
+        "n_layers": config.n_layers,
+        "n_refiner_layers": config.n_refiner_layers,
+        "n_heads": config.n_heads,
+        "n_kv_heads": config.n_heads,
+        "ffn_dim_multiplier": 8 / 3,
+        "qk_norm": True,
+        "cap_feat_dim": config.cap_feat_dim,
+        "axes_dims": list(config.axes_dims),
+        "axes_lens": [1536, 512, 512],
+        "rope_theta": 256.0,
+        "z_image_modulation": True,
+        "time_scale": 1000.0,
+        "pad_tokens_multiple": 32,
+    }
+
+
+def weights(config: DiTConfig = CONFIG) -> dict[str, torch.Tensor]:
     """Random weights both networks take under the same names."""
-    return tiny.fill(S3DiT(CONFIG), 5).state_dict()
+    return tiny.fill(S3DiT(config), 5).state_dict()
 
 
 def network() -> torch.nn.Module:
     """Native's NextDiT."""
-    settings = {key: value for key, value in SETTINGS.items() if key != "image_model"}
+    words = {key: value for key, value in settings().items() if key != "image_model"}
     model = comfy.ldm.lumina.model.NextDiT(
-        **settings, dtype=torch.float32, device="cpu", operations=comfy.ops.disable_weight_init
+        **words, dtype=torch.float32, device="cpu", operations=comfy.ops.disable_weight_init
     )
     model.load_state_dict(weights())
     return model.eval()
 
 
-def model():
+def model(config: DiTConfig = CONFIG, disable_dynamic: bool = False):
     """A stock MODEL, as UNETLoader would make it."""
-    config = comfy.supported_models.ZImage(SETTINGS)
-    config.set_inference_dtype(torch.float32, None)
-    base = comfy.model_base.Lumina2(config)
-    base.load_model_weights(weights(), "")
-    return comfy.model_patcher.CoreModelPatcher(
-        base, load_device=torch.device("cpu"), offload_device=torch.device("cpu")
-    )
+    model_config = comfy.supported_models.ZImage(settings(config))
+    model_config.set_inference_dtype(torch.float32, None)
+    base = comfy.model_base.Lumina2(model_config)
+    base.load_model_weights(weights(config), "")
+    cpu = torch.device("cpu")
+    patcher = comfy.model_patcher.CoreModelPatcher(base, load_device=cpu, offload_device=cpu)
+    patcher.cached_patcher_init = (model, (config,))
+    return patcher
 
 
-def ours(pack, folder):
+def ours(pack, folder, config: DiTConfig = CONFIG):
     """Our MODEL of the same weights, through our loader."""
     file = folder / "z_image.safetensors"
-    save_file(weights(), file)
+    save_file(weights(config), file)
     return pack.bridge_model.load_model(str(file))
 
 

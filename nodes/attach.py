@@ -1,0 +1,33 @@
+"""Our forward for models that another loader loaded."""
+
+from comfy_api.latest import io
+
+from .bridge import attach
+
+
+class ZImageAttach(io.ComfyNode):
+    """One node between a stock loader and everything else."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZImageAttach",
+            display_name="Z-Image Attach",
+            category="Z-Image/loaders",
+            description="Gives a Z-Image model from any loader this pack's way of running it, so that attention guidance, "
+            "layer skipping and shared batches of prompts work. Weights, LoRAs and memory stay ComfyUI's.",
+            search_aliases=["nag", "skip layer guidance", "unet loader", "load diffusion model", "patch model"],
+            inputs=[
+                io.Model.Input(
+                    "model", tooltip="A Z-Image model from the stock Load Diffusion Model or another pack's loader."
+                ),
+            ],
+            outputs=[io.Model.Output(display_name="model", tooltip="The same model, run by this pack; the input is unchanged.")],
+        )
+
+    @classmethod
+    def execute(cls, model) -> io.NodeOutput:
+        return io.NodeOutput(attach.attach(model))
+
+
+NODES: list[type[io.ComfyNode]] = [ZImageAttach]
