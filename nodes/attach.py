@@ -14,15 +14,19 @@ class ZImageAttach(io.ComfyNode):
             node_id="ZImageAttach",
             display_name="Z-Image Attach",
             category="Z-Image/loaders",
-            description="Gives a Z-Image model from any loader this pack's way of running it, so that attention guidance, "
-            "layer skipping and shared batches of prompts work. Weights, LoRAs and memory stay ComfyUI's.",
+            description="Runs a Z-Image model from any loader with this pack's code, so that attention guidance and layer "
+            "skipping take effect. Weights, LoRAs and memory stay ComfyUI's.",
             search_aliases=["nag", "skip layer guidance", "unet loader", "load diffusion model", "patch model"],
             inputs=[
                 io.Model.Input(
                     "model", tooltip="A Z-Image model from the stock Load Diffusion Model or another pack's loader."
                 ),
             ],
-            outputs=[io.Model.Output(display_name="model", tooltip="The same model, run by this pack; the input is unchanged.")],
+            outputs=[
+                io.Model.Output(
+                    display_name="model", tooltip="The same model, run by this pack; the input is unchanged."
+                )
+            ],
         )
 
     @classmethod

@@ -19,7 +19,7 @@ class ZImageVAEEncode(io.ComfyNode):
             description="Turns a picture into a latent to start from, cropping its sides to multiples of 16 pixels.",
             search_aliases=["vae encode", "image to image", "img2img", "encode"],
             inputs=[
-                io.Image.Input("image", tooltip="The picture to start from. A see-through part is ignored."),
+                io.Image.Input("image", tooltip="The picture to start from; its transparency is ignored."),
                 io.Vae.Input("vae", tooltip="The FLUX autoencoder from Z-Image Load VAE or the stock Load VAE."),
             ],
             outputs=[
@@ -43,7 +43,7 @@ class ZImageVAEDecode(io.ComfyNode):
             node_id="ZImageVAEDecode",
             display_name="Z-Image VAE Decode",
             category=CATEGORY,
-            description="Turns a finished latent into a picture; in tiles, by itself, when memory is short.",
+            description="Turns a finished latent into a picture, and switches to tiles by itself when memory is short.",
             search_aliases=["vae decode", "latent to image", "decode", "tiled"],
             inputs=[
                 io.Latent.Input("latent", tooltip="A finished latent from a sampler."),
@@ -55,7 +55,7 @@ class ZImageVAEDecode(io.ComfyNode):
                     max=4096,
                     step=64,
                     advanced=True,
-                    tooltip="Decode in tiles of so many pixels to save memory; 0 decides by itself. "
+                    tooltip="Decode in tiles this many pixels wide, at least 256, to save memory; 0 decides by itself. "
                     "Tiles change colours a little, so whole is better where it fits.",
                 ),
             ],

@@ -43,8 +43,8 @@ class ZImageEmptyLatent(io.ComfyNode):
                     min=0.004,
                     max=16.0,
                     step=0.001,
-                    tooltip="Area of the picture; 1 is 1024x1024 pixels, what Z-Image draws best, up to about 4. "
-                    "0.004 is the 64x64 of the built-in nano model.",
+                    tooltip="Area of the picture; 1 is 1024x1024 pixels, where Z-Image draws best, and up to about 4 "
+                    "works. 0.004 is the 64x64 of the built-in nano model.",
                 ),
                 io.Int.Input(
                     "batch_size",

@@ -16,7 +16,7 @@ def seed_input() -> io.Input:
         min=0,
         max=SEED_MAX,
         control_after_generate=True,
-        tooltip="Which noise to start from. The same seed and settings give the same picture on every machine.",
+        tooltip="Which noise to start from. The same seed gives the same noise on every machine.",
     )
 
 
@@ -43,7 +43,8 @@ def shift_input(preset: Preset, *, is_advanced: bool) -> io.Input:
         max=100.0,
         step=0.1,
         advanced=is_advanced,
-        tooltip="Time spent at high noise, where composition is decided: 3 for Turbo, 6 for base, 1 for none.",
+        tooltip="Time spent at high noise, where composition is decided: 3 for Turbo, 6 for base; "
+        "1 leaves the schedule unshifted.",
     )
 
 
@@ -64,7 +65,8 @@ def outputs() -> list[io.Output]:
         io.Latent.Output(display_name="latent", tooltip="The finished latent, for Z-Image VAE Decode."),
         io.Int.Output(
             display_name="evaluations",
-            tooltip="How often the network really ran for each picture. Guidance runs it twice a step.",
+            tooltip="How often the network really ran for each picture: once a step, twice with guidance, "
+            "and twice again with heun.",
         ),
     ]
 
@@ -158,8 +160,8 @@ class ZImageSampler(io.ComfyNode):
                     max=1.0,
                     step=0.01,
                     advanced=True,
-                    tooltip="Guide only until this part of the way from noise to picture; 0.6 saves time and softens "
-                    "details, 1 guides to the end.",
+                    tooltip="Guide only until this part of the noise is gone, which late steps alone reach at high "
+                    "shift; 1 guides to the end.",
                 ),
             ],
             outputs=outputs(),

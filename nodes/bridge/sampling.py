@@ -51,7 +51,7 @@ def sample(
     noise = comfy.sample.prepare_noise(start, seed, latent.get("batch_index"))
     counted, evaluations = with_counter(model)
     if guidance.normalization:
-        counted.set_model_sampler_cfg_function(lambda args: guidance(args["cond"], args["uncond"]))
+        counted.set_model_sampler_cfg_function(lambda args: guided(args, guidance))
     guider = ZImageGuider(counted, guidance)
     guider.set_conds(positive, negative)
     samples = guider.sample(
@@ -66,6 +66,11 @@ def sample(
     )
     out = {key: value for key, value in latent.items() if key != "downscale_ratio_spacial"}
     return {**out, "samples": to_intermediate(samples)}, evaluations()
+
+
+def guided(args: dict[str, Any], guidance: Guidance) -> Tensor:
+    """The core's guidance in ComfyUI's hook; where guidance is off there is no negative prediction to look at."""
+    return args["cond"] if args["cond_scale"] == 1 else guidance(args["cond"], args["uncond"])
 
 
 def sampler_function(solver: str) -> Callable[..., Tensor]:

@@ -130,6 +130,16 @@ def test_normalised_guidance_is_the_cores(pack, our_model, native):
     assert not torch.allclose(capped["samples"], plain["samples"], atol=1e-2)
 
 
+def test_normalisation_acts_only_where_guidance_does(pack, our_model, native):
+    """Past the end of guidance, and at cfg 1, there is nothing to cap."""
+    truncated, _ = our_sampler(pack, our_model, native, cfg=4.0, truncation=0.3)
+    loose, _ = our_sampler(pack, our_model, native, cfg=4.0, truncation=0.3, normalization=1000.0)
+    torch.testing.assert_close(loose["samples"], truncated["samples"], atol=1e-4, rtol=1e-4)
+    off, _ = our_sampler(pack, our_model, native, cfg=1.0)
+    capped, _ = our_sampler(pack, our_model, native, cfg=1.0, normalization=0.5)
+    assert torch.equal(off["samples"], capped["samples"])
+
+
 def test_strength_zero_returns_the_latent_untouched(pack, our_model, native):
     latent = {"samples": torch.full((1, 16, 8, 8), 0.5), "noise_mask": torch.ones(1, 8, 8)}
     found, evaluations = our_sampler(pack, our_model, native, strength=0.0, latent=latent)

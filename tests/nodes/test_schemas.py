@@ -1,9 +1,12 @@
 """What an artist reads on the canvas: every node complete, every default good."""
 
 import asyncio
+import json
 import re
 
 import pytest
+
+from paths import REPOSITORY
 
 IDS = {
     "ZImageModelLoader",
@@ -64,13 +67,43 @@ def test_defaults_are_those_of_the_official_templates(schemas):
     assert (latent["ratio"], latent["megapixels"], latent["batch_size"]) == ("1:1", 1.0, 1)
 
 
+def translations(language):
+    return json.loads((REPOSITORY / "locales" / language / "nodeDefs.json").read_text("utf-8"))
+
+
+def test_english_texts_are_the_schemas_word_for_word(schemas):
+    for node_id, schema in schemas.items():
+        english = translations("en")[node_id]
+        assert (english["display_name"], english["description"]) == (schema.display_name, schema.description), node_id
+        assert {name: text["tooltip"] for name, text in english["inputs"].items()} == {
+            each.id: each.tooltip for each in schema.inputs
+        }
+        assert [text["tooltip"] for text in english["outputs"].values()] == [each.tooltip for each in schema.outputs]
+
+
+def test_languages_have_the_same_keys_and_chinese_is_chinese():
+    def keys(value, path=""):
+        if isinstance(value, str):
+            return {path}
+        return set().union(*(keys(inner, f"{path}/{name}") for name, inner in value.items()))
+
+    english, chinese = translations("en"), translations("zh")
+    assert keys(english) == keys(chinese)
+    assert all(re.search("[\u4e00-\u9fff]", node["description"]) for node in chinese.values())
+
+
+def test_every_node_has_a_help_page_in_both_languages(schemas):
+    for node_id in schemas:
+        for language in ("en", "zh"):
+            page = REPOSITORY / "js" / "docs" / node_id / f"{language}.md"
+            assert page.read_text("utf-8").startswith("# "), page
+
+
 def test_no_old_style_mapping_hides_the_nodes(pack):
     assert not hasattr(pack.entry, "NODE_CLASS_MAPPINGS")
 
 
 def test_node_ids_stand_literally_in_the_source_where_scanners_look(pack, schemas):
-    from paths import REPOSITORY
-
     source = "\n".join(file.read_text("utf-8") for file in (REPOSITORY / "nodes").glob("*.py"))
     assert set(re.findall(r'node_id="(\w+)"', source)) == set(schemas)
 

@@ -167,10 +167,18 @@ def plain_caption(scene: Scene, language: str) -> str:
 
 def training_caption(scene: Scene, rng: random.Random) -> str:
     """A caption in either language, one in four of them partial."""
+    return told_caption(scene, rng)[0]
+
+
+def told_caption(scene: Scene, rng: random.Random) -> tuple[str, frozenset[str]]:
+    """A training caption, and which attributes of the scene it tells."""
     language = rng.choice(LANGUAGES)
     speech = SPEECH[language]
-    templates = speech.partial_templates if rng.random() < PARTIAL_PART else speech.templates
-    return fill(rng.choice(templates), scene, language, rng)
+    template = rng.choice(speech.partial_templates if rng.random() < PARTIAL_PART else speech.templates)
+    told = {name for name in ("shape", "colour", "size", "ground") if f"{{{name}}}" in template}
+    return fill(template, scene, language, rng), frozenset(
+        told | ({"row", "column"} if "{position}" in template else set())
+    )
 
 
 def held_out_caption(scene: Scene, language: str, rng: random.Random) -> str:

@@ -12,9 +12,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from ..checkpoints import load_text_encoder
 from ..config import NANO_TEXT
 from ..training import Ema, Progress
-from . import stage_autoencoder, stage_transformer
+from . import stage_autoencoder, stage_text, stage_transformer
 from .scenes import training_scenes
 from .stage_tokenizer import build_tokenizer
 from .weights import DIT, FOLDER, TEXT_ENCODER, TOKENIZER, VAE
@@ -64,13 +65,19 @@ def make(folder: Path, weights: Path) -> None:
         export(vae, weights / VAE)
         bank = stage_transformer.latent_bank(vae, folder / "latents.safetensors")
 
-    learners, recipe = stage_transformer.Learners(), stage_transformer.RECIPE
-    ema = Ema(learners, recipe.ema_decay)
-    progress = stage_transformer.train_transformer(learners, tokenizer, bank, ema, folder / "transformer")
+    reader, recipe = stage_text.Reader(), stage_text.RECIPE
+    ema = Ema(reader, recipe.ema_decay)
+    follow("text encoder", recipe.steps, stage_text.train_reader(reader, tokenizer, ema, folder / "text_encoder"))
+    with ema.applied():
+        export(reader.text, weights / TEXT_ENCODER, unused_last_layer(reader.text))
+    text = load_text_encoder(weights / "text_encoder", torch.float32)
+
+    dit, recipe = stage_transformer.fresh_transformer(), stage_transformer.RECIPE
+    ema = Ema(dit, recipe.ema_decay)
+    progress = stage_transformer.train_transformer(dit, text, tokenizer, bank, ema, folder / "transformer")
     follow("transformer", recipe.steps, progress)
     with ema.applied():
-        export(learners.dit, weights / DIT)
-        export(learners.text, weights / TEXT_ENCODER, unused_last_layer(learners.text))
+        export(dit, weights / DIT)
 
 
 def main() -> None:

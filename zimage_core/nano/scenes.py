@@ -25,6 +25,15 @@ COLUMNS = {"left": 0.25, "middle": 0.5, "right": 0.75}
 ROWS = {"top": 0.25, "middle": 0.5, "bottom": 0.75}
 GROUNDS = ("white", "black", "grey", "sky", "stripes", "checks")
 
+ATTRIBUTES = {
+    "shape": SHAPES,
+    "colour": tuple(COLOURS),
+    "size": tuple(SIZES),
+    "row": tuple(ROWS),
+    "column": tuple(COLUMNS),
+    "ground": GROUNDS,
+}
+
 HELD_OUT_PERCENT = 12  # of the combinations of shape, colour, position and ground are never trained on
 
 

@@ -1,0 +1,49 @@
+"""The public door of the library."""
+
+import torch
+from PIL import ImageChops
+
+import zimage_core
+from zimage_core import generate
+from zimage_core.sampling import TURBO
+
+
+def test_the_readmes_example_draws_a_picture():
+    [image] = generate("a large red heart in the middle on a white background", model="nano", steps=8, seed=0)
+    assert image.size == (64, 64)
+    red, green, blue = image.getpixel((32, 30))
+    assert red > 150 > max(green, blue)
+
+
+def test_the_same_seed_draws_the_same_picture_and_another_seed_another():
+    once, again, other = (generate("a blue star", steps=2, seed=seed)[0] for seed in (1, 1, 2))
+    assert ImageChops.difference(once, again).getbbox() is None
+    assert ImageChops.difference(once, other).getbbox() is not None
+
+
+def test_steps_can_be_watched_and_a_preset_chosen():
+    seen = []
+    [image] = generate("a ring", preset=TURBO, steps=3, size=(96, 48), on_step=seen.append)
+    assert image.size == (96, 48)
+    assert [step.sigma_next for step in seen][-1] == 0
+    assert seen[-1].evaluations == 3
+
+
+def test_a_folder_laid_out_as_diffusers_does_is_a_model(tmp_path):
+    from zimage_core.nano.weights import FOLDER
+
+    (tmp_path / "my-model").symlink_to(FOLDER)
+    direct = generate("a green square", steps=2, preset=TURBO)[0]
+    by_folder = generate("a green square", steps=2, preset=TURBO, size=(64, 64), model=tmp_path / "my-model")[0]
+    assert ImageChops.difference(direct, by_folder).getbbox() is None
+
+
+def test_bfloat16_draws_nearly_the_same():
+    exact = generate("a large blue circle in the middle on white", steps=4)[0]
+    rounded = generate("a large blue circle in the middle on white", steps=4, dtype=torch.bfloat16)[0]
+    difference = ImageChops.difference(exact, rounded).convert("L")
+    assert sum(difference.tobytes()) / len(difference.tobytes()) < 8
+
+
+def test_public_names_are_those_scripts_rely_on():
+    assert set(zimage_core.__all__) >= {"load_dit", "load_text_encoder", "load_vae", "generate"}
