@@ -4,26 +4,24 @@ The classes derive from ComfyUI's own Z-Image classes because their types decide
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import comfy.model_base
 import comfy.model_patcher
 import comfy.supported_models
-import comfy.utils
 import torch
 from comfy import model_management
 from comfy.conds import CONDConstant
 from torch import Tensor
 
-from ...zimage_core.checkpoints import DIT, dit_config
-from ...zimage_core.checkpoints.files import check_complete
-from ...zimage_core.checkpoints.load import check_fits
+from ...zimage_core.checkpoints import DIT, Weights, dit_config
+from ...zimage_core.checkpoints.load import cast
 from ...zimage_core.config import TIME_SCALE, DiTConfig
 from ...zimage_core.model import S3DiT
 from ...zimage_core.model.sequence import padded_length
 from .conds import CaptionCond, CaptionLengths
 from .dit import ComfyS3DiT
+from .weights import QUANTISED, carried, count_parameters, fill, open_file, storage_dtype
 
 FP16_SAFE_SPREAD = 0.42  # ComfyUI's rule: float16 only where a late norm's weights vary less than this
 
@@ -55,28 +53,35 @@ class ZImageModel(comfy.model_base.Lumina2):
 
 
 def load_model(path: str, dtype: torch.dtype | None = None, disable_dynamic: bool = False) -> Any:
-    """The MODEL of a checkpoint file. ComfyUI calls this again when it clones the model to another device."""
-    check_complete(Path(path))
-    loaded = comfy.utils.load_torch_file(path)
-    state = DIT.extract(loaded, Path(path).name)
-    config = dit_config(state)
-    check_fits(S3DiT(config, device="meta"), state, Path(path).name)
-    model_config = ZImageModelConfig(native_config(config, state))
+    """The MODEL of a checkpoint file. ComfyUI calls this again when it clones the model to another device.
+
+    Asking for a `dtype` unpacks quantised weights to it.
+    """
+    weights = open_file(path, DIT)
+    config = weights.config(dit_config)
+    skeleton = S3DiT(config, device="meta")
+    weights.check_fits(skeleton)
+    packed = carried(weights, skeleton) if dtype is None else set[str]()
+    model_config = ZImageModelConfig(native_config(config, weights))
+    model_config.quant_config = QUANTISED if packed else None
     load_device, offload_device = model_management.get_torch_device(), model_management.unet_offload_device()
-    choose_dtype(model_config, state, load_device, dtype)
-    model = model_config.get_model(state)
+    choose_dtype(model_config, weights, load_device, dtype)
+    model = model_config.get_model({})
     kind = comfy.model_patcher.ModelPatcher if disable_dynamic else comfy.model_patcher.CoreModelPatcher
     patcher = kind(model, load_device=load_device, offload_device=offload_device)
     if not model_management.is_device_cpu(offload_device):
         model.to(offload_device)
-    model.load_model_weights(state, "", assign=patcher.is_dynamic())
+    stored = model_config.unet_config["dtype"]
+    fill(model.diffusion_model, weights, skeleton, dtype=stored, packed=packed, assign=patcher.is_dynamic())
     patcher.cached_patcher_init = (load_model, (path, dtype))
     return patcher
 
 
-def native_config(config: DiTConfig, state: Mapping[str, Tensor]) -> dict[str, Any]:
+def native_config(config: DiTConfig, weights: Weights) -> dict[str, Any]:
     """What ComfyUI would have detected, which LoRA maps among others read, and our own description."""
-    late_norm = state[f"layers.{max(0, config.n_layers - 2)}.ffn_norm1.weight"]
+    late_norm = cast(
+        weights.values[f"layers.{max(0, config.n_layers - 2)}.ffn_norm1.weight"], torch.float32, (config.dim,)
+    )
     return {
         "image_model": "lumina2",
         "patch_size": config.patch_size,
@@ -92,22 +97,24 @@ def native_config(config: DiTConfig, state: Mapping[str, Tensor]) -> dict[str, A
         "time_scale": TIME_SCALE,
         "z_image_modulation": True,
         "qk_norm": True,
-        "allow_fp16": late_norm.float().std(unbiased=False).item() < FP16_SAFE_SPREAD,
+        "allow_fp16": late_norm.std(unbiased=False).item() < FP16_SAFE_SPREAD,
         "zimage": config,
     }
 
 
 def choose_dtype(
     model_config: ZImageModelConfig,
-    state: Mapping[str, Tensor],
+    weights: Weights,
     device: torch.device,
     dtype: torch.dtype | None,
 ) -> None:
     """Let ComfyUI choose how weights are stored and computed with, unless the user did."""
     supported = list(model_config.supported_inference_dtypes)
+    is_packed = model_config.quant_config is not None  # packed layers say themselves how they are stored
     stored = dtype or model_management.unet_dtype(
-        model_params=sum(tensor.numel() for tensor in state.values()),
+        model_params=count_parameters(weights),
         supported_dtypes=supported,
-        weight_dtype=comfy.utils.weight_dtype(dict(state)),
+        weight_dtype=None if is_packed else storage_dtype(weights),
     )
-    model_config.set_inference_dtype(stored, model_management.unet_manual_cast(stored, device, supported))
+    computed = model_management.unet_manual_cast(None if is_packed else stored, device, supported)
+    model_config.set_inference_dtype(stored, computed)

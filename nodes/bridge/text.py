@@ -1,21 +1,20 @@
 """The core's Qwen3 as a ComfyUI CLIP: stock encode nodes, LoRA, memory management and embeddings work on it."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import comfy.sd
 import comfy.sd1_clip
 import comfy.supported_models_base
-import comfy.utils
 import torch
 from comfy.text_encoders.z_image import ZImageTokenizer
 from torch import Tensor
 
-from ...zimage_core.checkpoints import TEXT_ENCODER, text_config
-from ...zimage_core.checkpoints.files import check_complete
-from ...zimage_core.checkpoints.load import check_fits
+from ...zimage_core.checkpoints import TEXT_ENCODER, Weights, text_config
 from ...zimage_core.config import TextConfig
 from ...zimage_core.text import TEMPLATE, Qwen3
+from .weights import QUANTISED, carried, count_parameters, fill, open_file, storage_dtype
 
 TOKENS_KEY = "qwen3_4b"  # ComfyUI's name for the encoder inside a CLIP and in token dictionaries
 
@@ -70,6 +69,11 @@ class Encoder(comfy.sd1_clip.SDClipModel):
             return_attention_masks=False,
             model_options=model_options,
         )
+
+    def load_sd(self, sd: Any) -> tuple[list[str], list[str]]:
+        """The host hands on what `load_text_encoder` gave it: a function that fills the network."""
+        sd(self.transformer, assign=getattr(self, "can_assign_sd", False))
+        return [], []
 
 
 class TextEncoder(comfy.sd1_clip.SD1ClipModel):
@@ -128,23 +132,28 @@ def tokenizer_of(folder: Path) -> Any:
 
 def load_text_encoder(path: str, tokenizer: Path | None, embeddings: Any = None) -> comfy.sd.CLIP:
     """The CLIP of a text-encoder file; `tokenizer` None means Qwen's vocabulary, which ComfyUI brings along."""
-    check_complete(Path(path))
-    state = TEXT_ENCODER.extract(comfy.utils.load_torch_file(path, safe_load=True), Path(path).name)
-    config = text_config(state)
-    used = {key: tensor for key, tensor in state.items() if not key.startswith(f"model.layers.{config.n_layers_run}.")}
-    check_fits(Qwen3(config, device="meta"), used, Path(path).name)
-    target = comfy.supported_models_base.ClipTarget(
-        ZImageTokenizer if tokenizer is None else tokenizer_of(tokenizer), TextEncoder
-    )
-    options: dict[str, Any] = {f"{TOKENS_KEY}_model_config": {"zimage": config}}
-    dtype = comfy.utils.weight_dtype(used)
-    if dtype in (torch.float32, torch.bfloat16, torch.float16):
-        options["dtype"] = dtype
-    n_parameters = sum(tensor.numel() for tensor in used.values())
+    weights = open_file(path, TEXT_ENCODER)
+    config = weights.config(text_config)
+    weights = weights.without(f"model.layers.{config.n_layers_run}.")
+    skeleton = Qwen3(config, device="meta")
+    weights.check_fits(skeleton)
+    packed = carried(weights, skeleton)
+    dtype = computing_dtype(weights) if packed else storage_dtype(weights)
+    options: dict[str, Any] = {f"{TOKENS_KEY}_model_config": {"zimage": config}, "dtype": dtype}
+    if packed:
+        options["quantization_metadata"] = QUANTISED
     return comfy.sd.CLIP(
-        target,
+        comfy.supported_models_base.ClipTarget(
+            ZImageTokenizer if tokenizer is None else tokenizer_of(tokenizer), TextEncoder
+        ),
         embedding_directory=embeddings,
-        parameters=n_parameters,
-        state_dict=[used],
+        parameters=count_parameters(weights),
+        state_dict=[partial(fill, weights=weights, skeleton=skeleton, dtype=dtype, packed=packed)],
         model_options=options,
     )
+
+
+def computing_dtype(weights: Weights) -> torch.dtype:
+    """What a file of packed layers computes in: the type of its norms, as ComfyUI's own loader has it."""
+    norm = weights.values["model.layers.0.input_layernorm.weight"]
+    return norm.dtype if isinstance(norm, Tensor) and norm.dtype.itemsize > 1 else torch.bfloat16

@@ -1,21 +1,18 @@
 """The core's autoencoder as a ComfyUI VAE, with its own memory estimate instead of the host's blanket one."""
 
-from pathlib import Path
 from typing import Any
 
 import comfy.model_patcher
 import comfy.ops
 import comfy.sd
-import comfy.utils
 import torch
 from comfy import model_management
 from torch import Tensor
 
-from ...zimage_core.checkpoints import VAE, vae_config
-from ...zimage_core.checkpoints.files import check_complete
-from ...zimage_core.checkpoints.load import check_fits
+from ...zimage_core.checkpoints import VAE, Weights, vae_config
 from ...zimage_core.config import VAEConfig
 from ...zimage_core.vae import Autoencoder, decode_peak_bytes
+from .weights import fill, open_file
 
 SAFETY = 1.5  # convolution workspaces and fragmentation on top of the live activations
 
@@ -36,10 +33,10 @@ def load_vae(path: str) -> comfy.sd.VAE:
     ComfyUI's class cannot be built around a ready network, so its weightless pixel-space VAE is taken, which has every
     attribute the running version expects, and given ours.
     """
-    check_complete(Path(path))
-    state = VAE.extract(comfy.utils.load_torch_file(path), Path(path).name)
-    config = vae_config(state)
-    check_fits(Autoencoder(config, device="meta"), state, Path(path).name)
+    weights = open_file(path, VAE)
+    config = weights.config(vae_config)
+    skeleton = Autoencoder(config, device="meta")
+    weights.check_fits(skeleton)
     vae = comfy.sd.VAE(sd={"pixel_space_vae": torch.ones(())})
     vae.latent_channels, vae.output_channels = config.latent_channels, 3
     vae.downscale_ratio = vae.upscale_ratio = config.downscale
@@ -50,17 +47,17 @@ def load_vae(path: str) -> comfy.sd.VAE:
         config, (shape[-2] // config.downscale, shape[-1] // config.downscale), dtype
     )
     vae.vae_dtype = model_management.vae_dtype(vae.device, [torch.bfloat16, torch.float32])
-    put_network(vae, ComfyAutoencoder(config, ops=comfy.ops.disable_weight_init), state)
+    put_network(vae, ComfyAutoencoder(config, ops=comfy.ops.disable_weight_init), weights, skeleton)
     return vae
 
 
-def put_network(vae: comfy.sd.VAE, network: ComfyAutoencoder, state: dict[str, Tensor]) -> None:
+def put_network(vae: comfy.sd.VAE, network: ComfyAutoencoder, weights: Weights, skeleton: Autoencoder) -> None:
     """Make `network` what the VAE runs and manages."""
     vae.first_stage_model = network.to(vae.vae_dtype).eval()
     model_management.archive_model_dtypes(network)
     offload_device = model_management.vae_offload_device()
     vae.patcher = comfy.model_patcher.CoreModelPatcher(network, load_device=vae.device, offload_device=offload_device)
-    network.load_state_dict(state, assign=vae.patcher.is_dynamic())
+    fill(network, weights, skeleton, dtype=vae.vae_dtype, assign=vae.patcher.is_dynamic())
     vae.model_size()
 
 

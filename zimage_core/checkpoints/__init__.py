@@ -1,10 +1,15 @@
 """Files in, networks out."""
 
-from .files import CheckpointError, read_tensors
+from .files import read_tensors
+from .header import CheckpointError
 from .layouts import DIT_DIFFUSERS, VAE_DIFFUSERS, Layout
 from .load import load_dit, load_text_encoder, load_vae
-from .parts import DIT, TEXT_ENCODER, VAE, describe
+from .lora_files import read_lora
+from .lora_write import save_lora
+from .parts import DIT, TEXT_ENCODER, VAE, Part
 from .shapes import dit_config, text_config, vae_config
+from .verdict import Verdict, inspect
+from .weights import Weights, open_part
 
 __all__ = [
     "DIT",
@@ -14,12 +19,18 @@ __all__ = [
     "VAE_DIFFUSERS",
     "CheckpointError",
     "Layout",
-    "describe",
+    "Part",
+    "Verdict",
+    "Weights",
     "dit_config",
+    "inspect",
     "load_dit",
     "load_text_encoder",
     "load_vae",
+    "open_part",
+    "read_lora",
     "read_tensors",
+    "save_lora",
     "text_config",
     "vae_config",
 ]

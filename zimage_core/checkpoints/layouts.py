@@ -132,6 +132,22 @@ DIT_DIFFUSERS = Layout(
 
 TEXT_PUBLISHED = Layout("transformers", marker="model.layers.0.self_attn.q_norm.weight")
 
+TEXT_LLAMA_CPP = Layout(  # gguf-py, tensor_mapping.py; rows of q and k stand as they were, Qwen3 needs no permutation
+    "llama.cpp",
+    marker="blk.0.attn_q_norm.weight",
+    rules=(
+        Rename("token_embd.*", "model.embed_tokens.*"),
+        Rename("output_norm.*", "model.norm.*"),
+        Rename("output.*", "lm_head.*"),
+        Rename("blk.*.attn_norm.*", "model.layers.*.input_layernorm.*"),
+        Rename("blk.*.ffn_norm.*", "model.layers.*.post_attention_layernorm.*"),
+        *(Rename(f"blk.*.attn_{name}_norm.*", f"model.layers.*.self_attn.{name}_norm.*") for name in "qk"),
+        *(Rename(f"blk.*.attn_{name}.*", f"model.layers.*.self_attn.{name}_proj.*") for name in "qkv"),
+        Rename("blk.*.attn_output.*", "model.layers.*.self_attn.o_proj.*"),
+        *(Rename(f"blk.*.ffn_{name}.*", f"model.layers.*.mlp.{name}_proj.*") for name in ("gate", "up", "down")),
+    ),
+)
+
 VAE_SINGLE_FILE = Layout("single file", marker="decoder.up.0.block.0.norm1.weight")
 
 VAE_DIFFUSERS = Layout(

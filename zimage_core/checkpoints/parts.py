@@ -1,12 +1,17 @@
-"""What a file is: which part of the model family it holds, under which prefix, in which layout."""
+"""The three networks of the family, and how files carry them: under which prefix, in which layout."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from .files import CheckpointError
-from .layouts import DIT_DIFFUSERS, DIT_SINGLE_FILE, TEXT_PUBLISHED, VAE_DIFFUSERS, VAE_SINGLE_FILE, Layout
+from .layouts import (
+    DIT_DIFFUSERS,
+    DIT_SINGLE_FILE,
+    TEXT_LLAMA_CPP,
+    TEXT_PUBLISHED,
+    VAE_DIFFUSERS,
+    VAE_SINGLE_FILE,
+    Layout,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,9 +20,11 @@ class Part:
 
     name: str
     folder: str  # ComfyUI's models folder
+    subfolder: str  # diffusers' folder inside a pipeline's
     example: str  # the file name artists know
     prefixes: tuple[str, ...]  # longest first
     layouts: tuple[Layout, ...]
+    depths: tuple[str, ...]  # names below which its layers are numbered
     ignored: tuple[str, ...] = ()  # keys some files carry and the network does not use
 
     def locate(self, keys: Collection[str]) -> tuple[str, Layout] | None:
@@ -28,76 +35,37 @@ class Part:
                     return prefix, layout
         return None
 
-    def extract(self, state: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
-        """This part of a state dict under our own names; a `CheckpointError` names what `source` is instead."""
-        located = self.locate(state)
-        if located is None:
-            raise CheckpointError(
-                f"{source} is {describe(state)}, not a Z-Image {self.name}; "
-                f"choose a file like {self.example} from models/{self.folder}"
-            )
-        prefix, layout = located
-        inside = {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
-        return {key: tensor for key, tensor in layout.to_ours(inside).items() if key not in self.ignored}
-
 
 DIT = Part(
     name="diffusion model",
     folder="diffusion_models",
+    subfolder="transformer",
     example="z_image_turbo_bf16.safetensors",
     prefixes=("model.diffusion_model.", "diffusion_model.", "model.", "transformer.", ""),
     layouts=(DIT_SINGLE_FILE, DIT_DIFFUSERS),
+    depths=("layers",),
     ignored=("norm_final.weight",),
 )
 
 TEXT_ENCODER = Part(
     name="text encoder",
     folder="text_encoders",
+    subfolder="text_encoder",
     example="qwen_3_4b.safetensors",
     prefixes=("text_encoders.qwen3_4b.transformer.", "text_encoder.", ""),
-    layouts=(TEXT_PUBLISHED,),
+    layouts=(TEXT_PUBLISHED, TEXT_LLAMA_CPP),
+    depths=("model.layers", "blk"),
     ignored=("lm_head.weight", "model.norm.weight"),
 )
 
 VAE = Part(
     name="autoencoder (VAE)",
     folder="vae",
+    subfolder="vae",
     example="ae.safetensors",
     prefixes=("first_stage_model.", "vae.", ""),
     layouts=(VAE_SINGLE_FILE, VAE_DIFFUSERS),
+    depths=("decoder.up", "decoder.up_blocks"),
 )
 
-# Keys that give away what artists pick by mistake; the first match names the file.
-STRANGERS: tuple[tuple[str, str], ...] = (
-    ("control_all_x_embedder", "a Z-Image ControlNet"),
-    ("lora_down", "a LoRA"),
-    ("lora_up", "a LoRA"),
-    ("lora_A", "a LoRA"),
-    ("lokr_w1", "a LoKr"),
-    ("hada_w1", "a LoHa"),
-    ("dec_net.", "a pixel-space relative of Z-Image"),
-    ("local_decoder.", "a pixel-space relative of Z-Image"),
-    ("cap_embedder.1.weight", "a Lumina-type model"),
-    ("double_blocks.0.", "a FLUX-type diffusion model"),
-    ("joint_blocks.0.", "a Stable Diffusion 3 model"),
-    ("transformer_blocks.0.img_mlp", "a Qwen-Image model"),
-    ("input_blocks.0.", "a Stable Diffusion model"),
-    ("model.visual.", "a vision-language model"),
-    ("visual.", "a vision-language model"),
-    ("vision_model.", "a vision encoder"),
-    ("text_model.", "a CLIP text encoder"),
-    ("encoder.block.0.layer.0.", "a T5 text encoder"),
-    ("self_attn.q_proj", "another language model"),
-    ("decoder.conv_in", "another autoencoder"),
-)
-
-
-def describe(keys: Collection[str]) -> str:
-    """What a file with these keys seems to be, in a few words with an article."""
-    for part in (DIT, TEXT_ENCODER, VAE):
-        if part.locate(keys):
-            return f"a Z-Image {part.name} (it belongs in models/{part.folder})"
-    for marker, name in STRANGERS:
-        if any(marker in key for key in keys):
-            return name
-    return f"an unknown model (its {len(keys)} tensors begin with {min(keys, default='nothing')})"
+PARTS = (DIT, TEXT_ENCODER, VAE)

@@ -4,7 +4,7 @@ What no shape tells is a default of the config classes: norm epsilons, rope base
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from torch import Tensor
 
@@ -22,7 +22,8 @@ def dit_config(state: State) -> DiTConfig:
         n_layers=count(state, "layers"),
         n_refiner_layers=count(state, "noise_refiner"),
         n_heads=dim // len(state["layers.0.attention.q_norm.weight"]),
-        ffn_dim=len(state["layers.0.feed_forward.w1.weight"]),
+        # block formats fill up the outer side of a matrix, so w1's rows or w2's columns may be too many
+        ffn_dim=min(len(state["layers.0.feed_forward.w1.weight"]), state["layers.0.feed_forward.w2.weight"].shape[1]),
         cap_feat_dim=len(state["cap_embedder.0.weight"]),
         time_hidden_dim=time_hidden_dim,
         adaln_dim=len(state["t_embedder.mlp.2.weight"]),
@@ -57,10 +58,10 @@ def vae_config(state: State) -> VAEConfig:
     )
 
 
-def count(state: State, prefix: str) -> int:
+def count(names: Collection[str], prefix: str) -> int:
     """How many numbered modules stand below a prefix."""
     pattern = re.compile(re.escape(prefix) + r"\.(\d+)\.")
-    return len({match[1] for key in state if (match := pattern.match(key))})
+    return len({match[1] for key in names if (match := pattern.match(key))})
 
 
 def _stage_widths(state: State, prefix: str) -> tuple[int, ...]:
