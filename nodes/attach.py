@@ -14,8 +14,8 @@ class ZImageAttach(io.ComfyNode):
             node_id="ZImageAttach",
             display_name="Z-Image Attach",
             category="Z-Image/loaders",
-            description="Runs a Z-Image model from any loader with this pack's code, so that attention guidance and layer "
-            "skipping take effect. Weights, LoRAs and memory stay ComfyUI's.",
+            description="Runs a Z-Image model from any loader with this pack's code, so that attention guidance and "
+            "layer skipping take effect. Weights, LoRAs and memory stay ComfyUI's.",
             search_aliases=["nag", "skip layer guidance", "unet loader", "load diffusion model", "patch model"],
             inputs=[
                 io.Model.Input(

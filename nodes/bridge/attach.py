@@ -16,7 +16,7 @@ from ...zimage_core.model.embed import TimestepEmbedder
 from ...zimage_core.ops import Layers
 from .dit import ComfyS3DiT
 
-KEY = "diffusion_model._forward"
+METHOD = "_forward"  # inside ComfyUI's wrappers, which `forward` calls
 
 Kind = TypeVar("Kind", bound=nn.Module)
 
@@ -31,12 +31,14 @@ def attach(model: Any) -> Any:
         return model  # ours already
     check(native, type(model.model).__name__)
     clone = model.clone()
-    clone.add_object_patch(KEY, AttachedS3DiT(native)._forward)
+    clone.add_object_patch(f"diffusion_model.{METHOD}", getattr(AttachedS3DiT(native), METHOD))
     return clone
 
 
 class AttachedS3DiT(ComfyS3DiT):
     """Our network around native's layers. It is never trained, saved or moved: ComfyUI does that to native."""
+
+    native: Any
 
     def __init__(self, native: Any) -> None:
         nn.Module.__init__(self)
@@ -111,5 +113,6 @@ def check(native: Any, name: str) -> None:
     if not is_zimage or not isinstance(native.layers[0].adaLN_modulation[0], nn.Linear):
         found = f"it has no {missing[0]}" if missing else "its layers are put together in another way"
         raise ValueError(
-            f"This model is {name}, not a Z-Image diffusion model: {found}. Load a Z-Image file with Load Diffusion Model."
+            f"This model is {name}, not a Z-Image diffusion model: {found}. "
+            "Load a Z-Image file with Load Diffusion Model."
         )

@@ -1,0 +1,357 @@
+"""LoRA files of every family and kind: each must make the change its definition says, and nothing is lost silently."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import loras
+import tiny
+from zimage_core.adapters import parameter_shapes
+from zimage_core.checkpoints import CheckpointError, read_lora, save_lora
+from zimage_core.checkpoints.lora_write import comfyui_state, diffusers_state
+
+SHAPES = parameter_shapes(tiny.dit())
+DRAWN = loras.pairs(tiny.DIT)
+BLOCKS = loras.pairs(tiny.DIT, only=loras.in_blocks)
+HALF = torch.arange(12.0).reshape(3, 4)
+
+
+def changes(lora):
+    """The change of every parameter at strength 1, for a weight of zeros."""
+    found = {}
+    for target, delta in lora.fitted(SHAPES).deltas.items():
+        whole = found.setdefault(target.parameter, torch.zeros(SHAPES[target.parameter]))
+        rows = slice(*target.rows(len(whole)))
+        whole[rows] += delta.change(whole[rows])
+    return found
+
+
+def same(found, expected, tolerance=1e-6):
+    assert found.keys() == expected.keys()
+    for key, change in expected.items():
+        torch.testing.assert_close(found[key], change, atol=tolerance, rtol=0)
+
+
+@pytest.mark.parametrize("name", loras.plain_families(DRAWN))
+def test_a_file_that_keeps_queries_keys_and_values_apart_makes_its_change(name):
+    state, family, scale = loras.plain_families(DRAWN)[name]
+    lora = read_lora(state)
+    same(changes(lora), loras.expected(tiny.DIT, DRAWN, scale))
+    report = lora.report()
+    assert family in report.family
+    assert (report.matched, report.unmatched, report.ranks) == (len(DRAWN), (), (loras.RANK,))
+
+
+@pytest.mark.parametrize("alpha", [None, 2.0])
+@pytest.mark.parametrize("prefix", ["diffusion_model.", "model.diffusion_model.", ""])
+def test_a_file_on_the_fused_matrix_makes_its_change(prefix, alpha):
+    whole, apart = loras.fused(tiny.DIT, 3)
+    lora = read_lora(loras.keyed(whole, lambda name: prefix + name, loras.A, loras.B, alpha))
+    same(changes(lora), loras.expected(tiny.DIT, apart, 1 if alpha is None else alpha / loras.RANK))
+    assert "ComfyUI" in lora.report().family or not prefix
+
+
+def test_a_file_converted_for_comfyui_makes_the_change_of_the_original():
+    """musubi's converter: rank and alpha of the fused matrix are three times those of its parts."""
+    whole = loras.block_diagonal(tiny.DIT, BLOCKS)
+    state = loras.keyed(whole, loras.underscored("lora_unet_"), loras.DOWN, loras.UP)
+    for name, pair in whole.items():
+        state[loras.underscored("lora_unet_")(name) + ".alpha"] = torch.tensor(0.5 * len(pair.down))
+    lora = read_lora(state)
+    same(changes(lora), loras.expected(tiny.DIT, BLOCKS, 0.5))
+    assert lora.report().ranks == (loras.RANK, 3 * loras.RANK)
+
+
+def test_the_merged_feed_forward_is_cut_into_w3_and_w1():
+    state, modules = loras.merged_feed_forward(BLOCKS)
+    same(changes(read_lora(state)), loras.stacked(tiny.DIT, modules))
+
+
+def test_the_dot_styles_second_word_on_the_same_matrix_is_left_out_and_told():
+    lora = read_lora(loras.dot_style(BLOCKS))
+    same(changes(lora), loras.expected(tiny.DIT, BLOCKS))
+    assert len(lora.report().redundant) == 8  # qkv and out of four blocks
+    assert "Left out: 8" in lora.report().describe()
+
+
+def test_split_and_fused_names_of_one_file_do_not_add_up():
+    once = loras.keyed(BLOCKS, lambda name: "diffusion_model." + name, loras.A, loras.B)
+    again = loras.keyed(
+        loras.block_diagonal(tiny.DIT, BLOCKS), lambda name: "diffusion_model." + name, loras.A, loras.B
+    )
+    same(changes(read_lora({**once, **again})), loras.expected(tiny.DIT, BLOCKS))
+
+
+def random(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed + 7 * shape[0] + shape[-1])) * 0.3
+
+
+@pytest.mark.parametrize("alpha", [None, 1.0])
+def test_loha_is_the_elementwise_product_of_two_products(alpha):
+    names = {"w1_a": random(64, 4), "w1_b": random(4, 64), "w2_a": random(64, 4, seed=1), "w2_b": random(4, 64, seed=1)}
+    state = {f"lycoris_layers_0_attention_to_k.hada_{name}": tensor for name, tensor in names.items()}
+    if alpha is not None:
+        state["lycoris_layers_0_attention_to_k.alpha"] = torch.tensor(alpha)
+    change = (names["w1_a"] @ names["w1_b"]) * (names["w2_a"] @ names["w2_b"]) * (1 if alpha is None else alpha / 4)
+    same(changes(read_lora(state)), loras.stacked(tiny.DIT, {"layers.0.attention.to_k": change}))
+
+
+LOKR = {  # which factors are products, and the scale an alpha of 1 gives
+    "whole": ((), 1.0),
+    "second": (("w2",), 1 / 2),
+    "first": (("w1",), 1 / 3),
+    "both": (("w1", "w2"), 1 / 2),
+}
+
+
+@pytest.mark.parametrize("products", LOKR)
+@pytest.mark.parametrize("prefix", ["diffusion_model.", "lycoris_"])
+def test_lokr_is_the_kronecker_product_and_its_alpha_counts_only_with_a_product_in_it(products, prefix):
+    split, scale = LOKR[products]
+    halves = {"w1": (random(8, 3), random(3, 4)), "w2": (random(8, 2), random(2, 16))}
+    module = "layers.1.attention.to_v"
+    base = prefix + (module.replace(".", "_") if prefix.endswith("_") else module)
+    state = {f"{base}.alpha": torch.tensor(1.0 if split else 1e10)}
+    for name, (a, b) in halves.items():
+        state |= (
+            {f"{base}.lokr_{name}_a": a, f"{base}.lokr_{name}_b": b}
+            if name in split
+            else {f"{base}.lokr_{name}": a @ b}
+        )
+    change = scale * torch.kron(halves["w1"][0] @ halves["w1"][1], halves["w2"][0] @ halves["w2"][1])
+    same(changes(read_lora(state)), loras.stacked(tiny.DIT, {module: change}))
+
+
+@pytest.mark.parametrize("axis", ["rows", "columns", "PEFT"])
+def test_dora_brings_the_changed_weight_to_its_lengths(axis):
+    """Equation 5 of the paper, lengths of V + ΔV; PEFT's file has one length per row and no second axis."""
+    pair, weight = DRAWN["layers.0.attention.to_k"], tiny.dit().state_dict()["layers.0.attention.qkv.weight"][64:128]
+    changed = weight + 0.5 * pair.up @ pair.down
+    dim = 0 if axis == "columns" else 1
+    magnitude = 1 + random(64, 1).abs() if dim else 1 + random(1, 64).abs()
+    key = "transformer.layers.0.attention.to_k"
+    ending = "lora_magnitude_vector" if axis == "PEFT" else "dora_scale"
+    state = loras.keyed({"layers.0.attention.to_k": pair}, lambda name: "transformer." + name, loras.A, loras.B, 2.0)
+    state[f"{key}.{ending}"] = magnitude[:, 0] if axis == "PEFT" else magnitude
+    ((target, delta),) = read_lora(state).fitted(SHAPES).deltas.items()
+    assert (target.parameter, target.part) == ("layers.0.attention.qkv.weight", 1)
+    wanted = magnitude * changed / torch.linalg.vector_norm(changed, dim=dim, keepdim=True)
+    torch.testing.assert_close(weight + delta.change(weight), wanted, atol=1e-6, rtol=0)
+
+
+def test_full_differences_of_matrices_norms_biases_and_pads_and_new_values():
+    state = {
+        "diffusion_model.layers.0.attention.qkv.diff": random(192, 64),
+        "transformer.layers.1.attention.norm_q.w_norm": random(32, 1)[:, 0],
+        "lora_unet_noise_refiner_0_attention_norm1.diff": random(64, 1)[:, 0],
+        "diffusion_model.cap_embedder.1.diff_b": random(64, 1)[:, 0],
+        "diffusion_model.x_pad_token.diff": random(1, 64),
+        "diffusion_model.layers.0.feed_forward.w1.set_weight": random(170, 64),
+    }
+    found = changes(read_lora(state))
+    ours = [
+        "layers.0.attention.qkv.weight",
+        "layers.1.attention.q_norm.weight",
+        "noise_refiner.0.attention_norm1.weight",
+        "cap_embedder.1.bias",
+        "x_pad_token",
+        "layers.0.feed_forward.w1.weight",
+    ]
+    same(found, dict(zip(ours, state.values(), strict=True)), tolerance=0)
+
+
+def test_alphas_of_peft_come_from_the_metadata(tmp_path):
+    told = {
+        "transformer.r": 4,
+        "transformer.lora_alpha": 8,
+        "transformer.alpha_pattern": {"layers.0.attention.to_q": 2},
+    }
+    state = loras.keyed(BLOCKS, lambda name: "transformer." + name, loras.A, loras.B)
+    save_file(state, tmp_path / "a.safetensors", {"lora_adapter_metadata": json.dumps(told)})
+    found = changes(read_lora(tmp_path / "a.safetensors"))
+    wanted = loras.expected(tiny.DIT, BLOCKS, 2.0)
+    wanted["layers.0.attention.qkv.weight"][:64] /= 4
+    same(found, wanted)
+    told["transformer.use_rslora"] = True
+    stable = changes(read_lora(state, {"lora_adapter_metadata": json.dumps(told)}))
+    same(stable, {key: 2 * change for key, change in wanted.items()})  # alpha / sqrt(4)
+
+
+def test_text_encoder_keys_are_ignored_and_unknown_ones_named():
+    state = loras.keyed(BLOCKS, lambda name: "transformer." + name, loras.A, loras.B)
+    state["lora_te1_text_model_encoder_layers_0_mlp_fc1.lora_down.weight"] = HALF
+    state["text_encoders.qwen3_4b.transformer.model.layers.0.mlp.up_proj.lora_A.weight"] = HALF
+    state["transformer.layers.0.attention.to_x.lora_A.weight"] = HALF
+    state["transformer.norm_final.diff"] = HALF
+    state["transformer.layers.0.attention.to_q.oft_blocks"] = HALF
+    state["transformer.layers.77.attention.to_q.lora_A.weight"] = DRAWN["layers.0.attention.to_q"].down
+    state["transformer.layers.77.attention.to_q.lora_B.weight"] = DRAWN["layers.0.attention.to_q"].up
+    report = read_lora(state).fitted(SHAPES).report()
+    assert len(report.text_encoder) == 2
+    assert set(report.unmatched) == {
+        "transformer.layers.0.attention.to_x",
+        "transformer.norm_final",
+        "transformer.layers.0.attention.to_q.oft_blocks",
+        "layers.77.attention.qkv.weight",
+    }
+    assert "Not matched: 4 (" in report.describe()
+    assert "Ignored: 2" in report.describe()
+
+
+REFUSED = {
+    "FLUX": ({"lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight": HALF}, "a LoRA for FLUX"),
+    "diffusers' FLUX": ({"transformer.single_transformer_blocks.0.attn.to_q.lora_A.weight": HALF}, "for FLUX"),
+    "SDXL": ({"lora_unet_input_blocks_4_1_proj_in.lora_down.weight": HALF}, "for Stable Diffusion"),
+    "Wan": ({"diffusion_model.blocks.0.cross_attn.k.lora_A.weight": HALF}, "for Wan"),
+    "another": ({"layers_0_strange.lora_A.weight": HALF}, r"for another model \(its keys begin with layers_0_strange"),
+    "text encoder": ({"lora_te_text_model_encoder_layers_0_mlp_fc1.lora_up.weight": HALF}, "for a text encoder alone"),
+}
+
+
+@pytest.mark.parametrize(("state", "words"), REFUSED.values(), ids=REFUSED)
+def test_a_file_of_which_nothing_matches_is_refused_for_what_it_is(state, words, tmp_path):
+    save_file(state, tmp_path / "some.safetensors")
+    with pytest.raises(CheckpointError, match=rf"some.safetensors is .*{words}.*trained for Z-Image"):
+        read_lora(tmp_path / "some.safetensors")
+
+
+def test_a_file_that_is_no_lora_is_refused_for_what_it_is(tmp_path):
+    save_file(tiny.dit().state_dict(), tmp_path / "model.safetensors")
+    with pytest.raises(CheckpointError, match="is a Z-Image diffusion model, not a LoRA"):
+        read_lora(tmp_path / "model.safetensors")
+    (tmp_path / "garbage.safetensors").write_bytes(bytes(range(256)) * 8)
+    with pytest.raises(CheckpointError, match=r"garbage.safetensors is not a safetensors file"):
+        read_lora(tmp_path / "garbage.safetensors")
+
+
+Q = "transformer.layers.0.attention.to_q"
+DAMAGED = {
+    "half is missing": ({Q + loras.A: HALF}, "its up is missing"),
+    "no product": ({Q + loras.A: HALF, Q + loras.B: HALF}, r"\(3, 4\) and \(3, 4\) do not make a product"),
+    "rank 0": ({Q + loras.A: torch.zeros(0, 64), Q + loras.B: torch.zeros(64, 0)}, "do not make a product"),
+    "whole numbers": ({Q + loras.A: HALF.long(), Q + loras.B: HALF.T.contiguous()}, "int64, not fractions"),
+    "alpha": ({Q + loras.A: HALF, Q + loras.B: HALF.T.contiguous(), Q + ".alpha": HALF}, "alpha is not a number"),
+    "infinite alpha": ({Q + loras.A: HALF, Q + loras.B: HALF.T, Q + ".alpha": torch.tensor(torch.inf)}, "not a number"),
+    "two kinds": ({Q + ".diff": HALF, Q + loras.A: HALF, Q + loras.B: HALF.T}, "LoRA and a full difference at once"),
+    "loha": ({Q + ".hada_w1_a": HALF}, "hada_w1_b is missing"),
+    "lokr": ({Q + ".lokr_w1": HALF[0], Q + ".lokr_w2": HALF}, "no matrix"),
+    "dora": ({Q + loras.A: HALF, Q + loras.B: HALF.T, Q + ".dora_scale": HALF}, "DoRA lengths have shape"),
+}
+
+
+@pytest.mark.parametrize(("state", "words"), DAMAGED.values(), ids=DAMAGED)
+def test_tensors_that_make_no_sense_get_a_sentence_with_the_modules_name(state, words):
+    with pytest.raises(CheckpointError, match=rf"damaged at transformer.layers.0.attention.to_q: .*{words}"):
+        read_lora(state)
+
+
+@pytest.mark.parametrize(
+    "value", ["nonsense", "[]", '{"transformer.lora_alpha": "8"}', '{"lora_alpha": 1' + "0" * 400 + "}"]
+)
+def test_damaged_metadata_gets_a_sentence(value):
+    with pytest.raises(CheckpointError, match="lora_adapter_metadata is damaged"):
+        read_lora(loras.keyed(BLOCKS, str, loras.A, loras.B), {"lora_adapter_metadata": value})
+
+
+NAMINGS = {"ComfyUI": comfyui_state, "diffusers": diffusers_state}
+FILES = {
+    **{name: state for name, (state, *_) in loras.plain_families(DRAWN).items()},
+    "fused": loras.keyed(loras.fused(tiny.DIT, 3)[0], lambda name: "diffusion_model." + name, loras.A, loras.B, 3.0),
+    "converted": loras.keyed(
+        loras.block_diagonal(tiny.DIT, BLOCKS), loras.underscored("lora_unet_"), loras.DOWN, loras.UP, 3.0
+    ),
+    "merged": loras.merged_feed_forward(BLOCKS)[0],
+    "two scales": {
+        **loras.keyed(BLOCKS, lambda name: "transformer." + name, loras.A, loras.B),
+        "transformer.layers.0.attention.to_q.alpha": torch.tensor(3.0),
+    },
+    "queries alone": loras.keyed(
+        {name: pair for name, pair in BLOCKS.items() if name.endswith("to_q")}, str, loras.A, loras.B
+    ),
+    "lokr": {
+        "diffusion_model.layers.0.attention.to_q.lokr_w1": random(8, 8),
+        "diffusion_model.layers.0.attention.to_q.lokr_w2_a": random(8, 2),
+        "diffusion_model.layers.0.attention.to_q.lokr_w2_b": random(2, 8),
+        "diffusion_model.layers.0.attention.to_q.alpha": torch.tensor(1.0),
+    },
+    "lokr, fused": {
+        "diffusion_model.layers.0.attention.qkv.lokr_w1": random(12, 8),
+        "diffusion_model.layers.0.attention.qkv.lokr_w2": random(16, 8),
+        "diffusion_model.layers.1.attention.qkv.lokr_w1": random(2, 8),
+        "diffusion_model.layers.1.attention.qkv.lokr_w2": random(96, 8),
+    },
+    "loha, fused": {
+        f"diffusion_model.layers.0.attention.qkv.hada_{name}": tensor
+        for name, tensor in {
+            "w1_a": random(192, 4), "w1_b": random(4, 64), "w2_a": random(192, 4, seed=1), "w2_b": random(4, 64, seed=1)
+        }.items()
+    },
+    "full": {
+        "diffusion_model.layers.0.attention.qkv.diff": random(192, 64),
+        "cap_embedder.1.diff_b": random(64, 1)[:, 0],
+    },
+    "dora, fused": {
+        "diffusion_model.layers.0.attention.qkv.lora_A.weight": random(4, 64),
+        "diffusion_model.layers.0.attention.qkv.lora_B.weight": random(192, 4),
+        "diffusion_model.layers.0.attention.qkv.dora_scale": 1 + random(192, 1).abs(),
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("naming", NAMINGS)
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_written_back_in_either_naming_makes_the_same_change(name, naming, tmp_path):
+    original = read_lora(FILES[name])
+    save_lora(original, tmp_path / "written.safetensors", naming)
+    written = load_file(tmp_path / "written.safetensors")
+    prefix = "diffusion_model." if naming == "ComfyUI" else "transformer."
+    assert all(key.startswith(prefix) for key in written)
+    same(changes(read_lora(tmp_path / "written.safetensors")), changes(original))
+    back = read_lora(NAMINGS["diffusers" if naming == "ComfyUI" else "ComfyUI"](read_lora(written)))
+    same(changes(back), changes(original))
+
+
+def test_written_files_bear_the_published_names():
+    whole, apart = loras.fused(tiny.DIT, 3)
+    lora = read_lora(loras.keyed(apart, lambda name: "transformer." + name, loras.A, loras.B))
+    native, diffusers = comfyui_state(lora), diffusers_state(lora)
+    assert native.keys() == loras.keyed(whole, lambda name: "diffusion_model." + name, loras.A, loras.B).keys()
+    assert diffusers.keys() == loras.keyed(apart, lambda name: "transformer." + name, loras.A, loras.B).keys()
+    # the three had their directions in common, so the fused matrix has the same few
+    assert native["diffusion_model.layers.0.attention.qkv.lora_A.weight"].shape == (loras.RANK, 64)
+
+
+def test_parts_with_directions_of_their_own_are_written_with_three_times_the_rank_and_cut_back():
+    lora = read_lora(loras.keyed(BLOCKS, lambda name: "transformer." + name, loras.A, loras.B))
+    native = comfyui_state(lora)
+    assert native["diffusion_model.layers.0.attention.qkv.lora_A.weight"].shape == (3 * loras.RANK, 64)
+    again = diffusers_state(read_lora(native))
+    assert all(torch.equal(again["transformer." + name + loras.B], pair.up) for name, pair in BLOCKS.items())
+    assert all(torch.equal(again["transformer." + name + loras.A], pair.down) for name, pair in BLOCKS.items())
+
+
+def test_16_bit_files_are_written_back_in_16_bits_where_that_loses_nothing():
+    half = {name: loras.Pair(pair.up.bfloat16(), pair.down.bfloat16()) for name, pair in BLOCKS.items()}
+    exact = read_lora(loras.keyed(half, str, loras.A, loras.B, alpha=2.0))
+    assert {tensor.dtype for tensor in diffusers_state(exact).values()} == {torch.bfloat16}
+    rounded = read_lora(loras.keyed(half, str, loras.A, loras.B, alpha=3.3))
+    assert {tensor.dtype for tensor in diffusers_state(rounded).values()} == {torch.float32}
+    same(changes(read_lora(diffusers_state(rounded))), changes(rounded))
+
+
+def test_a_dora_by_columns_on_the_fused_matrix_cannot_be_cut_and_says_so():
+    state = {
+        "diffusion_model.layers.0.attention.qkv.lora_A.weight": random(4, 64),
+        "diffusion_model.layers.0.attention.qkv.lora_B.weight": random(192, 4),
+        "diffusion_model.layers.0.attention.qkv.dora_scale": 1 + random(1, 64).abs(),
+    }
+    with pytest.raises(CheckpointError, match="cannot be written in diffusers' naming.*write it in ComfyUI's"):
+        diffusers_state(read_lora(state))
+
+
+def test_8_bit_files_make_the_change_of_their_values():
+    eight = {name: loras.Pair(*(each.to(torch.float8_e4m3fn) for each in pair)) for name, pair in BLOCKS.items()}
+    wide = {name: loras.Pair(*(each.float() for each in pair)) for name, pair in eight.items()}
+    same(changes(read_lora(loras.keyed(eight, str, loras.A, loras.B))), loras.expected(tiny.DIT, wide))

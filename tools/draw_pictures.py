@@ -1,0 +1,67 @@
+"""`make pictures`: draws the README's picture and the workflows' thumbnails with the built-in model."""
+
+import argparse
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from comfyui import REPOSITORY
+from zimage_core import generate
+
+TILE, MARGIN, CAPTION = 192, 12, 44  # pixels
+PROMPTS = (
+    "a large red heart in the middle on a white background",
+    "a small yellow star at the top right in the sky",
+    "a large blue ring on the left on a chessboard",
+    "a big green triangle at the bottom on stripes",
+    "黑色背景上中间有一个大粉色星星",
+    "天空背景，大黄色圆形，右上角",
+    "灰色背景上左下角有一个大橙色正方形",
+    "格子背景上右边有一个大青色爱心",
+)
+THUMBNAILS = {
+    "Z-Image Nano - text to image": PROMPTS[0],
+    "Z-Image Nano - image to image": "a large red star on the left on a grey background",
+}
+
+
+def enlarge(picture: Image.Image, side: int) -> Image.Image:
+    """Big, with its pixels kept visible."""
+    return picture.resize((side, side), Image.Resampling.NEAREST)
+
+
+def wrapped(text: str, width: int) -> str:
+    """The text in two lines where one is too long; Chinese has no spaces to break at."""
+    if len(text) <= width:
+        return text
+    middle = len(text) // 2
+    at = min((i for i, letter in enumerate(text) if letter == " "), key=lambda i: abs(i - middle), default=middle)
+    return f"{text[:at]}\n{text[at:].strip()}"
+
+
+def contact_sheet(font: Path) -> Image.Image:
+    """Every prompt's picture with the prompt below."""
+    columns, rows = 4, -(-len(PROMPTS) // 4)
+    cell = TILE + MARGIN, TILE + CAPTION + MARGIN
+    sheet = Image.new("RGB", (columns * cell[0] + MARGIN, rows * cell[1] + MARGIN), "white")
+    draw = ImageDraw.Draw(sheet)
+    letters = ImageFont.truetype(str(font), 14)
+    for index, prompt in enumerate(PROMPTS):
+        left, top = MARGIN + index % columns * cell[0], MARGIN + index // columns * cell[1]
+        sheet.paste(enlarge(generate(prompt, seed=index)[0], TILE), (left, top))
+        draw.multiline_text((left, top + TILE + 4), wrapped(prompt, 28), fill="black", font=letters)
+    return sheet
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--font", type=Path, required=True, help="a font with Latin and Chinese letters")
+    font = parser.parse_args().font
+    contact_sheet(font).save(REPOSITORY / "docs/nano.png", optimize=True)
+    for workflow, prompt in THUMBNAILS.items():
+        enlarge(generate(prompt, seed=7)[0], 256).save(REPOSITORY / f"workflows/{workflow}.jpg", quality=90)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""Adapters: what they change, put into a network and taken out again."""
+
+from .changes import Full, LowRank, Replacement
+from .deltas import Additive, Decomposed, Delta
+from .inject import Injection, inject, injected, is_quantised, parameter_shapes
+from .lora import AdapterError, Lora, Report, Target
+from .lycoris import Hadamard, Kronecker
+
+__all__ = [
+    "AdapterError",
+    "Additive",
+    "Decomposed",
+    "Delta",
+    "Full",
+    "Hadamard",
+    "Injection",
+    "Kronecker",
+    "Lora",
+    "LowRank",
+    "Replacement",
+    "Report",
+    "Target",
+    "inject",
+    "injected",
+    "is_quantised",
+    "parameter_shapes",
+]
