@@ -6,7 +6,7 @@ import logging
 from comfy_api.latest import ComfyExtension, io
 
 LOGGER = logging.getLogger("zimage")
-GROUPS = ("loaders", "attach", "conditioning", "latent", "sampling", "image")
+GROUPS = ("loaders", "lora", "attach", "conditioning", "latent", "sampling", "image", "inspect")
 
 
 class ZImageExtension(ComfyExtension):
@@ -18,7 +18,7 @@ class ZImageExtension(ComfyExtension):
         for group in GROUPS:
             try:
                 nodes += importlib.import_module(f".{group}", __package__).NODES
-            except ImportError as error:  # noqa: PERF203 - five groups, once
+            except ImportError as error:  # noqa: PERF203 - a few groups, once
                 LOGGER.error(
                     "Z-Image: the %s nodes are missing because %s; update ComfyUI to 0.16 or newer",
                     group,

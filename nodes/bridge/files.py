@@ -4,10 +4,16 @@ from pathlib import Path
 
 import folder_paths
 
-from ...zimage_core.checkpoints.parts import DIT, TEXT_ENCODER, VAE, Part
+from ...zimage_core.checkpoints.parts import DIT, PARTS, TEXT_ENCODER, VAE, Part
 from ...zimage_core.nano import weights
 
 BUILT_IN = "nano (built in)"
+NO_LORA = "none"
+LORAS = "loras"
+EVERY_FOLDER = (  # the last two are ComfyUI-GGUF's, which lists what the stock folders do not show
+    *("diffusion_models", "text_encoders", "vae", LORAS, "checkpoints", "model_patches"),
+    *("unet_gguf", "clip_gguf"),
+)
 
 LIKELY = {
     DIT.name: ("z_image", "z-image", "zimage"),
@@ -42,8 +48,44 @@ def path_of(part: Part, name: str) -> str:
 
 def fingerprint(part: Part, name: str) -> str:
     """Changes when the file behind a name does, so that a replaced file is loaded again."""
-    state = Path(path_of(part, name)).stat()
+    return state_of(path_of(part, name))
+
+
+def state_of(path: str) -> str:
+    """What changes when a file does."""
+    state = Path(path).stat()
     return f"{state.st_mtime_ns} {state.st_size}"
+
+
+def lora_choices() -> list[str]:
+    """Names for a dropdown of LoRAs, which begins with none at all."""
+    return [NO_LORA, *folder_paths.get_filename_list(LORAS)]
+
+
+def lora_path(name: str) -> str:
+    """The LoRA file behind a dropdown's name."""
+    return folder_paths.get_full_path_or_raise(LORAS, name)
+
+
+def every_choice() -> list[str]:
+    """Every model file of the user's as "folder/name", then the built-in ones."""
+    folders = [folder for folder in EVERY_FOLDER if folder in folder_paths.folder_names_and_paths]
+    users = [f"{folder}/{name}" for folder in folders for name in folder_paths.get_filename_list(folder)]
+    return [*users, *(f"{BUILT_IN}/{part.name}" for part in PARTS)]
+
+
+def every_path(choice: str) -> str:
+    """The file behind "folder/name"."""
+    folder, _, name = choice.partition("/")
+    if folder == BUILT_IN:
+        return str(BUILT_IN_FILES[name])
+    return folder_paths.get_full_path_or_raise(folder, name)
+
+
+def output_path(prefix: str, ending: str) -> Path:
+    """A new file in ComfyUI's output folder, numbered as stock nodes number theirs, so that none is overwritten."""
+    folder, name, counter, *_ = folder_paths.get_save_image_path(prefix, folder_paths.get_output_directory())
+    return Path(folder) / f"{name}_{counter:05}_{ending}"
 
 
 def embeddings_folder() -> list[str]:

@@ -45,8 +45,8 @@ def pack(comfy) -> SimpleNamespace:
     def load(name: str) -> ModuleType:
         return importlib.import_module(f"{PACKAGE}.{name}")
 
-    groups = ("loaders", "conditioning", "latent", "sampling", "image")
-    bridge = ("model", "dit", "text", "vae", "files", "latents", "images", "prompts")
+    groups = ("loaders", "conditioning", "latent", "sampling", "image", "lora", "inspect")
+    bridge = ("model", "dit", "text", "vae", "files", "latents", "images", "prompts", "loras", "attach")
     return SimpleNamespace(
         entry=module,
         groups=[load(f"nodes.{name}") for name in groups],

@@ -19,6 +19,10 @@ IDS = {
     "ZImageSigmas",
     "ZImageVAEEncode",
     "ZImageVAEDecode",
+    "ZImageAttach",
+    "ZImageLoraLoader",
+    "ZImageConvertLora",
+    "ZImageInspectFile",
 }
 
 

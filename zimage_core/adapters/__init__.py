@@ -2,13 +2,14 @@
 
 from .changes import Full, LowRank, Replacement
 from .deltas import Additive, Decomposed, Delta
-from .inject import Injection, inject, injected, is_quantised, parameter_shapes
+from .inject import Change, Injection, changed_weight, collect, inject, injected, is_quantised, parameter_shapes
 from .lora import AdapterError, Lora, Report, Target
 from .lycoris import Hadamard, Kronecker
 
 __all__ = [
     "AdapterError",
     "Additive",
+    "Change",
     "Decomposed",
     "Delta",
     "Full",
@@ -20,6 +21,8 @@ __all__ = [
     "Replacement",
     "Report",
     "Target",
+    "changed_weight",
+    "collect",
     "inject",
     "injected",
     "is_quantised",

@@ -18,6 +18,8 @@ from .lora import AdapterError, Lora, Target
 
 Forward = Callable[..., Tensor]
 
+EJECTED = "ejected_from"  # on a forward that adds nothing any more: the one it stood before
+
 
 class Change(NamedTuple):
     """One delta at one strength."""
@@ -59,6 +61,8 @@ class Injection:
         # hung on the object, as compiled graphs notice that and no torch hook
         had_own = "forward" in vars(layer)
         plain: Forward = layer.forward
+        while hasattr(plain, EJECTED):  # left behind below another's wrapper; not to be stacked on for ever
+            plain = getattr(plain, EJECTED)
         is_in = True
 
         def forward(x: Tensor, *args: object, **kwargs: object) -> Tensor:
@@ -70,6 +74,8 @@ class Injection:
         def undo() -> None:
             nonlocal is_in
             is_in = False  # whoever wrapped this since keeps a plain layer
+            branches.clear()
+            setattr(forward, EJECTED, plain)
             if layer.forward is not forward:
                 return
             if had_own:
@@ -91,23 +97,28 @@ def inject(network: nn.Module, loras: Sequence[tuple[Lora, float]], device: torc
 
     Every file must fit (`Lora.fitted`); a strength of 0 leaves the network untouched.
     """
-    changes: defaultdict[str, list[Change]] = defaultdict(list)
+    injection = Injection()
+    for parameter, changes in collect(network, loras).items():
+        owner, _, name = parameter.rpartition(".")
+        layer = network.get_submodule(owner)
+        if is_quantised(layer, name):
+            injection.branch(layer, changes, device)
+        else:
+            injection.merge(layer, name, changes)
+    return injection
+
+
+def collect(network: nn.Module, loras: Sequence[tuple[Lora, float]]) -> dict[str, list[Change]]:
+    """What happens to each parameter, once it is certain that all of it can. A strength of 0 is no change."""
     shapes = parameter_shapes(network)
+    changes: defaultdict[str, list[Change]] = defaultdict(list)
     for lora, strength in loras:
         for target, delta in lora.fitted(shapes).deltas.items():
             if strength:
                 changes[target.parameter].append(Change(target, delta, strength))
-    layers = {parameter: network.get_submodule(parameter.rpartition(".")[0]) for parameter in changes}
     for parameter, wanted in changes.items():
-        _check_possible(layers[parameter], parameter, wanted)
-    injection = Injection()
-    for parameter, wanted in changes.items():
-        name = parameter.rpartition(".")[2]
-        if is_quantised(layers[parameter], name):
-            injection.branch(layers[parameter], wanted, device)
-        else:
-            injection.merge(layers[parameter], name, wanted)
-    return injection
+        _check_possible(network.get_submodule(parameter.rpartition(".")[0]), parameter, wanted)
+    return dict(changes)
 
 
 @contextmanager
@@ -140,8 +151,10 @@ def branch_output(x: Tensor, out: Tensor, branches: Sequence[Branch]) -> Tensor:
 
 
 def is_quantised(layer: nn.Module, name: str = "weight") -> bool:
-    """Whether a weight is kept in fewer than 16 bits, or in a tensor class that packs it."""
+    """Whether a layer's matrix is kept in fewer than 16 bits, or in a tensor class that packs it."""
     weight = getattr(layer, name)
+    if name != "weight" or weight.ndim < 2:
+        return False  # norms and biases have no side to branch to, and lose little
     return type(weight) not in (nn.Parameter, Tensor) or weight.dtype.itemsize < 2
 
 

@@ -1,0 +1,126 @@
+"""LoRAs: onto a model, and from one naming into another."""
+
+from collections.abc import Mapping
+
+from comfy_api.latest import io, ui
+
+from ..zimage_core.checkpoints.lora_write import NAMINGS
+from .bridge import files, loras
+
+CATEGORY = "Z-Image/loaders"
+N_ROWS = 4
+
+
+class ZImageLoraLoader(io.ComfyNode):
+    """Several LoRAs at once, and what became of each."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZImageLoraLoader",
+            display_name="Z-Image Load LoRA",
+            category=CATEGORY,
+            description="Puts up to four LoRAs of any trainer on a Z-Image model and reports what of each was used.",
+            search_aliases=["lora", "lycoris", "lokr", "loha", "dora", "load lora", "lora stack", "multi lora"],
+            inputs=[
+                io.Model.Input("model", tooltip="A Z-Image model from this pack's loader or any other."),
+                *(widget for number in range(1, N_ROWS + 1) for widget in _row(number)),
+            ],
+            outputs=[
+                io.Model.Output(display_name="model", tooltip="The model with the LoRAs; the input is unchanged."),
+                io.String.Output(
+                    display_name="report",
+                    tooltip="For each file: who wrote it, its kind, rank and alpha, how many weights matched and which "
+                    "did not.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, **inputs) -> str:
+        names = [name for name, _ in _rows(inputs) if name != files.NO_LORA]
+        return " ".join(files.state_of(files.lora_path(name)) for name in names)
+
+    @classmethod
+    def execute(cls, model, **inputs) -> io.NodeOutput:
+        changed, report = loras.load_loras(model, _rows(inputs))
+        return io.NodeOutput(changed, report, ui=ui.PreviewText(report))
+
+
+class ZImageConvertLora(io.ComfyNode):
+    """The same LoRA for other software."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZImageConvertLora",
+            display_name="Z-Image Convert LoRA",
+            category="Z-Image/tools",
+            description="Writes a Z-Image LoRA of any trainer with the names ComfyUI or diffusers uses, without loss.",
+            search_aliases=["save lora", "export lora", "convert lora", "rename keys", "musubi", "diffusers"],
+            inputs=[
+                io.Combo.Input(
+                    "lora_name",
+                    options=files.lora_choices(),
+                    default=files.NO_LORA,
+                    tooltip="A file from models/loras, of any trainer.",
+                ),
+                io.Combo.Input(
+                    "naming",
+                    options=list(NAMINGS),
+                    default="ComfyUI",
+                    tooltip="ComfyUI: names as in the single-file model, queries, keys and values in one. "
+                    "diffusers: names as in the published folder, for Python scripts and other trainers.",
+                ),
+                io.String.Input(
+                    "filename_prefix",
+                    default="loras/z_image_lora",
+                    tooltip="Folder and name inside ComfyUI's output folder; a number is added, so nothing is "
+                    "overwritten.",
+                ),
+            ],
+            outputs=[io.String.Output(display_name="path", tooltip="Where the new file lies.")],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, lora_name: str, naming: str, filename_prefix: str) -> str:
+        return "" if lora_name == files.NO_LORA else files.state_of(files.lora_path(lora_name))
+
+    @classmethod
+    def execute(cls, lora_name: str, naming: str, filename_prefix: str) -> io.NodeOutput:
+        path = loras.convert(lora_name, naming, filename_prefix)
+        return io.NodeOutput(path, ui=ui.PreviewText(path))
+
+
+def _row(number: int) -> list[io.Input]:
+    """The two widgets of a LoRA; those after the first row are tucked away."""
+    return [
+        io.Combo.Input(
+            f"lora_{number}",
+            options=files.lora_choices(),
+            default=files.NO_LORA,
+            advanced=number > 1,
+            tooltip="A file from models/loras trained for Z-Image, by any trainer; none leaves the model as it is."
+            if number == 1
+            else "Another LoRA; all that are chosen add up.",
+        ),
+        io.Float.Input(
+            f"strength_{number}",
+            default=1.0,
+            min=-100.0,
+            max=100.0,
+            step=0.01,
+            advanced=number > 1,
+            tooltip="How strong the LoRA acts: 1 as trained, 0 not at all; below 0 it does the opposite.",
+        ),
+    ]
+
+
+def _rows(inputs: Mapping[str, str | float]) -> list[tuple[str, float]]:
+    """Names and strengths, from the widgets' values."""
+    numbers = range(1, N_ROWS + 1)
+    return [(str(inputs[f"lora_{number}"]), float(inputs[f"strength_{number}"])) for number in numbers]
+
+
+NODES: list[type[io.ComfyNode]] = [ZImageLoraLoader, ZImageConvertLora]
