@@ -5,6 +5,7 @@
 # make fix     let ruff mend style
 # make nano    train the built-in model again (an hour or two on two cores)
 # make judge   measure the built-in model
+# make pictures FONT=…  draw the README's picture and nano's thumbnails again, with a font that has Chinese
 # make clean   remove what the above created, but not the download cache
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -14,7 +15,7 @@ export COMFYUI_DIR ?= $(CACHE)/ComfyUI-0.30.0
 BIN      := .venv/bin
 WORKFLOW ?= workflows/Z-Image Nano - text to image.json
 
-.PHONY: run serve test check fix nano judge setup dev clean
+.PHONY: run serve test check fix nano judge pictures setup dev clean
 
 run: setup
 	@$(BIN)/python tools/run_workflow.py "$(WORKFLOW)"
@@ -40,6 +41,9 @@ nano: setup
 
 judge: setup
 	$(BIN)/python -m zimage_core.nano.judge
+
+pictures: setup
+	$(BIN)/python tools/draw_pictures.py --font "$(FONT)"
 
 setup: .venv/ready
 dev: .venv/dev-ready

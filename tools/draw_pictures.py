@@ -30,9 +30,9 @@ def enlarge(picture: Image.Image, side: int) -> Image.Image:
     return picture.resize((side, side), Image.Resampling.NEAREST)
 
 
-def wrapped(text: str, width: int) -> str:
-    """The text in two lines where one is too long; Chinese has no spaces to break at."""
-    if len(text) <= width:
+def wrapped(text: str, letters: ImageFont.FreeTypeFont) -> str:
+    """The text in two lines where one is wider than a picture; Chinese has no spaces to break at."""
+    if letters.getlength(text) <= TILE:
         return text
     middle = len(text) // 2
     at = min((i for i, letter in enumerate(text) if letter == " "), key=lambda i: abs(i - middle), default=middle)
@@ -49,7 +49,7 @@ def contact_sheet(font: Path) -> Image.Image:
     for index, prompt in enumerate(PROMPTS):
         left, top = MARGIN + index % columns * cell[0], MARGIN + index // columns * cell[1]
         sheet.paste(enlarge(generate(prompt, seed=index)[0], TILE), (left, top))
-        draw.multiline_text((left, top + TILE + 4), wrapped(prompt, 28), fill="black", font=letters)
+        draw.multiline_text((left, top + TILE + 4), wrapped(prompt, letters), fill="black", font=letters)
     return sheet
 
 

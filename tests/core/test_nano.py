@@ -1,13 +1,18 @@
 """The built-in model's world: scenes, captions, checker; and the model itself, small enough to be judged here."""
 
 import random
+from functools import partial
 
 import pytest
+import torch
 
 from zimage_core.nano.captions import LANGUAGES, SPEECH, held_out_caption, plain_caption, training_caption
 from zimage_core.nano.checker import check, recognise
+from zimage_core.nano.judge import load, shuffled
 from zimage_core.nano.render import render
 from zimage_core.nano.scenes import Scene, every_scene, held_out_scenes, training_scenes
+from zimage_core.nano.weights import FOLDER
+from zimage_core.sampling import NANO
 
 
 def test_held_out_scenes_are_never_trained_on_in_any_size():
@@ -79,16 +84,8 @@ def test_an_empty_picture_passes_nothing_but_its_ground():
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_built_in_model_draws_what_a_held_out_caption_asks_for(language):
     """Twelve scenes here, as an alarm; all of them with `make judge`, whose table is in nano/README.md."""
-    from functools import partial
-
-    from zimage_core.nano.judge import Model, load, shuffled
-    from zimage_core.nano.weights import FOLDER
-    from zimage_core.sampling import NANO
-
-    model: Model = load(FOLDER)
+    model = load(FOLDER)
     scenes = shuffled(held_out_scenes())[:12]
-    import torch
-
     with torch.inference_mode():
         pictures = model.draw(NANO, partial(plain_caption, language=language), scenes, 0)
     scores = [check(picture, scene) for picture, scene in zip(pictures, scenes, strict=True)]

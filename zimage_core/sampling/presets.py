@@ -21,4 +21,4 @@ TURBO = Preset(steps=8, cfg=1.0, shift=3.0, solver="euler")
 BASE = Preset(steps=28, cfg=4.0, shift=6.0, solver="res_multistep")
 
 # The built-in model is not distilled; measured in nano/README.md.
-NANO = Preset(steps=20, cfg=3.0, shift=1.0, solver="euler")
+NANO = Preset(steps=20, cfg=3.0, shift=3.0, solver="euler")
