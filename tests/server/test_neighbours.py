@@ -87,7 +87,7 @@ CHANGES = {
     "RescaleCFG": {"multiplier": 1.0},
     "EasyCache": {**NEUTRAL["EasyCache"], "reuse_threshold": 3.0, "start_percent": 0.0, "end_percent": 1.0},
     "SkipLayerGuidanceDiT": {
-        **{"double_layers": "", "single_layers": "3", "scale": 3.0, "start_percent": 0.0, "end_percent": 1.0},
+        **{"double_layers": "3", "single_layers": "", "scale": 3.0, "start_percent": 0.0, "end_percent": 1.0},
         "rescaling_scale": 0.0,
     },
     "NAGuidance": {"nag_scale": 5.0, "nag_alpha": 0.5, "nag_tau": 1.5},
