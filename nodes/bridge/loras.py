@@ -5,11 +5,11 @@ takes back by itself; object patches for the pad tokens, which its patches never
 beside a quantised layer, as a patch would round the layer's weight a second time.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary, finalize
+from weakref import WeakKeyDictionary
 
-from comfy.patcher_extension import PatcherInjection
+from comfy.patcher_extension import CallbacksMP, PatcherInjection
 from torch import Tensor, nn
 
 from ...zimage_core.adapters import Change, Injection, Lora, changed_weight, collect, is_quantised, parameter_shapes
@@ -19,7 +19,7 @@ from .lora_forms import native_form
 
 NETWORK = "diffusion_model."
 KEY = "zimage_loras"
-LIVE: WeakKeyDictionary[nn.Module, Callable[[], object]] = WeakKeyDictionary()  # takes out what a network has in it
+LIVE: WeakKeyDictionary[nn.Module, Injection] = WeakKeyDictionary()  # what a network has in it now
 
 
 def load_loras(model: Any, rows: Sequence[tuple[str, float]]) -> tuple[Any, str]:
@@ -45,9 +45,12 @@ def apply(model: Any, loras: Sequence[tuple[Lora, float]]) -> Any:
             _replace(clone, parameter, changes)
         else:
             _patch(clone, network.get_parameter(parameter), parameter, changes)
-    if beside:  # last, as adding a patch puts all injections of a loaded model in again
-        earlier = [each for each in clone.get_injections(KEY) or [] if isinstance(each, SideBranches)]
+    if beside:
+        earlier: list[SideBranches] = clone.get_injections(KEY) or []
         clone.set_injections(KEY, [SideBranches(beside, *(each.changes for each in earlier))])
+        clone.remove_callbacks_with_key(CallbacksMP.ON_CLONE, KEY)
+        clone.add_callback_with_key(CallbacksMP.ON_CLONE, KEY, _not_injected)
+        _not_injected(model, clone)
     return clone
 
 
@@ -72,17 +75,20 @@ class SideBranches(PatcherInjection):
     def put_in(self, patcher: Any) -> None:
         network = patcher.model.diffusion_model
         self.take_out(patcher)
-        injection = Injection()
+        LIVE[network] = Injection()
         for parameter, changes in self.changes.items():
             layer = network.get_submodule(parameter.rpartition(".")[0])
-            injection.branch(layer, changes, patcher.load_device)
-        # a MODEL may be thrown away while it is loaded, and then nobody asks for its branches any more
-        LIVE[network] = finalize(patcher, injection.eject)
+            LIVE[network].branch(layer, changes, patcher.load_device)
 
     def take_out(self, patcher: Any) -> None:
-        eject = LIVE.pop(patcher.model.diffusion_model, None)
-        if eject is not None:
-            eject()
+        injection = LIVE.pop(patcher.model.diffusion_model, None)
+        if injection is not None:
+            injection.eject()
+
+
+def _not_injected(model: Any, clone: Any) -> None:
+    """A clone of a loaded MODEL believes that it is loaded too, and takes the branches out when it is thrown away."""
+    clone.is_injected = False
 
 
 def _patch(clone: Any, weight: Tensor, parameter: str, changes: Sequence[Change]) -> None:

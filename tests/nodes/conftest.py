@@ -6,6 +6,8 @@ import sys
 from types import ModuleType, SimpleNamespace
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from comfyui import comfyui_folder
 from paths import REPOSITORY
@@ -53,3 +55,56 @@ def pack(comfy) -> SimpleNamespace:
         **{f"bridge_{name}": load(f"nodes.bridge.{name}") for name in bridge},
         bridge_sampling=load("nodes.bridge.sampling"),
     )
+
+
+@pytest.fixture(scope="session")
+def lora_folder(comfy, tmp_path_factory):
+    """A models/loras of the tests' own."""
+    import folder_paths
+
+    place = tmp_path_factory.mktemp("loras")
+    folder_paths.add_model_folder_path("loras", str(place), is_default=True)
+    return place
+
+
+@pytest.fixture(scope="session")
+def draw(comfy):
+    """The stock KSampler, two steps with a negative prompt."""
+    import native
+
+    sampler = importlib.import_module("nodes").KSampler()
+
+    def call(model):
+        (out,) = sampler.sample(
+            model=model,
+            seed=7,
+            steps=2,
+            cfg=2.0,
+            sampler_name="euler",
+            scheduler="simple",
+            positive=native.conditioning(17, 1),
+            negative=native.conditioning(40, 2),
+            latent_image={"samples": torch.zeros(1, 16, 8, 8)},
+        )
+        return out["samples"]
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def use(pack, lora_folder):
+    """Our node's call on LoRA files given by their tensors or by name."""
+    loader = pack.groups[5].ZImageLoraLoader
+
+    def call(model, *rows):
+        inputs = {}
+        for index in range(4):
+            state, strength = rows[index] if index < len(rows) else ("none", 1.0)
+            name = state
+            if not isinstance(state, str):
+                name = f"lora_{index}.safetensors"
+                save_file({key: tensor.contiguous().clone() for key, tensor in state.items()}, lora_folder / name)
+            inputs |= {f"lora_{index + 1}": name, f"strength_{index + 1}": strength}
+        return loader.execute(model=model, **inputs).result
+
+    return call

@@ -24,63 +24,11 @@ def native(comfy):
 
 
 @pytest.fixture(scope="module")
-def folder(comfy, tmp_path_factory):
-    """A models/loras of this module's own."""
-    import folder_paths
-
-    place = tmp_path_factory.mktemp("loras")
-    folder_paths.add_model_folder_path("loras", str(place), is_default=True)
-    yield place
-    folder_paths.folder_names_and_paths["loras"][0].remove(str(place))
-
-
-@pytest.fixture(scope="module")
 def models(pack, native, tmp_path_factory):
     """Our MODEL, native's, and native's with our forward attached, on the same weights."""
     stock = native.model()
     ours = native.ours(pack, tmp_path_factory.mktemp("models"))
     return SimpleNamespace(ours=ours, native=stock, attached=pack.bridge_attach.attach(stock))
-
-
-@pytest.fixture(scope="module")
-def draw(native):
-    """The stock KSampler, two steps with a negative prompt."""
-    sampler = importlib.import_module("nodes").KSampler()
-
-    def call(model):
-        (out,) = sampler.sample(
-            model=model,
-            seed=7,
-            steps=2,
-            cfg=2.0,
-            sampler_name="euler",
-            scheduler="simple",
-            positive=native.conditioning(17, 1),
-            negative=native.conditioning(40, 2),
-            latent_image={"samples": torch.zeros(1, 16, 8, 8)},
-        )
-        return out["samples"]
-
-    return call
-
-
-@pytest.fixture(scope="module")
-def use(pack, folder):
-    """Our node's call on LoRA files given by their tensors or by name."""
-    loader = pack.groups[5].ZImageLoraLoader
-
-    def call(model, *rows):
-        inputs = {}
-        for index in range(4):
-            state, strength = rows[index] if index < len(rows) else ("none", 1.0)
-            name = state
-            if not isinstance(state, str):
-                name = f"lora_{index}.safetensors"
-                save_file({key: tensor.contiguous().clone() for key, tensor in state.items()}, folder / name)
-            inputs |= {f"lora_{index + 1}": name, f"strength_{index + 1}": strength}
-        return loader.execute(model=model, **inputs).result
-
-    return call
 
 
 @pytest.fixture(scope="module")
@@ -144,9 +92,9 @@ def test_a_file_of_every_family_draws_the_picture_of_the_changed_weights(native,
 
 
 @pytest.mark.parametrize("name", READ_BY_NATIVE)
-def test_the_picture_is_the_stock_loaders_on_natives_model(native, models, use, draw, folder, name):
+def test_the_picture_is_the_stock_loaders_on_natives_model(native, models, use, draw, lora_folder, name):
     state, _ = families(native)[name]
-    save_file({key: tensor.contiguous().clone() for key, tensor in state.items()}, folder / "stock.safetensors")
+    save_file({key: tensor.contiguous().clone() for key, tensor in state.items()}, lora_folder / "stock.safetensors")
     stock = importlib.import_module("nodes").LoraLoaderModelOnly()
     (expected,) = stock.load_lora_model_only(models.native, "stock.safetensors", STRENGTH)
     expected = draw(expected)
@@ -299,7 +247,7 @@ def test_a_file_of_which_nothing_matches_is_refused_in_one_sentence(native, mode
 
 @pytest.mark.parametrize("naming", ["ComfyUI", "diffusers"])
 def test_a_converted_file_draws_the_same_picture_and_none_is_overwritten(
-    pack, native, models, use, draw, folder, naming, tmp_path
+    pack, native, models, use, draw, naming, tmp_path
 ):
     import folder_paths
 
