@@ -34,10 +34,10 @@ def models(pack, native, tmp_path_factory):
 @pytest.fixture(scope="module")
 def changed(pack, native, tmp_path_factory):
     """Our MODEL on weights to which changes were added."""
-    place = tmp_path_factory.mktemp("changed")
+    place, weights = tmp_path_factory.mktemp("changed"), native.weights()
 
     def call(changes, strength=STRENGTH):
-        state = native.weights()
+        state = weights.copy()
         for key, change in changes.items():
             state[key] = state[key] + strength * change
         save_file(state, place / "changed.safetensors")
@@ -278,3 +278,28 @@ def test_a_model_thrown_away_while_loaded_leaves_nothing_behind(native, models, 
     del model
     gc.collect()
     assert torch.equal(draw(models.ours), before)
+
+
+@pytest.mark.parametrize("name", ["LoKr", "DoRA", "new value"])
+def test_weights_that_stay_outside_video_memory_are_changed_as_they_are_fetched(native, models, use, name):
+    """Low-VRAM loading, and the copy of a patch's tensors that dynamic VRAM makes beforehand."""
+    import comfy.lora
+
+    state, change = kinds(native)[name]
+    ((key, difference),) = change.items()
+    model, _ = use(models.native, (state, STRENGTH))
+    x, weight = random(5, 256), native.weights()[key]
+    expected = x @ (weight + STRENGTH * difference).T
+    patches = model.patches["diffusion_model." + key]
+    patches[:] = [
+        (first, comfy.lora.prefetch_prepared_value(form, [0], None, None, False), *rest)
+        for first, form, *rest in patches
+    ]
+    model.load(torch.device("cpu"), lowvram_model_memory=1)
+    try:
+        layer = model.model.diffusion_model.get_submodule(key.removesuffix(".weight"))
+        assert torch.equal(layer.weight, weight)
+        assert len(layer.weight_function) == 1
+        same(layer(x), expected, 1e-5)
+    finally:
+        model.unpatch_model(torch.device("cpu"))
