@@ -1,0 +1,189 @@
+"""LoRAs on quantised models: beside the layer, never by rounding its weight a second time.
+
+The truth is linear algebra: a layer of weight W with a change D gives (W + D) x, which is what it gave, plus D x.
+"""
+
+import gc
+import importlib
+
+import pytest
+import torch
+
+import loras
+import quantise
+
+QKV = "layers.0.attention.qkv"
+FORMATS = ("float8_e4m3fn", "int8_tensorwise by rows", "nvfp4")
+
+
+@pytest.fixture(scope="module")
+def native(comfy):
+    import native
+
+    return native
+
+
+@pytest.fixture(scope="module")
+def load(pack, native, tmp_path_factory):
+    """Our MODEL of a file in some format, which ComfyUI's layers carry as it is."""
+    place = tmp_path_factory.mktemp("quantised")
+
+    def call(name):
+        choose = quantise.uniform(quantise.MAKERS[name])
+        made = quantise.make(native.weights(), lambda layer: choose(layer) if layer.startswith("layers.") else None)
+        return pack.bridge_model.load_model(str(quantise.save(made, place / "quantised.safetensors")))
+
+    return call
+
+
+def cast_to_fp8(native):
+    """Native's MODEL as the stock loader makes it when told to keep weights in fp8."""
+    import comfy.model_base
+    import comfy.model_patcher
+    import comfy.supported_models
+
+    config = comfy.supported_models.ZImage(native.settings())
+    config.set_inference_dtype(torch.float8_e4m3fn, torch.float32)
+    base = comfy.model_base.Lumina2(config)
+    base.load_model_weights(native.weights(), "")
+    cpu = torch.device("cpu")
+    return comfy.model_patcher.CoreModelPatcher(base, load_device=cpu, offload_device=cpu)
+
+
+def lora(native, only=loras.in_blocks, scale=0.1):
+    """A weak LoRA, as real ones are, and its changes."""
+    drawn = loras.pairs(native.CONFIG, 4, only)
+    state = loras.keyed(drawn, lambda name: "transformer." + name, loras.A, loras.B, scale * loras.RANK)
+    return state, loras.expected(native.CONFIG, drawn, scale)
+
+
+def loaded(model):
+    """The network of a MODEL, ready to run."""
+    importlib.import_module("comfy.model_management").load_models_gpu([model])
+    return model.model.diffusion_model
+
+
+def stored(model):
+    """Every byte of the weights, by name."""
+    state = model.model.diffusion_model.state_dict()
+    return {key: tensor.clone().view(torch.uint8) for key, tensor in state.items() if tensor.ndim}
+
+
+def layer_output(model, x):
+    return loaded(model).get_submodule(QKV)(x)
+
+
+X = torch.randn(5, 256, generator=torch.Generator().manual_seed(9))
+
+
+@pytest.mark.parametrize("name", [*FORMATS, "native in fp8"])
+def test_a_layer_gives_what_it_gave_plus_the_change_and_stock_rounding_is_further_off(native, load, use, name):
+    model = cast_to_fp8(native) if name == "native in fp8" else load(name)
+    state, changes = lora(native, lambda name: name.startswith("layers.0.attention.to_"))
+    exact = layer_output(model, X) + X @ changes[QKV + ".weight"].T
+    with_lora, _ = use(model, (state, 1.0))
+    ours = (layer_output(with_lora, X) - exact).abs().max()
+    stock = importlib.import_module("nodes").LoraLoaderModelOnly()
+    (rounded,) = stock.load_lora_model_only(model, "lora_0.safetensors", 1.0)
+    theirs = (layer_output(rounded, X) - exact).abs().max()
+    assert ours < 1e-5
+    assert theirs > 100 * ours
+
+
+@pytest.mark.parametrize("name", [*FORMATS, "native in fp8"])
+def test_no_byte_of_a_quantised_weight_changes_and_nothing_is_left_behind(native, load, use, draw, name):
+    from comfy.patcher_extension import WrappersMP
+
+    model = cast_to_fp8(native) if name == "native in fp8" else load(name)
+    before, bytes_before = draw(model), stored(model)
+    with_lora, _ = use(model, (lora(native)[0], 1.0))
+    seen = []
+    with_lora = with_lora.clone()
+    with_lora.add_wrapper(
+        WrappersMP.DIFFUSION_MODEL,
+        lambda run, *args, **kwargs: (seen.append(stored(with_lora)), run(*args, **kwargs))[1],
+    )
+    assert (draw(with_lora) - before).abs().max() > 0.02
+    matrices = [
+        key
+        for key in bytes_before
+        if quantise.is_block_linear(key.removesuffix(".weight")) and key.startswith("layers.")
+    ]
+    assert len(matrices) == 10
+    assert all(torch.equal(state[key], bytes_before[key]) for state in seen for key in matrices)
+    assert torch.equal(draw(model), before)
+    assert not any("forward" in vars(layer) for layer in model.model.diffusion_model.modules())
+
+
+def test_files_add_up_beside_a_layer_in_one_node_and_in_two(native, load, use):
+    model = load("float8_e4m3fn")
+    (one, change), (two, other) = lora(native), lora(native, lambda name: name.endswith(("to_k", "w1")), 0.3)
+    exact = layer_output(model, X) + X @ (0.7 * change[QKV + ".weight"] - 0.4 * other[QKV + ".weight"]).T
+    together, _ = use(model, (one, 0.7), (two, -0.4))
+    first, _ = use(model, (one, 0.7))
+    layer_output(first, X)  # loaded, so that the second is put on a model whose branches are in
+    after_another, _ = use(first, (two, -0.4))
+    for changed in (together, after_another, together):
+        torch.testing.assert_close(layer_output(changed, X), exact, atol=1e-5, rtol=0)
+    alone = layer_output(model, X) + X @ (0.7 * change[QKV + ".weight"]).T
+    torch.testing.assert_close(layer_output(first, X), alone, atol=1e-5, rtol=0)
+
+
+def test_whole_kinds_go_beside_a_layer_too(native, load, use):
+    model = load("int8_tensorwise by rows")
+    left, right = torch.randn(24, 8) * 0.1, torch.randn(32, 32) * 0.1
+    kron = {f"diffusion_model.{QKV}.lokr_w1": left, f"diffusion_model.{QKV}.lokr_w2": right}
+    full = {f"diffusion_model.{QKV}.diff": torch.randn(768, 256) * 0.01}
+    change = torch.kron(left, right) + full[f"diffusion_model.{QKV}.diff"]
+    expected = layer_output(model, X) + X @ change.T
+    torch.testing.assert_close(layer_output(use(model, (kron, 1.0), (full, 1.0))[0], X), expected, atol=1e-5, rtol=0)
+
+
+def test_a_model_thrown_away_while_loaded_takes_its_branches_along(native, load, use, draw):
+    """What happens at every change of a strength: the old MODEL leaves the cache, the new one is made of the plain."""
+    model = load("float8_e4m3fn")
+    before = draw(model)
+    changed, _ = use(model, (lora(native)[0], 1.0))
+    expected = draw(changed)
+    for _ in range(3):
+        del changed
+        gc.collect()
+        changed, _ = use(model, (lora(native)[0], 1.0))
+        assert torch.equal(draw(changed), expected)
+    del changed
+    gc.collect()
+    assert torch.equal(draw(model), before)
+
+
+def test_a_clone_thrown_away_leaves_the_loaded_model_its_branches(native, load, use):
+    model, _ = use(load("float8_e4m3fn"), (lora(native)[0], 1.0))
+    expected = layer_output(model, X)
+    clone = model.clone()
+    clone.add_patches({})
+    del clone
+    gc.collect()
+    assert torch.equal(model.model.diffusion_model.get_submodule(QKV)(X), expected)
+
+
+def test_stock_bypass_loras_and_ours_do_not_disturb_each_other(native, load, use, draw):
+    bypass = importlib.import_module("comfy_extras.nodes_lora_debug").LoraLoaderBypassModelOnly
+    model = load("float8_e4m3fn")
+    before = draw(model)
+    ours, _ = use(model, (lora(native)[0], 1.0))
+    (both,) = bypass().load_lora_model_only(ours, "lora_0.safetensors", 1.0)
+    first = draw(both)
+    for _ in range(3):
+        assert torch.equal(draw(model), before)
+        assert torch.equal(draw(both), first)
+
+
+@pytest.mark.parametrize("ending", ["dora_scale", "set_weight"])
+def test_a_kind_that_needs_the_weight_is_refused_in_one_sentence(native, load, use, ending):
+    state = {f"diffusion_model.{QKV}.set_weight": torch.zeros(768, 256)}
+    if ending == "dora_scale":
+        state = {f"diffusion_model.{QKV}.dora_scale": torch.ones(768, 1)}
+        state |= loras.keyed(
+            {QKV: loras.Pair(torch.ones(768, 4), torch.ones(4, 256))}, "diffusion_model.{}".format, loras.A, loras.B
+        )
+    with pytest.raises(ValueError, match=r"qkv.weight is quantised and cannot take a .*; load the model in bfloat16"):
+        use(load("float8_e4m3fn"), (state, 1.0))
