@@ -5,17 +5,23 @@ Unchanged they need files of the released width, which is too much for a test; d
 
 import json
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
+from safetensors import safe_open
 from safetensors.torch import save_file
 
+import quantise
+import tiny
 from graphs import node
 
 TEMPLATES = (
     "image_z_image",
+    "image_z_image_int8",
     "image_z_image_turbo",
+    "image_z_image_turbo_int8",
     "utility_z_image_turbo_2k_upscaler.app",
 )
 SWAPS = {
@@ -47,7 +53,24 @@ def swapped(prompt: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def upscaler_files(server):
+def files_of_templates(server):
+    """What the templates ask for beyond the files every test here has."""
+    write_quantised(server.base / "models")
+    write_upscaler(server)
+
+
+def write_quantised(models: Path) -> None:
+    """Small files in the formats of the int8 templates."""
+    with safe_open(models / "text_encoders/qwen_3_4b.safetensors", "pt") as file:
+        text = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dictionary
+    mixed = quantise.make(text, lambda name: quantise.fp8 if "mlp" in name else None)
+    quantise.save(mixed, models / "text_encoders/qwen_3_4b_fp8_mixed.safetensors")
+    rotated = quantise.make(tiny.dit().state_dict(), quantise.uniform(quantise.convrot_16))
+    for name in ("z_image_int8_convrot", "z_image_turbo_int8_convrot"):
+        quantise.save(rotated, models / f"diffusion_models/{name}.safetensors")
+
+
+def write_upscaler(server) -> None:
     """The picture and the upscale model that the upscaler's template asks for."""
     from spandrel.architectures.ESRGAN import ESRGAN
 
@@ -59,7 +82,7 @@ def upscaler_files(server):
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_the_template_draws_a_picture_with_our_loaders(server, run, upscaler_files, name):
+def test_the_template_draws_a_picture_with_our_loaders(server, run, files_of_templates, name):
     outcome = run(swapped(template(server, name)))
     assert outcome.error is None, outcome.error
     pictures = [Image.open(file) for file in outcome.files if file.parent == server.output]
@@ -69,7 +92,7 @@ def test_the_template_draws_a_picture_with_our_loaders(server, run, upscaler_fil
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_the_unchanged_template_is_accepted_with_the_pack_installed(server, upscaler_files, name):
+def test_the_unchanged_template_is_accepted_with_the_pack_installed(server, files_of_templates, name):
     """Checked, queued and taken out again before its wide networks are built."""
     server.post("/queue", {"clear": True})
     status, answer = server.post("/prompt", {"prompt": template(server, name)})
