@@ -281,13 +281,13 @@ def test_a_model_thrown_away_while_loaded_leaves_nothing_behind(native, models, 
 
 
 @pytest.mark.parametrize("name", ["LoKr", "DoRA", "new value"])
-def test_weights_that_stay_outside_video_memory_are_changed_as_they_are_fetched(native, models, use, name):
+def test_weights_that_stay_outside_video_memory_are_changed_as_they_are_fetched(native, use, name):
     """Low-VRAM loading, and the copy of a patch's tensors that dynamic VRAM makes beforehand."""
     import comfy.lora
 
     state, change = kinds(native)[name]
     ((key, difference),) = change.items()
-    model, _ = use(models.native, (state, STRENGTH))
+    model, _ = use(native.model(), (state, STRENGTH))
     x, weight = random(5, 256), native.weights()[key]
     expected = x @ (weight + STRENGTH * difference).T
     patches = model.patches["diffusion_model." + key]
@@ -296,10 +296,7 @@ def test_weights_that_stay_outside_video_memory_are_changed_as_they_are_fetched(
         for first, form, *rest in patches
     ]
     model.load(torch.device("cpu"), lowvram_model_memory=1)
-    try:
-        layer = model.model.diffusion_model.get_submodule(key.removesuffix(".weight"))
-        assert torch.equal(layer.weight, weight)
-        assert len(layer.weight_function) == 1
-        same(layer(x), expected, 1e-5)
-    finally:
-        model.unpatch_model(torch.device("cpu"))
+    layer = model.model.diffusion_model.get_submodule(key.removesuffix(".weight"))
+    assert torch.equal(layer.weight, weight)
+    assert len(layer.weight_function) == 1
+    same(layer(x), expected, 1e-5)
