@@ -20,7 +20,7 @@ class LiveBytes(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
         for tensor in tree_leaves(out):
-            if isinstance(tensor, torch.Tensor):
+            if type(tensor) in (torch.Tensor, torch.nn.Parameter):  # a quantised one wraps tensors counted before
                 self._track(tensor.untyped_storage())
         return out
 

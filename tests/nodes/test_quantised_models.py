@@ -5,6 +5,7 @@ model. Native's query and key norms use another epsilon, which shifts pictures b
 """
 
 import importlib
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from safetensors.torch import save_file
 import ggufs
 import quantise
 import tiny
+from memory import peak_bytes
 from zimage_core.checkpoints import DIT_DIFFUSERS
 from zimage_core.config import TextConfig
 
@@ -206,6 +208,25 @@ def test_a_gguf_draws_the_picture_of_its_values(native, pack, picture, unpacked,
     file = ggufs.write(tmp_path / "z-image-turbo.gguf", made.tensors, architecture="lumina2")
     model = pack.bridge_model.load_model(str(file), torch.float32)
     assert torch.equal(picture(model), picture(unpacked(made.values)))
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float8_e4m3fn", "nvfp4"])
+def test_loading_needs_the_models_memory_and_a_tenth(native, pack, tmp_path, name):
+    """Counted in bytes of live tensors; 24 layers, so that the block in work is a small part.
+
+    Packed layers use the file's map. A plain file is copied into a network of float32 here, so its map is counted
+    beside it, which is no memory of the process and taken off.
+    """
+    config = replace(native.CONFIG, n_layers=24)
+    state = {key: tensor.bfloat16() for key, tensor in native.weights(config).items()}
+    maker = quantise.MAKERS.get(name)
+    made = quantise.make(state, quantise.uniform(maker) if maker else lambda layer: None)
+    file = quantise.save(made, tmp_path / "z_image.safetensors")
+    kept = []
+    found = peak_bytes(lambda: kept.append(pack.bridge_model.load_model(str(file))))
+    mapped = 0 if maker else file.stat().st_size
+    size = max(kept[0].model_size(), file.stat().st_size)
+    assert 0.9 * size < found - mapped < 1.1 * size
 
 
 def text_state(comfy):
