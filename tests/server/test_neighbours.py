@@ -214,6 +214,32 @@ def close(one: bytes, other: bytes) -> bool:
     return max(abs(a - b) for a, b in zip(one, other, strict=True)) <= 1
 
 
+def test_our_lora_loader_draws_what_the_stock_one_draws(draw, lora):
+    stock = through("LoraLoaderModelOnly", lora_name=lora, strength_model=0.7)
+    rows = {f"lora_{row}": "none" for row in (2, 3, 4)} | {f"strength_{row}": 1.0 for row in (2, 3, 4)}
+    ours = through("ZImageLoraLoader", lora_1=lora, strength_1=0.7, **rows)
+    assert close(draw(**ours), draw(**stock))
+
+
+def test_a_file_is_inspected_and_a_lora_converted_on_the_server(server, run, lora):
+    told = {}
+
+    def listen(kind, data):
+        if kind == "executed":
+            told[data["node"]] = str(data["output"])
+
+    outcome = run(
+        {
+            "inspect": node("ZImageInspectFile", file="vae/sdxl_vae.safetensors"),
+            "convert": node("ZImageConvertLora", lora_name=lora, naming="diffusers", filename_prefix="loras/written"),
+        },
+        listen,
+    )
+    assert outcome.error is None, outcome.error
+    assert "another autoencoder" in told["inspect"]
+    assert [file.parent.name for file in server.output.rglob("written_*.safetensors")] == ["loras"]
+
+
 def test_a_lora_trained_in_two_steps_acts(server, draw):
     """The latent of a plain picture is the training set."""
     train = node(
