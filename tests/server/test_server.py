@@ -18,10 +18,23 @@ def test_node_definitions_are_those_workflows_were_saved_with(server, request):
     info = {name: definition for name, definition in server.get("/object_info").items() if OUR_NODES.match(name)}
     for definition in info.values():
         definition.pop("python_module")
-    found = json.dumps(info, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    found = json.dumps(without_files(info), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     if request.config.getoption("--update-snapshots"):
         SNAPSHOT.write_text(found, "utf-8")
     assert json.loads(found) == json.loads(SNAPSHOT.read_text("utf-8"))
+
+
+def without_files(value):
+    """A definition without the names of model files, which other tests add to."""
+    if isinstance(value, dict):
+        return {key: without_files(each) for key, each in value.items() if not is_file(each)}
+    if isinstance(value, list):
+        return [without_files(each) for each in value if not is_file(each)]
+    return value
+
+
+def is_file(value) -> bool:
+    return isinstance(value, str) and " " not in value and value.endswith(".safetensors")
 
 
 def test_the_pack_loads_without_a_complaint(server):
