@@ -31,8 +31,8 @@ class ZImageModelLoader(io.ComfyNode):
                     "model_name",
                     options=files.choices(DIT),
                     default=files.likely(DIT),
-                    tooltip="A file from models/diffusion_models, such as z_image_turbo_bf16.safetensors. "
-                    "The built-in nano needs no download: it draws one coloured shape at 64x64 pixels.",
+                    tooltip="A file from models/diffusion_models, such as z_image_turbo_bf16.safetensors, or an "
+                    "all-in-one checkpoint. The built-in nano needs no download: it draws one coloured shape at 64x64 pixels.",
                 ),
                 io.Combo.Input(
                     "precision",

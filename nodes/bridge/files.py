@@ -1,4 +1,4 @@
-"""The user's model files under ComfyUI's own names, and the built-in model beside them."""
+"""What dropdowns of files show, the built-in model among them, and the files behind it."""
 
 from pathlib import Path
 
@@ -6,6 +6,8 @@ import folder_paths
 
 from ...zimage_core.checkpoints.parts import DIT, PARTS, TEXT_ENCODER, VAE, Part
 from ...zimage_core.nano import weights
+from . import listing
+from .listing import state_of
 
 BUILT_IN = "nano (built in)"
 NO_LORA = "none"
@@ -29,8 +31,8 @@ BUILT_IN_TOKENIZER = weights.FOLDER / weights.TOKENIZER
 
 
 def choices(part: Part) -> list[str]:
-    """Names for a dropdown: every file of the part's folder as stock loaders show it, then the built-in."""
-    return [*folder_paths.get_filename_list(part.folder), BUILT_IN]
+    """Names for a dropdown: everything of the user's that may hold the part, then the built-in."""
+    return [*listing.names(part), BUILT_IN]
 
 
 def likely(part: Part) -> str:
@@ -43,18 +45,12 @@ def path_of(part: Part, name: str) -> str:
     """The file behind a dropdown's name."""
     if name == BUILT_IN:
         return str(BUILT_IN_FILES[part.name])
-    return folder_paths.get_full_path_or_raise(part.folder, name)
+    return listing.path_of(part, name)
 
 
 def fingerprint(part: Part, name: str) -> str:
     """Changes when the file behind a name does, so that a replaced file is loaded again."""
     return state_of(path_of(part, name))
-
-
-def state_of(path: str) -> str:
-    """What changes when a file does."""
-    state = Path(path).stat()
-    return f"{state.st_mtime_ns} {state.st_size}"
 
 
 def lora_choices() -> list[str]:

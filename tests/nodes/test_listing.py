@@ -1,0 +1,76 @@
+"""Dropdowns find Z-Image's parts wherever artists keep them, and what is found loads."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import ggufs
+import tiny
+from zimage_core.checkpoints import DIT, DIT_DIFFUSERS, TEXT_ENCODER, VAE
+
+PLACES = ("diffusion_models", "text_encoders", "vae", "checkpoints", "diffusers")
+
+
+@pytest.fixture(scope="module")
+def models(comfy, tmp_path_factory):
+    """Model folders of this module's own, with the same transformer in every form."""
+    import folder_paths
+
+    place = tmp_path_factory.mktemp("listed")
+    for folder in PLACES:
+        (place / folder).mkdir()
+        folder_paths.add_model_folder_path(folder, str(place / folder), is_default=True)
+    state = tiny.dit().state_dict()
+    save_file(state, place / "diffusion_models/plain.safetensors")
+    (place / "diffusion_models/sub").mkdir()
+    ggufs.write(place / "diffusion_models/sub/packed.gguf", ggufs.make(state, lambda name: "F32").tensors)
+    whole = {f"model.diffusion_model.{key}": tensor for key, tensor in state.items()}
+    whole |= {f"first_stage_model.{key}": tensor for key, tensor in tiny.vae().state_dict().items()}
+    save_file(whole, place / "checkpoints/all in one.safetensors")
+    pipeline = place / "diffusers/Z-Image-Turbo"
+    (pipeline / "transformer").mkdir(parents=True)
+    (pipeline / "model_index.json").write_text(json.dumps({"_class_name": "ZImagePipeline"}))
+    save_file(DIT_DIFFUSERS.to_theirs(state), pipeline / "transformer/diffusion_pytorch_model.safetensors")
+    yield place
+    for folder in PLACES:
+        folder_paths.folder_names_and_paths[folder][0].remove(str(place / folder))
+
+
+FORMS = (
+    "plain.safetensors",
+    "sub/packed.gguf",
+    "checkpoints/all in one.safetensors",
+    "diffusers/Z-Image-Turbo",
+)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_every_form_is_listed_and_loads_to_the_same_weights(pack, models, name):
+    assert name in pack.bridge_files.choices(DIT)
+    model = pack.bridge_model.load_model(pack.bridge_files.path_of(DIT, name), torch.float32)
+    found, expected = model.model.diffusion_model.state_dict(), tiny.dit().state_dict()
+    assert found.keys() == expected.keys()
+    for key, tensor in expected.items():
+        torch.testing.assert_close(found[key], tensor, atol=0, rtol=0, msg=key)
+
+
+def test_only_folders_that_hold_the_part_are_listed(pack, models):
+    assert "diffusers/Z-Image-Turbo" not in pack.bridge_files.choices(VAE)
+    assert "checkpoints/all in one.safetensors" in pack.bridge_files.choices(VAE)
+    assert "sub/packed.gguf" not in pack.bridge_files.choices(TEXT_ENCODER)
+
+
+def test_a_file_that_is_not_there_is_refused(pack, models):
+    for name in ("gone.safetensors", "checkpoints/gone.safetensors", "diffusers/Gone", "../../etc/passwd"):
+        with pytest.raises(FileNotFoundError):
+            pack.bridge_files.path_of(DIT, name)
+
+
+def test_a_replaced_file_in_a_diffusers_folder_is_noticed(pack, models):
+    name = "diffusers/Z-Image-Turbo"
+    before = pack.bridge_files.fingerprint(DIT, name)
+    assert pack.bridge_files.fingerprint(DIT, name) == before
+    (models / "diffusers/Z-Image-Turbo/transformer/diffusion_pytorch_model.safetensors").touch()
+    assert pack.bridge_files.fingerprint(DIT, name) != before
