@@ -32,7 +32,8 @@ class ZImageModelLoader(io.ComfyNode):
                     options=files.choices(DIT),
                     default=files.likely(DIT),
                     tooltip="A file from models/diffusion_models, such as z_image_turbo_bf16.safetensors, or an "
-                    "all-in-one checkpoint. The built-in nano needs no download: it draws one coloured shape at 64x64 pixels.",
+                    "all-in-one checkpoint. The built-in nano needs no download: it draws one coloured shape at 64x64 "
+                    "pixels.",
                 ),
                 io.Combo.Input(
                     "precision",
