@@ -183,7 +183,7 @@ def test_a_file_of_several_formats_and_plain_layers_is_carried_layer_by_layer(na
 def test_queries_keys_and_values_quantised_apart_are_unpacked_and_all_else_stays_packed(
     native, pack, picture, unpacked, tmp_path
 ):
-    """The diffusers layout, which native's loader does not read; three scales cannot be one."""
+    """The diffusers layout: three scales cannot be one. Native's loader leaves the scales of such a file aside."""
     theirs = DIT_DIFFUSERS.to_theirs(native.weights())
     made = quantise.make(theirs, lambda name: quantise.fp8 if ".attention.to_" in name or ".w" in name else None)
     model = pack.bridge_model.load_model(str(quantise.save(made, tmp_path / "diffusers.safetensors")))
