@@ -73,7 +73,7 @@ class TextConfig:
     def __post_init__(self) -> None:
         if self.n_layers < 2:
             raise ValueError(f"a text encoder of {self.n_layers} layers has no second-to-last hidden state")
-        if self.n_heads % self.n_kv_heads:
+        if not self.n_heads or self.n_heads % self.n_kv_heads:
             raise ValueError(f"{self.n_heads} query heads do not share {self.n_kv_heads} key heads evenly")
 
     @property

@@ -220,6 +220,16 @@ def test_bad_files_get_a_sentence(tmp_path):
         load_dit(tmp_path / "absent.safetensors")
 
 
+def test_a_tensor_with_nothing_in_it_is_named():
+    """Empty tensors are sound to the format; no network is built around one."""
+    state = {**tiny.text_encoder().state_dict(), **TEXT_LAST_LAYER}
+    first = "model.layers.0.self_attn.q_proj.weight"
+    with pytest.raises(CheckpointError, match=f"has nothing in its tensor {first}"):
+        load_text_encoder({**state, first: torch.zeros(0, 48)})
+    with pytest.raises(CheckpointError, match="0 query heads"):
+        load_text_encoder({**state, first: torch.zeros(1, 48)})
+
+
 def test_the_text_encoders_unused_layer_and_head_are_left_behind():
     loaded = load_text_encoder(text_file())
     assert loaded.config.n_layers_run == 2

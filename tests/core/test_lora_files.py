@@ -237,6 +237,7 @@ DAMAGED = {
     "two kinds": ({Q + ".diff": HALF, Q + loras.A: HALF, Q + loras.B: HALF.T}, "LoRA and a full difference at once"),
     "loha": ({Q + ".hada_w1_a": HALF}, "hada_w1_b is missing"),
     "lokr": ({Q + ".lokr_w1": HALF[0], Q + ".lokr_w2": HALF}, "no matrix"),
+    "a single number": ({Q + ".diff": torch.tensor(0.5)}, r"shape is \[\], which cannot be cut into 1"),
     "dora": ({Q + loras.A: HALF, Q + loras.B: HALF.T, Q + ".dora_scale": HALF}, "DoRA lengths have shape"),
 }
 

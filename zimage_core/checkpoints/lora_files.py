@@ -96,6 +96,8 @@ def _deltas(module: str, found: Tensors, alpha: Alpha, file: str) -> Iterator[tu
 
 def _stacked(delta: Delta, count: int) -> list[Delta]:
     """The changes to so many matrices that stand on top of each other in one."""
+    if not delta.shape or delta.shape[0] % count:
+        raise ValueError(f"its shape is {list(delta.shape)}, which cannot be cut into {count}")
     height = delta.shape[0] // count
     return [delta.rows(index * height, (index + 1) * height) for index in range(count)] if count > 1 else [delta]
 

@@ -63,8 +63,10 @@ class Weights:
         return replace(self, values=values)
 
     def check_sane(self) -> None:
-        """Refuse what no network can be built from, whatever its names: whole numbers, and blocks beyond counting."""
+        """Refuse what no network can be built from, whatever its names: nothing, whole numbers, countless blocks."""
         for key, value in self.values.items():
+            if 0 in value.shape:
+                raise CheckpointError(f"{self.file} has nothing in its tensor {key[:80]}; download it again")
             if isinstance(value, Tensor) and value.dtype not in FLOATS:
                 raise CheckpointError(
                     f"{self.file} keeps {key[:80]} as {str(value.dtype).removeprefix('torch.')} without saying how to "
