@@ -4,7 +4,7 @@ Loaders never pick a preset: they read these fields from tensor shapes (`checkpo
 training, tests and memory plans.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 SEQUENCE_MULTIPLE = (
     32  # captions and images are padded to this many tokens with learned, attended pads (transformer config)
@@ -26,6 +26,7 @@ class DiTConfig:
     cap_feat_dim: int
     time_hidden_dim: int  # hidden width of the timestep MLP
     adaln_dim: int  # width of the time vector that modulates every block
+    siglip_feat_dim: int | None = None  # width of the vision features Omni and Edit look at; None without that branch
     in_channels: int = 16
     patch_size: int = 2
     norm_eps: float = 1e-5  # every RMSNorm, q and k included
@@ -123,6 +124,10 @@ TURBO = BASE = DiTConfig(
     time_hidden_dim=1024,
     adaln_dim=256,
 )
+
+# Z-Image-Omni-Base is announced, not public: the base's widths with SigLIP 2 so400m's 1152 features, as diffusers' and
+# ComfyUI's code for it agree.
+OMNI = replace(TURBO, siglip_feat_dim=1152)
 
 # Qwen/Qwen3-4B, config.json.
 QWEN3_4B = TextConfig(vocab_size=151936, dim=2560, n_layers=36, n_heads=32, n_kv_heads=8, head_dim=128, ffn_dim=9728)

@@ -12,6 +12,8 @@ from ..config import DiTConfig, TextConfig, VAEConfig
 
 State = Mapping[str, Tensor]
 
+SIGLIP_NORM = "siglip_embedder.0.weight"  # only Omni and Edit have it
+
 
 def dit_config(state: State) -> DiTConfig:
     """Widths of a diffusion transformer in our own layout."""
@@ -27,6 +29,7 @@ def dit_config(state: State) -> DiTConfig:
         cap_feat_dim=len(state["cap_embedder.0.weight"]),
         time_hidden_dim=time_hidden_dim,
         adaln_dim=len(state["t_embedder.mlp.2.weight"]),
+        siglip_feat_dim=len(state[SIGLIP_NORM]) if SIGLIP_NORM in state else None,
         in_channels=patch_dim // 4,
     )
 

@@ -1,6 +1,22 @@
 """The diffusion transformer."""
 
 from .block import Block, Gains
-from .s3dit import Condition, Modulation, RunBlock, S3DiT, Stage, Velocity
+from .condition import Condition, Modulation, RunBlock, Stage, Velocity
+from .references import COMFYUI, DIFFUSERS, REFERENCE, OmniRules, Reference
+from .s3dit import S3DiT
 
-__all__ = ["Block", "Condition", "Gains", "Modulation", "RunBlock", "S3DiT", "Stage", "Velocity"]
+__all__ = [
+    "COMFYUI",
+    "DIFFUSERS",
+    "REFERENCE",
+    "Block",
+    "Condition",
+    "Gains",
+    "Modulation",
+    "OmniRules",
+    "Reference",
+    "RunBlock",
+    "S3DiT",
+    "Stage",
+    "Velocity",
+]

@@ -18,13 +18,31 @@ from ..ops import TORCH, Factory, Ops
 from .rope import Rope, rotate
 
 
+class Split(NamedTuple):
+    """A factor of two values: one for the first `start` tokens, which are clean, one for the noisy rest."""
+
+    clean: Float[Tensor, "b 1 d"] | float
+    noisy: Float[Tensor, "b 1 d"] | float
+    start: int
+
+
+Gain = Float[Tensor, "b 1 d"] | float | Split
+
+
 class Gains(NamedTuple):
     """What modulates one block. The default is the identity, so one forward serves the unmodulated refiner exactly."""
 
-    scale_attn: Float[Tensor, "b 1 d"] | float = 1.0
-    gate_attn: Float[Tensor, "b 1 d"] | float = 1.0
-    scale_ffn: Float[Tensor, "b 1 d"] | float = 1.0
-    gate_ffn: Float[Tensor, "b 1 d"] | float = 1.0
+    scale_attn: Gain = 1.0
+    gate_attn: Gain = 1.0
+    scale_ffn: Gain = 1.0
+    gate_ffn: Gain = 1.0
+
+
+def scaled(x: Float[Tensor, "b n d"], gain: Gain) -> Float[Tensor, "b n d"]:
+    """Tokens times their factor; no factor is ever spread out over tokens."""
+    if not isinstance(gain, Split):
+        return x * gain
+    return torch.cat((x[:, : gain.start] * gain.clean, x[:, gain.start :] * gain.noisy), dim=1)
 
 
 class Block(nn.Module):
@@ -53,9 +71,10 @@ class Block(nn.Module):
     def forward(
         self, x: Float[Tensor, "b n d"], rope: Rope, gains: Gains, attend: Attention = attention
     ) -> Float[Tensor, "b n d"]:
-        attended = self.attention(self.attention_norm1(x) * gains.scale_attn, rope, attend)
-        x = x + gains.gate_attn * self.attention_norm2(attended)
-        return x + gains.gate_ffn * self.ffn_norm2(self.feed_forward(self.ffn_norm1(x) * gains.scale_ffn))
+        attended = self.attention(scaled(self.attention_norm1(x), gains.scale_attn), rope, attend)
+        x = x + scaled(self.attention_norm2(attended), gains.gate_attn)
+        fed = self.feed_forward(scaled(self.ffn_norm1(x), gains.scale_ffn))
+        return x + scaled(self.ffn_norm2(fed), gains.gate_ffn)
 
 
 class SelfAttention(nn.Module):

@@ -35,8 +35,8 @@ class TimestepEmbedder(nn.Module):
         return self.mlp(sinusoid(time).to(dtype))
 
 
-def caption_embedder(
-    config_width: int, dim: int, eps: float, *, ops: Ops = TORCH, **factory: Unpack[Factory]
+def feature_embedder(
+    width: int, dim: int, eps: float, *, ops: Ops = TORCH, **factory: Unpack[Factory]
 ) -> nn.Sequential:
-    """RMSNorm and a linear map from text-encoder features to the model's width."""
-    return nn.Sequential(ops.RMSNorm(config_width, eps=eps, **factory), ops.Linear(config_width, dim, **factory))
+    """RMSNorm and a linear map from another network's features, of text or of pictures, to the model's width."""
+    return nn.Sequential(ops.RMSNorm(width, eps=eps, **factory), ops.Linear(width, dim, **factory))

@@ -4,21 +4,25 @@ Letters: b batch, c latent channels, H W latent cells, n m tokens, f caption fea
 
 Attribute names are the keys of the single-file checkpoints artists have on disk, so those load without a table.
 Captions, rope and pads of a run do not depend on the latent: `prepare` computes them once, and `flow` turns them into
-the velocity field a sampler integrates.
+the velocity field a sampler integrates. Omni and Edit models also look at reference pictures: `omni.py` prepares those.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Literal, TypedDict
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import Unpack
 
 from .._shapes import Float
 from ..config import DiTConfig
 from ..ops import TORCH, Factory, Layers, Ops
 from .block import Block, FinalLayer, Gains
-from .embed import TimestepEmbedder, caption_embedder
+from .condition import Condition, Modulation, RunBlock, Stage, Velocity, run_block, split
+from .embed import TimestepEmbedder, feature_embedder
+from .omni import Chunks, geometry, prepare_with_references
+from .references import OmniRules, Reference
 from .rope import Rope, rope_table
 from .sequence import (
     UNIT_GRID,
@@ -32,50 +36,13 @@ from .sequence import (
 )
 
 
-class Modulation(NamedTuple):
-    """Everything the network needs of one time: the adaLN rows of all blocks and of the final layer."""
+class Choices(TypedDict, total=False):
+    """The fields of `OmniRules`, as keyword arguments."""
 
-    time: Float[Tensor, "b t"]
-    noise_refiner: list[Gains]
-    layers: list[Gains]
-    final: Float[Tensor, "b 1 d"]
-
-
-class Condition(NamedTuple):
-    """What a whole run needs of its captions and its picture size."""
-
-    caption: Float[Tensor, "b n d"]  # refined, padded to a multiple of 32
-    size: tuple[int, int]  # patch grid
-    image_rope: Rope
-    joint_rope: Rope
-
-
-class Stage(NamedTuple):
-    """One of the network's three rows of blocks, and what its blocks share."""
-
-    name: str  # "context_refiner", "noise_refiner" or "layers", the attribute's name
-    rope: Rope
-    gains: Sequence[Gains]  # one per block
-    time: Float[Tensor, "b t"] | None  # what the gains were made from; None where nothing modulates
-
-
-@runtime_checkable
-class RunBlock(Protocol):
-    """Applies block `index` of a stage. A host passes its own to patch blocks or to choose their attention."""
-
-    def __call__(self, stage: Stage, index: int, block: Block, x: Tensor) -> Tensor: ...
-
-
-@runtime_checkable
-class Velocity(Protocol):
-    """The velocity field dx/dsigma at latents x and noise level sigma in [0, 1]."""
-
-    def __call__(self, x: Float[Tensor, "b c H W"], sigma: float | Tensor) -> Float[Tensor, "b c H W"]: ...
-
-
-def run_block(stage: Stage, index: int, block: Block, x: Tensor) -> Tensor:
-    """Just the block."""
-    return block(x, stage.rope, stage.gains[index])
+    caption_positions: Literal["clean", "diffusers"]
+    siglip_positions: Literal["diffusers", "comfyui"]
+    target_siglip: Literal["noisy", "clean"]
+    missing_siglip: Literal["absent", "pads"]
 
 
 class S3DiT(nn.Module):
@@ -93,7 +60,7 @@ class S3DiT(nn.Module):
         factory = Factory(device=device, dtype=dtype)
         self.config = config
         self.x_embedder = ops.Linear(config.patch_dim, config.dim, **factory)
-        self.cap_embedder = caption_embedder(config.cap_feat_dim, config.dim, config.norm_eps, ops=ops, **factory)
+        self.cap_embedder = feature_embedder(config.cap_feat_dim, config.dim, config.norm_eps, ops=ops, **factory)
         self.t_embedder = TimestepEmbedder(config.time_hidden_dim, config.adaln_dim, ops=ops, **factory)
         self.noise_refiner: Layers[Block] = Layers(
             Block(config, ops=ops, **factory) for _ in range(config.n_refiner_layers)
@@ -105,33 +72,51 @@ class S3DiT(nn.Module):
         self.final_layer = FinalLayer(config, ops=ops, **factory)
         self.x_pad_token = nn.Parameter(torch.empty(1, config.dim, **factory))
         self.cap_pad_token = nn.Parameter(torch.empty(1, config.dim, **factory))
+        if config.siglip_feat_dim is not None:
+            width = config.siglip_feat_dim
+            self.siglip_embedder = feature_embedder(width, config.dim, config.norm_eps, ops=ops, **factory)
+            self.siglip_refiner: Layers[Block] = Layers(
+                Block(config, is_modulated=False, ops=ops, **factory) for _ in range(config.n_refiner_layers)
+            )
+            self.siglip_pad_token = nn.Parameter(torch.empty(1, config.dim, **factory))
 
     def forward(
         self,
         latents: Float[Tensor, "b c H W"] | Sequence[Float[Tensor, "c _ _"]],
         sigma: Float[Tensor, " b"],
-        captions: Sequence[Float[Tensor, "_ f"]],
+        captions: Chunks | Sequence[Chunks],
+        *,
+        references: Sequence[Sequence[Reference]] | None = None,
+        **choices: Unpack[Choices],
     ) -> Tensor | list[Tensor]:
         """Velocity noise − picture of every latent, in the form the latents came in.
 
-        Items whose captions pad to the same length and whose latents have the same size run together, the others group
-        by group: no mask is ever needed, because pads are learned tokens that are attended.
+        With `references`, a list for every item, an item's caption is the list of its r + 2 chunks (one chunk if r is
+        0), and `choices` are fields of `OmniRules`. Items of one geometry run together, the others group by group: no
+        mask is ever needed, because pads are learned tokens that are attended.
         """
-        groups: defaultdict[tuple[int, torch.Size], list[int]] = defaultdict(list)
-        for item, (latent, caption) in enumerate(zip(latents, captions, strict=True)):
-            groups[padded_length(len(caption)), latent.shape].append(item)
+        texts = captions if references is not None else [[caption] for caption in captions]
+        pictures = references if references is not None else [()] * len(latents)
+        groups: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
+        for item, each in enumerate(zip(latents, texts, pictures, strict=True)):
+            groups[geometry(*each)].append(item)
         velocities: dict[int, Tensor] = {}
-        for (_, shape), items in groups.items():
-            known = [captions[item].to(self.x_pad_token) for item in items]  # on the weights' device, in their type
-            condition = self.prepare(known, (shape[-2], shape[-1]))
-            velocity = self.flow(condition)(torch.stack([latents[item] for item in items]), sigma[items])
-            velocities.update(zip(items, velocity, strict=True))
+        for items in groups.values():
+            group = torch.stack([latents[item] for item in items])
+            size = (group.shape[-2], group.shape[-1])
+            known = [[chunk.to(self.x_pad_token) for chunk in texts[item]] for item in items]  # where the weights are
+            if references is None:
+                condition = self.prepare([chunk for chunks in known for chunk in chunks], size)
+            else:
+                seen = [[each.to(self.x_pad_token) for each in references[item]] for item in items]
+                condition = self.prepare_with_references(known, seen, size, rules=OmniRules(**choices))
+            velocities.update(zip(items, self.flow(condition)(group, sigma[items]), strict=True))
         ordered = [velocities[item] for item in range(len(velocities))]
         return torch.stack(ordered) if isinstance(latents, Tensor) else ordered
 
     def prepare(
         self,
-        captions: Sequence[Float[Tensor, "_ f"]],
+        captions: Chunks,
         latent_size: tuple[int, int],
         *,
         grid: Grid = UNIT_GRID,
@@ -139,17 +124,14 @@ class S3DiT(nn.Module):
     ) -> Condition:
         """Embed and refine captions that pad to one common length, for latents of (H, W) cells."""
         size = patch_grid(latent_size, self.config.patch_size)
-        caption = torch.stack([self._embed_caption(features) for features in captions])  # (b, n, d)
+        caption = torch.stack([self.embed("cap", features) for features in captions])  # (b, n, d)
         length = caption.shape[1]
         positions = caption_positions(length), image_positions(size, start=length + 1, grid=grid)
-        caption_rope, image_rope = (
-            rope_table(position, self.config.axes_dims, self.config.rope_theta).to(caption.device)
-            for position in positions
-        )
-        stage = Stage("context_refiner", caption_rope, [Gains()] * self.config.n_refiner_layers, None)
-        for index, block in enumerate(self.context_refiner):
-            caption = run(stage, index, block, caption)
+        caption_rope, image_rope = (self.rope([position], caption.device) for position in positions)
+        caption = self.refine("context_refiner", caption, caption_rope, run)
         return Condition(caption, size, image_rope, torch.cat((caption_rope, image_rope), dim=1))
+
+    prepare_with_references = prepare_with_references
 
     def flow(self, condition: Condition, sigmas: Iterable[float] = (), *, run: RunBlock = run_block) -> Velocity:
         """The velocity field of a prepared condition; the adaLN rows of a known schedule are computed here, once.
@@ -160,12 +142,15 @@ class S3DiT(nn.Module):
         dtype = condition.caption.dtype
         device = condition.caption.device
         known = {sigma: self.modulation(1 - torch.tensor([sigma], device=device), dtype) for sigma in sigmas}
+        clean = self.modulation(torch.ones(1, device=device), dtype) if condition.n_clean else None
 
         def velocity(x: Float[Tensor, "b c H W"], sigma: float | Tensor) -> Float[Tensor, "b c H W"]:
             modulation = known.get(sigma) if isinstance(sigma, float) else None
             if modulation is None:
                 time = 1 - torch.as_tensor(sigma, dtype=torch.float32, device=device).reshape(-1)
                 modulation = self.modulation(time, dtype)
+            if clean is not None:
+                modulation = split(clean, modulation, condition)
             return -self.network(x.to(dtype), condition, modulation, run).to(x.dtype)
 
         return velocity
@@ -187,24 +172,45 @@ class S3DiT(nn.Module):
         modulation: Modulation,
         run: RunBlock = run_block,
     ) -> Float[Tensor, "b c H W"]:
-        """The raw network, picture − noise: refine the picture's tokens, join the caption's, run the layers."""
+        """The raw network, picture − noise: refine the pictures' tokens, join the context's, run the layers."""
         image = self.x_embedder(patchify(x, self.config.patch_size))  # (b, n, d)
-        n_patches = image.shape[1]
-        image = _pad(image, self.x_pad_token, condition.image_rope.shape[1])
+        n_patches, n_clean = image.shape[1], condition.n_clean_images
+        image = _pad(image, self.x_pad_token, condition.image_rope.shape[1] - n_clean)
+        if condition.clean_images is not None:
+            image = torch.cat((condition.clean_images.expand(len(image), -1, -1), image), dim=1)
         stage = Stage("noise_refiner", condition.image_rope, modulation.noise_refiner, modulation.time)
         for index, block in enumerate(self.noise_refiner):
             image = run(stage, index, block, image)
-        joint = torch.cat((condition.caption.expand(len(image), -1, -1), image), dim=1)
+        pieces = (condition.clean_context, image[:, :n_clean], condition.caption, image[:, n_clean:])
+        joint = torch.cat([piece.expand(len(image), -1, -1) for piece in pieces if piece is not None], dim=1)
         stage = Stage("layers", condition.joint_rope, modulation.layers, modulation.time)
         for index, block in enumerate(self.layers):
             joint = run(stage, index, block, joint)
-        start = condition.caption.shape[1]
+        start = condition.picture_start
         patches = self.final_layer(joint[:, start : start + n_patches], modulation.final)
         return unpatchify(patches, condition.size, self.config.patch_size)
 
-    def _embed_caption(self, features: Float[Tensor, "n f"]) -> Float[Tensor, "m d"]:
-        embedded = self.cap_embedder(features[None])
-        return _pad(embedded, self.cap_pad_token, padded_length(len(features)))[0]
+    def refine(self, name: str, tokens: Float[Tensor, "b n d"], rope: Rope, run: RunBlock) -> Float[Tensor, "b n d"]:
+        """Tokens through an unmodulated row of blocks."""
+        stage = Stage(name, rope, [Gains()] * self.config.n_refiner_layers, None)
+        for index, block in enumerate(getattr(self, name)):
+            tokens = run(stage, index, block, tokens)
+        return tokens
+
+    def embed(self, kind: str, features: Float[Tensor, "n f"]) -> Float[Tensor, "m d"]:
+        """Features of a kind ("cap", "siglip", "x" for patches) in the model's width, padded with its learned token."""
+        embedded = getattr(self, f"{kind}_embedder")(features[None])
+        return _pad(embedded, getattr(self, f"{kind}_pad_token"), padded_length(len(features)))[0]
+
+    def patches(self, latent: Float[Tensor, "c H W"]) -> Float[Tensor, "n pqc"]:
+        """One latent's patch vectors."""
+        return patchify(latent[None], self.config.patch_size)[0]
+
+    def rope(self, positions: Sequence[Float[Tensor, "n 3"]], device: torch.device) -> Rope:
+        """One table where all items stand alike, else one for each."""
+        distinct = positions[:1] if all(torch.equal(each, positions[0]) for each in positions) else positions
+        tables = [rope_table(each, self.config.axes_dims, self.config.rope_theta) for each in distinct]
+        return torch.cat(tables).to(device)
 
 
 def _pad(tokens: Float[Tensor, "b n d"], pad: Float[Tensor, "1 d"], length: int) -> Float[Tensor, "b m d"]:

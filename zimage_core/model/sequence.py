@@ -51,9 +51,9 @@ def patch_grid(latent_size: tuple[int, int], patch: int) -> tuple[int, int]:
     return height // patch, width // patch
 
 
-def caption_positions(length: int) -> Float[Tensor, "n 3"]:
-    """Positions of a padded caption: (1, 0, 0), (2, 0, 0), …; pads keep counting."""
-    sequence = torch.arange(1, length + 1, dtype=torch.float32)
+def caption_positions(length: int, start: int = 1) -> Float[Tensor, "n 3"]:
+    """Positions of a padded caption: (start, 0, 0), (start + 1, 0, 0), …; pads keep counting."""
+    sequence = torch.arange(start, start + length, dtype=torch.float32)
     return torch.stack((sequence, torch.zeros_like(sequence), torch.zeros_like(sequence)), dim=-1)
 
 
