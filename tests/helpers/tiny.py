@@ -1,5 +1,7 @@
 """Tiny random networks in the real layouts, drawn as the specification's test vectors prescribe."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -11,6 +13,7 @@ from zimage_core.vae import Autoencoder
 DIT = DiTConfig(
     dim=64, n_layers=2, n_refiner_layers=2, n_heads=2, ffn_dim=170, cap_feat_dim=48, time_hidden_dim=1024, adaln_dim=64
 )
+OMNI = replace(DIT, siglip_feat_dim=40)
 TEXT = TextConfig(vocab_size=640, dim=48, n_layers=3, n_heads=4, n_kv_heads=2, head_dim=16, ffn_dim=96)
 VAE = VAEConfig(encoder_widths=(16, 32, 32, 32), decoder_widths=(16, 32, 32, 32))
 
@@ -36,6 +39,12 @@ def fill(network: nn.Module, seed: int = 0) -> nn.Module:
 
 def dit(seed: int = 0) -> S3DiT:
     network = fill(S3DiT(DIT), seed)
+    assert isinstance(network, S3DiT)
+    return network
+
+
+def omni(seed: int = 0) -> S3DiT:
+    network = fill(S3DiT(OMNI), seed)
     assert isinstance(network, S3DiT)
     return network
 

@@ -1,0 +1,156 @@
+"""Reference pictures against diffusers 0.42.1's Omni mode on the same tiny random weights, float32, CPU."""
+
+import pytest
+import torch
+
+import tiny
+from zimage_core.checkpoints import DIT_DIFFUSERS
+from zimage_core.model import Reference
+
+diffusers = pytest.importorskip("diffusers")
+
+CLOSE = {"atol": 1e-5, "rtol": 0}
+
+# An item: lengths of its chunks, (latent or None, features or None) of its references, the target's latent.
+ONE = ((5, 11, 3), [((8, 12), (4, 6))], (8, 12))
+TWO = ((4, 2, 40, 3), [((6, 10), (3, 5)), ((8, 8), (5, 4))], (12, 8))
+FULL = ((32, 64, 32), [((8, 16), (4, 8))], (8, 16))  # chunks that need no pads
+BLIND = ((4, 9, 3), [((8, 8), None)], (8, 8))
+UNSEEN = ((4, 9, 3), [(None, (4, 4))], (8, 8))
+LINE = ((4, 9, 3), [((2, 30), (1, 12))], (2, 30))
+
+ITEMS = {
+    "one reference": [ONE],
+    "two references": [TWO],
+    "captions of whole blocks": [FULL],
+    "no latent": [UNSEEN],
+    "one row of features": [LINE],
+    "features missing from one of two": [((4, 2, 9, 3), [((8, 8), None), ((8, 8), (4, 4))], (8, 8))],
+    "two alike": [ONE, ONE],
+    "two unlike": [ONE, TWO],
+    "equal blocks, unequal words": [ONE, ((6, 20, 3), *ONE[1:])],
+}
+
+
+def reference_model(dit, siglip_feat_dim):
+    config = dit.config
+    model = diffusers.ZImageTransformer2DModel(
+        all_patch_size=(2,),
+        all_f_patch_size=(1,),
+        in_channels=16,
+        dim=config.dim,
+        n_layers=config.n_layers,
+        n_refiner_layers=config.n_refiner_layers,
+        n_heads=config.n_heads,
+        n_kv_heads=config.n_heads,
+        cap_feat_dim=config.cap_feat_dim,
+        siglip_feat_dim=siglip_feat_dim,
+        axes_dims=list(config.axes_dims),
+        axes_lens=[1024, 64, 64],
+    )
+    model.load_state_dict(DIT_DIFFUSERS.to_theirs(dit.state_dict()))
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def ours():
+    return tiny.omni()
+
+
+@pytest.fixture(scope="module")
+def theirs(ours):
+    return reference_model(ours, 40)
+
+
+def drawn(items, generator):
+    """Latents, noise levels, chunks and references of items."""
+
+    def random(*shape):
+        return torch.randn(*shape, generator=generator)
+
+    def reference(latent, grid):
+        return Reference(latent and random(16, *latent), grid and random(*grid, 40))
+
+    latents = [random(16, *target) for *_, target in items]
+    chunks = [[random(length, 48) for length in lengths] for lengths, *_ in items]
+    references = [[reference(*known) for known in wanted] for _, wanted, _ in items]
+    return latents, torch.rand(len(items), generator=generator), chunks, references
+
+
+def published(model, latents, sigma, chunks, references):
+    """What the reference pipeline would ask and how it would read the answer."""
+    seen = [[None if each.latent is None else each.latent[:, None] for each in known] for known in references]
+    features = [[each.siglip for each in known] for known in references]
+    raw = model(
+        x=[[*known, latent[:, None]] for known, latent in zip(seen, latents, strict=True)],
+        t=1 - sigma,
+        cap_feats=chunks,
+        siglip_feats=[[*grids, None] if any(grid is not None for grid in grids) else None for grids in features],
+        image_noise_mask=[[0] * len(known) + [1] for known in references],
+        return_dict=False,
+    )[0]
+    return [-velocity[:, 0] for velocity in raw]
+
+
+@pytest.mark.parametrize("items", ITEMS.values(), ids=ITEMS)
+@torch.no_grad()
+def test_references_give_the_published_velocity_in_every_batch(ours, theirs, items, generator):
+    latents, sigma, chunks, references = drawn(items, generator)
+    expected = published(theirs, latents, sigma, chunks, references)
+    found = ours(latents, sigma, chunks, references=references, caption_positions="diffusers")
+    for one, other in zip(expected, found, strict=True):
+        torch.testing.assert_close(other, one, **CLOSE)
+
+
+@torch.no_grad()
+def test_without_features_the_branch_is_left_out_as_it_is_there(ours, theirs, generator):
+    inputs = drawn([BLIND, BLIND], generator)
+    *plain, references = inputs
+    found = ours(*plain, references=references, caption_positions="diffusers")
+    for one, other in zip(published(theirs, *inputs), found, strict=True):
+        torch.testing.assert_close(other, one, **CLOSE)
+
+
+@pytest.mark.parametrize("length", [17, 32])
+@torch.no_grad()
+def test_without_references_the_picture_follows_the_words_and_not_their_pads(ours, theirs, length, generator):
+    inputs = drawn([((length,), [], (8, 12))], generator)
+    *plain, references = inputs
+    found = ours(*plain, references=references)
+    torch.testing.assert_close(found[0], published(theirs, *inputs)[0], **CLOSE)
+    latents, sigma, chunks = plain
+    text_to_image = ours(latents, sigma, [item[0] for item in chunks])
+    is_whole = length % 32 == 0  # then there are no pads to tell the two apart
+    assert torch.allclose(text_to_image[0], found[0], atol=1e-5) == is_whole
+
+
+@torch.no_grad()
+def test_the_slip_of_caption_positions_is_real_and_needs_pads_to_show(ours, generator):
+    for item, is_slipping in ((TWO, True), (FULL, False)):
+        latents, sigma, chunks, references = drawn([item], generator)
+        clean, slipped = (
+            ours(latents, sigma, chunks, references=references, caption_positions=rule)[0]
+            for rule in ("clean", "diffusers")
+        )
+        assert ((clean - slipped).abs().max() > 0.1) == is_slipping
+
+
+@torch.no_grad()
+def test_a_model_without_the_branch_can_be_shown_latents_as_there(generator):
+    dit = tiny.dit()
+    inputs = drawn([BLIND], generator)
+    *plain, references = inputs
+    found = dit(*plain, references=references, caption_positions="diffusers")
+    torch.testing.assert_close(found[0], published(reference_model(dit, None), *inputs)[0], **CLOSE)
+
+
+def test_features_for_a_model_without_the_branch_are_refused(generator):
+    latents, sigma, chunks, references = drawn([ONE], generator)
+    with pytest.raises(ValueError, match="no branch for vision features"):
+        tiny.dit()(latents, sigma, chunks, references=references)
+
+
+def test_the_number_of_chunks_must_fit_the_references(ours, generator):
+    latents, sigma, chunks, references = drawn([ONE], generator)
+    with pytest.raises(ValueError, match="1 references need 3 chunks"):
+        ours(latents, sigma, [chunks[0][:2]], references=references)
