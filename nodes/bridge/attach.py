@@ -52,6 +52,9 @@ class AttachedS3DiT(ComfyS3DiT):
         final = native.final_layer
         parts = {"norm_final": final.norm_final, "linear": final.linear, "adaLN_modulation": final.adaLN_modulation}
         self.final_layer = assemble(FinalLayer, parts)
+        if self.config.siglip_feat_dim is not None:
+            self.siglip_embedder = native.siglip_embedder
+            self.siglip_refiner = blocks(native.siglip_refiner, self.config)
 
     @property
     def x_pad_token(self) -> Tensor:  # type: ignore[override]
@@ -62,6 +65,11 @@ class AttachedS3DiT(ComfyS3DiT):
     def cap_pad_token(self) -> Tensor:  # type: ignore[override]
         """Likewise."""
         return self.native.cap_pad_token
+
+    @property
+    def siglip_pad_token(self) -> Tensor:  # type: ignore[override]
+        """Likewise."""
+        return self.native.siglip_pad_token
 
 
 def assemble(kind: type[Kind], parts: Mapping[str, Any]) -> Kind:
@@ -101,6 +109,7 @@ def config_of(native: Any) -> DiTConfig:
         cap_feat_dim=native.cap_embedder[1].in_features,
         time_hidden_dim=native.t_embedder.mlp[0].out_features,
         adaln_dim=native.t_embedder.mlp[2].out_features,
+        siglip_feat_dim=None if native.siglip_embedder is None else native.siglip_embedder[1].in_features,
         in_channels=native.in_channels,
         patch_size=native.patch_size,
     )

@@ -54,10 +54,11 @@ class HostedBlocks:
         return x
 
     def _layer(self, stage: Stage, index: int, run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-        start = self._caption.shape[1]
+        start = self._picture_start
         if index == 0:
             if self.caption is not None:
-                x = torch.cat((self.caption, x[:, start:]), dim=1)
+                before = start - self.caption.shape[1]  # tokens of reference pictures and their words
+                x = torch.cat((x[:, :before], self.caption, x[:, start:]), dim=1)
             self.stage_input = x
         self.options.update(block_index=index, block_type="double", total_blocks=len(stage.gains))
         self.options["img_slice"] = [start, x.shape[1]]
@@ -71,7 +72,7 @@ class HostedBlocks:
 
     def _replaced(self, stage: Stage, index: int, run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         """Let a replacement run in the block's place; it may call the original, with other tensors if it likes."""
-        start = self._caption.shape[1]
+        start = self._picture_start
 
         def original(arguments: Options) -> Options:
             joint = run(torch.cat((arguments["txt"], arguments["img"]), dim=1))
@@ -111,6 +112,12 @@ class HostedBlocks:
     def _state(self, stage: Stage, index: int) -> Options:
         """What native tells every block patch beside the sequences."""
         return {"vec": stage.time, "x": self.latent, "block_index": index, "transformer_options": self.options}
+
+    @property
+    def _picture_start(self) -> int:
+        """Patches see what the model draws as "img", and all that goes before it as "txt", as native's do."""
+        assert self.condition is not None
+        return self.condition.picture_start
 
     @property
     def _caption(self) -> Tensor:

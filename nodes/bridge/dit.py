@@ -8,7 +8,7 @@ from comfy.patcher_extension import WrapperExecutor, WrappersMP, get_all_wrapper
 from torch import Tensor
 
 from ...zimage_core.config import DiTConfig
-from ...zimage_core.model import S3DiT
+from ...zimage_core.model import COMFYUI, OmniRules, Reference, S3DiT
 from ...zimage_core.model.sequence import UNIT_GRID, Grid
 from .blocks import HostedBlocks, Options
 
@@ -45,14 +45,12 @@ class ComfyS3DiT(S3DiT):
         attention_mask: Any = None,
         transformer_options: Options = {},  # noqa: B006 - the host's signature; it is copied, never written
         ref_latents: Sequence[Tensor] = (),
+        ref_contexts: Sequence[Tensor] = (),
+        siglip_feats: Sequence[Tensor] = (),
+        omni_rules: OmniRules = COMFYUI,  # what conditioning of stock nodes is meant for
         caption_lengths: Sequence[int] | None = None,
         **kwargs: Any,
     ) -> Tensor:
-        if len(ref_latents):
-            raise ValueError(
-                "This Z-Image model cannot look at reference images; only Omni and Edit checkpoints can. "
-                "Remove the reference latents from its conditioning."
-            )
         if context.shape[-1] != self.config.cap_feat_dim:
             raise ValueError(
                 f"The prompt's features are {context.shape[-1]} wide, but this model reads {self.config.cap_feat_dim}. "
@@ -65,9 +63,42 @@ class ComfyS3DiT(S3DiT):
         grid = rope_grid(transformer_options)
         lengths = caption_lengths or [context.shape[1]] * len(context)
         captions = [caption[:length] for caption, length in zip(context, lengths, strict=True)]
-        run.condition = self.prepare(captions, (latent.shape[-2], latent.shape[-1]), grid=grid, run=run)
+        size = (latent.shape[-2], latent.shape[-1])
+        if len(ref_latents):
+            check_can_look(self.config)
+            padded = [pad_to_patch_size(each, (self.config.patch_size,) * 2) for each in ref_latents]
+            chunks, references = items(captions, padded, ref_contexts, siglip_feats)
+            run.condition = self.prepare_with_references(chunks, references, size, rules=omni_rules, grid=grid, run=run)
+        else:
+            run.condition = self.prepare(captions, size, grid=grid, run=run)
         velocity = self.flow(run.condition, run=run)(latent, timesteps)
         return velocity[..., :height, :width]
+
+
+def items(
+    captions: Sequence[Tensor], latents: Sequence[Tensor], contexts: Sequence[Tensor], features: Sequence[Tensor]
+) -> tuple[list[list[Tensor]], list[list[Reference]]]:
+    """Chunks and references of every item of a batch; a reference without words or features has none."""
+    nothing = captions[0][:0]
+    before, after = contexts[: len(latents)], contexts[len(latents) :]
+    chunks: list[list[Tensor]] = []
+    references: list[list[Reference]] = []
+    for index, caption in enumerate(captions):
+        words = [each[index] for each in before] + [nothing] * (len(latents) - len(before))
+        chunks.append([*words, caption, *(each[index] for each in after)])
+        seen = [each[index] for each in features] + [None] * len(latents)
+        references.append([Reference(each[index], grid) for each, grid in zip(latents, seen, strict=False)])
+    return chunks, references
+
+
+def check_can_look(config: DiTConfig) -> None:
+    """Refuse pictures to look at for a model that was never taught to."""
+    if config.siglip_feat_dim is None:
+        raise ValueError(
+            "This Z-Image model cannot look at reference pictures; only Omni and Edit checkpoints can, and Turbo and "
+            "base are not among them. Load one of those, or set 'pictures' to 'ignore' in Z-Image Edit Encode to draw "
+            "from the words alone."
+        )
 
 
 def rope_grid(options: Options) -> Grid:

@@ -23,6 +23,8 @@ from .conds import CaptionCond, CaptionLengths
 from .dit import ComfyS3DiT
 from .weights import QUANTISED, carried, count_parameters, fill, open_file, storage_dtype
 
+RULES_KEY = "zimage_omni_rules"  # in conditioning: which published reading of references it was made for
+CELLS_PER_TOKEN = 4  # a patch of 2x2 latent cells
 FP16_SAFE_SPREAD = 0.42  # ComfyUI's rule: float16 only where a late norm's weights vary less than this
 
 
@@ -49,7 +51,19 @@ class ZImageModel(comfy.model_base.Lumina2):
             out["c_crossattn"] = CaptionCond(caption)
             out["caption_lengths"] = CaptionLengths((caption.shape[1],) * len(caption))
             out["num_tokens"] = CONDConstant(padded_length(caption.shape[1]))
+        if RULES_KEY in kwargs:
+            out["omni_rules"] = CONDConstant(kwargs[RULES_KEY])
         return out
+
+    def extra_conds_shapes(self, **kwargs: Any) -> dict[str, Any]:
+        """Native's estimate of references, with their vision features: each is a token, as four latent cells are."""
+        shapes = super().extra_conds_shapes(**kwargs)
+        seen = [each for each in kwargs.get("clip_vision_outputs") or () if each is not None]
+        if "ref_latents" in shapes:
+            *batch_and_channels, cells = shapes["ref_latents"]
+            tokens = sum(padded_length(each.last_hidden_state.shape[1]) for each in seen)
+            shapes["ref_latents"] = [*batch_and_channels, cells + CELLS_PER_TOKEN * tokens]
+        return shapes
 
 
 def load_model(path: str, dtype: torch.dtype | None = None, disable_dynamic: bool = False) -> Any:
@@ -98,6 +112,7 @@ def native_config(config: DiTConfig, weights: Weights) -> dict[str, Any]:
         "z_image_modulation": True,
         "qk_norm": True,
         "allow_fp16": late_norm.std(unbiased=False).item() < FP16_SAFE_SPREAD,
+        "siglip_feat_dim": config.siglip_feat_dim,
         "zimage": config,
     }
 

@@ -90,6 +90,11 @@ def test_an_all_in_one_checkpoint_is_all_three(tmp_path):
     assert verdict.folder == "checkpoints"
 
 
+def test_omni_is_told_by_its_tensors_whatever_its_name(tmp_path):
+    file = headers.write(tmp_path / "z_image_turbo.safetensors", {**DIFFUSION, "siglip_embedder.0.weight": (1152,)})
+    assert inspect(file).release.startswith("Omni or Edit (looks at reference pictures")
+
+
 @pytest.mark.parametrize(
     ("name", "metadata", "release"),
     [
@@ -158,7 +163,6 @@ STRANGERS = {
         {"cap_embedder.1.weight": (2304, 2560), "clip_text_pooled_proj.0.weight": (1024,), **UP_BLOCK},
         "NewBie",
     ),
-    "Omni": ({**DIFFUSION, "siglip_embedder.0.weight": (1152,)}, "Omni or Edit.*cannot be run yet"),
     "FLUX.1": (FLUX, "FLUX-type"),
     "FLUX.1 of diffusers": ({"single_transformer_blocks.0.proj_out.weight": (3072, 15360)}, "FLUX-type"),
     "FLUX.2": ({**FLUX, "double_stream_modulation_img.lin.weight": (36864, 6144)}, r"FLUX\.2 diffusion"),

@@ -1,5 +1,6 @@
 """ComfyUI's own Z-Image network and MODEL on small random weights, to compare ours with."""
 
+from dataclasses import replace
 from typing import Any
 
 import comfy.ldm.lumina.model
@@ -18,6 +19,7 @@ from zimage_core.model import S3DiT
 CONFIG = DiTConfig(
     dim=256, n_layers=2, n_refiner_layers=2, n_heads=8, ffn_dim=768, cap_feat_dim=64, time_hidden_dim=256, adaln_dim=256
 )
+OMNI = replace(CONFIG, siglip_feat_dim=40)
 
 
 def settings(config: DiTConfig = CONFIG) -> dict[str, Any]:
@@ -40,6 +42,7 @@ def settings(config: DiTConfig = CONFIG) -> dict[str, Any]:
         "z_image_modulation": True,
         "time_scale": 1000.0,
         "pad_tokens_multiple": 32,
+        "siglip_feat_dim": config.siglip_feat_dim,
     }
 
 
@@ -48,13 +51,13 @@ def weights(config: DiTConfig = CONFIG) -> dict[str, torch.Tensor]:
     return tiny.fill(S3DiT(config), 5).state_dict()
 
 
-def network() -> torch.nn.Module:
+def network(config: DiTConfig = CONFIG) -> torch.nn.Module:
     """Native's NextDiT."""
-    words = {key: value for key, value in settings().items() if key != "image_model"}
+    words = {key: value for key, value in settings(config).items() if key != "image_model"}
     model = comfy.ldm.lumina.model.NextDiT(
         **words, dtype=torch.float32, device="cpu", operations=comfy.ops.disable_weight_init
     )
-    model.load_state_dict(weights())
+    model.load_state_dict(weights(config))
     return model.eval()
 
 

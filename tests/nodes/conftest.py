@@ -54,6 +54,7 @@ def pack(comfy) -> SimpleNamespace:
         groups=[load(f"nodes.{name}") for name in groups],
         **{f"bridge_{name}": load(f"nodes.bridge.{name}") for name in bridge},
         bridge_sampling=load("nodes.bridge.sampling"),
+        core_model=load("zimage_core.model"),
     )
 
 

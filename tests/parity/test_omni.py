@@ -152,5 +152,5 @@ def test_features_for_a_model_without_the_branch_are_refused(generator):
 
 def test_the_number_of_chunks_must_fit_the_references(ours, generator):
     latents, sigma, chunks, references = drawn([ONE], generator)
-    with pytest.raises(ValueError, match="1 references need 3 chunks"):
-        ours(latents, sigma, [chunks[0][:2]], references=references)
+    with pytest.raises(ValueError, match="1 references need a chunk of caption each"):
+        ours(latents, sigma, [chunks[0][:1]], references=references)

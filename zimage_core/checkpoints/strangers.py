@@ -96,12 +96,6 @@ RELATIVES: tuple[Stranger, ...] = (
     Stranger(("clip_text_pooled_proj.", "cap_embedder.1."), "a NewBie diffusion model", "diffusion_models"),
     Stranger(("cap_embedder.1.", "layers.0.adaLN_modulation.1."), "a Lumina-type model (Lumina-Image 2)"),
     Stranger(("cap_embedder.1.",), "a Lumina-type model (Lumina-Image 2)", width=("cap_embedder.1.weight", 0, 2304)),
-    Stranger(
-        ("siglip_embedder.", "cap_embedder.1."),
-        "a Z-Image Omni or Edit diffusion model",
-        "diffusion_models",
-        "it cannot be run yet; use Turbo or base: z_image_turbo_bf16.safetensors or z_image_bf16.safetensors",
-    ),
     Stranger(("visual.deepstack_merger_list.",), "a Qwen3-VL vision-language model", "text_encoders", QWEN),
     Stranger(("visual.", "self_attn.q_proj.bias"), "a Qwen2.5-VL vision-language model", "text_encoders", QWEN),
     Stranger(("visual.", "linear_attn."), "a Qwen3.5 vision-language model", "text_encoders", QWEN),

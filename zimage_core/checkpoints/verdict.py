@@ -1,6 +1,7 @@
 """What a file is, from its header alone: the sentence a wrong file is refused with, and the page an artist reads.
 
-Turbo and base have the same tensors, so only a name or the header's free text can tell them apart.
+Turbo and base have the same tensors, so only a name or the header's free text can tell them apart; Omni and Edit have
+more.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +13,7 @@ from .gguf_header import ARCHITECTURE
 from .header import CheckpointError, Entry, Header
 from .parts import PARTS, Part
 from .precision import precision_of
-from .shapes import count
+from .shapes import SIGLIP_NORM, count
 from .strangers import OTHERS, QWEN, RELATIVES, Stranger, stranger_of
 
 RELEASES = (  # pieces of names, the first that occurs decides
@@ -20,6 +21,7 @@ RELEASES = (  # pieces of names, the first that occurs decides
     (("turbo", "zit_", "zit-"), "Turbo (8 steps, CFG 1)"),
     (("base", "z_image", "z-image", "zimage"), "base (28 to 50 steps, CFG 3 to 5)"),
 )
+OMNI = "Omni or Edit (looks at reference pictures; about 50 steps, CFG 5); its tensors say so"
 TELLING = ("modelspec.title", "modelspec.architecture", "general.name", "ss_base_model_version")
 ARCHITECTURES = {  # llama.cpp's words for language models whose tensors all have the same names
     "qwen3vl": "a Qwen3-VL vision-language model",
@@ -132,7 +134,7 @@ def _known(
         parts=parts,
         folder=part.folder if len(parts) == 1 else "checkpoints",
         layout=f"{layout.name}, names begin with {prefix}" if prefix else layout.name,
-        release=_release(verdict.file, metadata) if part is PARTS[0] else "",
+        release=(OMNI if SIGLIP_NORM in inside else _release(verdict.file, metadata)) if part is PARTS[0] else "",
         layers=max(count(inside, depth) for depth in part.depths),
     )
 

@@ -21,8 +21,8 @@ from .rope import Rope, rotate
 class Split(NamedTuple):
     """A factor of two values: one for the first `start` tokens, which are clean, one for the noisy rest."""
 
-    clean: Float[Tensor, "b 1 d"] | float
-    noisy: Float[Tensor, "b 1 d"] | float
+    clean: "Gain"
+    noisy: "Gain"
     start: int
 
 
@@ -42,7 +42,7 @@ def scaled(x: Float[Tensor, "b n d"], gain: Gain) -> Float[Tensor, "b n d"]:
     """Tokens times their factor; no factor is ever spread out over tokens."""
     if not isinstance(gain, Split):
         return x * gain
-    return torch.cat((x[:, : gain.start] * gain.clean, x[:, gain.start :] * gain.noisy), dim=1)
+    return torch.cat((scaled(x[:, : gain.start], gain.clean), scaled(x[:, gain.start :], gain.noisy)), dim=1)
 
 
 class Block(nn.Module):

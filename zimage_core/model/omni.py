@@ -12,8 +12,8 @@ from torch import Tensor
 from .._shapes import Float
 from ..config import SEQUENCE_MULTIPLE
 from .condition import Condition, RunBlock, run_block
-from .references import REFERENCE, OmniRules, Places, Reference, Size, flatten_grid, places
-from .sequence import UNIT_GRID, Grid, padded_length, patch_grid
+from .references import REFERENCE, OmniRules, Places, Reference, Size, chunk_length, flatten_grid, places
+from .sequence import UNIT_GRID, Grid, patch_grid
 
 if TYPE_CHECKING:
     from .s3dit import S3DiT
@@ -33,8 +33,8 @@ def prepare_with_references(
 ) -> Condition:
     """The condition of items of one geometry, for latents of (H, W) cells.
 
-    An item has r references and r + 2 chunks of caption features, one before each picture and one to close; where r is
-    0 it has one chunk.
+    An item has r references and a chunk of caption features before each and before the picture itself; the published
+    prompts of Omni close with one more where there is a reference.
     """
     layout = [item_places(dit, *item, latent_size, rules, grid) for item in zip(captions, references, strict=True)]
     kinds = {"captions": torch.stack([torch.cat([dit.embed("cap", chunk) for chunk in chunks]) for chunks in captions])}
@@ -62,9 +62,11 @@ def item_places(
     dit: "S3DiT", chunks: Chunks, references: Sequence[Reference], latent_size: Size, rules: OmniRules, grid: Grid
 ) -> Places:
     """Where one item's tokens stand."""
-    n_chunks = len(references) + 2 if references else 1
-    if len(chunks) != n_chunks:
-        raise ValueError(f"{len(references)} references need {n_chunks} chunks of caption, not {len(chunks)}")
+    if len(chunks) <= len(references):
+        raise ValueError(
+            f"{len(references)} references need a chunk of caption each, one for the picture and one to close, "
+            f"not {len(chunks)} in all"
+        )
     has_branch = dit.config.siglip_feat_dim is not None
     has_features = any(reference.siglip is not None for reference in references)
     if has_features and not has_branch:
@@ -85,7 +87,7 @@ def item_places(
 def geometry(latent: Tensor, chunks: Chunks, references: Sequence[Reference]) -> tuple[object, ...]:
     """What items must share to run together: padded lengths and sizes; equal chunks need not be equally long."""
     shapes = [tuple(None if part is None else part.shape for part in reference) for reference in references]
-    return latent.shape, tuple(padded_length(len(chunk)) for chunk in chunks), tuple(shapes)
+    return latent.shape, tuple(chunk_length(len(chunk)) for chunk in chunks), tuple(shapes)
 
 
 def _siglips(

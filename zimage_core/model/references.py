@@ -88,13 +88,18 @@ def places(
         _siglips(features, end + 1, size, rules) if features else _pads()
         for features, size, end in zip(siglip_grids, latent_sizes, ends, strict=False)
     ]
-    n_clean_captions = sum(padded_length(length) for length in chunk_lengths[:n_references])
+    n_clean_captions = sum(chunk_length(length) for length in chunk_lengths[:n_references])
     n_clean_siglips = len(siglips) if rules.target_siglip == "clean" else n_references
     return Places(
         Stream(captions, n_clean_captions),
         Stream(torch.cat(images), sum(map(len, images[:n_references]))),
         Stream(torch.cat(siglips) if siglips else torch.zeros(0, 3), sum(map(len, siglips[:n_clean_siglips]))),
     )
+
+
+def chunk_length(n: int) -> int:
+    """Tokens of a chunk of n features, pads included; an empty chunk is all pads (ComfyUI's reading)."""
+    return padded_length(max(1, n))
 
 
 def flatten_grid(features: Float[Tensor, "u v s"]) -> Float[Tensor, "u*v s"]:
@@ -113,10 +118,10 @@ def _captions(lengths: Sequence[int], rules: OmniRules) -> tuple[Float[Tensor, "
     ends = [start - 2 for start in starts[1:]]
     rows: list[Tensor] = []
     for start, length in zip(starts, lengths, strict=False):
-        rows.append(caption_positions(padded_length(length), start))
+        rows.append(caption_positions(chunk_length(length), start))
         if rules.caption_positions == "diffusers":
-            rows.append(torch.zeros(padded_length(length) - length, 3))
-    n_tokens = sum(map(padded_length, lengths))
+            rows.append(torch.zeros(chunk_length(length) - length, 3))
+    n_tokens = sum(map(chunk_length, lengths))
     return torch.cat(rows)[:n_tokens], ends
 
 

@@ -9,7 +9,7 @@ the velocity field a sampler integrates. Omni and Edit models also look at refer
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Literal, TypedDict
+from typing import Literal, TypedDict, cast
 
 import torch
 from torch import Tensor, nn
@@ -91,11 +91,12 @@ class S3DiT(nn.Module):
     ) -> Tensor | list[Tensor]:
         """Velocity noise − picture of every latent, in the form the latents came in.
 
-        With `references`, a list for every item, an item's caption is the list of its r + 2 chunks (one chunk if r is
-        0), and `choices` are fields of `OmniRules`. Items of one geometry run together, the others group by group: no
-        mask is ever needed, because pads are learned tokens that are attended.
+        With `references`, a list for every item, an item's caption is the list of its r + 2 chunks (one chunk where r
+        is 0), and `choices` are fields of `OmniRules`. Items of one geometry run together, the others group by group:
+        no mask is ever needed, because pads are learned tokens that are attended.
         """
-        texts = captions if references is not None else [[caption] for caption in captions]
+        has_chunks = references is not None
+        texts = cast("Sequence[Chunks]", captions if has_chunks else [[caption] for caption in captions])
         pictures = references if references is not None else [()] * len(latents)
         groups: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
         for item, each in enumerate(zip(latents, texts, pictures, strict=True)):
@@ -200,7 +201,7 @@ class S3DiT(nn.Module):
     def embed(self, kind: str, features: Float[Tensor, "n f"]) -> Float[Tensor, "m d"]:
         """Features of a kind ("cap", "siglip", "x" for patches) in the model's width, padded with its learned token."""
         embedded = getattr(self, f"{kind}_embedder")(features[None])
-        return _pad(embedded, getattr(self, f"{kind}_pad_token"), padded_length(len(features)))[0]
+        return _pad(embedded, getattr(self, f"{kind}_pad_token"), padded_length(max(1, len(features))))[0]
 
     def patches(self, latent: Float[Tensor, "c H W"]) -> Float[Tensor, "n pqc"]:
         """One latent's patch vectors."""
