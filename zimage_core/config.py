@@ -1,10 +1,11 @@
-"""Frozen descriptions of the three networks; they check themselves, and published numbers name their source.
+"""Frozen descriptions of the four networks; they check themselves, and published numbers name their source.
 
 Loaders never pick a preset: they read these fields from tensor shapes (`checkpoints.shapes`). The presets serve
 training, tests and memory plans.
 """
 
 from dataclasses import dataclass, replace
+from math import isqrt
 
 SEQUENCE_MULTIPLE = (
     32  # captions and images are padded to this many tokens with learned, attended pads (transformer config)
@@ -108,6 +109,43 @@ class VAEConfig:
         return 2 ** (len(self.encoder_widths) - 1)
 
 
+@dataclass(frozen=True, kw_only=True)
+class VisionConfig:
+    """Widths of a SigLIP 2 vision tower that keeps aspect ratios (NaFlex)."""
+
+    dim: int
+    n_layers: int
+    n_heads: int
+    ffn_dim: int
+    n_positions: int  # cells of the square of learned positions, and the most patches one picture is given
+    patch_size: int = 16
+    norm_eps: float = 1e-6
+
+    def __post_init__(self) -> None:
+        if self.dim % self.n_heads:
+            raise ValueError(f"dim {self.dim} is not a multiple of n_heads {self.n_heads}")
+        if not self.n_positions or self.side**2 != self.n_positions:
+            raise ValueError(f"{self.n_positions} positions are not a square")
+
+    @property
+    def side(self) -> int:
+        """Rows, and columns, of the square of positions."""
+        return isqrt(self.n_positions)
+
+    @property
+    def patch_dim(self) -> int:
+        """Values in one patch vector."""
+        return 3 * self.patch_size**2
+
+
+def vision_heads(dim: int) -> int:
+    """Attention heads, which no shape tells: SigLIP's have 64 channels or more, and there are never more than 16.
+
+    So it is in every published size: base 768 has 12, large 1024, so400m 1152 and giant 1536 have 16.
+    """
+    return max(1, min(16, dim // 64))
+
+
 def norm_groups(widths: tuple[int, ...]) -> int:
     """GroupNorm groups, which no shape tells: FLUX has 32 at width 128; smaller siblings keep four channels a group."""
     return max(1, widths[0] // 4)
@@ -135,7 +173,10 @@ QWEN3_4B = TextConfig(vocab_size=151936, dim=2560, n_layers=36, n_heads=32, n_kv
 # black-forest-labs/FLUX.1-schnell, ae.safetensors.
 FLUX_VAE = VAEConfig(encoder_widths=(128, 256, 512, 512), decoder_widths=(128, 256, 512, 512))
 
-# The built-in model: the same three networks made small enough to live in the repository (nano/README.md).
+# google/siglip2-so400m-patch16-naflex, the vision tower, as ComfyUI and DiffSynth-Studio reproduce its config.json.
+SIGLIP2_SO400M = VisionConfig(dim=1152, n_layers=27, n_heads=16, ffn_dim=4304, n_positions=256)
+
+# The built-in model: the same networks made small enough to live in the repository (nano/README.md).
 NANO = DiTConfig(
     dim=192,
     n_layers=6,
@@ -150,3 +191,4 @@ NANO_TEXT = TextConfig(vocab_size=640, dim=128, n_layers=4, n_heads=4, n_kv_head
 NANO_VAE = VAEConfig(
     encoder_widths=(16, 32, 48, 64), decoder_widths=(16, 32, 64, 96), encoder_blocks=1, decoder_blocks=2
 )
+NANO_VISION = VisionConfig(dim=48, n_layers=2, n_heads=1, ffn_dim=96, n_positions=16)
