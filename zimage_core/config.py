@@ -6,6 +6,7 @@ training, tests and memory plans.
 
 from dataclasses import dataclass, replace
 from math import isqrt
+from typing import Literal
 
 SEQUENCE_MULTIPLE = (
     32  # captions and images are padded to this many tokens with learned, attended pads (transformer config)
@@ -56,6 +57,51 @@ class DiTConfig:
     def patch_dim(self) -> int:
         """Values in one patch vector."""
         return self.in_channels * self.patch_size**2
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlConfig:
+    """Widths of a Fun ControlNet, which are its model's, and how its release begins."""
+
+    dim: int
+    n_layers: int  # control layers: 6 in 1.0, 15 in 2.0 and 2.1, 3 in 2.1 lite
+    n_refiner_layers: int  # 0 where the control layers refine
+    n_heads: int
+    ffn_dim: int
+    adaln_dim: int
+    in_channels: int  # 16: a picture's latent; 33: also a mask and the latent of a picture to repaint
+    # 1.0 refines its own tokens first; 2.1 also gives the model's refiner hints; 2.0 does so with its layers, run twice
+    refiner: Literal["plain", "control_noise_refiner", "control_layers"]
+    patch_size: int = 2
+    norm_eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        if self.in_channels not in (16, 33):
+            raise ValueError(f"a ControlNet reads 16 or 33 channels, not {self.in_channels}")
+
+    @property
+    def patch_dim(self) -> int:
+        """Values in one patch vector."""
+        return self.in_channels * self.patch_size**2
+
+    @property
+    def blocks(self) -> DiTConfig:
+        """The widths in the words blocks are built from; captions and time never enter a ControlNet by themselves."""
+        return DiTConfig(
+            dim=self.dim,
+            n_layers=self.n_layers,
+            n_refiner_layers=self.n_refiner_layers,
+            n_heads=self.n_heads,
+            ffn_dim=self.ffn_dim,
+            cap_feat_dim=0,
+            time_hidden_dim=0,
+            adaln_dim=self.adaln_dim,
+            norm_eps=self.norm_eps,
+        )
+
+    def places(self, n_layers: int) -> tuple[int, ...]:
+        """The model's layers that take a hint, spread evenly: of 30 every 5th for 6, every 2nd for 15."""
+        return tuple(index * n_layers // self.n_layers for index in range(self.n_layers))
 
 
 @dataclass(frozen=True, kw_only=True)
