@@ -2,16 +2,18 @@
 
 from .files import read_tensors
 from .header import CheckpointError
-from .layouts import DIT_DIFFUSERS, VAE_DIFFUSERS, Layout
-from .load import load_dit, load_text_encoder, load_vae
+from .layouts import CONTROL_PUBLISHED, DIT_DIFFUSERS, VAE_DIFFUSERS, Layout
+from .load import load_control, load_dit, load_text_encoder, load_vae
 from .lora_files import read_lora
 from .lora_write import save_lora
-from .parts import DIT, TEXT_ENCODER, VAE, Part
-from .shapes import dit_config, text_config, vae_config
+from .parts import CONTROL, DIT, TEXT_ENCODER, VAE, Part
+from .shapes import control_config, dit_config, text_config, vae_config
 from .verdict import Verdict, inspect
 from .weights import Weights, open_part
 
 __all__ = [
+    "CONTROL",
+    "CONTROL_PUBLISHED",
     "DIT",
     "DIT_DIFFUSERS",
     "TEXT_ENCODER",
@@ -22,8 +24,10 @@ __all__ = [
     "Part",
     "Verdict",
     "Weights",
+    "control_config",
     "dit_config",
     "inspect",
+    "load_control",
     "load_dit",
     "load_text_encoder",
     "load_vae",

@@ -115,6 +115,13 @@ class Layout:
         return dict(state)
 
 
+ATTENTION: tuple[Rule, ...] = (
+    Rename("*.attention.norm_q.weight", "*.attention.q_norm.weight"),
+    Rename("*.attention.norm_k.weight", "*.attention.k_norm.weight"),
+    Rename("*.attention.to_out.0.*", "*.attention.out.*"),
+    Stack(("*.attention.to_q.*", "*.attention.to_k.*", "*.attention.to_v.*"), "*.attention.qkv.*"),
+)
+
 DIT_SINGLE_FILE = Layout("single file", marker="layers.0.attention.qkv.weight")
 
 DIT_DIFFUSERS = Layout(
@@ -123,11 +130,18 @@ DIT_DIFFUSERS = Layout(
     rules=(
         Rename("all_x_embedder.2-1.*", "x_embedder.*"),
         Rename("all_final_layer.2-1.*", "final_layer.*"),
-        Rename("*.attention.norm_q.weight", "*.attention.q_norm.weight"),
-        Rename("*.attention.norm_k.weight", "*.attention.k_norm.weight"),
-        Rename("*.attention.to_out.0.*", "*.attention.out.*"),
-        Stack(("*.attention.to_q.*", "*.attention.to_k.*", "*.attention.to_v.*"), "*.attention.qkv.*"),
+        *ATTENTION,
     ),
+)
+
+CONTROL_EMBEDDER = Rename("control_all_x_embedder.2-1.*", "control_x_embedder.*")
+
+CONTROL_PUBLISHED = Layout(
+    "diffusers", marker="control_layers.0.attention.to_q.weight", rules=(CONTROL_EMBEDDER, *ATTENTION)
+)
+
+CONTROL_FUSED = Layout(  # as ComfyUI holds it, with one matrix for q, k and v
+    "single file", marker="control_layers.0.attention.qkv.weight", rules=(CONTROL_EMBEDDER,)
 )
 
 TEXT_PUBLISHED = Layout("transformers", marker="model.layers.0.self_attn.q_norm.weight")

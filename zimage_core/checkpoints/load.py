@@ -2,17 +2,20 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from ..adapters.control import ControlNet
+from ..config import ControlConfig
 from ..model import S3DiT
 from ..text import Qwen3
 from ..vae import Autoencoder
 from .packed import Packed, Value
-from .parts import DIT, TEXT_ENCODER, VAE
-from .shapes import dit_config, text_config, vae_config
+from .parts import CONTROL, DIT, TEXT_ENCODER, VAE
+from .shapes import control_config, dit_config, text_config, vae_config
 from .weights import Source, Weights, open_part
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -40,6 +43,24 @@ def load_vae(source: Source, dtype: torch.dtype | None = None) -> Autoencoder:
     """The autoencoder, float32 or bfloat16; float16 overflows in the published weights."""
     weights = open_part(source, VAE)
     return assign(Autoencoder(weights.config(vae_config), device="meta"), weights, dtype)
+
+
+def load_control(source: Source, dtype: torch.dtype | None = None) -> ControlNet:
+    """A Fun ControlNet of any release: 1.0, 2.0, 2.1 or 2.1 lite."""
+    weights, config = used_control(open_part(source, CONTROL))
+    return assign(ControlNet(config, device="meta"), weights, dtype)
+
+
+def used_control(weights: Weights) -> tuple[Weights, ControlConfig]:
+    """A ControlNet's widths, and its tensors without the refiner that 2.0 carries idle: a projection of it is zeros."""
+    config = weights.config(control_config)
+    projections = [weights.values.get(f"control_noise_refiner.0.{name}_proj.weight") for name in ("before", "after")]
+    is_idle = any(isinstance(each, Tensor) and not each.float().any() for each in projections)
+    if config.refiner == "control_noise_refiner" and is_idle:
+        config = replace(config, refiner="control_layers", n_refiner_layers=0)
+    if config.refiner == "control_layers":
+        weights = weights.without("control_noise_refiner.")
+    return weights, config
 
 
 def assign(network: Network, weights: Weights, dtype: torch.dtype | None) -> Network:

@@ -4,6 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from .layouts import (
+    CONTROL_FUSED,
+    CONTROL_PUBLISHED,
     DIT_DIFFUSERS,
     DIT_SINGLE_FILE,
     TEXT_LLAMA_CPP,
@@ -66,6 +68,16 @@ VAE = Part(
     prefixes=("first_stage_model.", "vae.", ""),
     layouts=(VAE_SINGLE_FILE, VAE_DIFFUSERS),
     depths=("decoder.up", "decoder.up_blocks"),
+)
+
+CONTROL = Part(
+    name="ControlNet",
+    folder="model_patches",
+    subfolder="controlnet",
+    example="Z-Image-Turbo-Fun-Controlnet-Union-2.1.safetensors",
+    prefixes=("control_model.", ""),
+    layouts=(CONTROL_PUBLISHED, CONTROL_FUSED),
+    depths=("control_layers",),
 )
 
 PARTS = (DIT, TEXT_ENCODER, VAE)

@@ -8,10 +8,11 @@ from collections.abc import Collection, Mapping
 
 from torch import Tensor
 
-from ..config import DiTConfig, TextConfig, VAEConfig
+from ..config import ControlConfig, DiTConfig, TextConfig, VAEConfig
 
 State = Mapping[str, Tensor]
 
+PLAIN_PATCH = 64  # values in a patch of 1.0, which has the picture's channels alone
 SIGLIP_NORM = "siglip_embedder.0.weight"  # only Omni and Edit have it
 
 
@@ -31,6 +32,24 @@ def dit_config(state: State) -> DiTConfig:
         adaln_dim=len(state["t_embedder.mlp.2.weight"]),
         siglip_feat_dim=len(state[SIGLIP_NORM]) if SIGLIP_NORM in state else None,
         in_channels=patch_dim // 4,
+    )
+
+
+def control_config(state: State) -> ControlConfig:
+    """Widths of a Fun ControlNet; `load.used_control` looks at its numbers too, which can tell 2.0 from 2.1."""
+    dim, patch_dim = state["control_x_embedder.weight"].shape
+    first = "control_layers.0."
+    is_hinting = all(f"control_noise_refiner.0.{name}_proj.weight" in state for name in ("before", "after"))
+    own = "control_noise_refiner" if is_hinting else "plain" if patch_dim == PLAIN_PATCH else "control_layers"
+    return ControlConfig(
+        dim=dim,
+        n_layers=count(state, "control_layers"),
+        n_refiner_layers=0 if own == "control_layers" else count(state, "control_noise_refiner"),
+        n_heads=dim // len(state[first + "attention.q_norm.weight"]),
+        ffn_dim=min(len(state[first + "feed_forward.w1.weight"]), state[first + "feed_forward.w2.weight"].shape[1]),
+        adaln_dim=state[first + "adaLN_modulation.0.weight"].shape[1],
+        in_channels=patch_dim // 4,
+        refiner=own,
     )
 
 

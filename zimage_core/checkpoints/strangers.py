@@ -11,7 +11,7 @@ from .header import Entry
 
 LORA = "load it with a LoRA loader on top of a Z-Image model"
 TURN_TO_BF16 = "use z_image_turbo_bf16.safetensors or another common file of the model instead"
-CONTROL = "load it with a model-patch or ControlNet node for Z-Image, beside the model"
+CONTROL = "load it with Z-Image Load ControlNet or another ControlNet node for Z-Image, beside the model"
 QWEN = "Z-Image reads prompts with Qwen3-4B: use qwen_3_4b.safetensors"
 FLUX_VAE = "Z-Image needs FLUX.1's autoencoder: use ae.safetensors"
 
@@ -56,7 +56,10 @@ def _loras() -> tuple[Stranger, ...]:
 
 
 CONTROLNETS: tuple[tuple[tuple[str, ...], str], ...] = (  # by their layers: 15, 15, 6 and 3
-    (("control_layers.14.", "control_noise_refiner.0.after_proj."), "a Z-Image Fun ControlNet 2.1"),
+    (
+        ("control_layers.14.", "control_noise_refiner.0.after_proj."),
+        "a Z-Image Fun ControlNet 2.1, or 2.0 with an idle refiner",
+    ),
     (("control_layers.14.",), "a Z-Image Fun ControlNet 2.0"),
     (("control_layers.4.",), "a Z-Image Fun ControlNet 1.0"),
     ((), "a Z-Image Fun ControlNet 2.1 lite"),

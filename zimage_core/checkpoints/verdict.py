@@ -11,7 +11,7 @@ from pathlib import Path
 from .files import SHARD, header_of, headers_of
 from .gguf_header import ARCHITECTURE
 from .header import CheckpointError, Entry, Header
-from .parts import PARTS, Part
+from .parts import CONTROL, PARTS, Part
 from .precision import precision_of
 from .shapes import SIGLIP_NORM, count
 from .strangers import OTHERS, QWEN, RELATIVES, Stranger, stranger_of
@@ -116,6 +116,8 @@ def judge(entries: Mapping[str, Entry], metadata: Mapping[str, str], file: str) 
     if stranger is None:
         first = min(entries, default="nothing")[:80]
         return replace(verdict, what=f"an unknown model (its {len(entries)} tensors begin with {first})")
+    if CONTROL.locate(entries.keys()):
+        verdict = _known(verdict, (CONTROL,), entries, metadata)
     return replace(verdict, what=stranger.what, folder=stranger.folder, advice=stranger.advice)
 
 
