@@ -1,6 +1,25 @@
 """The text encoder and the way prompts reach it."""
 
-from .prompt import TEMPLATE, PromptTokens, Tokenizer, load_tokenizer, tokenize, truncate
+from .prompt import (
+    TEMPLATE,
+    PromptTokens,
+    Tokenizer,
+    chunk_templates,
+    load_tokenizer,
+    tokenize,
+    tokenize_chunks,
+    truncate,
+)
 from .qwen3 import Qwen3
 
-__all__ = ["TEMPLATE", "PromptTokens", "Qwen3", "Tokenizer", "load_tokenizer", "tokenize", "truncate"]
+__all__ = [
+    "TEMPLATE",
+    "PromptTokens",
+    "Qwen3",
+    "Tokenizer",
+    "chunk_templates",
+    "load_tokenizer",
+    "tokenize",
+    "tokenize_chunks",
+    "truncate",
+]

@@ -9,6 +9,13 @@ from ..config import MAX_CAPTION_TOKENS
 # Qwen3's chat template with one user turn and the assistant's turn opened; "thinking" is on, which appends nothing.
 TEMPLATE = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
 
+# The same turn around pictures, cut where pictures stand: chunk j goes before picture j, the last one closes. Omni
+# encodes every chunk by itself (diffusers 0.42.1, pipeline_z_image_omni.py).
+FIRST_CHUNK = "<|im_start|>user\n<|vision_start|>"
+NEXT_CHUNK = "<|vision_end|><|vision_start|>"
+PROMPT_CHUNK = "<|vision_end|>{}<|im_end|>\n<|im_start|>assistant\n<|vision_start|>"
+LAST_CHUNK = "<|vision_end|><|im_end|>"
+
 Tokenizer = Callable[[str], list[int]]
 
 
@@ -42,6 +49,24 @@ def truncate(ids: tuple[int, ...], limit: int | None = MAX_CAPTION_TOKENS) -> Pr
 def tokenize(tokenizer: Tokenizer, prompt: str, limit: int | None = MAX_CAPTION_TOKENS) -> PromptTokens:
     """Token ids of a prompt in its chat template."""
     return truncate(tuple(tokenizer(TEMPLATE.format(prompt))), limit)
+
+
+def chunk_templates(n_references: int) -> tuple[str, ...]:
+    """Templates of the chunks of a prompt with references, `n_references` + 2 of them; only one has a place for words.
+
+    Without references it is the plain template alone.
+    """
+    if not n_references:
+        return (TEMPLATE,)
+    return (FIRST_CHUNK, *[NEXT_CHUNK] * (n_references - 1), PROMPT_CHUNK, LAST_CHUNK)
+
+
+def tokenize_chunks(
+    tokenizer: Tokenizer, prompt: str, n_references: int, limit: int | None = MAX_CAPTION_TOKENS
+) -> list[PromptTokens]:
+    """Token ids of every chunk of a prompt; each is cut on its own."""
+    texts = [template.format(prompt) for template in chunk_templates(n_references)]
+    return [truncate(tuple(tokenizer(text)), limit) for text in texts]
 
 
 def load_tokenizer(folder: str | Path) -> Tokenizer:
