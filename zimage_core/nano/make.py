@@ -4,7 +4,7 @@ Interrupt it at will; called again, it goes on where it stopped.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -12,10 +12,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..checkpoints import load_text_encoder
+from ..checkpoints import load_text_encoder, load_vae
 from ..config import NANO_TEXT
+from ..text import load_tokenizer
 from ..training import Ema, Progress
-from . import stage_autoencoder, stage_text, stage_transformer
+from . import stage_autoencoder, stage_instructions, stage_text, stage_transformer
+from .captions import LANGUAGES
 from .scenes import training_scenes
 from .stage_tokenizer import build_tokenizer
 from .weights import DIT, FOLDER, TEXT_ENCODER, TOKENIZER, VAE
@@ -52,10 +54,13 @@ def unused_last_layer(network: nn.Module) -> dict[str, Tensor]:
     return {**layer, "model.norm.weight": torch.ones(NANO_TEXT.dim, dtype=torch.bfloat16)}
 
 
-def make(folder: Path, weights: Path) -> None:
-    """All stages, from nothing to the weights folder."""
-    tokenizer = build_tokenizer(weights / TOKENIZER)
+def make_tokenizer(folder: Path, weights: Path) -> None:
+    """Stage 1; it keeps no state."""
+    build_tokenizer(weights / TOKENIZER)
 
+
+def make_autoencoder(folder: Path, weights: Path) -> None:
+    """Stage 2."""
     vae, recipe = stage_autoencoder.fresh_autoencoder(), stage_autoencoder.RECIPE
     ema = Ema(vae, recipe.ema_decay)
     follow("autoencoder", recipe.steps, stage_autoencoder.train_autoencoder(vae, ema, folder / "autoencoder"))
@@ -63,21 +68,54 @@ def make(folder: Path, weights: Path) -> None:
         scenes = training_scenes()[::9]
         stage_autoencoder.scale_latents(vae, stage_autoencoder.rendered(scenes, range(len(scenes))))
         export(vae, weights / VAE)
-        bank = stage_transformer.latent_bank(vae, folder / "latents.safetensors")
 
+
+def make_text_encoder(folder: Path, weights: Path) -> None:
+    """Stage 3."""
+    tokenizer = load_tokenizer(weights / TOKENIZER)
     reader, recipe = stage_text.Reader(), stage_text.RECIPE
     ema = Ema(reader, recipe.ema_decay)
     follow("text encoder", recipe.steps, stage_text.train_reader(reader, tokenizer, ema, folder / "text_encoder"))
     with ema.applied():
         export(reader.text, weights / TEXT_ENCODER, unused_last_layer(reader.text))
-    text = load_text_encoder(weights / "text_encoder", torch.float32)
 
+
+def make_instructions(folder: Path, weights: Path) -> None:
+    """Stage 4, which goes on from stage 3's file and replaces it."""
+    tokenizer = load_tokenizer(weights / TOKENIZER)
+    text = load_text_encoder(weights / TEXT_ENCODER.parent, torch.float32)
+    reader, recipe = stage_instructions.InstructionReader(text), stage_instructions.RECIPE
+    ema = Ema(reader, recipe.ema_decay)
+    progress = stage_instructions.train_instruction_reader(reader, tokenizer, ema, folder / "instructions")
+    follow("instructions", recipe.steps, progress)
+    with ema.applied():
+        for language in LANGUAGES:
+            rates = stage_instructions.held_out_accuracy(reader, tokenizer, language)
+            tqdm.write(f"{language}, held out: " + ", ".join(f"{name} {rate:.3f}" for name, rate in rates.items()))
+        export(reader.text, weights / TEXT_ENCODER, unused_last_layer(reader.text))
+
+
+def make_transformer(folder: Path, weights: Path) -> None:
+    """The last stage."""
+    tokenizer = load_tokenizer(weights / TOKENIZER)
+    text = load_text_encoder(weights / TEXT_ENCODER.parent, torch.float32)
+    bank = stage_transformer.latent_bank(load_vae(weights / VAE.parent, torch.float32), folder / "latents.safetensors")
     dit, recipe = stage_transformer.fresh_transformer(), stage_transformer.RECIPE
     ema = Ema(dit, recipe.ema_decay)
     progress = stage_transformer.train_transformer(dit, text, tokenizer, bank, ema, folder / "transformer")
     follow("transformer", recipe.steps, progress)
     with ema.applied():
         export(dit, weights / DIT)
+
+
+# Each takes what it needs from the weights folder and leaves its result there.
+STAGES: dict[str, Callable[[Path, Path], None]] = {
+    "tokenizer": make_tokenizer,
+    "autoencoder": make_autoencoder,
+    "text": make_text_encoder,
+    "instructions": make_instructions,
+    "transformer": make_transformer,
+}
 
 
 def main() -> None:
@@ -87,10 +125,12 @@ def main() -> None:
     )
     parser.add_argument("--folder", type=Path, default=Path("build/nano"), help="where training keeps its state")
     parser.add_argument("--weights", type=Path, default=FOLDER, help="where the finished weights go")
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES), help="which, in the order given")
     parser.add_argument("--threads", type=int, default=2, help="processor threads to use")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    make(arguments.folder, arguments.weights)
+    for stage in arguments.stages:
+        STAGES[stage](arguments.folder, arguments.weights)
 
 
 if __name__ == "__main__":

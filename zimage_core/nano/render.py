@@ -1,9 +1,10 @@
-"""Draws a scene: four-fold supersampled polygons on simple grounds.
+"""Draws scenes and compositions: four-fold supersampled polygons on simple grounds.
 
-A seed moves, scales, turns and tints the object a little; seed None draws it exactly as described.
+A seed moves, scales, turns and tints an object a little; seed None draws it exactly as described.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from .scenes import COLOURS, COLUMNS, ROWS, SIZES, Scene
+from .scenes import COLOURS, COLUMNS, ROWS, SIZES, Composition, Scene, Thing
 
 SIDE = 64  # pixels
 SUPERSAMPLING = 4
@@ -31,9 +32,9 @@ class Placement:
     colour: tuple[int, int, int]
 
 
-def place(scene: Scene, seed: int | None) -> Placement:
-    """The exact placement of a scene, or one jittered by a seed."""
-    x, y, radius, colour = COLUMNS[scene.column], ROWS[scene.row], SIZES[scene.size], COLOURS[scene.colour]
+def place(thing: Thing, seed: int | None) -> Placement:
+    """The exact placement of an object, or one jittered by a seed."""
+    x, y, radius, colour = COLUMNS[thing.column], ROWS[thing.row], SIZES[thing.size], COLOURS[thing.colour]
     if seed is None:
         return Placement(x=x, y=y, radius=radius, turn=0.0, colour=colour)
     rng = np.random.default_rng(seed)
@@ -49,11 +50,21 @@ def place(scene: Scene, seed: int | None) -> Placement:
 
 def render(scene: Scene, seed: int | None = None, side: int = SIDE) -> Image.Image:
     """The picture of a scene, RGB."""
-    placement = place(scene, seed)
-    picture = ground(scene.ground, side).copy()
-    mask = draw_mask(scene.shape, placement.x, placement.y, placement.radius, placement.turn, side)
-    picture.paste(placement.colour, mask=mask)
+    return render_composition(scene.composition, (seed,), side)
+
+
+def render_composition(composition: Composition, seeds: Sequence[int | None], side: int = SIDE) -> Image.Image:
+    """The picture of a composition, RGB; one seed for each object."""
+    picture = ground(composition.ground, side).copy()
+    for thing, seed in zip(composition.things, seeds, strict=True):
+        picture.paste(place(thing, seed).colour, mask=coverage(thing, seed, side))
     return picture
+
+
+def coverage(thing: Thing, seed: int | None = None, side: int = SIDE) -> Image.Image:
+    """How much of every pixel an object covers, 0-255."""
+    placement = place(thing, seed)
+    return draw_mask(thing.shape, placement.x, placement.y, placement.radius, placement.turn, side)
 
 
 @cache

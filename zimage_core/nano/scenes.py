@@ -1,13 +1,15 @@
-"""What a nano picture can show: one coloured shape, somewhere, on some ground.
+"""What a nano picture can show: coloured shapes, somewhere, on some ground.
 
-A scene is a frozen description; rendering, captions and checks are all made from it. Some combinations are
-held out of training by hash, so that held-out means held out on every machine and for ever.
+A scene, which text-to-image draws, has one object; a composition, which editing works on, has up to two. They are
+frozen descriptions; rendering, captions and checks are all made from them. Some combinations are held out of training
+by hash, so that held-out means held out on every machine and for ever.
 """
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 
 SHAPES = ("circle", "square", "triangle", "star", "heart", "ring")
 COLOURS = {
@@ -36,6 +38,51 @@ ATTRIBUTES = {
 
 HELD_OUT_PERCENT = 12  # of the combinations of shape, colour, position and ground are never trained on
 
+# Centres of two objects keep this many times the sum of their radii apart, so that no corner, turn or jitter makes
+# them touch: two small ones, or a small and a large one, half a picture apart; two large ones in opposite corners.
+APART = 1.45
+
+
+def is_hash_held_out(name: str) -> bool:
+    """Whether a combination of this name is kept for judging."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % 100 < HELD_OUT_PERCENT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thing:
+    """One object, without a ground."""
+
+    shape: str
+    colour: str
+    size: str
+    row: str
+    column: str
+
+    @property
+    def position(self) -> tuple[str, str]:
+        """Row and column."""
+        return self.row, self.column
+
+    def is_apart_from(self, other: "Thing") -> bool:
+        """Whether the two never touch, however they are jittered."""
+        distance = math.hypot(COLUMNS[self.column] - COLUMNS[other.column], ROWS[self.row] - ROWS[other.row])
+        return distance >= APART * (SIZES[self.size] + SIZES[other.size])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Composition:
+    """Objects that do not touch and differ in shape, on a ground."""
+
+    ground: str
+    things: tuple[Thing, ...] = ()
+
+    def __post_init__(self) -> None:
+        for one, other in combinations(self.things, 2):
+            if one.shape == other.shape:
+                raise ValueError(f"two objects are both called {one.shape}; no instruction could tell them apart")
+            if not one.is_apart_from(other):
+                raise ValueError(f"a {one.shape} at {one.position} touches a {other.shape} at {other.position}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
@@ -56,8 +103,17 @@ class Scene:
     @property
     def is_held_out(self) -> bool:
         """Whether this combination of shape, colour, position and ground is kept for judging."""
-        name = f"{self.shape} {self.colour} {self.row} {self.column} {self.ground}"
-        return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % 100 < HELD_OUT_PERCENT
+        return is_hash_held_out(f"{self.shape} {self.colour} {self.row} {self.column} {self.ground}")
+
+    @property
+    def thing(self) -> Thing:
+        """The object."""
+        return Thing(shape=self.shape, colour=self.colour, size=self.size, row=self.row, column=self.column)
+
+    @property
+    def composition(self) -> Composition:
+        """The same picture as a composition."""
+        return Composition(ground=self.ground, things=(self.thing,))
 
 
 def every_scene() -> Iterator[Scene]:

@@ -9,6 +9,7 @@ from .captions import every_sentence
 from .scenes import training_scenes
 
 PASSES = 20  # over all training scenes, each time with other sentences and synonyms
+VISION_TOKENS = ("<|vision_start|>", "<|vision_end|>")  # in Omni's prompts; they came later, on ids left free
 
 
 def build_tokenizer(folder: Path) -> Tokenizer:
@@ -33,6 +34,7 @@ def build_tokenizer(folder: Path) -> Tokenizer:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )
     fast.train_from_iterator([*sentences, *["user\n", "assistant\n"] * 100], trainer)
+    fast.add_special_tokens(list(VISION_TOKENS))
     folder.mkdir(parents=True, exist_ok=True)
     fast.save(str(folder / "tokenizer.json"))
     return load_tokenizer(folder)
