@@ -65,7 +65,7 @@ class ComfyS3DiT(S3DiT):
         captions = [caption[:length] for caption, length in zip(context, lengths, strict=True)]
         size = (latent.shape[-2], latent.shape[-1])
         if len(ref_latents):
-            check_can_look(self.config)
+            check_can_look(self, [each.shape[-1] for each in siglip_feats])
             padded = [pad_to_patch_size(each, (self.config.patch_size,) * 2) for each in ref_latents]
             chunks, references = items(captions, padded, ref_contexts, siglip_feats)
             run.condition = self.prepare_with_references(chunks, references, size, rules=omni_rules, grid=grid, run=run)
@@ -91,14 +91,21 @@ def items(
     return chunks, references
 
 
-def check_can_look(config: DiTConfig) -> None:
-    """Refuse pictures to look at for a model that was never taught to."""
-    if config.siglip_feat_dim is None:
+def check_can_look(network: Any, widths: Sequence[int] = ()) -> None:
+    """Refuse pictures for a network, ours or native's, that was never taught to look or looks through other eyes."""
+    embedder = getattr(network, "siglip_embedder", None)
+    if embedder is None:
         raise ValueError(
             "This Z-Image model cannot look at reference pictures; only Omni and Edit checkpoints can, and Turbo and "
             "base are not among them. Load one of those, or set 'pictures' to 'ignore' in Z-Image Edit Encode to draw "
             "from the words alone."
         )
+    for width in widths:
+        if width != embedder[1].in_features:
+            raise ValueError(
+                f"The vision features are {width} wide, but this model reads {embedder[1].in_features}. Load the "
+                "vision model that belongs to it: SigLIP 2 so400m NaFlex, or nano's for nano."
+            )
 
 
 def rope_grid(options: Options) -> Grid:

@@ -2,18 +2,20 @@
 
 from typing import Any
 
+from torch import Tensor
+
 from ...zimage_core.config import MAX_CAPTION_TOKENS
 from ...zimage_core.text import truncate
 from .text import TOKENS_KEY
 
 
-def encode(clip: Any, prompt: str, *, is_cut: bool) -> tuple[Any, str]:
-    """Conditioning of a prompt and a sentence about its tokens."""
+def encode(clip: Any, prompt: str, *, is_cut: bool, template: str | None = None) -> tuple[Any, str]:
+    """Conditioning of a prompt, in its own template or another one, and a sentence about its tokens."""
     if clip is None:
         raise ValueError(
             "No text encoder is connected: the checkpoint loaded here holds none. Use Z-Image Load Text Encoder."
         )
-    tokens = clip.tokenize(prompt)
+    tokens = clip.tokenize(prompt, llama_template=template) if template else clip.tokenize(prompt)
     if TOKENS_KEY not in tokens:
         raise ValueError(
             f"This CLIP is {' + '.join(tokens)}, but Z-Image reads prompts with Qwen3-4B. "
@@ -23,3 +25,9 @@ def encode(clip: Any, prompt: str, *, is_cut: bool) -> tuple[Any, str]:
     kept = truncate(tuple(range(len(pairs))), MAX_CAPTION_TOKENS if is_cut else None)
     tokens[TOKENS_KEY] = [pairs[: len(kept.ids)]]
     return clip.encode_from_tokens_scheduled(tokens), kept.describe()
+
+
+def features(clip: Any, text: str) -> Tensor:
+    """Features (1, n, f) of a text in no template at all."""
+    [[encoded, _], *_], _ = encode(clip, text, is_cut=False, template="{}")
+    return encoded
