@@ -267,6 +267,17 @@ def test_flat_or_unrelated_surroundings_move_brightness_but_not_contrast(generat
     torch.testing.assert_close(found, noisy - noisy.mean(dim=(-2, -1), keepdim=True) + 0.5)
 
 
+def test_colours_are_compared_only_in_latent_cells_that_were_kept(generator):
+    """What the sampler repainted shows something else, even where little of it shows through the feather."""
+    pictures = 0.3 + 0.3 * torch.rand(1, 3, 32, 32, generator=generator)
+    masks = mask_of((32, 32), *((row, column) for row in range(12, 20) for column in range(12, 20)))
+    crop, stitch, _ = prepared(pictures, masks, width=3, context=4.0)
+    repainted = torch.zeros(1, 1, 32, 32)
+    repainted[..., 8:24, 8:24] = 1
+    painted = torch.where(repainted > 0, torch.rand(1, 3, 32, 32, generator=generator), crop)
+    assert torch.equal(paste(painted, stitch, 1.0), paste(painted, stitch, 0.0))
+
+
 def test_nothing_to_compare_with_means_no_match(generator):
     results = torch.rand(1, 3, 8, 8, generator=generator)
     assert torch.equal(match_colours(results, torch.zeros(1, 3, 8, 8), torch.zeros(1, 1, 8, 8)), results)

@@ -78,6 +78,12 @@ def latent_mask(alpha: Float[Tensor, "b h w"], region: Region) -> Float[Tensor, 
     return F.adaptive_max_pool2d(shows[:, None].float(), cells)  # (b, 1, y, x)
 
 
+def kept_pixels(alpha: Float[Tensor, "b h w"], region: Region) -> Float[Tensor, "b 1 h w"]:
+    """Which pixels of a region's window lie in latent cells that are not repainted, 1 for yes."""
+    canvas = F.interpolate(1 - latent_mask(alpha, region), region.canvas, mode="nearest-exact")
+    return canvas[..., : region.height, : region.width]
+
+
 def bounds(is_hit: Bool[Tensor, " n"]) -> tuple[int, int]:
     """From the first hit to just behind the last; everything if there is none."""
     hits = is_hit.nonzero()
