@@ -13,7 +13,7 @@ Letters: b batch, r control pictures (1 or b), c channels, n m tokens, d model w
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -29,20 +29,33 @@ Computation = Literal["author", "diffusers", "comfyui"]
 DEFAULT_STRENGTH = 0.8  # the model cards recommend 0.65 to 0.80 for 1.0 and 0.65 to 0.90 for 2.x
 
 
+class Span(NamedTuple):
+    """Noise levels from `start` down to `end`, both included."""
+
+    start: float = 1.0
+    end: float = 0.0
+
+    def covers(self, sigma: float) -> bool:
+        """Whether a noise level in [0, 1] lies inside."""
+        return self.end <= sigma <= self.start
+
+
+ALWAYS = Span()
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Control:
-    """One ControlNet with its picture, in force while `end` <= sigma <= `start`."""
+    """One ControlNet with its picture."""
 
     network: ControlNet
     tokens: Float[Tensor, "r n d"]  # network.embed(context), made once
     strength: float = DEFAULT_STRENGTH
-    start: float = 1.0
-    end: float = 0.0
+    span: Span = ALWAYS
     computation: Computation = "author"
 
     def is_active(self, sigma: float) -> bool:
         """Whether the ControlNet has to run at all at this noise level."""
-        return self.strength != 0 and self.end <= sigma <= self.start
+        return self.strength != 0 and self.span.covers(sigma)
 
 
 def controlled_flow(
@@ -88,12 +101,12 @@ class Controlled:
         self.streams: list[Stream] = []
 
     def __call__(self, stage: Stage, index: int, block: Block, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
-        out = self.run(stage, index, block, x)
+        out = plain = self.run(stage, index, block, x)
         if stage.name == "noise_refiner":
             if index == 0:
                 self.streams = [Stream(control, self.run, stage, x) for control in self.controls]
             for stream in self.streams:
-                out = stream.refine(stage, index, block, out)
+                out = stream.refine(stage, index, block, plain, out)
         elif stage.name == "layers":
             for stream in self.streams:
                 out = stream.hint(stage, index, x, out)
@@ -121,16 +134,18 @@ class Stream:
         self.joint = stage  # the stage and anchor of the control layers, once the joint sequence is there
         self.anchor = x
 
-    def refine(self, stage: Stage, index: int, block: Block, out: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
-        """The model's refined tokens, or diffusers' private ones, with the hint for this block of its refiner."""
+    def refine(
+        self, stage: Stage, index: int, block: Block, plain: Float[Tensor, "b n d"], out: Float[Tensor, "b n d"]
+    ) -> Float[Tensor, "b n d"]:
+        """The tokens behind block `index` of the model's refiner with this hint; `plain` are those without any."""
         if not self.hints:
             return out
         hint = self.hints[index] if index < len(self.hints) else None
         if self.control.computation != "diffusers":
             return out if hint is None else self._added(out, hint, 0)
-        # up to the first hint the copy is the model's own; the name keeps patches of the model's refiner away from it
+        # up to the first hint the copy is the model's own; its name keeps patches of the model's refiner away from it
         copy = stage._replace(name="control_noise_refiner")
-        private = out if self.private is None else self.run(copy, index, block, self.private)
+        private = plain if self.private is None else self.run(copy, index, block, self.private)
         self.private = private if hint is None else self._added(private, hint, 0)
         return out
 
