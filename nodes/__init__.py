@@ -6,7 +6,7 @@ import logging
 from comfy_api.latest import ComfyExtension, io
 
 LOGGER = logging.getLogger("zimage")
-GROUPS = ("loaders", "lora", "attach", "conditioning", "latent", "sampling", "image", "inspect")
+GROUPS = ("loaders", "lora", "attach", "conditioning", "editing", "latent", "sampling", "image", "inspect", "inpaint")
 
 
 class ZImageExtension(ComfyExtension):

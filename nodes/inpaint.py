@@ -1,0 +1,249 @@
+"""Beginning with a picture: drawing it anew, repainting a part, painting beyond its edge."""
+
+from comfy_api.latest import io
+
+from ..zimage_core.regions import ANCHORS, FILLS, Margins
+from .bridge import regions
+from .latent import RATIOS
+
+CATEGORY = "Z-Image/inpaint"
+STITCH = io.Custom("ZIMAGE_STITCH")
+BY_PIXELS = "by pixels"
+SIDE_MAX = 8192
+
+VAE_INPUT = "The FLUX autoencoder from Z-Image Load VAE or the stock Load VAE."
+LATENT_OUTPUT = "The region with its noise mask, for any sampler; a strength below 1 keeps some of what was there."
+STITCH_OUTPUT = "The way back into the picture, for Z-Image Stitch."
+REGION_OUTPUT = "The region as the model sees it before painting."
+
+
+def megapixels_input(of_what: str) -> io.Input:
+    return io.Float.Input(
+        "megapixels",
+        default=1.0,
+        min=0.0,
+        max=16.0,
+        step=0.001,
+        tooltip=f"Area {of_what}; at 1, which is 1024x1024 pixels, Z-Image draws best. 0 keeps the size, "
+        "0.004 is the 64x64 of the built-in nano model.",
+    )
+
+
+def context_input() -> io.Input:
+    return io.Float.Input(
+        "context",
+        default=2.0,
+        min=1.0,
+        max=20.0,
+        step=0.1,
+        advanced=True,
+        tooltip="How much the model sees around the mask: the region is this many times as wide and high as what is "
+        "painted. More fits the rest better, less paints finer detail.",
+    )
+
+
+def outputs() -> list[io.Output]:
+    return [
+        io.Latent.Output(display_name="latent", tooltip=LATENT_OUTPUT),
+        STITCH.Output(display_name="stitch", tooltip=STITCH_OUTPUT),
+        io.Image.Output(display_name="region", tooltip=REGION_OUTPUT),
+    ]
+
+
+class ZImageImageToImage(io.ComfyNode):
+    """Any photograph at the size the model draws best."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZImageImageToImage",
+            display_name="Z-Image Image to Image",
+            category=CATEGORY,
+            description="Turns any picture into a latent to start from, scaled to the area Z-Image draws best.",
+            search_aliases=["img2img", "i2i", "variation", "vae encode", "resize", "start image"],
+            inputs=[
+                io.Image.Input("image", tooltip="The picture to start from, of any size; its transparency is ignored."),
+                io.Vae.Input("vae", tooltip=VAE_INPUT),
+                megapixels_input("the picture is scaled to before encoding, in its own shape"),
+                io.Int.Input(
+                    "batch_size",
+                    default=1,
+                    min=1,
+                    max=4096,
+                    tooltip="How many variations to draw of each picture, each from its own noise.",
+                ),
+            ],
+            outputs=[
+                io.Latent.Output(
+                    display_name="latent", tooltip="The encoded picture; sample it with a strength below 1."
+                ),
+                io.Int.Output(display_name="width", tooltip="Width of the new picture in pixels."),
+                io.Int.Output(display_name="height", tooltip="Height of the new picture in pixels."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, image, vae, megapixels: float, batch_size: int) -> io.NodeOutput:
+        return io.NodeOutput(*regions.image_to_image(image, vae, megapixels, batch_size))
+
+
+class ZImageInpaint(io.ComfyNode):
+    """The region around a mask, ready to be repainted."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZImageInpaint",
+            display_name="Z-Image Inpaint",
+            category=CATEGORY,
+            description="Cuts out the region around a mask and prepares it for repainting; Z-Image Stitch puts the "
+            "result back and leaves every other pixel as it was.",
+            search_aliases=["inpaint", "mask", "crop and stitch", "repaint", "detailer", "face", "remove object"],
+            inputs=[
+                io.Image.Input("image", tooltip="The picture to repair or change, of any size."),
+                io.Mask.Input(
+                    "mask",
+                    tooltip="What to repaint: from the mask editor of Load Image, or any mask. Grey counts from one "
+                    "half up; another size is stretched.",
+                ),
+                io.Vae.Input("vae", tooltip=VAE_INPUT),
+                io.Int.Input(
+                    "grow",
+                    default=8,
+                    min=-256,
+                    max=256,
+                    tooltip="Pixels of the picture by which the mask grows on all sides before painting; negative "
+                    "shrinks it.",
+                ),
+                io.Int.Input(
+                    "feather",
+                    default=16,
+                    min=0,
+                    max=256,
+                    tooltip="Pixels over which the new picture fades into the old one, outside the grown mask; 0 is "
+                    "a hard edge.",
+                ),
+                megapixels_input("at which the region is painted before it goes back at its own size"),
+                io.Combo.Input(
+                    "fill",
+                    options=list(FILLS),
+                    default="original",
+                    tooltip="What lies under the mask before painting: original keeps it, surroundings lets their "
+                    "colours flow in, which removes things better, grey hides it. Matters most below strength 1.",
+                ),
+                context_input(),
+            ],
+            outputs=outputs(),
+        )
+
+    @classmethod
+    def execute(cls, image, mask, vae, grow, feather, megapixels, fill, context) -> io.NodeOutput:
+        return io.NodeOutput(
+            *regions.inpaint(
+                image, mask, vae, grow=grow, feather=feather, megapixels=megapixels, fill=fill, context=context
+            )
+        )
+
+
+def margin_input(side: str) -> io.Input:
+    return io.Int.Input(
+        side,
+        default=0,
+        min=0,
+        max=SIDE_MAX,
+        step=8,
+        tooltip=f"Pixels to add at the {side}, where the ratio is by pixels.",
+    )
+
+
+class ZImageOutpaint(io.ComfyNode):
+    """A larger canvas, its new part ready to be painted."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZImageOutpaint",
+            display_name="Z-Image Outpaint",
+            category=CATEGORY,
+            description="Enlarges a picture's canvas by pixels or to a ratio and prepares the new part for painting; "
+            "Z-Image Stitch puts the result together.",
+            search_aliases=["outpaint", "extend", "uncrop", "expand canvas", "pad image", "aspect ratio"],
+            inputs=[
+                io.Image.Input("image", tooltip="The picture to continue beyond its edge, of any size."),
+                io.Vae.Input("vae", tooltip=VAE_INPUT),
+                io.Combo.Input(
+                    "ratio",
+                    options=[BY_PIXELS, *RATIOS],
+                    default="16:9",
+                    tooltip="Width to height of the new canvas; the side that is too short grows and nothing is cut. "
+                    "By pixels takes the four numbers below instead.",
+                ),
+                *(margin_input(side) for side in ("left", "top", "right", "bottom")),
+                megapixels_input("at which the new part and its surroundings are painted"),
+                io.Int.Input(
+                    "feather",
+                    default=32,
+                    min=0,
+                    max=256,
+                    advanced=True,
+                    tooltip="Pixels of the old picture, along its edge, over which the new one fades into it.",
+                ),
+                io.Combo.Input(
+                    "anchor",
+                    options=list(ANCHORS),
+                    default="middle",
+                    advanced=True,
+                    tooltip="Where the old picture lies on a canvas enlarged to a ratio.",
+                ),
+                context_input(),
+            ],
+            outputs=outputs(),
+        )
+
+    @classmethod
+    def execute(
+        cls, image, vae, ratio, left, top, right, bottom, megapixels, feather, anchor, context
+    ) -> io.NodeOutput:
+        is_by_pixels = ratio == BY_PIXELS
+        target = Margins(left=left, top=top, right=right, bottom=bottom) if is_by_pixels else RATIOS[ratio]
+        return io.NodeOutput(
+            *regions.outpaint(
+                image, vae, target=target, anchor=anchor, feather=feather, context=context, megapixels=megapixels
+            )
+        )
+
+
+class ZImageStitch(io.ComfyNode):
+    """The painted region back in its picture."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZImageStitch",
+            display_name="Z-Image Stitch",
+            category=CATEGORY,
+            description="Puts a repainted region back into its picture; every pixel outside the mask stays exactly as "
+            "it was.",
+            search_aliases=["stitch", "paste", "composite", "uncrop", "colour match", "color match", "seam"],
+            inputs=[
+                io.Image.Input("image", tooltip="The painted region, from Z-Image VAE Decode, or several as a batch."),
+                STITCH.Input("stitch", tooltip="From the Z-Image Inpaint or Z-Image Outpaint that cut it out."),
+                io.Float.Input(
+                    "colour_match",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="How far to take the region's brightness and contrast back to the original's, measured "
+                    "where both show the same; 0 is off.",
+                ),
+            ],
+            outputs=[io.Image.Output(display_name="image", tooltip="The whole picture, one for each painted region.")],
+        )
+
+    @classmethod
+    def execute(cls, image, stitch, colour_match: float) -> io.NodeOutput:
+        return io.NodeOutput(regions.stitch(image, stitch, colour_match))
+
+
+NODES: list[type[io.ComfyNode]] = [ZImageImageToImage, ZImageInpaint, ZImageOutpaint, ZImageStitch]
