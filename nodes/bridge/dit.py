@@ -11,6 +11,7 @@ from ...zimage_core.config import DiTConfig
 from ...zimage_core.model import COMFYUI, OmniRules, Reference, S3DiT
 from ...zimage_core.model.sequence import UNIT_GRID, Grid
 from .blocks import HostedBlocks, Options
+from .control_run import controlled
 
 
 class ComfyS3DiT(S3DiT):
@@ -71,7 +72,7 @@ class ComfyS3DiT(S3DiT):
             run.condition = self.prepare_with_references(chunks, references, size, rules=omni_rules, grid=grid, run=run)
         else:
             run.condition = self.prepare(captions, size, grid=grid, run=run)
-        velocity = self.flow(run.condition, run=run)(latent, timesteps)
+        velocity = self.flow(run.condition, run=controlled(run, x, timesteps))(latent, timesteps)
         return velocity[..., :height, :width]
 
 

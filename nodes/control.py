@@ -1,0 +1,136 @@
+"""ControlNets: a picture's edges, depth or pose decide where things go."""
+
+from comfy_api.latest import io
+
+from ..zimage_core.adapters.control_run import DEFAULT_STRENGTH
+from .bridge import control, control_net
+
+CATEGORY = "Z-Image/control"
+COMPUTATIONS = ["author", "diffusers", "comfyui"]
+
+
+class ZImageControlNetLoader(io.ComfyNode):
+    """The ControlNet's file."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZImageControlNetLoader",
+            display_name="Z-Image Load ControlNet",
+            category=CATEGORY,
+            description="Loads a Fun ControlNet for Z-Image: Union or Tile, version 1.0, 2.0, 2.1 or 2.1 lite.",
+            search_aliases=["controlnet", "fun controlnet", "union", "tile", "model patch", "load model patch"],
+            inputs=[
+                io.Combo.Input(
+                    "control_net_name",
+                    options=control_net.choices(),
+                    tooltip="A file from models/model_patches or models/controlnet, such as "
+                    "Z-Image-Turbo-Fun-Controlnet-Union-2.1.safetensors.",
+                ),
+            ],
+            outputs=[
+                io.ModelPatch.Output(
+                    display_name="control_net",
+                    tooltip="The ControlNet, for Z-Image Apply ControlNet; stock nodes cannot use it.",
+                )
+            ],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, control_net_name: str) -> str:
+        return control_net.fingerprint(control_net_name)
+
+    @classmethod
+    def execute(cls, control_net_name: str) -> io.NodeOutput:
+        return io.NodeOutput(control_net.load_control(control_net.path_of(control_net_name)))
+
+
+class ZImageControl(io.ComfyNode):
+    """A ControlNet and its picture, on a model."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZImageControl",
+            display_name="Z-Image Apply ControlNet",
+            category=CATEGORY,
+            description="Lets a control picture (edges, depth, a pose, a small picture to enlarge) or a mask steer a "
+            "Z-Image model. Several of these nodes in a row add up.",
+            search_aliases=["controlnet", "apply controlnet", "canny", "depth", "pose", "inpaint", "fun controlnet"],
+            inputs=[
+                io.Model.Input(
+                    "model", tooltip="A Z-Image model from this pack's loader, or from another after Z-Image Attach."
+                ),
+                io.ModelPatch.Input(
+                    "control_net",
+                    tooltip="A Fun ControlNet from Z-Image Load ControlNet or the stock Load Model Patch.",
+                ),
+                io.Vae.Input("vae", tooltip="The FLUX autoencoder from Z-Image Load VAE or the stock Load VAE."),
+                io.Image.Input(
+                    "image",
+                    optional=True,
+                    tooltip="The control picture: edges, depth, a pose, or the picture to enlarge for a Tile file. It "
+                    "is scaled to the latent's size and cropped to its ratio.",
+                ),
+                io.Image.Input(
+                    "inpaint_image",
+                    optional=True,
+                    tooltip="A picture to repaint a part of, with a mask; only 2.x files can.",
+                ),
+                io.Mask.Input("mask", optional=True, tooltip="Where to repaint: white is painted anew, black is kept."),
+                io.Float.Input(
+                    "strength",
+                    default=DEFAULT_STRENGTH,
+                    min=-10.0,
+                    max=10.0,
+                    step=0.01,
+                    tooltip="How strongly the ControlNet steers: 0.65 to 0.9 is usual, 0 is not at all.",
+                ),
+                io.Float.Input(
+                    "start_percent",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.001,
+                    tooltip="Where in the run control begins: 0 is its start.",
+                ),
+                io.Float.Input(
+                    "end_percent",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.001,
+                    tooltip="Where in the run control ends: 1 is its end. Ending early leaves details free.",
+                ),
+                io.Combo.Input(
+                    "computation",
+                    options=COMPUTATIONS,
+                    default=COMPUTATIONS[0],
+                    advanced=True,
+                    tooltip="Whose code to follow, as they differ: the author's, which the files were trained with, "
+                    "diffusers' or ComfyUI's own nodes'.",
+                ),
+            ],
+            outputs=[io.Model.Output(display_name="model", tooltip="The steered model; the input is unchanged.")],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model,
+        control_net,
+        vae,
+        strength: float,
+        start_percent: float,
+        end_percent: float,
+        computation,
+        image=None,
+        inpaint_image=None,
+        mask=None,
+    ) -> io.NodeOutput:
+        percents = (start_percent, end_percent)
+        pictures = (image, inpaint_image, mask)
+        return io.NodeOutput(control.apply(model, control_net, vae, *pictures, strength, percents, computation))
+
+
+NODES: list[type[io.ComfyNode]] = [ZImageControlNetLoader, ZImageControl]
