@@ -233,6 +233,7 @@ NANO = DiTConfig(
     time_hidden_dim=1024,
     adaln_dim=192,
 )
+NANO_OMNI = replace(NANO, siglip_feat_dim=48)  # the same after it has learned to edit
 NANO_TEXT = TextConfig(vocab_size=640, dim=128, n_layers=4, n_heads=4, n_kv_heads=2, head_dim=32, ffn_dim=384)
 NANO_VAE = VAEConfig(
     encoder_widths=(16, 32, 48, 64), decoder_widths=(16, 32, 64, 96), encoder_blocks=1, decoder_blocks=2
