@@ -167,6 +167,12 @@ def _check_pictures(image: Tensor | None, inpaint_image: Tensor | None, mask: Te
     if (inpaint_image is None) != (mask is None):
         given, missing = ("mask", "inpaint_image") if inpaint_image is None else ("inpaint_image", "mask")
         raise ValueError(f"'{given}' is connected without '{missing}': to repaint, a ControlNet needs both.")
+    counts = [1 if pictures is None else len(pictures) for pictures in (image, inpaint_image, mask)]
+    if len({*counts, 1}) > 2:
+        raise ValueError(
+            f"There are {counts[0]} control pictures, {counts[1]} pictures to repaint and {counts[2]} masks: give "
+            "every input the same number, or one for all."
+        )
     if inpaint_image is not None and n_channels == LATENTS.latent_channels:
         raise ValueError(
             f"This ControlNet reads {n_channels} channels, as version 1.0 does, and cannot repaint. "
