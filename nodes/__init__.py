@@ -6,7 +6,10 @@ import logging
 from comfy_api.latest import ComfyExtension, io
 
 LOGGER = logging.getLogger("zimage")
-GROUPS = ("loaders", "lora", "attach", "conditioning", "editing", "latent", "sampling", "image", "inspect", "inpaint")
+GROUPS = (
+    *("loaders", "lora", "attach", "conditioning", "editing", "latent", "sampling", "image", "inspect", "inpaint"),
+    "control",
+)
 
 
 class ZImageExtension(ComfyExtension):

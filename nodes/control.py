@@ -24,6 +24,7 @@ class ZImageControlNetLoader(io.ComfyNode):
                 io.Combo.Input(
                     "control_net_name",
                     options=control_net.choices(),
+                    default=control_net.likely(),
                     tooltip="A file from models/model_patches or models/controlnet, such as "
                     "Z-Image-Turbo-Fun-Controlnet-Union-2.1.safetensors.",
                 ),

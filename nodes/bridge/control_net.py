@@ -8,12 +8,13 @@ import folder_paths
 from comfy import model_management
 
 from ...zimage_core.adapters.control import ControlBlock, ControlNet
-from ...zimage_core.checkpoints import CONTROL
+from ...zimage_core.checkpoints import CONTROL, DIT
 from ...zimage_core.checkpoints.load import used_control
 from ...zimage_core.config import ControlConfig
 from ...zimage_core.model import Block
 from ...zimage_core.ops import Layers
 from .attach import assemble, block
+from .files import LIKELY
 from .listing import state_of
 from .weights import fill, open_file, storage_dtype
 
@@ -25,6 +26,11 @@ def choices() -> list[str]:
     """Names for a dropdown: files of models/model_patches, then those of models/controlnet as "controlnet/name"."""
     own = _names(CONTROL.folder)
     return list(dict.fromkeys([*own, *(f"{OTHER_FOLDER}/{name}" for name in _names(OTHER_FOLDER))]))
+
+
+def likely() -> str | None:
+    """The dropdown's default: the first file that sounds like Z-Image's, since others' ControlNets lie beside them."""
+    return next((name for name in choices() if any(hint in name.lower() for hint in LIKELY[DIT.name])), None)
 
 
 def path_of(name: str) -> str:

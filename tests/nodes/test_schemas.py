@@ -23,6 +23,8 @@ IDS = {
     "ZImageLoraLoader",
     "ZImageConvertLora",
     "ZImageInspectFile",
+    "ZImageControlNetLoader",
+    "ZImageControl",
 }
 
 
