@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .render import coverage, render_composition
-from .scenes import COLOURS, COLUMNS, GROUNDS, ROWS, SHAPES, SIZES, Composition, Scene, Thing, is_hash_held_out
+from .scenes import COLOURS, COLUMNS, GROUNDS, ROWS, SHAPES, SIZES, Composition, Thing, is_hash_held_out
 
 KINDS = ("recolour", "add", "remove", "replace", "move", "ground")
 MOST_THINGS = 2
@@ -46,15 +46,6 @@ class Edit:
     def is_held_out(self) -> bool:
         """Whether what is done to this object is kept for judging: (kind, shape, colour, new value)."""
         return any(is_hash_held_out(name) for name in self._names())
-
-    @property
-    def shows_held_out_scenes(self) -> bool:
-        """Whether an object stands, before or after, as in a scene that text-to-image is judged by."""
-        return any(
-            Scene(**vars(thing), ground=composition.ground).is_held_out
-            for composition in (self.source, self.target)
-            for thing in composition.things
-        )
 
     def render(self, seed: int) -> tuple[Image.Image, Image.Image]:
         """The pictures before and after; objects keep their jitter."""
@@ -94,7 +85,11 @@ def training_edit(rng: random.Random, kind: str | None = None) -> Edit:
     """An edit to learn from: not held out, and no picture of it shows a scene that text-to-image is judged by."""
     chosen = kind or rng.choice(KINDS)
     drawn = (any_edit(rng, chosen) for _ in count())
-    return next(edit for edit in drawn if not edit.is_held_out and not edit.shows_held_out_scenes)
+    return next(
+        edit
+        for edit in drawn
+        if not (edit.is_held_out or edit.source.shows_held_out_scene or edit.target.shows_held_out_scene)
+    )
 
 
 def held_out_edits(per_kind: int = HELD_OUT_PER_KIND) -> list[Edit]:

@@ -16,11 +16,11 @@ from ..checkpoints import load_text_encoder, load_vae
 from ..config import NANO_TEXT
 from ..text import load_tokenizer
 from ..training import Ema, Progress
-from . import stage_autoencoder, stage_instructions, stage_text, stage_transformer
+from . import stage_autoencoder, stage_instructions, stage_text, stage_transformer, stage_vision
 from .captions import LANGUAGES
 from .scenes import training_scenes
 from .stage_tokenizer import build_tokenizer
-from .weights import DIT, FOLDER, TEXT_ENCODER, TOKENIZER, VAE
+from .weights import DIT, FOLDER, TEXT_ENCODER, TOKENIZER, VAE, VISION
 
 LICENCE_NOTE = "Apache-2.0; trained from scratch on procedurally drawn pictures, see NOTICE"
 
@@ -95,8 +95,18 @@ def make_instructions(folder: Path, weights: Path) -> None:
         export(reader.text, weights / TEXT_ENCODER, unused_last_layer(reader.text))
 
 
+def make_vision(folder: Path, weights: Path) -> None:
+    """The tower, which needs nothing but renders."""
+    reader, recipe = stage_vision.VisionReader(), stage_vision.RECIPE
+    ema = Ema(reader, recipe.ema_decay)
+    follow("vision", recipe.steps, stage_vision.train_vision_reader(reader, ema, folder / "vision"))
+    with ema.applied():
+        tqdm.write(", ".join(f"{name} {rate:.3f}" for name, rate in stage_vision.vision_accuracy(reader).items()))
+        export(reader.tower, weights / VISION)
+
+
 def make_transformer(folder: Path, weights: Path) -> None:
-    """The last stage."""
+    """Stage 5."""
     tokenizer = load_tokenizer(weights / TOKENIZER)
     text = load_text_encoder(weights / TEXT_ENCODER.parent, torch.float32)
     bank = stage_transformer.latent_bank(load_vae(weights / VAE.parent, torch.float32), folder / "latents.safetensors")
@@ -114,6 +124,7 @@ STAGES: dict[str, Callable[[Path, Path], None]] = {
     "autoencoder": make_autoencoder,
     "text": make_text_encoder,
     "instructions": make_instructions,
+    "vision": make_vision,
     "transformer": make_transformer,
 }
 

@@ -83,6 +83,11 @@ class Composition:
             if not one.is_apart_from(other):
                 raise ValueError(f"a {one.shape} at {one.position} touches a {other.shape} at {other.position}")
 
+    @property
+    def shows_held_out_scene(self) -> bool:
+        """Whether an object stands here as in a scene that text-to-image is judged by."""
+        return any(Scene(**vars(thing), ground=self.ground).is_held_out for thing in self.things)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, rms_norm
 
 from .._shapes import Float
 from ..text import Qwen3, Tokenizer, tokenize, tokenize_chunks
@@ -21,8 +21,8 @@ from .edit_captions import Instruction, held_out_instruction, training_instructi
 from .edits import KINDS, held_out_edits, training_edit
 from .scenes import ATTRIBUTES, COLOURS, SHAPES, training_scenes
 
-RECIPE = Recipe(steps=2000, lr=1.5e-3, warmup_steps=50, decay_part=0.6, ema_decay=0.99, seed=5)
-CAPTIONS, INSTRUCTIONS = 64, 128  # in a batch
+RECIPE = Recipe(steps=1000, lr=2e-3, warmup_steps=50, decay_part=0.6, ema_decay=0.99, seed=5)
+CAPTIONS, INSTRUCTIONS = 48, 80  # in a batch
 KEEP_WEIGHT = 20.0  # of the captions' features' relative squared change, against a mean cross-entropy of every reading
 EMPTY_PART = 0.05  # of captions are empty, as guidance needs them
 READINGS = {**ATTRIBUTES, "kind": KINDS, "named shape": SHAPES, "named colour": tuple(COLOURS)}
@@ -39,7 +39,12 @@ class InstructionReader(nn.Module):
         dim = text.config.dim
         self.heads = nn.ModuleDict({name: nn.Linear(dim, 1 + len(values)) for name, values in READINGS.items()})
         initialise(self, torch.Generator().manual_seed(RECIPE.seed))
-        self.text = deepcopy(text)
+        self.text = deepcopy(text).requires_grad_(True)
+
+    def read(self, features: Sequence[Float[Tensor, "_ d"]]) -> dict[str, Float[Tensor, "b k"]]:
+        """Logits of every reading at the last tokens, which are normed as the transformer norms them."""
+        last = torch.stack([feature[-1] for feature in features])  # (b, d)
+        return {name: head(rms_norm(last, last.shape[-1:])) for name, head in self.heads.items()}
 
 
 def train_instruction_reader(
@@ -78,10 +83,9 @@ def reading_loss(
     reader: InstructionReader, features: Sequence[Float[Tensor, "_ d"]], told: Sequence[dict[str, str]]
 ) -> Float[Tensor, ""]:
     """Mean cross-entropy of all readings."""
-    last = torch.stack([feature[-1] for feature in features])  # (b, d)
     losses = [
-        cross_entropy(head(last), torch.tensor([label(name, values) for values in told]))
-        for name, head in reader.heads.items()
+        cross_entropy(row, torch.tensor([label(name, values) for values in told]))
+        for name, row in reader.read(features).items()
     ]
     return torch.stack(losses).mean()
 
@@ -104,11 +108,10 @@ def held_out_accuracy(reader: InstructionReader, tokenizer: Tokenizer, language:
     """How often each reading is right on held-out edits in sentences that training never says."""
     rng = random.Random(0)
     instructions = [held_out_instruction(edit, language, rng) for edit in held_out_edits()]
-    last = torch.stack([feature[-1] for feature in reader.text.encode(instruction_ids(tokenizer, instructions))])
+    logits = reader.read(reader.text.encode(instruction_ids(tokenizer, instructions)))
     told = [instruction.told for instruction in instructions]
     right = {
-        name: head(last).argmax(-1) == torch.tensor([label(name, values) for values in told])
-        for name, head in reader.heads.items()
+        name: row.argmax(-1) == torch.tensor([label(name, values) for values in told]) for name, row in logits.items()
     }
     return {
         **{name: row.float().mean().item() for name, row in right.items()},

@@ -2,11 +2,15 @@
 
 import random
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..config import NANO_TEXT
 from ..text import Tokenizer, load_tokenizer
 from .captions import every_sentence
 from .scenes import training_scenes
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as FastTokenizer
 
 PASSES = 20  # over all training scenes, each time with other sentences and synonyms
 VISION_TOKENS = ("<|vision_start|>", "<|vision_end|>")  # in Omni's prompts; they came later, on ids left free
@@ -34,7 +38,12 @@ def build_tokenizer(folder: Path) -> Tokenizer:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )
     fast.train_from_iterator([*sentences, *["user\n", "assistant\n"] * 100], trainer)
-    fast.add_special_tokens(list(VISION_TOKENS))
+    add_vision_tokens(fast)
     folder.mkdir(parents=True, exist_ok=True)
     fast.save(str(folder / "tokenizer.json"))
     return load_tokenizer(folder)
+
+
+def add_vision_tokens(fast: "FastTokenizer") -> None:
+    """Give them the next free ids; nothing else changes, and a tokenizer that has them stays as it is."""
+    fast.add_special_tokens(list(VISION_TOKENS))

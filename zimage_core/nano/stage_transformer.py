@@ -1,4 +1,4 @@
-"""Stage 4 of the built-in model: the transformer learns to draw on banked latents what the frozen encoder reads."""
+"""Stage 5 of the built-in model: the transformer learns to draw on banked latents what the frozen encoder reads."""
 
 import random
 from collections.abc import Iterator
