@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+import quantise
 import tiny
 from zimage_core.adapters.control import ControlNet
 from zimage_core.adapters.control_context import control_context, hidden
@@ -223,6 +224,17 @@ def test_a_refiner_without_one_of_its_projections_is_idle_and_the_layers_refine(
     assert loaded.config == V20
     expected = network(V21).state_dict()
     assert all(torch.equal(value, expected[key]) for key, value in loaded.state_dict().items())
+
+
+@pytest.mark.parametrize("maker", [quantise.fp8, quantise.int8_rows, quantise.nvfp4])
+def test_a_quantised_file_is_unpacked_to_its_values(maker):
+    config = replace(LITE, dim=256, n_heads=8, ffn_dim=768)  # the formats' blocks are 16 wide and more
+    made = quantise.make(published(config), quantise.uniform(maker))
+    loaded = load_control(made.tensors, torch.float32)
+    expected = CONTROL_PUBLISHED.to_ours(made.values)
+    assert loaded.config == config
+    for key, value in loaded.state_dict().items():
+        torch.testing.assert_close(value, expected[key], atol=1e-6, rtol=0)
 
 
 def test_other_files_are_refused_by_name_and_a_broken_one_by_its_keys():

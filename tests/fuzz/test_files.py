@@ -19,16 +19,19 @@ import damage
 import ggufs
 import quantise
 import tiny
+from zimage_core.adapters.control import ControlNet
 from zimage_core.checkpoints import (
+    CONTROL_PUBLISHED,
     DIT_DIFFUSERS,
     CheckpointError,
     inspect,
+    load_control,
     load_dit,
     load_text_encoder,
     load_vae,
     read_lora,
 )
-from zimage_core.config import DiTConfig, TextConfig, VAEConfig
+from zimage_core.config import ControlConfig, DiTConfig, TextConfig, VAEConfig
 from zimage_core.model import S3DiT
 from zimage_core.text import Qwen3
 from zimage_core.vae import Autoencoder
@@ -38,6 +41,16 @@ SECONDS = 10  # for one file of a few kilobytes, on a machine that does other th
 HEADROOM = 256 << 20  # bytes of address space over what the process has; the files are a ten-thousandth of it
 DIT = DiTConfig(
     dim=16, n_layers=1, n_refiner_layers=1, n_heads=1, ffn_dim=32, cap_feat_dim=8, time_hidden_dim=16, adaln_dim=8
+)
+CONTROL = ControlConfig(
+    dim=16,
+    n_layers=2,
+    n_refiner_layers=2,
+    n_heads=1,
+    ffn_dim=32,
+    adaln_dim=8,
+    in_channels=33,
+    refiner="control_noise_refiner",
 )
 TEXT = TextConfig(vocab_size=32, dim=16, n_layers=2, n_heads=2, n_kv_heads=1, head_dim=16, ffn_dim=32)
 VAE = VAEConfig(encoder_widths=(8, 8), decoder_widths=(8, 8), encoder_blocks=1, decoder_blocks=1, latent_channels=2)
@@ -106,6 +119,10 @@ def dit():
     return tiny.fill(S3DiT(DIT)).state_dict()
 
 
+def control():
+    return CONTROL_PUBLISHED.to_theirs(tiny.fill(ControlNet(CONTROL)).state_dict())
+
+
 def text():
     config = TextConfig(vocab_size=32, dim=16, n_layers=3, n_heads=2, n_kv_heads=1, head_dim=16, ffn_dim=32)
     return tiny.fill(Qwen3(config)).state_dict()
@@ -149,6 +166,7 @@ KINDS = {
     "text encoder": (text, load_text_encoder),
     "autoencoder": (vae, load_vae),
     "lora": (lora, read_lora),
+    "ControlNet": (control, load_control),
 }
 
 
