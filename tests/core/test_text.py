@@ -6,7 +6,7 @@ import torch
 import tiny
 from host import QWEN_VOCABULARY, needs_comfyui
 from zimage_core.nano.weights import FOLDER, TOKENIZER
-from zimage_core.text import TEMPLATE, load_tokenizer, tokenize
+from zimage_core.text import TEMPLATE, chunk_templates, load_tokenizer, tokenize, tokenize_chunks
 
 
 @needs_comfyui
@@ -20,6 +20,23 @@ def test_token_ids_of_the_published_vocabulary():
     }
     for prompt, ids in expected.items():
         assert tokenize(tokenizer, prompt).ids == prefix + ids + suffix
+
+
+@needs_comfyui
+def test_chunks_around_pictures_have_the_published_ids():
+    tokenizer = load_tokenizer(QWEN_VOCABULARY)
+    first, middle, last = (151644, 872, 198, 151652), (151653, 151652), (151653, 151645)
+    words = (151653, 66078, 48921, 151645, 198, 151644, 77091, 198, 151652)
+    assert [chunk.ids for chunk in tokenize_chunks(tokenizer, "造相", 1)] == [first, words, last]
+    assert [chunk.ids for chunk in tokenize_chunks(tokenizer, "造相", 3)] == [first, middle, middle, words, last]
+    assert tokenize_chunks(tokenizer, "造相", 0) == [tokenize(tokenizer, "造相")]
+
+
+def test_chunks_put_together_are_one_conversation_with_a_place_for_every_picture():
+    for n in (1, 2, 5):
+        whole = "".join(chunk_templates(n))
+        assert whole.count("<|vision_start|><|vision_end|>") == n + 1  # the references and the picture to draw
+        assert whole.count("{}") == 1
 
 
 def letters(text):

@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+from PIL import Image
 
 import tiny
 from zimage_core.checkpoints import DIT_DIFFUSERS
 from zimage_core.model import Reference
+from zimage_core.vae import crop_to_patches, from_images, shrink_to_area
 
 diffusers = pytest.importorskip("diffusers")
 
@@ -154,3 +156,17 @@ def test_the_number_of_chunks_must_fit_the_references(ours, generator):
     latents, sigma, chunks, references = drawn([ONE], generator)
     with pytest.raises(ValueError, match="1 references need a chunk of caption each"):
         ours(latents, sigma, [chunks[0][:1]], references=references)
+
+
+@pytest.mark.parametrize("size", [(1024, 1024), (517, 331), (3000, 1001), (64, 1200), (1537, 1025)])
+def test_reference_pictures_are_shrunk_and_cropped_as_the_pipeline_does(size, generator):
+    from diffusers.pipelines.flux2.image_processor import Flux2ImageProcessor
+
+    noise = torch.randint(256, (size[1] // 8 + 1, size[0] // 8 + 1, 3), generator=generator, dtype=torch.uint8)
+    picture = Image.fromarray(noise.numpy()).resize(size, Image.Resampling.BICUBIC)
+    processor = Flux2ImageProcessor(vae_scale_factor=16)
+    limited = processor._resize_if_exceeds_area(picture)
+    width, height = (side // 16 * 16 for side in limited.size)
+    expected = processor.preprocess(limited, height=height, width=width, resize_mode="crop")
+    found = from_images([crop_to_patches(shrink_to_area(picture, 1024 * 1024))])
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)

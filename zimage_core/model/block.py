@@ -26,7 +26,7 @@ class Split(NamedTuple):
     start: int
 
 
-Gain = Float[Tensor, "b 1 d"] | float | Split
+Gain = Float[Tensor, "#b 1 d"] | float | Split
 
 
 class Gains(NamedTuple):
