@@ -1,11 +1,14 @@
 """`make pictures`: draws the README's picture and the workflows' thumbnails with the built-in model."""
 
 import argparse
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from comfyui import REPOSITORY
+from comfyui import REPOSITORY, running
+from run_workflow import run
 from zimage_core import generate
 
 TILE, MARGIN, CAPTION = 192, 12, 44  # pixels
@@ -23,6 +26,7 @@ THUMBNAILS = {
     "Z-Image Nano - text to image": PROMPTS[0],
     "Z-Image Nano - image to image": "a large red star on the left on a grey background",
 }
+EXECUTED = ("Z-Image Nano - inpaint", "Z-Image Nano - outpaint")  # what they draw, a prompt alone does not
 
 
 def enlarge(picture: Image.Image, side: int) -> Image.Image:
@@ -53,6 +57,14 @@ def contact_sheet(font: Path) -> Image.Image:
     return sheet
 
 
+def executed() -> Iterator[tuple[str, Image.Image]]:
+    """What workflows draw on a real ComfyUI, 256 pixels high, their pixels kept visible."""
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder), Path(folder) / "output") as server:
+        for workflow in EXECUTED:
+            picture = Image.open(run(server, REPOSITORY / f"workflows/{workflow}.json")[-1]).convert("RGB")
+            yield workflow, picture.resize((256 * picture.width // picture.height, 256), Image.Resampling.NEAREST)
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -61,6 +73,8 @@ def main() -> None:
     contact_sheet(font).save(REPOSITORY / "docs/nano.png", optimize=True)
     for workflow, prompt in THUMBNAILS.items():
         enlarge(generate(prompt, seed=7)[0], 256).save(REPOSITORY / f"workflows/{workflow}.jpg", quality=90)
+    for workflow, thumbnail in executed():
+        thumbnail.save(REPOSITORY / f"workflows/{workflow}.jpg", quality=90)
 
 
 if __name__ == "__main__":

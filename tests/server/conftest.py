@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 import tiny
@@ -42,12 +43,21 @@ def write_models(models: Path) -> None:
     save_file({"decoder.conv_in.weight": torch.zeros(8, 4, 3, 3)}, models / "vae/sdxl_vae.safetensors")
 
 
+def write_example(folder: Path) -> None:
+    """The picture workflows with Load Image name, which every ComfyUI brings, with a hole for a mask."""
+    folder.mkdir(parents=True, exist_ok=True)
+    picture = Image.linear_gradient("L").resize((517, 331)).convert("RGBA")
+    picture.paste((200, 40, 40, 0), (300, 100, 400, 200))
+    picture.save(folder / "example.png")
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     if not (comfyui_folder() / "main.py").exists():
         pytest.skip(f"no ComfyUI in {comfyui_folder()}; `make test` fetches it")
     base = tmp_path_factory.mktemp("comfyui")
     write_models(base / "models")
+    write_example(base / "input")
     with running(base, base / "output", ("--cpu", "--preview-method", "latent2rgb")) as up:
         yield up
 
