@@ -412,3 +412,14 @@ def test_a_wrong_file_is_answered_by_the_loader(bridge, tmp_path):
     save_file({"lora_unet_x.lora_down.weight": torch.zeros(4, 4)}, file)
     with pytest.raises(CheckpointError, match="is a LoRA, not a Z-Image ControlNet; load it with a LoRA loader"):
         bridge.net.load_control(str(file))
+
+
+def test_a_compiled_model_is_steered_alike(native, lite, pack, steer, tmp_path):
+    """What a compiler sees of our run, without the minute a real back-end takes."""
+    from comfy_api.torch_helpers import set_torch_compile_wrapper
+
+    model = native.ours(pack, tmp_path, replace(native.CONFIG, n_layers=3))
+    compiled = model.clone()
+    set_torch_compile_wrapper(model=compiled, backend="eager")
+    expected = draw(native, steer(model, lite.ours, image=picture(2)), steps=2)
+    same(draw(native, steer(compiled, lite.ours, image=picture(2)), steps=2), expected)
