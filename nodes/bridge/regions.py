@@ -45,9 +45,9 @@ def inpaint(
     if masks is None or not masks.numel():
         raise ValueError("There is no mask; paint one in Load Image's mask editor and connect its mask output.")
     wanted = regions.is_masked(masks.reshape(-1, *masks.shape[-2:]).to(inner.device, torch.float32))
-    if not wanted.any():
-        LOGGER.warning("Z-Image Inpaint: the mask is empty, so nothing will be repainted")
     alpha = regions.feather(regions.fit_masks(wanted, size_of(inner)), grow, feather)
+    if not alpha.any():
+        LOGGER.warning("Z-Image Inpaint: the mask is empty, so nothing will be repainted")
     return prepare(*same_count(inner, alpha), vae, context=context, megapixels=megapixels, fill=fill)
 
 

@@ -26,7 +26,7 @@ from zimage_core.regions import (
     size_for,
 )
 from zimage_core.regions.crop import reflect_to
-from zimage_core.regions.masks import distance
+from zimage_core.regions.masks import distance, opacity
 from zimage_core.regions.stitch import match_colours
 
 SIZES = [(1, 1), (1, 40), (7, 5), (16, 16), (17, 100), (331, 517), (64, 64)]
@@ -87,6 +87,13 @@ def test_a_grown_pixel_is_a_disc_and_a_shrunk_disc_the_pixel_again():
 def test_growing_by_nothing_without_feather_is_the_mask(generator):
     masks = torch.rand(3, 12, 17, generator=generator) < 0.3
     assert torch.equal(feather(masks, 0, 0), masks.float())
+
+
+@pytest.mark.parametrize(("grow", "width"), [(0, 0), (3, 5), (-2, 4), (-50, 3)])
+def test_a_feather_is_the_same_whether_or_not_the_rest_of_the_picture_is_looked_at(grow, width):
+    masks = torch.zeros(2, 60, 80, dtype=torch.bool)
+    masks[0, 20:30, 40:55], masks[1, 28:35, 30:45] = True, True
+    assert torch.equal(feather(masks, grow, width), opacity(masks, grow, width))
 
 
 def test_the_pictures_border_does_not_shrink_a_mask():

@@ -209,13 +209,23 @@ def stock_sampler(model, prompt, latent, denoise):
     return sampler.sample(model, 7, 3, 1.0, "euler", "simple", prompt, prompt, latent, denoise)[0]["samples"]
 
 
+def custom_sampler(model, prompt, latent, strength):
+    """The stock SamplerCustomAdvanced with our schedule."""
+    custom = importlib.import_module("comfy_extras.nodes_custom_sampler")
+    sigmas = importlib.import_module("zimage_pack.nodes.sampling").shifted_schedule(3, 3.0, strength)
+    noise = custom.RandomNoise.execute(7).result[0]
+    guider = custom.BasicGuider.execute(model, prompt).result[0]
+    euler = custom.KSamplerSelect.execute("euler").result[0]
+    return custom.SamplerCustomAdvanced.execute(noise, guider, euler, sigmas, latent).result[0]["samples"]
+
+
 def our_sampler(pack, model, prompt, latent, strength, solver="euler"):
     sampler = pack.groups[3].ZImageTurboSampler
     return sampler.execute(model, prompt, latent, 7, 3, solver, 3.0, strength).result[0]["samples"]
 
 
 @pytest.mark.parametrize("strength", [1.0, 0.5])
-@pytest.mark.parametrize("which", ["stock", "euler", "heun", "res_multistep"])
+@pytest.mark.parametrize("which", ["stock", "custom", "euler", "heun", "res_multistep"])
 def test_latents_outside_the_mask_come_back_as_encoded(pack, nodes, nano, which, strength, generator):
     model, vae, prompt = nano
     image, mask = torch.rand(2, 64, 64, 3, generator=generator), torch.zeros(1, 64, 64)
@@ -223,6 +233,8 @@ def test_latents_outside_the_mask_come_back_as_encoded(pack, nodes, nano, which,
     latent, stitch, _ = inpaint(nodes, image, mask, vae, context=4.0)
     if which == "stock":
         found = stock_sampler(model, prompt, latent, strength)
+    elif which == "custom":
+        found = custom_sampler(model, prompt, latent, strength)
     else:
         found = our_sampler(pack, model, prompt, latent, strength, which)
     repainted = latent["noise_mask"].expand_as(found) > 0

@@ -1,6 +1,6 @@
 """Repainting a part of a picture: masks, the region around them, what the autoencoder sees there, and the way back."""
 
-from .crop import CELL, SIDE_MULTIPLE, Region, cut, latent_mask, region_around
+from .crop import CELL, Region, cut, latent_mask, region_around
 from .fill import FILLS, fill_hole
 from .masks import feather, fit_masks, is_masked
 from .pad import ANCHORS, Margins, margins_to_ratio, pad_picture
@@ -11,7 +11,6 @@ __all__ = [
     "ANCHORS",
     "CELL",
     "FILLS",
-    "SIDE_MULTIPLE",
     "Margins",
     "Region",
     "Stitch",

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .._shapes import Bool, Float
+from .masks import bounds
 from .resample import SIDE_MULTIPLE, resample, size_for
 
 CELL = 8  # pixels per latent cell
@@ -82,12 +83,6 @@ def kept_pixels(alpha: Float[Tensor, "b h w"], region: Region) -> Float[Tensor, 
     """Which pixels of a region's window lie in latent cells that are not repainted, 1 for yes."""
     canvas = F.interpolate(1 - latent_mask(alpha, region), region.canvas, mode="nearest-exact")
     return canvas[..., : region.height, : region.width]
-
-
-def bounds(is_hit: Bool[Tensor, " n"]) -> tuple[int, int]:
-    """From the first hit to just behind the last; everything if there is none."""
-    hits = is_hit.nonzero()
-    return (int(hits[0]), int(hits[-1]) + 1) if len(hits) else (0, len(is_hit))
 
 
 def span(start: int, stop: int, wanted: float, length: int) -> tuple[int, int]:

@@ -57,24 +57,21 @@ def match_colours(
     in the cells the sampler kept, where both show the same and only the autoencoder and its drift differ.
 
     Least squares and not equal variances: an autoencoder loses fine detail, and a picture that is only blurred must
-    keep its contrast. Statistics in float64, so that a result that needs nothing gets nothing.
+    keep its contrast. Sums in float64; a result that needs nothing gets nothing, to the bit.
     """
-    x, y = results.double(), originals.double()
-    weights = weights.double()
-    total = weights.sum(dim=(-2, -1), keepdim=True)
-    share = weights / total.clamp(min=torch.finfo(torch.float64).tiny)
+    total = weights.sum(dim=(-2, -1), keepdim=True, dtype=torch.float64)
 
     def mean(values: Tensor) -> Tensor:
-        return (share * values).sum(dim=(-2, -1), keepdim=True)
+        return (weights * values).sum(dim=(-2, -1), keepdim=True, dtype=torch.float64) / total.clamp(min=1)
 
-    mean_x, mean_y = mean(x), mean(y)
-    variance_x, variance_y = mean((x - mean_x) ** 2), mean((y - mean_y) ** 2)
-    covariance = mean((x - mean_x) * (y - mean_y))
+    mean_x, mean_y = mean(results), mean(originals)
+    x, y = results - mean_x.float(), originals - mean_y.float()
+    variance_x, variance_y, covariance = mean(x * x), mean(y * y), mean(x * y)
     is_trusted = (covariance > 0) & (covariance**2 >= TRUSTED_CORRELATION * variance_x * variance_y)
-    gain = torch.where(is_trusted, covariance / variance_x.clamp(min=torch.finfo(torch.float64).tiny), 1.0)
-    gain = gain.clamp(*GAINS)
-    matched = (x * gain + (mean_y - gain * mean_x)).clamp(0, 1)
-    return torch.where(total > 0, matched, x).to(results.dtype)
+    gain = torch.where(is_trusted, covariance / variance_x, 1.0).clamp(*GAINS)
+    offset = mean_y - gain * mean_x
+    matched = (results * gain.float() + offset.float()).clamp(0, 1)
+    return torch.where(total > 0, matched, results)
 
 
 def check_shape(size: tuple[int, int], stitch: Stitch) -> None:
