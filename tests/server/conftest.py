@@ -12,15 +12,28 @@ from safetensors.torch import save_file
 import tiny
 from comfyui import Server, comfyui_folder, running
 from workflows import Outcome, Prompt, execute
-from zimage_core.config import TextConfig
+from zimage_core.adapters.control import ControlNet
+from zimage_core.checkpoints import CONTROL_PUBLISHED
+from zimage_core.config import ControlConfig, TextConfig
 from zimage_core.text import Qwen3
 
 QWEN = TextConfig(vocab_size=151936, dim=48, n_layers=3, n_heads=4, n_kv_heads=2, head_dim=16, ffn_dim=96)
 
+CONTROL = ControlConfig(
+    dim=64,
+    n_layers=2,
+    n_refiner_layers=2,
+    n_heads=2,
+    ffn_dim=170,
+    adaln_dim=64,
+    in_channels=33,
+    refiner="control_noise_refiner",
+)
+
 
 def write_models(models: Path) -> None:
     """Files that load, and files that must be refused."""
-    for folder in ("diffusion_models", "text_encoders", "vae"):
+    for folder in ("diffusion_models", "text_encoders", "vae", "model_patches"):
         (models / folder).mkdir(parents=True, exist_ok=True)
     dit = tiny.dit().state_dict()
     text = tiny.fill(Qwen3(QWEN), 1).state_dict()
@@ -31,6 +44,8 @@ def write_models(models: Path) -> None:
         {**text, **{key: value.clone() for key, value in last.items()}}, models / "text_encoders/qwen_3_4b.safetensors"
     )
     save_file(tiny.vae().state_dict(), models / "vae/ae.safetensors")
+    control = CONTROL_PUBLISHED.to_theirs(tiny.fill(ControlNet(CONTROL), 2).state_dict())
+    save_file(control, models / "model_patches/Z-Image-Turbo-Fun-Controlnet-Union-2.1.safetensors")
     whole = (models / "diffusion_models/z_image_turbo_bf16.safetensors").read_bytes()
     (models / "diffusion_models/half_downloaded.safetensors").write_bytes(whole[: len(whole) // 2])
     save_file(
