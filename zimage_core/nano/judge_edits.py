@@ -1,4 +1,4 @@
-"""Measures editing with a checker that knows the renderer, on edits that were never trained on.
+"""Measures editing on edits that were never trained on, with a checker that knows the renderer; `judge` prints it.
 
 Success means that everything in the picture is as asked. An edit must also leave alone what it was not told to change:
 outside the edited region, results are compared with the source as the autoencoder gives it back. Controls are printed
