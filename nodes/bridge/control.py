@@ -1,11 +1,13 @@
 """Fun ControlNets on a MODEL: pictures in, latents kept, a patch that the sampler loads, counts and calls."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from comfy import model_management
 from comfy.latent_formats import Flux
 from comfy.ldm.common_dit import pad_to_patch_size
+from comfy.patcher_extension import WrappersMP
 from comfy.utils import common_upscale, repeat_to_batch_size
 from torch import Tensor
 
@@ -64,15 +66,29 @@ class ZImageControlPatch:
 
     def control(self, x: Tensor, dtype: torch.dtype, chunks: int) -> Control:
         """The core's control for latents `x`, in which `chunks` prompts draw the same pictures."""
-        size = (x.shape[-2] * CELL, x.shape[-1] * CELL)
-        if self.encoded_image is None or self.encoded_image_size != size:
+        if not self.is_encoded(x.shape):  # tiles and regions have sizes of their own
             loaded = model_management.loaded_models(only_currently_used=True)
-            self.encoded_image, self.encoded_image_size = self.encode(size), size
+            self.encode_for(x.shape)
             model_management.load_models_gpu(loaded)
+        assert self.encoded_image is not None
         tokens = self._tokens(self.encoded_image, x, dtype)
         if len(tokens) > 1:
             tokens = repeat_to_batch_size(tokens, len(x) // chunks).repeat(chunks, 1, 1)
         return Control(network=self.network, tokens=tokens, strength=self.strength, **self.settings._asdict())
+
+    def before_sampling(self, executor: Any, model: Any, noise_shape: Sequence[int], *rest: Any, **named: Any) -> Any:
+        """Use the VAE before the sampler loads its models, so that it does not push them out in the first step."""
+        if self.strength and not self.is_encoded(noise_shape):
+            self.encode_for(noise_shape)
+        return executor(model, noise_shape, *rest, **named)
+
+    def is_encoded(self, shape: Sequence[int]) -> bool:
+        """Whether the context fits latents of this shape."""
+        return self.encoded_image is not None and self.encoded_image_size == _pixels(shape)
+
+    def encode_for(self, shape: Sequence[int]) -> None:
+        """Make the context fit latents of this shape."""
+        self.encoded_image, self.encoded_image_size = self.encode(_pixels(shape)), _pixels(shape)
 
     def encode(self, size: Size) -> Tensor:
         """What the network looks at, for pictures of (height, width) pixels; the sides are cropped to their ratio."""
@@ -141,8 +157,10 @@ def apply(
     sampling = model.get_model_object("model_sampling")
     span = Span(*(float(sampling.percent_to_sigma(percent)) for percent in percents))
     settings = Settings(computation, span)
+    patch = ZImageControlPatch(model_patch, vae, image, strength, inpaint_image, mask, settings)
     clone = model.clone()
-    clone.set_model_patch(ZImageControlPatch(model_patch, vae, image, strength, inpaint_image, mask, settings), KEY)
+    clone.set_model_patch(patch, KEY)
+    clone.add_wrapper_with_key(WrappersMP.PREPARE_SAMPLING, KEY, patch.before_sampling)
     return clone
 
 
@@ -183,6 +201,11 @@ def _check_pictures(image: Tensor | None, inpaint_image: Tensor | None, mask: Te
 def _fit(pictures: Tensor, size: Size, method: str) -> Tensor:
     """Pictures (r, h, w, k) at another size, cropped around the middle to its ratio."""
     return common_upscale(pictures.movedim(-1, 1), size[1], size[0], method, "center").movedim(1, -1)
+
+
+def _pixels(shape: Sequence[int]) -> Size:
+    """The picture's height and width behind latents of a shape."""
+    return shape[-2] * CELL, shape[-1] * CELL
 
 
 def _size(pictures: Tensor | None) -> Size:

@@ -305,6 +305,23 @@ def test_pictures_are_encoded_and_embedded_once(native, deep, lite, steer, vae, 
     assert len(embedded) == 1
 
 
+def test_a_picture_of_another_size_is_encoded_before_the_models_are_loaded(native, deep, lite, steer, vae, monkeypatch):
+    from comfy import model_management
+
+    steered = steer(deep.ours, lite.ours, image=picture(2, size=100))
+    events = []
+    encode, load = vae.encode, model_management.load_models_gpu
+    monkeypatch.setattr(vae, "encode", lambda pixels: events.append(tuple(pixels.shape)) or encode(pixels))
+
+    def loading(models, *rest, **named):
+        events.append("load" if steered in models else "other")
+        return load(models, *rest, **named)
+
+    monkeypatch.setattr(model_management, "load_models_gpu", loading)
+    draw(native, steered, steps=2)
+    assert [event for event in events if event != "other"] == [(1, 64, 64, 3), "load"]
+
+
 def test_an_odd_latent_is_steered_too(native, deep, lite, steer, calls):
     steered = steer(deep.ours, lite.ours, image=picture(2, size=72))
     drawn = draw(native, steered, size=(7, 9))
