@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 from functools import cache
 from itertools import product
 
@@ -11,6 +12,9 @@ import torch
 from PIL import Image
 from tokenizers import Tokenizer as FastTokenizer
 
+from zimage_core.checkpoints import load_text_encoder, load_vae
+from zimage_core.config import NANO_OMNI
+from zimage_core.model import S3DiT
 from zimage_core.nano.captions import LANGUAGES, training_caption
 from zimage_core.nano.edit_captions import (
     HELD_OUT_TEMPLATES,
@@ -22,14 +26,19 @@ from zimage_core.nano.edit_captions import (
     training_instruction,
 )
 from zimage_core.nano.edit_checker import check_edit, parts, recognise_things
+from zimage_core.nano.editor import EditingModel
 from zimage_core.nano.edits import KINDS, any_edit, apart_things, held_out_edits, training_edit
 from zimage_core.nano.judge_edits import header, report, rows, wilson
 from zimage_core.nano.render import coverage, ground, render, render_composition
-from zimage_core.nano.scenes import GROUNDS, SHAPES, Composition, Scene, Thing, every_scene
+from zimage_core.nano.scenes import COLOURS, GROUNDS, SHAPES, Composition, Scene, Thing, every_scene
 from zimage_core.nano.stage_instructions import PROMPT, READINGS, label
 from zimage_core.nano.stage_tokenizer import VISION_TOKENS, add_vision_tokens
+from zimage_core.nano.stage_vision import VisionReader, object_labels, patch_coverage, training_composition
 from zimage_core.nano.weights import FOLDER, TOKENIZER
+from zimage_core.sampling import NANO
 from zimage_core.text import load_tokenizer, tokenize, tokenize_chunks
+from zimage_core.training import initialise
+from zimage_core.vae import to_images
 
 
 @cache
@@ -273,6 +282,40 @@ def test_held_out_instructions_name_the_same_values():
         said = held_out_instruction(edit, language, rng)
         assert said.told["kind"] == edit.kind
         assert "{" not in said.text
+
+
+def test_an_editor_whose_network_says_nothing_returns_its_noise():
+    """A fresh transformer predicts zero, so the picture is the starting noise, decoded; whatever it looked at."""
+    dit = S3DiT(NANO_OMNI)
+    initialise(dit, torch.Generator().manual_seed(0))
+    vae = load_vae(FOLDER / "vae", torch.float32)
+    model = EditingModel(
+        dit=dit,
+        text_encoder=load_text_encoder(FOLDER / "text_encoder", torch.float32),
+        vae=vae,
+        tower=VisionReader().tower,
+        tokenizer=load_tokenizer(FOLDER / TOKENIZER),
+        preset=replace(NANO, steps=1),
+    )
+    edits = sampled()[:2]
+    with torch.inference_mode():
+        results = model.edit([edit.render(0)[0] for edit in edits], ["make it red", "去掉圆"], 5)
+        noise = torch.randn(2, 16, 8, 8, generator=torch.Generator().manual_seed(5))
+        for result, expected in zip(results, to_images(vae.decode(noise)), strict=True):
+            assert np.array_equal(result, expected)
+
+
+def test_the_eyes_labels_are_what_the_pictures_show():
+    rng = random.Random(11)
+    drawn = [training_composition(rng) for _ in range(20)]
+    seeds = [[rng.randrange(2**31) for _ in composition.things] for composition in drawn]
+    labels = object_labels("colour", drawn)
+    for composition, own, covers, row in zip(drawn, seeds, patch_coverage(drawn, seeds), labels, strict=True):
+        assert int((row > 0).sum()) == len(composition.things)
+        for thing, seed, cover in zip(composition.things, own, covers, strict=True):
+            area = np.asarray(coverage(thing, seed)).mean() / 255
+            assert float(cover.mean()) == pytest.approx(area, abs=0.5 / 255)  # a patch's mean is rounded to a level
+            assert tuple(COLOURS)[row[SHAPES.index(thing.shape)] - 1] == thing.colour
 
 
 def test_scenes_and_compositions_agree_about_places():

@@ -44,20 +44,18 @@ class EditingModel:
         """What is asked for of equally many pictures for every instruction."""
         references = self.look(pictures)
         width, height = (side // self.vae.config.downscale for side in pictures[0][0].size)
-        sigmas = shifted_schedule(self.preset.steps, self.preset.shift)
         positive, negative = (
             self.dit.flow(
-                self.dit.prepare_with_references(self.read(words, len(pictures[0])), references, (height, width)),
-                sigmas.tolist(),
+                self.dit.prepare_with_references(self.read(words, len(pictures[0])), references, (height, width))
             )
             for words in (instructions, [""] * len(instructions))
         )
         *_, last = denoise(
-            positive,
+            lambda x, sigma: positive(x, torch.full((len(x),), sigma)),
             torch.randn(len(references), 16, height, width, generator=torch.Generator().manual_seed(seed)),
-            sigmas,
+            shifted_schedule(self.preset.steps, self.preset.shift),
             solver=SOLVERS[self.preset.solver](),
-            negative=negative,
+            negative=lambda x, sigma: negative(x, torch.full((len(x),), sigma)),
             guidance=Guidance(cfg=self.preset.cfg),
         )
         return to_images(self.vae.decode(last.x))

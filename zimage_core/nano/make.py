@@ -12,11 +12,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..checkpoints import load_text_encoder, load_vae
+from ..checkpoints import load_dit, load_text_encoder, load_vae, load_vision
 from ..config import NANO_TEXT
 from ..text import load_tokenizer
 from ..training import Ema, Progress
-from . import stage_autoencoder, stage_instructions, stage_text, stage_transformer, stage_vision
+from . import stage_autoencoder, stage_editing, stage_instructions, stage_text, stage_transformer, stage_vision
 from .captions import LANGUAGES
 from .scenes import training_scenes
 from .stage_tokenizer import build_tokenizer
@@ -118,6 +118,24 @@ def make_transformer(folder: Path, weights: Path) -> None:
         export(dit, weights / DIT)
 
 
+def make_editing(folder: Path, weights: Path) -> None:
+    """Stage 6, which goes on from stage 5's file and replaces it."""
+    tokenizer = load_tokenizer(weights / TOKENIZER)
+    text = load_text_encoder(weights / TEXT_ENCODER.parent, torch.float32)
+    vae, tower = load_vae(weights / VAE.parent, torch.float32), load_vision(weights / VISION.parent, torch.float32)
+    banks = (
+        stage_editing.edit_bank(vae, tower, folder / "edits.safetensors"),
+        stage_editing.combination_bank(vae, tower, folder / "combinations.safetensors"),
+        stage_editing.SceneBank(*stage_transformer.latent_bank(vae, folder / "latents.safetensors")),
+    )
+    drawer, recipe = load_dit(weights / DIT.parent, torch.float32), stage_editing.RECIPE
+    dit = stage_editing.with_new_branch(drawer).requires_grad_(True)
+    ema = Ema(dit, recipe.ema_decay)
+    follow("editing", recipe.steps, stage_editing.train_editing(dit, text, tokenizer, banks, ema, folder / "editing"))
+    with ema.applied():
+        export(dit, weights / DIT)
+
+
 # Each takes what it needs from the weights folder and leaves its result there.
 STAGES: dict[str, Callable[[Path, Path], None]] = {
     "tokenizer": make_tokenizer,
@@ -126,6 +144,7 @@ STAGES: dict[str, Callable[[Path, Path], None]] = {
     "instructions": make_instructions,
     "vision": make_vision,
     "transformer": make_transformer,
+    "editing": make_editing,
 }
 
 
