@@ -95,16 +95,6 @@ def make_instructions(folder: Path, weights: Path) -> None:
         export(reader.text, weights / TEXT_ENCODER, unused_last_layer(reader.text))
 
 
-def make_vision(folder: Path, weights: Path) -> None:
-    """The tower, which needs nothing but renders."""
-    reader, recipe = stage_vision.VisionReader(), stage_vision.RECIPE
-    ema = Ema(reader, recipe.ema_decay)
-    follow("vision", recipe.steps, stage_vision.train_vision_reader(reader, ema, folder / "vision"))
-    with ema.applied():
-        tqdm.write(", ".join(f"{name} {rate:.3f}" for name, rate in stage_vision.vision_accuracy(reader).items()))
-        export(reader.tower, weights / VISION)
-
-
 def make_transformer(folder: Path, weights: Path) -> None:
     """Stage 5."""
     tokenizer = load_tokenizer(weights / TOKENIZER)
@@ -118,8 +108,18 @@ def make_transformer(folder: Path, weights: Path) -> None:
         export(dit, weights / DIT)
 
 
+def make_vision(folder: Path, weights: Path) -> None:
+    """Stage 6, which needs nothing but renders."""
+    reader, recipe = stage_vision.VisionReader(), stage_vision.RECIPE
+    ema = Ema(reader, recipe.ema_decay)
+    follow("vision", recipe.steps, stage_vision.train_vision_reader(reader, ema, folder / "vision"))
+    with ema.applied():
+        tqdm.write(", ".join(f"{name} {rate:.3f}" for name, rate in stage_vision.vision_accuracy(reader).items()))
+        export(reader.tower, weights / VISION)
+
+
 def make_editing(folder: Path, weights: Path) -> None:
-    """Stage 6, which goes on from stage 5's file and replaces it."""
+    """Stage 7, which goes on from stage 5's file and replaces it."""
     tokenizer = load_tokenizer(weights / TOKENIZER)
     text = load_text_encoder(weights / TEXT_ENCODER.parent, torch.float32)
     vae, tower = load_vae(weights / VAE.parent, torch.float32), load_vision(weights / VISION.parent, torch.float32)
@@ -142,8 +142,8 @@ STAGES: dict[str, Callable[[Path, Path], None]] = {
     "autoencoder": make_autoencoder,
     "text": make_text_encoder,
     "instructions": make_instructions,
-    "vision": make_vision,
     "transformer": make_transformer,
+    "vision": make_vision,
     "editing": make_editing,
 }
 

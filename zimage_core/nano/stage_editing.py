@@ -1,4 +1,4 @@
-"""Stage 6 of the built-in model: the transformer that can draw learns to look at a picture and to change it.
+"""Stage 7 of the built-in model: the transformer that can draw learns to look at a picture and to change it.
 
 It goes on from stage 5's weights; only the branch for vision features is new. Every step mixes edits that come with
 vision features, edits that come with the latent alone, combinations of three pictures, and plain text-to-image, which

@@ -1,4 +1,4 @@
-"""A stage of the built-in model that needs no other: a tiny SigLIP-layout tower learns to tell what a picture shows.
+"""Stage 6 of the built-in model: a tiny SigLIP-layout tower learns to tell what a picture shows.
 
 SigLIP 2 has seen the world; nano's tower starts from nothing. From each of its 16 features it learns to tell what
 covers that patch, and from all of them together what every object of the picture is and where it stands.
