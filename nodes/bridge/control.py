@@ -61,7 +61,7 @@ class ZImageControlPatch:
         self.prepared: tuple[Tensor, Tensor] | None = None  # an encoded image and its tokens
         self.encoded_image: Tensor | None = None  # the whole context, whose size in pixels is the next line's
         self.encoded_image_size = _size(inpaint_image if image is None else image)
-        if not any(side % SIDE_MULTIPLE for side in self.encoded_image_size):  # else no latent is of this size
+        if strength and not any(side % SIDE_MULTIPLE for side in self.encoded_image_size):  # else no latent is so large
             self.encoded_image = self.encode(self.encoded_image_size)
 
     def control(self, x: Tensor, dtype: torch.dtype, chunks: int) -> Control:

@@ -189,6 +189,7 @@ class Stream:
             self.state = torch.cat((x[:, :start], self.state), dim=1)
             self.anchor = x if self.private is None else torch.cat((x[:, :start], self.private), dim=1)
             rope = stage.rope
+        self.hints, self.private = [], None  # they have been heard
         self.joint = self._stage(stage, rope, self.network.control_layers)
 
     def _advance(self, stage: Stage, index: int, block: ControlBlock, anchor: Float[Tensor, "b n d"]) -> None:
