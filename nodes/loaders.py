@@ -1,10 +1,10 @@
-"""Load the three networks of Z-Image from the user's files, or the built-in nano."""
+"""Load the networks of Z-Image from the user's files, or the built-in nano."""
 
 import torch
 from comfy_api.latest import io
 
-from ..zimage_core.checkpoints import DIT, TEXT_ENCODER, VAE
-from .bridge import files, model, text, vae
+from ..zimage_core.checkpoints import DIT, TEXT_ENCODER, VAE, VISION
+from .bridge import files, model, text, vae, vision
 
 CATEGORY = "Z-Image/loaders"
 PRECISIONS = {
@@ -122,4 +122,36 @@ class ZImageVAELoader(io.ComfyNode):
         return io.NodeOutput(vae.load_vae(files.path_of(VAE, vae_name)))
 
 
-NODES: list[type[io.ComfyNode]] = [ZImageModelLoader, ZImageTextEncoderLoader, ZImageVAELoader]
+class ZImageVisionLoader(io.ComfyNode):
+    """SigLIP 2, the eye of Omni and Edit."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZImageVisionLoader",
+            display_name="Z-Image Load Vision",
+            category=CATEGORY,
+            description="Loads SigLIP 2 NaFlex, with which Z-Image Omni and Edit models look at reference pictures.",
+            search_aliases=["clip vision", "siglip", "siglip2", "naflex", "load clip vision", "image encoder"],
+            inputs=[
+                io.Combo.Input(
+                    "vision_name",
+                    options=files.choices(VISION),
+                    default=files.likely(VISION),
+                    tooltip="A file from models/clip_vision, such as siglip2_so400m_patch16_naflex.safetensors, or the "
+                    "siglip folder of a diffusers pipeline. The built-in nano model needs the built-in nano vision.",
+                ),
+            ],
+            outputs=[io.ClipVision.Output(display_name="clip_vision", tooltip="The vision model, for Edit Encode.")],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, vision_name: str) -> str:
+        return files.fingerprint(VISION, vision_name)
+
+    @classmethod
+    def execute(cls, vision_name: str) -> io.NodeOutput:
+        return io.NodeOutput(vision.load_vision(files.path_of(VISION, vision_name)))
+
+
+NODES: list[type[io.ComfyNode]] = [ZImageModelLoader, ZImageTextEncoderLoader, ZImageVAELoader, ZImageVisionLoader]

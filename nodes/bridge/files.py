@@ -4,7 +4,7 @@ from pathlib import Path
 
 import folder_paths
 
-from ...zimage_core.checkpoints.parts import DIT, PARTS, TEXT_ENCODER, VAE, Part
+from ...zimage_core.checkpoints.parts import DIT, PARTS, TEXT_ENCODER, VAE, VISION, Part
 from ...zimage_core.nano import weights
 from . import listing
 from .listing import state_of
@@ -13,7 +13,7 @@ BUILT_IN = "nano (built in)"
 NO_LORA = "none"
 LORAS = "loras"
 EVERY_FOLDER = (  # the last two are ComfyUI-GGUF's, which lists what the stock folders do not show
-    *("diffusion_models", "text_encoders", "vae", LORAS, "checkpoints", "model_patches"),
+    *("diffusion_models", "text_encoders", "vae", "clip_vision", LORAS, "checkpoints", "model_patches"),
     *("unet_gguf", "clip_gguf"),
 )
 
@@ -21,11 +21,13 @@ LIKELY = {
     DIT.name: ("z_image", "z-image", "zimage"),
     TEXT_ENCODER.name: ("qwen_3_4b", "qwen3"),
     VAE.name: ("ae.",),
+    VISION.name: ("siglip2", "naflex"),
 }
 BUILT_IN_FILES = {
     DIT.name: weights.FOLDER / weights.DIT,
     TEXT_ENCODER.name: weights.FOLDER / weights.TEXT_ENCODER,
     VAE.name: weights.FOLDER / weights.VAE,
+    VISION.name: weights.FOLDER / weights.VISION,
 }
 BUILT_IN_TOKENIZER = weights.FOLDER / weights.TOKENIZER
 

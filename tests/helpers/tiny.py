@@ -5,10 +5,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from zimage_core.config import DiTConfig, TextConfig, VAEConfig
+from zimage_core.config import DiTConfig, TextConfig, VAEConfig, VisionConfig
 from zimage_core.model import S3DiT
 from zimage_core.text import Qwen3
 from zimage_core.vae import Autoencoder
+from zimage_core.vision import Siglip2
 
 DIT = DiTConfig(
     dim=64, n_layers=2, n_refiner_layers=2, n_heads=2, ffn_dim=170, cap_feat_dim=48, time_hidden_dim=1024, adaln_dim=64
@@ -16,6 +17,7 @@ DIT = DiTConfig(
 OMNI = replace(DIT, siglip_feat_dim=40)
 TEXT = TextConfig(vocab_size=640, dim=48, n_layers=3, n_heads=4, n_kv_heads=2, head_dim=16, ffn_dim=96)
 VAE = VAEConfig(encoder_widths=(16, 32, 32, 32), decoder_widths=(16, 32, 32, 32))
+VISION = VisionConfig(dim=128, n_layers=2, n_heads=2, ffn_dim=80, n_positions=36)
 
 
 def random_value(key: str, shape: torch.Size, generator: torch.Generator) -> Tensor:
@@ -58,4 +60,10 @@ def text_encoder(seed: int = 0) -> Qwen3:
 def vae(seed: int = 0) -> Autoencoder:
     network = fill(Autoencoder(VAE), seed)
     assert isinstance(network, Autoencoder)
+    return network
+
+
+def vision(seed: int = 0) -> Siglip2:
+    network = fill(Siglip2(VISION), seed)
+    assert isinstance(network, Siglip2)
     return network

@@ -48,13 +48,14 @@ def pack(comfy) -> SimpleNamespace:
         return importlib.import_module(f"{PACKAGE}.{name}")
 
     groups = ("loaders", "conditioning", "latent", "sampling", "image", "lora", "inspect")
-    bridge = ("model", "dit", "text", "vae", "files", "latents", "images", "prompts", "loras", "attach")
+    bridge = ("model", "dit", "text", "vae", "files", "latents", "images", "prompts", "loras", "attach", "vision")
     return SimpleNamespace(
         entry=module,
         groups=[load(f"nodes.{name}") for name in groups],
         **{f"bridge_{name}": load(f"nodes.bridge.{name}") for name in bridge},
         bridge_sampling=load("nodes.bridge.sampling"),
         core_model=load("zimage_core.model"),
+        editing=load("nodes.editing"),
     )
 
 

@@ -23,6 +23,12 @@ IDS = {
     "ZImageLoraLoader",
     "ZImageConvertLora",
     "ZImageInspectFile",
+    "ZImageStitch",
+    "ZImageOutpaint",
+    "ZImageInpaint",
+    "ZImageImageToImage",
+    "ZImageEditEncode",
+    "ZImageVisionLoader",
     "ZImageControlNetLoader",
     "ZImageControl",
 }

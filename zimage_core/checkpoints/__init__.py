@@ -3,11 +3,11 @@
 from .files import read_tensors
 from .header import CheckpointError
 from .layouts import CONTROL_PUBLISHED, DIT_DIFFUSERS, VAE_DIFFUSERS, Layout
-from .load import load_control, load_dit, load_text_encoder, load_vae
+from .load import load_control, load_dit, load_text_encoder, load_vae, load_vision
 from .lora_files import read_lora
 from .lora_write import save_lora
-from .parts import CONTROL, DIT, TEXT_ENCODER, VAE, Part
-from .shapes import control_config, dit_config, text_config, vae_config
+from .parts import CONTROL, DIT, TEXT_ENCODER, VAE, VISION, Part
+from .shapes import control_config, dit_config, text_config, vae_config, vision_config
 from .verdict import Verdict, inspect
 from .weights import Weights, open_part
 
@@ -19,6 +19,7 @@ __all__ = [
     "TEXT_ENCODER",
     "VAE",
     "VAE_DIFFUSERS",
+    "VISION",
     "CheckpointError",
     "Layout",
     "Part",
@@ -31,10 +32,12 @@ __all__ = [
     "load_dit",
     "load_text_encoder",
     "load_vae",
+    "load_vision",
     "open_part",
     "read_lora",
     "read_tensors",
     "save_lora",
     "text_config",
     "vae_config",
+    "vision_config",
 ]

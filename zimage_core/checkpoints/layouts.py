@@ -162,6 +162,16 @@ TEXT_LLAMA_CPP = Layout(  # gguf-py, tensor_mapping.py; rows of q and k stand as
     ),
 )
 
+VISION_MODULES = ("embeddings", "encoder", "post_layernorm", "head")
+
+VISION_PUBLISHED = Layout("transformers", marker="vision_model.embeddings.patch_embedding.weight")
+
+VISION_BARE = Layout(  # as transformers 5 saves the tower by itself
+    "transformers 5",
+    marker="embeddings.patch_embedding.weight",
+    rules=tuple(Rename(f"{name}.*", f"vision_model.{name}.*") for name in VISION_MODULES),
+)
+
 VAE_SINGLE_FILE = Layout("single file", marker="decoder.up.0.block.0.norm1.weight")
 
 VAE_DIFFUSERS = Layout(

@@ -13,9 +13,10 @@ from ..config import ControlConfig
 from ..model import S3DiT
 from ..text import Qwen3
 from ..vae import Autoencoder
+from ..vision import Siglip2
 from .packed import Packed, Value
-from .parts import CONTROL, DIT, TEXT_ENCODER, VAE
-from .shapes import control_config, dit_config, text_config, vae_config
+from .parts import CONTROL, DIT, TEXT_ENCODER, VAE, VISION
+from .shapes import control_config, dit_config, text_config, vae_config, vision_config
 from .weights import Source, Weights, open_part
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -61,6 +62,12 @@ def used_control(weights: Weights) -> tuple[Weights, ControlConfig]:
     if config.refiner == "control_layers":
         weights = weights.without("control_noise_refiner.")
     return weights, config
+
+
+def load_vision(source: Source, dtype: torch.dtype | None = None) -> Siglip2:
+    """The SigLIP 2 tower, alone or out of a file with its text side; the pooling head is never read into memory."""
+    weights = open_part(source, VISION)
+    return assign(Siglip2(weights.config(vision_config), device="meta"), weights, dtype)
 
 
 def assign(network: Network, weights: Weights, dtype: torch.dtype | None) -> Network:

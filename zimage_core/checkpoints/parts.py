@@ -1,4 +1,4 @@
-"""The three networks of the family, and how files carry them: under which prefix, in which layout."""
+"""The networks of the family, and how files carry them: under which prefix, in which layout."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -12,6 +12,8 @@ from .layouts import (
     TEXT_PUBLISHED,
     VAE_DIFFUSERS,
     VAE_SINGLE_FILE,
+    VISION_BARE,
+    VISION_PUBLISHED,
     Layout,
 )
 
@@ -80,4 +82,15 @@ CONTROL = Part(
     depths=("control_layers",),
 )
 
-PARTS = (DIT, TEXT_ENCODER, VAE)
+VISION = Part(
+    name="vision encoder (SigLIP 2)",
+    folder="clip_vision",
+    subfolder="siglip",
+    example="siglip2_so400m_patch16_naflex.safetensors",
+    prefixes=("vision_tower.", "clip_vision.", "siglip.", ""),
+    layouts=(VISION_PUBLISHED, VISION_BARE),
+    depths=("vision_model.encoder.layers", "encoder.layers"),
+    ignored=("vision_model.head.", "text_model.", "logit_"),
+)
+
+PARTS = (DIT, TEXT_ENCODER, VAE, VISION)

@@ -5,10 +5,11 @@ What no shape tells is a default of the config classes: norm epsilons, rope base
 
 import re
 from collections.abc import Collection, Mapping
+from math import isqrt
 
 from torch import Tensor
 
-from ..config import ControlConfig, DiTConfig, TextConfig, VAEConfig
+from ..config import ControlConfig, DiTConfig, TextConfig, VAEConfig, VisionConfig, vision_heads
 
 State = Mapping[str, Tensor]
 
@@ -77,6 +78,20 @@ def vae_config(state: State) -> VAEConfig:
         encoder_blocks=count(state, "encoder.down.0.block"),
         decoder_blocks=count(state, "decoder.up.0.block"),
         latent_channels=state["decoder.conv_in.weight"].shape[1],
+    )
+
+
+def vision_config(state: State) -> VisionConfig:
+    """Widths of a SigLIP 2 tower; its heads are those of its published sizes."""
+    dim, patch_dim = state["vision_model.embeddings.patch_embedding.weight"].shape
+    mlp = "vision_model.encoder.layers.0.mlp."
+    return VisionConfig(
+        dim=dim,
+        n_layers=count(state, "vision_model.encoder.layers"),
+        n_heads=vision_heads(dim),
+        ffn_dim=min(len(state[mlp + "fc1.weight"]), state[mlp + "fc2.weight"].shape[1]),
+        n_positions=len(state["vision_model.embeddings.position_embedding.weight"]),
+        patch_size=isqrt(patch_dim // 3),
     )
 
 

@@ -13,12 +13,13 @@ LORA = "load it with a LoRA loader on top of a Z-Image model"
 TURN_TO_BF16 = "use z_image_turbo_bf16.safetensors or another common file of the model instead"
 CONTROL = "load it with Z-Image Load ControlNet or another ControlNet node for Z-Image, beside the model"
 QWEN = "Z-Image reads prompts with Qwen3-4B: use qwen_3_4b.safetensors"
+SIGLIP2 = "Z-Image looks at pictures with SigLIP 2 NaFlex: use siglip2_so400m_patch16_naflex.safetensors"
 FLUX_VAE = "Z-Image needs FLUX.1's autoencoder: use ae.safetensors"
 
 
 @dataclass(frozen=True)
 class Stranger:
-    """A kind of file that is not one of the three networks, or a relative of them that cannot be run."""
+    """A kind of file that is not one of Z-Image's networks, or a relative of them that cannot be run."""
 
     needs: tuple[str, ...]  # pieces of tensor names; all must occur
     what: str  # with its article
@@ -103,6 +104,7 @@ RELATIVES: tuple[Stranger, ...] = (
     Stranger(("visual.", "self_attn.q_proj.bias"), "a Qwen2.5-VL vision-language model", "text_encoders", QWEN),
     Stranger(("visual.", "linear_attn."), "a Qwen3.5 vision-language model", "text_encoders", QWEN),
     Stranger(("^model.visual.",), "a vision-language model", "text_encoders", QWEN),
+    Stranger(("^visual.transformer.resblocks.",), "a CLIP vision encoder (OpenCLIP)", "clip_vision", SIGLIP2),
     Stranger(("^visual.",), "a vision-language model", "text_encoders", QWEN),
     Stranger(("model.layers.0.", "linear_attn."), "a Qwen3.5 language model", "text_encoders", QWEN),
     Stranger(("model.layers.0.", "mlp.experts."), "a language model of experts", "text_encoders", QWEN),
@@ -123,6 +125,41 @@ RELATIVES: tuple[Stranger, ...] = (
     *(
         Stranger((), f"another autoencoder ({whose})", "vae", FLUX_VAE, ("decoder.conv_in.weight", 1, width))
         for width, whose in AUTOENCODERS
+    ),
+)
+
+PATCHES = "embeddings.patch_embedding.weight"  # a matrix in SigLIP 2 NaFlex, a convolution of 3 channels elsewhere
+CLIPS = ((1024, "ViT-L"), (1280, "ViT-H"), (1664, "ViT-bigG"))  # by width
+
+# Eyes whose tensors have SigLIP 2 NaFlex's names but other shapes: they would pass for it.
+TOWERS: tuple[Stranger, ...] = (
+    Stranger(
+        ("vision_model.", "text_model."),
+        "a whole CLIP or SigLIP, picture and text side",
+        "clip_vision",
+        SIGLIP2,
+        (PATCHES, 1, 3),
+    ),
+    *(
+        Stranger(
+            ("embeddings.class_embedding",),
+            f"a CLIP {name} vision encoder",
+            "clip_vision",
+            SIGLIP2,
+            ("post_layernorm.weight", 0, width),
+        )
+        for width, name in CLIPS
+    ),
+    Stranger(("embeddings.class_embedding", PATCHES), "a CLIP vision encoder", "clip_vision", SIGLIP2),
+    *(
+        Stranger(
+            (),
+            f"a SigLIP vision encoder for squares of one size (patch{patch})",
+            "clip_vision",
+            SIGLIP2,
+            (PATCHES, 2, patch),
+        )
+        for patch in (14, 16, 32)
     ),
 )
 
@@ -153,9 +190,11 @@ OTHERS: tuple[Stranger, ...] = (
     Stranger(("controlnet_",), "a ControlNet of another model", "controlnet"),
     Stranger(("ip_adapter.",), "an IP-Adapter"),
     *(Stranger(needs, what, "diffusion_models") for needs, what in DIFFUSION),
-    Stranger(("vision_model.", "text_model."), "a whole CLIP or SigLIP, picture and text side", "clip_vision"),
-    Stranger(("vision_model.head.attention.",), "a SigLIP vision encoder", "clip_vision"),
-    Stranger(("vision_model.",), "a vision encoder", "clip_vision"),
+    *TOWERS,
+    Stranger(("vision_model.head.attention.",), "a SigLIP vision encoder", "clip_vision", SIGLIP2),
+    Stranger(("vision_model.",), "a vision encoder", "clip_vision", SIGLIP2),
+    Stranger(("encoder.layer.0.layer_scale1.",), "a DINOv2 vision encoder", "clip_vision", SIGLIP2),
+    Stranger(("layer.0.layer_scale1.",), "a DINOv3 vision encoder", "clip_vision", SIGLIP2),
     Stranger(("text_model.",), "a CLIP text encoder", "text_encoders", QWEN),
     Stranger(("transformer.resblocks.0.",), "a CLIP text encoder (OpenCLIP)", "text_encoders", QWEN),
     Stranger(("encoder.block.0.layer.0.",), "a T5 text encoder", "text_encoders", QWEN),

@@ -11,17 +11,17 @@ from pathlib import Path
 from .files import SHARD, header_of, headers_of
 from .gguf_header import ARCHITECTURE
 from .header import CheckpointError, Entry, Header
-from .parts import CONTROL, PARTS, Part
+from .parts import CONTROL, PARTS, VISION, Part
 from .precision import precision_of
 from .shapes import SIGLIP_NORM, count
-from .strangers import OTHERS, QWEN, RELATIVES, Stranger, stranger_of
+from .strangers import OTHERS, QWEN, RELATIVES, TOWERS, Stranger, stranger_of
 
 RELEASES = (  # pieces of names, the first that occurs decides
     (("de_turbo", "de-turbo", "deturbo"), "Turbo with its distillation undone (about 25 steps, CFG 3)"),
     (("turbo", "zit_", "zit-"), "Turbo (8 steps, CFG 1)"),
     (("base", "z_image", "z-image", "zimage"), "base (28 to 50 steps, CFG 3 to 5)"),
 )
-OMNI = "Omni or Edit (looks at reference pictures; about 50 steps, CFG 5); its tensors say so"
+OMNI = "Omni or Edit (looks at reference pictures; about 50 steps, CFG 5 to 6); its tensors say so"
 TELLING = ("modelspec.title", "modelspec.architecture", "general.name", "ss_base_model_version")
 ARCHITECTURES = {  # llama.cpp's words for language models whose tensors all have the same names
     "qwen3vl": "a Qwen3-VL vision-language model",
@@ -109,7 +109,8 @@ def judge(entries: Mapping[str, Entry], metadata: Mapping[str, str], file: str) 
     precision, parameters = precision_of(entries, metadata)
     verdict = Verdict(file=file, what="", precision=precision, parameters=parameters)
     stranger = _by_architecture(metadata) or stranger_of(entries, RELATIVES) or _pixel_space(entries)
-    parts = tuple(part for part in PARTS if part.locate(entries.keys()))
+    tower = stranger_of(entries, TOWERS)
+    parts = tuple(part for part in PARTS if part.locate(entries.keys()) and not (tower and part is VISION))
     if stranger is None and parts:
         return _known(verdict, parts, entries, metadata)
     stranger = stranger or stranger_of(entries, OTHERS)
