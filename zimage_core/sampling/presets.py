@@ -20,5 +20,9 @@ TURBO = Preset(steps=8, cfg=1.0, shift=3.0, solver="euler")
 # The solver is that of ComfyUI's official template, which makes 28 steps look like 50 of Euler's.
 BASE = Preset(steps=28, cfg=4.0, shift=6.0, solver="res_multistep")
 
+# Tongyi-MAI/Z-Image-Omni-Base is announced, not public: steps and guidance are its pipeline's defaults (5 there is cfg 6
+# here), the shift is base's for want of its own.
+OMNI = Preset(steps=50, cfg=6.0, shift=6.0, solver="euler")
+
 # The built-in model is not distilled; measured in nano/README.md.
 NANO = Preset(steps=20, cfg=3.0, shift=3.0, solver="euler")
