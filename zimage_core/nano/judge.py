@@ -2,6 +2,7 @@
 
 Generated pictures mean something only beside three controls, which are printed with them: the same checker on real
 renders, on autoencoder reconstructions (the ceiling), and on pictures drawn for other scenes' captions (the floor).
+Combinations of three pictures are judged as the scenes they ask for; edits have a judge of their own (`judge_edits`).
 """
 
 import argparse
@@ -20,8 +21,12 @@ from ..model import S3DiT
 from ..sampling import NANO, SOLVERS, Guidance, Preset, denoise, shifted_schedule
 from ..text import Qwen3, Tokenizer, load_tokenizer, tokenize
 from ..vae import Autoencoder, from_images, to_images
+from . import judge_edits
 from .captions import LANGUAGES, held_out_caption, plain_caption
 from .checker import Score, check
+from .combinations import TEMPLATES, Combination, held_out_combinations
+from .editor import EditingModel, load_editor
+from .edits import HELD_OUT_PER_KIND, KINDS, held_out_edits
 from .render import render
 from .scenes import Scene, held_out_scenes
 from .weights import FOLDER
@@ -97,6 +102,18 @@ def rows(model: Model) -> Iterator[tuple[str, Pictures]]:
         )
 
 
+def combination_rows(editor: EditingModel, combinations: Sequence[Combination]) -> Iterator[tuple[str, Pictures]]:
+    """Three pictures combined, in each language."""
+
+    def combined(sentence: str, scenes: Sequence[Scene], seed: int) -> list[Image.Image]:
+        chosen = combinations[seed : seed + len(scenes)]
+        seen = [each.render(seed + index)[:3] for index, each in enumerate(chosen)]
+        return editor.draw(seen, [sentence] * len(chosen), seed)
+
+    for language in LANGUAGES:
+        yield f"three pictures, {language}", partial(combined, TEMPLATES[language][0])
+
+
 def shuffled(scenes: Sequence[Scene]) -> list[Scene]:
     """The same scenes in another order."""
     order = torch.randperm(len(scenes), generator=torch.Generator().manual_seed(0)).tolist()
@@ -114,11 +131,21 @@ def measure(name: str, pictures: Pictures, scenes: Sequence[Scene]) -> dict[str,
 
 
 def report(folder: Path, limit: int | None) -> Iterator[str]:
-    """The table, line by line, in Markdown."""
-    scenes = shuffled(held_out_scenes())[:limit]
-    yield f"| {len(scenes)} held-out scenes | {' | '.join(ATTRIBUTES)} |"
+    """The tables, line by line, in Markdown."""
+    yield from table("scenes", shuffled(held_out_scenes())[:limit], rows(load(folder)))
+    yield ""
+    editor, combinations = load_editor(folder), held_out_combinations()[:limit]
+    yield from table("combinations", [each.target for each in combinations], combination_rows(editor, combinations))
+    yield ""
+    edits = held_out_edits(HELD_OUT_PER_KIND if limit is None else max(1, limit // len(KINDS)))
+    yield from judge_edits.report(editor.edit, editor.reconstruct, edits)
+
+
+def table(what: str, scenes: Sequence[Scene], contenders: Iterator[tuple[str, Pictures]]) -> Iterator[str]:
+    """How often each attribute of what each contender draws is the asked one."""
+    yield f"| {len(scenes)} held-out {what} | {' | '.join(ATTRIBUTES)} |"
     yield "| --- |" + " --- |" * len(ATTRIBUTES)
-    for name, pictures in rows(load(folder)):
+    for name, pictures in contenders:
         rates = measure(name, pictures, scenes)
         yield f"| {name} | {' | '.join(f'{rates[attribute]:.3f}' for attribute in ATTRIBUTES)} |"
 
@@ -129,7 +156,7 @@ def main() -> None:
         prog="python -m zimage_core.nano.judge", description=(__doc__ or "").splitlines()[0]
     )
     parser.add_argument("--weights", type=Path, default=FOLDER, help="the model to judge")
-    parser.add_argument("--limit", type=int, default=None, help="judge only so many scenes")
+    parser.add_argument("--limit", type=int, default=None, help="judge only so many scenes, combinations and edits")
     parser.add_argument("--threads", type=int, default=2, help="processor threads to use")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
