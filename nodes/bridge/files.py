@@ -13,7 +13,7 @@ BUILT_IN = "nano (built in)"
 NO_LORA = "none"
 LORAS = "loras"
 EVERY_FOLDER = (  # the last two are ComfyUI-GGUF's, which lists what the stock folders do not show
-    *("diffusion_models", "text_encoders", "vae", "clip_vision", LORAS, "checkpoints", "model_patches"),
+    *("diffusion_models", "text_encoders", "vae", "clip_vision", LORAS, "checkpoints", "model_patches", "controlnet"),
     *("unet_gguf", "clip_gguf"),
 )
 
