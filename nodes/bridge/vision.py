@@ -1,5 +1,6 @@
 """SigLIP 2 as a ComfyUI CLIP_VISION, and pictures through whatever CLIP_VISION the graph holds."""
 
+from collections import deque
 from typing import Any
 
 import comfy.model_patcher
@@ -30,11 +31,14 @@ class ZImageVision:
         """What pictures (b, h, w, c) of one size show, as stock's encoders put it; nothing is ever cropped."""
         pixels = torch.stack([prepare(picture, self.model.config) for picture in image])  # (b, 3, H, W)
         model_management.load_model_gpu(self.patcher)
-        features = self.model(pixels.to(self.load_device), attend).to(model_management.intermediate_device())
+        home = model_management.intermediate_device()
+        last_two = deque(self.model.hidden_states(pixels.to(self.load_device), attend), maxlen=2)
+        features = self.model.vision_model.post_layernorm(last_two[-1]).to(home)
         out = Output()
         out["last_hidden_state"] = out["image_embeds"] = features.flatten(1, 2)  # this tower pools nothing
         out["image_sizes"] = [pixels.shape[1:]] * len(pixels)
-        out["penultimate_hidden_states"] = out["mm_projected"] = None
+        out["penultimate_hidden_states"] = last_two[0].flatten(1, 2).to(home)
+        out["mm_projected"] = None
         return out
 
 

@@ -3,22 +3,34 @@
 ComfyUI's layer norms have epsilon 1e-5 where the published tower's have 1e-6; it is given the published one here.
 """
 
+from dataclasses import replace
+
 import pytest
 import torch
 from safetensors.torch import save_file
 
 import tiny
+from zimage_core.config import SIGLIP2_SO400M
+from zimage_core.vision import Siglip2
+
+CONFIGS = {"tiny": tiny.VISION, "released widths, two layers": replace(SIGLIP2_SO400M, n_layers=2)}
 
 
-def weights():
-    """Values that float16 holds exactly: ComfyUI keeps vision towers in it, but for stock's last norm."""
-    return {key: tensor.half().float() for key, tensor in tiny.vision().state_dict().items()}
+@pytest.fixture(scope="module", params=CONFIGS)
+def config(request):
+    return CONFIGS[request.param]
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory):
+def weights(config):
+    """Values that float16 holds exactly: ComfyUI keeps vision towers in it, but for stock's last norm."""
+    return {key: tensor.half().float() for key, tensor in tiny.fill(Siglip2(config)).state_dict().items()}
+
+
+@pytest.fixture(scope="module")
+def file(weights, tmp_path_factory):
     path = tmp_path_factory.mktemp("vision") / "siglip2.safetensors"
-    save_file(weights(), path)
+    save_file(weights, path)
     return str(path)
 
 
@@ -28,11 +40,10 @@ def ours(pack, file):
 
 
 @pytest.fixture(scope="module")
-def stock(comfy):
+def stock(comfy, config, weights):
     """ComfyUI's class of the same widths; its loader only knows the released ones."""
     from comfy.clip_vision import ClipVisionModel
 
-    config = tiny.VISION
     model = ClipVisionModel(
         {
             "model_type": "siglip2_vision_model",
@@ -49,22 +60,25 @@ def stock(comfy):
             "image_std": [0.5, 0.5, 0.5],
         }
     )
-    missing, unexpected = model.load_sd(weights())
+    missing, unexpected = model.load_sd(dict(weights))
     assert not missing
     assert not unexpected
     for layer in model.model.modules():
         if isinstance(layer, torch.nn.LayerNorm):
-            layer.eps = tiny.VISION.norm_eps
+            layer.eps = config.norm_eps
     return model
 
 
-@pytest.mark.parametrize("grid", [(6, 6), (4, 9), (3, 12)])
-def test_pictures_of_whole_patches_show_what_they_show_stocks_tower(ours, stock, grid, generator):
+@pytest.mark.parametrize("stretch", [1, 2])
+def test_pictures_of_whole_patches_show_what_they_show_stocks_tower(ours, stock, config, stretch, generator):
     """Only such pictures: stock resizes in floating point what the published processor resizes in 8 bits."""
-    levels = torch.randint(0, 256, (2, 16 * grid[0], 16 * grid[1], 3), generator=generator)
+    size = 16 * config.side // stretch, 16 * config.side * stretch
+    levels = torch.randint(0, 256, (2, *size, 3), generator=generator)
     found, expected = (each.encode_image(levels / 255) for each in (ours, stock))
     torch.testing.assert_close(found.last_hidden_state, expected.last_hidden_state, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(found.image_embeds, expected.image_embeds, atol=1e-5, rtol=1e-5)
+    penultimate = found.penultimate_hidden_states, expected.penultimate_hidden_states
+    torch.testing.assert_close(*penultimate, atol=1e-5, rtol=1e-5)
     assert list(map(tuple, found.image_sizes)) == list(map(tuple, expected.image_sizes))
 
 

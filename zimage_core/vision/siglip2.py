@@ -8,6 +8,8 @@ enter it; importing it took 2.6 s beside torch's 1.2 s, and what its processor p
 768x1280 picture. Attribute names are the published keys; the pooling head they end with is not used by Z-Image.
 """
 
+from collections.abc import Iterator
+
 import torch
 from einops import rearrange
 from torch import Tensor, nn
@@ -30,13 +32,22 @@ class Siglip2(nn.Module):
 
     def forward(self, pixels: Float[Tensor, "b 3 H W"], attend: Attention = attention) -> Float[Tensor, "b gh gw c"]:
         """Features of pixels in [-1, 1], whose sides are multiples of the patch: the last, normed hidden state."""
-        trunk = self.vision_model
-        x = trunk.embeddings(pixels)
+        x = pixels
+        for x in self.hidden_states(pixels, attend):  # noqa: B007 - only the last is wanted
+            pass
+        return self.vision_model.post_layernorm(x)
+
+    def hidden_states(
+        self, pixels: Float[Tensor, "b 3 H W"], attend: Attention = attention
+    ) -> Iterator[Float[Tensor, "b gh gw c"]]:
+        """The embedded patches, then what every layer makes of them, before the last norm."""
+        x = self.vision_model.embeddings(pixels)
+        yield x
         grid = x.shape[1:3]
         x = x.flatten(1, 2)
-        for layer in trunk.encoder.layers:
+        for layer in self.vision_model.encoder.layers:
             x = layer(x, attend)
-        return trunk.post_layernorm(x).unflatten(1, grid)
+            yield x.unflatten(1, grid)
 
 
 class Trunk(nn.Module):
