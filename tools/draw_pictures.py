@@ -2,7 +2,7 @@
 
 import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -22,11 +22,19 @@ PROMPTS = (
     "灰色背景上左下角有一个大橙色正方形",
     "格子背景上右边有一个大青色爱心",
 )
+EDITS = (  # of the first row's pictures
+    "make the heart blue",
+    "move the star to the bottom left",
+    "把背景换成白色",
+    "replace the triangle with a circle",
+)
+COLUMNS = len(EDITS)
 THUMBNAILS = {
     "Z-Image Nano - text to image": PROMPTS[0],
     "Z-Image Nano - image to image": "a large red star on the left on a grey background",
 }
 EXECUTED = ("Z-Image Nano - inpaint", "Z-Image Nano - outpaint")  # what they draw, a prompt alone does not
+IN_A_ROW = ("Z-Image Nano - edit", "Z-Image Nano - edit with three pictures")  # what goes in beside what comes out
 
 
 def enlarge(picture: Image.Image, side: int) -> Image.Image:
@@ -43,16 +51,25 @@ def wrapped(text: str, letters: ImageFont.FreeTypeFont) -> str:
     return f"{text[:at]}\n{text[at:].strip()}"
 
 
+def drawn() -> Iterator[tuple[str, Image.Image]]:
+    """Prompts and pictures, row by row: the first ones, edits of those, the rest."""
+    pictures = [generate(prompt, seed=index)[0] for index, prompt in enumerate(PROMPTS)]
+    changed = [generate(words, references=[before])[0] for words, before in zip(EDITS, pictures, strict=False)]
+    yield from zip(PROMPTS[:COLUMNS], pictures, strict=False)
+    yield from zip((f"→ {words}" for words in EDITS), changed, strict=True)
+    yield from zip(PROMPTS[COLUMNS:], pictures[COLUMNS:], strict=True)
+
+
 def contact_sheet(font: Path) -> Image.Image:
-    """Every prompt's picture with the prompt below."""
-    columns, rows = 4, -(-len(PROMPTS) // 4)
+    """Every picture with its prompt below."""
+    rows = -(-(len(PROMPTS) + len(EDITS)) // COLUMNS)
     cell = TILE + MARGIN, TILE + CAPTION + MARGIN
-    sheet = Image.new("RGB", (columns * cell[0] + MARGIN, rows * cell[1] + MARGIN), "white")
+    sheet = Image.new("RGB", (COLUMNS * cell[0] + MARGIN, rows * cell[1] + MARGIN), "white")
     draw = ImageDraw.Draw(sheet)
     letters = ImageFont.truetype(str(font), 14)
-    for index, prompt in enumerate(PROMPTS):
-        left, top = MARGIN + index % columns * cell[0], MARGIN + index // columns * cell[1]
-        sheet.paste(enlarge(generate(prompt, seed=index)[0], TILE), (left, top))
+    for index, (prompt, picture) in enumerate(drawn()):
+        left, top = MARGIN + index % COLUMNS * cell[0], MARGIN + index // COLUMNS * cell[1]
+        sheet.paste(enlarge(picture, TILE), (left, top))
         draw.multiline_text((left, top + TILE + 4), wrapped(prompt, letters), fill="black", font=letters)
     return sheet
 
@@ -60,9 +77,19 @@ def contact_sheet(font: Path) -> Image.Image:
 def executed() -> Iterator[tuple[str, Image.Image]]:
     """What workflows draw on a real ComfyUI, 256 pixels high, their pixels kept visible."""
     with tempfile.TemporaryDirectory() as folder, running(Path(folder), Path(folder) / "output") as server:
-        for workflow in EXECUTED:
-            picture = Image.open(run(server, REPOSITORY / f"workflows/{workflow}.json")[-1]).convert("RGB")
-            yield workflow, picture.resize((256 * picture.width // picture.height, 256), Image.Resampling.NEAREST)
+        for workflow in (*EXECUTED, *IN_A_ROW):
+            files = run(server, REPOSITORY / f"workflows/{workflow}.json")
+            shown = files if workflow in IN_A_ROW else files[-1:]
+            yield workflow, in_a_row([Image.open(file).convert("RGB") for file in shown])
+
+
+def in_a_row(pictures: Sequence[Image.Image]) -> Image.Image:
+    """Pictures of one size side by side, 256 pixels high."""
+    width = 256 * pictures[0].width // pictures[0].height
+    row = Image.new("RGB", (len(pictures) * (width + MARGIN) - MARGIN, 256), "white")
+    for index, picture in enumerate(pictures):
+        row.paste(picture.resize((width, 256), Image.Resampling.NEAREST), (index * (width + MARGIN), 0))
+    return row
 
 
 def main() -> None:
