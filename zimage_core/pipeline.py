@@ -53,7 +53,7 @@ def generate(
     vae = load_vae(folder / "vae", dtype).to(device)
     seen: list[Reference] = []
     if pictures:
-        tower = load_vision(folder / ("vision" if is_nano else "siglip"), dtype).to(device)
+        tower = load_vision(folder / "siglip", dtype).to(device)
         seen = [look(picture, vae, tower) for picture in pictures]
 
     dit = load_dit(folder / "transformer", dtype).to(device)

@@ -1,21 +1,24 @@
 """The public door of the library."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
+import pytest
 import torch
 from PIL import ImageChops
 
 import zimage_core
 from zimage_core import generate
-from zimage_core.nano.checker import check
+from zimage_core.nano.checker import check, recognise
+from zimage_core.nano.render import render
 from zimage_core.nano.scenes import Scene
 from zimage_core.sampling import TURBO
+
+RED_HEART = Scene(shape="heart", colour="red", size="large", row="middle", column="middle", ground="white")
 
 
 def test_the_readmes_example_draws_what_it_says():
     [image] = generate("a large red heart in the middle on a white background", model="nano", seed=0)
-    asked = Scene(shape="heart", colour="red", size="large", row="middle", column="middle", ground="white")
-    found = check(image, asked)
+    found = check(image, RED_HEART)
     assert all(asdict(found).values()), found
 
 
@@ -51,3 +54,18 @@ def test_bfloat16_draws_nearly_the_same():
 
 def test_public_names_are_those_scripts_rely_on():
     assert set(zimage_core.__all__) >= {"load_dit", "load_text_encoder", "load_vae", "generate"}
+
+
+@pytest.mark.parametrize("instruction", ["make the circle red", "把圆变成红色"])
+def test_an_instruction_changes_what_it_names_and_leaves_the_rest(instruction):
+    before = Scene(shape="circle", colour="blue", size="large", row="middle", column="right", ground="white")
+    [after] = generate(instruction, references=[render(before, 5)], seed=1)
+    assert recognise(after) == replace(before, colour="red")
+
+
+def test_the_last_reference_gives_the_size_and_every_one_counts():
+    first, last = render(RED_HEART, 1), render(RED_HEART, 2).resize((83, 49))
+    [both] = generate("make the heart blue", references=[first, last], steps=1)
+    assert both.size == (80, 48)
+    [one] = generate("make the heart blue", references=[last], steps=1)
+    assert both.tobytes() != one.tobytes()

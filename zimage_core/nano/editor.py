@@ -16,7 +16,7 @@ from ..sampling import NANO, SOLVERS, Guidance, Preset, denoise, shifted_schedul
 from ..text import Qwen3, Tokenizer, load_tokenizer, tokenize_chunks
 from ..vae import Autoencoder, from_images, to_images
 from ..vision import Siglip2
-from .stage_editing import look_at
+from .stage_vision import look_at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ class EditingModel:
     def look(self, pictures: Sequence[Sequence[Image.Image]]) -> list[list[Reference]]:
         """Latents and, with a tower, features of every picture."""
         each = [picture for row in pictures for picture in row]
-        features = self.tower(look_at(self.tower, each)) if self.tower else [None] * len(each)
+        features = self.tower(look_at(each)) if self.tower else [None] * len(each)
         seen = (Reference(*parts) for parts in zip(self.vae.encode(from_images(each)), features, strict=True))
         return [[next(seen) for _ in row] for row in pictures]
 
@@ -80,6 +80,6 @@ def load_editor(folder: Path, *, has_tower: bool = True) -> EditingModel:
         dit=load_dit(folder / "transformer", torch.float32),
         text_encoder=load_text_encoder(folder / "text_encoder", torch.float32),
         vae=load_vae(folder / "vae", torch.float32),
-        tower=load_vision(folder / "vision", torch.float32) if has_tower else None,
+        tower=load_vision(folder / "siglip", torch.float32) if has_tower else None,
         tokenizer=load_tokenizer(folder / "tokenizer"),
     )

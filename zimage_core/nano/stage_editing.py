@@ -22,16 +22,16 @@ from ..model import Reference, S3DiT
 from ..text import Qwen3, Tokenizer, tokenize, tokenize_chunks
 from ..training import Ema, Progress, Recipe, flow_matching_loss, initialise, logit_normal_sigmas, train
 from ..vae import Autoencoder, from_images
-from ..vision import Siglip2, prepare
+from ..vision import Siglip2
 from .captions import training_caption
 from .combinations import training_combinations, training_sentence
 from .edit_captions import training_instruction
 from .edits import KINDS, Edit, training_edit
-from .render import pixels
 from .scenes import Scene
 from .stage_transformer import CAPTION_DROPOUT, RENDERS_PER_SCENE, SIGMA_SHIFT
+from .stage_vision import look_at
 
-RECIPE = Recipe(steps=1200, lr=1e-3, warmup_steps=50, decay_part=0.4, seed=6, save_every=100)
+RECIPE = Recipe(steps=1700, lr=1e-3, warmup_steps=50, decay_part=0.4, seed=6, save_every=100)
 LOOKING_FROM = 400  # features and several pictures come later: one latent teaches copying at a third of the cost
 EDITS, COMBINATIONS, PICTURES = 20, 8, 16  # of a step: edits with features, as many without, three pictures, captions
 BANK, COMBINED = 12288, 3072  # edits and combinations drawn beforehand
@@ -89,7 +89,7 @@ def encode_combination(
     vae: Autoencoder, tower: Siglip2, pictures: Sequence[Image.Image]
 ) -> tuple[Float[Tensor, "4 z h w"], Float[Tensor, "3 u v s"]]:
     """Latents of all four pictures, features of the three that are looked at."""
-    return vae.encode(from_images(pictures)), tower(look_at(tower, pictures[:3]))
+    return vae.encode(from_images(pictures)), tower(look_at(pictures[:3]))
 
 
 def encode_pairs(
@@ -97,12 +97,7 @@ def encode_pairs(
 ) -> tuple[Float[Tensor, "b z h w"], Float[Tensor, "b z h w"], Float[Tensor, "b u v s"]]:
     """Latents of the pictures before and after, and features of those before."""
     before, after = zip(*(edit.render(seed + index) for index, edit in enumerate(edits)), strict=True)
-    return vae.encode(from_images(before)), vae.encode(from_images(after)), tower(look_at(tower, before))
-
-
-def look_at(tower: Siglip2, pictures: Sequence[Image.Image]) -> Float[Tensor, "b 3 H W"]:
-    """Pictures of one size as the tower reads them."""
-    return torch.stack([prepare(torch.from_numpy(pixels(picture)), tower.config) for picture in pictures])
+    return vae.encode(from_images(before)), vae.encode(from_images(after)), tower(look_at(before))
 
 
 def with_new_branch(drawer: S3DiT) -> S3DiT:

@@ -7,5 +7,5 @@ FOLDER = Path(__file__).parent / "weights"
 DIT = Path("transformer/diffusion_model.safetensors")
 TEXT_ENCODER = Path("text_encoder/model.safetensors")
 VAE = Path("vae/vae.safetensors")
-VISION = Path("vision/vision.safetensors")
+VISION = Path("siglip/vision.safetensors")
 TOKENIZER = Path("tokenizer")

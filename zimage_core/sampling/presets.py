@@ -20,8 +20,8 @@ TURBO = Preset(steps=8, cfg=1.0, shift=3.0, solver="euler")
 # The solver is that of ComfyUI's official template, which makes 28 steps look like 50 of Euler's.
 BASE = Preset(steps=28, cfg=4.0, shift=6.0, solver="res_multistep")
 
-# Tongyi-MAI/Z-Image-Omni-Base is announced, not public: steps and guidance are its pipeline's defaults (its 5 is cfg 6),
-# the shift is base's for want of its own.
+# Tongyi-MAI/Z-Image-Omni-Base is announced, not public: steps and guidance are its pipeline's defaults (5 there is 6
+# here), the shift is base's for want of its own.
 OMNI = Preset(steps=50, cfg=6.0, shift=6.0, solver="euler")
 
 # The built-in model is not distilled; measured in nano/README.md.
