@@ -4,25 +4,37 @@ Letters: b batch, n m tokens, d model width, c latent channels, H W latent cells
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from .._shapes import Float
-from ..config import SEQUENCE_MULTIPLE
+from ..config import DiTConfig
 from .condition import Condition, RunBlock, run_block
 from .references import REFERENCE, OmniRules, Places, Reference, Size, chunk_length, flatten_grid, places
+from .rope import Rope
 from .sequence import UNIT_GRID, Grid, patch_grid
-
-if TYPE_CHECKING:
-    from .s3dit import S3DiT
 
 Chunks = Sequence[Float[Tensor, "_ f"]]
 
 
+@runtime_checkable
+class Embedder(Protocol):
+    """What preparing needs of S3-DiT."""
+
+    config: DiTConfig
+
+    def embed(self, kind: str, features: Float[Tensor, "n f"]) -> Float[Tensor, "m d"]: ...
+    def patches(self, latent: Float[Tensor, "c H W"]) -> Float[Tensor, "n pqc"]: ...
+    def rope(self, positions: Sequence[Float[Tensor, "n 3"]], device: torch.device) -> Rope: ...
+    def refine(
+        self, name: str, tokens: Float[Tensor, "b n d"], rope: Rope, run: RunBlock
+    ) -> Float[Tensor, "b n d"]: ...
+
+
 def prepare_with_references(
-    dit: "S3DiT",
+    dit: Embedder,
     captions: Sequence[Chunks],
     references: Sequence[Sequence[Reference]],
     latent_size: Size,
@@ -59,7 +71,7 @@ def prepare_with_references(
 
 
 def item_places(
-    dit: "S3DiT", chunks: Chunks, references: Sequence[Reference], latent_size: Size, rules: OmniRules, grid: Grid
+    dit: Embedder, chunks: Chunks, references: Sequence[Reference], latent_size: Size, rules: OmniRules, grid: Grid
 ) -> Places:
     """Where one item's tokens stand."""
     if len(chunks) <= len(references):
@@ -91,35 +103,27 @@ def geometry(latent: Tensor, chunks: Chunks, references: Sequence[Reference]) ->
 
 
 def _siglips(
-    dit: "S3DiT", references: Sequence[Sequence[Reference]], layout: Places, like: Tensor
+    dit: Embedder, references: Sequence[Sequence[Reference]], layout: Places, like: Tensor
 ) -> Float[Tensor, "b m d"]:
     """Embedded vision features of all pictures; pads stand for the target's, and for any that is missing."""
-    if not len(layout.siglips.positions):
+    width = dit.config.siglip_feat_dim
+    if not len(layout.siglips.positions) or width is None:
         return like[:, :0]
-    pads = dit.siglip_pad_token.to(like).expand(SEQUENCE_MULTIPLE, -1)
-    return torch.stack(
-        [
-            torch.cat([*(pads if each.siglip is None else _features(dit, each.siglip) for each in item), pads])
-            for item in references
-        ]
-    )
+    nothing = like.new_empty(0, width)
+    features = [
+        [*(nothing if each.siglip is None else flatten_grid(each.siglip) for each in item), nothing]
+        for item in references
+    ]
+    return torch.stack([torch.cat([dit.embed("siglip", each) for each in item]) for item in features])
 
 
-def _features(dit: "S3DiT", siglip: Float[Tensor, "u v s"]) -> Float[Tensor, "m d"]:
-    return dit.embed("siglip", flatten_grid(siglip))
-
-
-def _images(dit: "S3DiT", references: Sequence[Sequence[Reference]], like: Tensor) -> Float[Tensor, "b m d"] | None:
+def _images(dit: Embedder, references: Sequence[Sequence[Reference]], like: Tensor) -> Float[Tensor, "b m d"] | None:
     """Embedded latents of the references; pads stand for one that is missing."""
     if not references[0]:
         return None
-    pads = dit.x_pad_token.to(like).expand(SEQUENCE_MULTIPLE, -1)
-    return torch.stack(
-        [
-            torch.cat([pads if each.latent is None else dit.embed("x", dit.patches(each.latent)) for each in item])
-            for item in references
-        ]
-    )
+    nothing = like.new_empty(0, dit.config.patch_dim)
+    patches = [[nothing if each.latent is None else dit.patches(each.latent) for each in item] for item in references]
+    return torch.stack([torch.cat([dit.embed("x", each) for each in item]) for item in patches])
 
 
 def _joined(ropes: Sequence[Tensor]) -> Tensor:
