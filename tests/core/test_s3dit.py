@@ -5,6 +5,8 @@ import torch
 
 import tiny
 from zimage_core.checkpoints import DIT_DIFFUSERS, load_dit
+from zimage_core.config import OMNI, TURBO
+from zimage_core.model import S3DiT
 from zimage_core.model.embed import sinusoid
 
 # Raw outputs (picture − noise) of the published implementation on the tiny model, from the specification, section 10.1.
@@ -108,3 +110,23 @@ def test_half_precision_overflow_is_clamped_to_finite_numbers():
     block.feed_forward.w1.weight.data.fill_(300)
     block.feed_forward.w3.weight.data.fill_(300)
     assert block.feed_forward(torch.ones(1, 4, 64, dtype=torch.float16)).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("config", "single_file", "diffusers", "parameters"),
+    [(TURBO, 453, 521, 6_154_908_736), (OMNI, 483, 551, 6_513_266_880)],
+    ids=["Turbo and base", "Omni"],
+)
+def test_the_family_has_the_published_tensors_and_parameters(config, single_file, diffusers, parameters):
+    state = S3DiT(config, device="meta").state_dict()
+    assert len(state) == single_file
+    assert len(DIT_DIFFUSERS.to_theirs(state)) == diffusers
+    assert sum(tensor.numel() for tensor in state.values()) == parameters
+
+
+def test_a_model_that_can_look_loads_from_either_layout():
+    dit = tiny.omni()
+    for state in (dit.state_dict(), DIT_DIFFUSERS.to_theirs(dit.state_dict())):
+        loaded = load_dit(state)
+        assert loaded.config == tiny.OMNI
+        assert all(torch.equal(tensor, dit.state_dict()[key]) for key, tensor in loaded.state_dict().items())
