@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from .bridge import prompts
+from .bridge import features, prompts
 
 KEEP = "keep every token"
 CUT = "cut at 512 tokens"
@@ -39,6 +39,16 @@ class ZImageTextEncode(io.ComfyNode):
                     tooltip="Prompts beyond 512 tokens: keep them whole, as ComfyUI does, or cut them at the length "
                     "the model was trained with, as the reference pipeline does.",
                 ),
+                io.Combo.Input(
+                    "remember",
+                    options=[features.MEMORY, features.DISK, features.OFF],
+                    default=features.MEMORY,
+                    optional=True,
+                    advanced=True,
+                    tooltip="Keeps encoded prompts, so that the text encoder is not loaded for one it has read before: "
+                    "until ComfyUI ends, or also in ComfyUI's user folder for the next start. The conditioning is the "
+                    "same, bit for bit.",
+                ),
             ],
             outputs=[
                 io.Conditioning.Output(display_name="conditioning", tooltip="The encoded prompt, for any sampler."),
@@ -49,8 +59,8 @@ class ZImageTextEncode(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, clip, prompt: str, long_prompts: str) -> io.NodeOutput:
-        return io.NodeOutput(*prompts.encode(clip, prompt, is_cut=long_prompts == CUT))
+    def execute(cls, clip, prompt: str, long_prompts: str, remember: str = features.MEMORY) -> io.NodeOutput:
+        return io.NodeOutput(*prompts.encode(clip, prompt, is_cut=long_prompts == CUT, remember=remember))
 
 
 NODES: list[type[io.ComfyNode]] = [ZImageTextEncode]

@@ -6,10 +6,13 @@ from torch import Tensor
 
 from ...zimage_core.config import MAX_CAPTION_TOKENS
 from ...zimage_core.text import truncate
+from . import features as kept
 from .text import TOKENS_KEY
 
 
-def encode(clip: Any, prompt: str, *, is_cut: bool, template: str | None = None) -> tuple[Any, str]:
+def encode(
+    clip: Any, prompt: str, *, is_cut: bool, template: str | None = None, remember: str = kept.MEMORY
+) -> tuple[Any, str]:
     """Conditioning of a prompt, in its own template or another one, and a sentence about its tokens."""
     if clip is None:
         raise ValueError(
@@ -22,9 +25,9 @@ def encode(clip: Any, prompt: str, *, is_cut: bool, template: str | None = None)
             "Load qwen_3_4b.safetensors with Z-Image Load Text Encoder, or with the stock Load CLIP of type lumina2."
         )
     pairs = tokens[TOKENS_KEY][0]
-    kept = truncate(tuple(range(len(pairs))), MAX_CAPTION_TOKENS if is_cut else None)
-    tokens[TOKENS_KEY] = [pairs[: len(kept.ids)]]
-    return clip.encode_from_tokens_scheduled(tokens), kept.describe()
+    cut = truncate(tuple(range(len(pairs))), MAX_CAPTION_TOKENS if is_cut else None)
+    tokens[TOKENS_KEY] = [pairs[: len(cut.ids)]]
+    return kept.encode(clip, tokens, remember), cut.describe()
 
 
 def features(clip: Any, text: str) -> Tensor:

@@ -12,8 +12,11 @@ from comfy.text_encoders.z_image import ZImageTokenizer
 from torch import Tensor
 
 from ...zimage_core.checkpoints import TEXT_ENCODER, Weights, text_config
+from ...zimage_core.checkpoints.files import tensor_files
 from ...zimage_core.config import TextConfig
+from ...zimage_core.runtime.features import file_identity
 from ...zimage_core.text import TEMPLATE, Qwen3
+from .features import IDENTITY
 from .weights import QUANTISED, carried, count_parameters, fill, open_file, storage_dtype
 
 TOKENS_KEY = "qwen3_4b"  # ComfyUI's name for the encoder inside a CLIP and in token dictionaries
@@ -133,6 +136,7 @@ def tokenizer_of(folder: Path) -> Any:
 def load_text_encoder(path: str, tokenizer: Path | None, embeddings: Any = None) -> comfy.sd.CLIP:
     """The CLIP of a text-encoder file; `tokenizer` None means Qwen's vocabulary, which ComfyUI brings along."""
     weights = open_file(path, TEXT_ENCODER)
+    identity = file_identity(files_of(Path(path)))
     config = weights.config(text_config)
     weights = weights.without(f"model.layers.{config.n_layers_run}.")
     skeleton = Qwen3(config, device="meta")
@@ -142,7 +146,7 @@ def load_text_encoder(path: str, tokenizer: Path | None, embeddings: Any = None)
     options: dict[str, Any] = {f"{TOKENS_KEY}_model_config": {"zimage": config}, "dtype": dtype}
     if packed:
         options["quantization_metadata"] = QUANTISED
-    return comfy.sd.CLIP(
+    clip = comfy.sd.CLIP(
         comfy.supported_models_base.ClipTarget(
             ZImageTokenizer if tokenizer is None else tokenizer_of(tokenizer), TextEncoder
         ),
@@ -151,6 +155,14 @@ def load_text_encoder(path: str, tokenizer: Path | None, embeddings: Any = None)
         state_dict=[partial(fill, weights=weights, skeleton=skeleton, dtype=dtype, packed=packed)],
         model_options=options,
     )
+    setattr(clip.cond_stage_model, IDENTITY, identity)
+    return clip
+
+
+def files_of(place: Path) -> list[Path]:
+    """The weights behind a path, which may be a file, a folder or a whole diffusers pipeline."""
+    inside = place / TEXT_ENCODER.subfolder
+    return list(tensor_files(inside if inside.is_dir() else place))
 
 
 def computing_dtype(weights: Weights) -> torch.dtype:
