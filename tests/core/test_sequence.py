@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from zimage_core.model.rope import rope_table, rotate
+from zimage_core.kernels import rotate
+from zimage_core.model.rope import rope_table
 from zimage_core.model.sequence import (
     Grid,
     caption_positions,

@@ -6,43 +6,26 @@ Letters: b batch, n tokens, d model width, h heads, e head width, t time vector 
 from typing import NamedTuple
 
 import torch
-from einops import rearrange
 from torch import Tensor, nn
-from torch.nn.functional import silu
 from typing_extensions import Unpack
 
 from .._shapes import Float
 from ..attention import Attention, attention
 from ..config import DiTConfig
+from ..kernels import Rope, Row, kernels
 from ..ops import TORCH, Factory, Ops
-from .rope import Rope, rotate
 
-
-class Split(NamedTuple):
-    """A factor of two values: one for the first `start` tokens, which are clean, one for the noisy rest."""
-
-    clean: "Gain"
-    noisy: "Gain"
-    start: int
-
-
-Gain = Float[Tensor, "#b 1 d"] | float | Split
+UNIT_RMS = 1024.0  # a constant row: its square hides any epsilon, and its root is exact in every type
 
 
 class Gains(NamedTuple):
-    """What modulates one block. The default is the identity, so one forward serves the unmodulated refiner exactly."""
+    """The weights of one block's norms at one time. Modulation only scales, so it is folded into them."""
 
-    scale_attn: Gain = 1.0
-    gate_attn: Gain = 1.0
-    scale_ffn: Gain = 1.0
-    gate_ffn: Gain = 1.0
-
-
-def scaled(x: Float[Tensor, "b n d"], gain: Gain) -> Float[Tensor, "b n d"]:
-    """Tokens times their factor; no factor is ever spread out over tokens."""
-    if not isinstance(gain, Split):
-        return x * gain
-    return torch.cat((scaled(x[:, : gain.start], gain.clean), scaled(x[:, gain.start :], gain.noisy)), dim=1)
+    attn_in: Row
+    attn_out: Row
+    ffn_in: Row
+    ffn_out: Row
+    heads: Float[Tensor, "2 1 e"]  # of the query norm and the key norm
 
 
 class Block(nn.Module):
@@ -63,18 +46,35 @@ class Block(nn.Module):
             self.adaLN_modulation = nn.Sequential(ops.Linear(config.adaln_dim, 4 * config.dim, **factory))
 
     def gains(self, time: Float[Tensor, "b t"]) -> Gains:
-        """This block's rows of the time vector; no activation before the linear map, and no shift."""
+        """The norms' weights at this time; no activation before the linear map, and no shift."""
         rows = self.adaLN_modulation(time)[:, None]  # (b, 1, 4d)
         scale_attn, gate_attn, scale_ffn, gate_ffn = rows.chunk(4, dim=-1)
-        return Gains(1 + scale_attn, gate_attn.tanh(), 1 + scale_ffn, gate_ffn.tanh())
+        plain = self.plain_gains(time)
+        return Gains(
+            attn_in=plain.attn_in * (1 + scale_attn),
+            attn_out=plain.attn_out * gate_attn.tanh(),
+            ffn_in=plain.ffn_in * (1 + scale_ffn),
+            ffn_out=plain.ffn_out * gate_ffn.tanh(),
+            heads=plain.heads,
+        )
+
+    def plain_gains(self, like: Tensor) -> Gains:
+        """The norms' own weights, for a block that nothing modulates, in the type and place of `like`."""
+        norms = (self.attention_norm1, self.attention_norm2, self.ffn_norm1, self.ffn_norm2)
+        rows = [weight_of(norm, like)[None, None] for norm in norms]
+        query_and_key = weight_of(self.attention.q_norm, like), weight_of(self.attention.k_norm, like)
+        return Gains(*rows, heads=torch.stack(query_and_key)[:, None])
 
     def forward(
         self, x: Float[Tensor, "b n d"], rope: Rope, gains: Gains, attend: Attention = attention
     ) -> Float[Tensor, "b n d"]:
-        attended = self.attention(scaled(self.attention_norm1(x), gains.scale_attn), rope, attend)
-        x = x + scaled(self.attention_norm2(attended), gains.gate_attn)
-        fed = self.feed_forward(scaled(self.ffn_norm1(x), gains.scale_ffn))
-        return x + scaled(self.ffn_norm2(fed), gains.gate_ffn)
+        fused = kernels(x)
+        normed = fused.norm(x, gains.attn_in, epsilon(self.attention_norm1))
+        x = fused.add_normed(
+            x, self.attention(normed, rope, gains.heads, attend), gains.attn_out, epsilon(self.attention_norm2)
+        )
+        normed = fused.norm(x, gains.ffn_in, epsilon(self.ffn_norm1))
+        return fused.add_normed(x, self.feed_forward(normed), gains.ffn_out, epsilon(self.ffn_norm2))
 
 
 class SelfAttention(nn.Module):
@@ -88,10 +88,10 @@ class SelfAttention(nn.Module):
         self.q_norm = ops.RMSNorm(config.head_dim, eps=config.norm_eps, **factory)
         self.k_norm = ops.RMSNorm(config.head_dim, eps=config.norm_eps, **factory)
 
-    def forward(self, x: Float[Tensor, "b n d"], rope: Rope, attend: Attention = attention) -> Float[Tensor, "b n d"]:
-        q, k, v = rearrange(self.qkv(x), "b n (three h e) -> three b n h e", three=3, h=self.n_heads)
-        q, k = rotate(self.q_norm(q), rope), rotate(self.k_norm(k), rope)
-        q, k, v = (rearrange(heads, "b n h e -> b h n e") for heads in (q, k, v))
+    def forward(
+        self, x: Float[Tensor, "b n d"], rope: Rope, weights: Float[Tensor, "2 1 e"], attend: Attention = attention
+    ) -> Float[Tensor, "b n d"]:
+        q, k, v = kernels(x).heads(self.qkv(x), weights, rope, self.n_heads, epsilon(self.q_norm))
         return _finite(self.out(attend(q, k, v)))
 
 
@@ -105,7 +105,7 @@ class SwiGLU(nn.Module):
         self.w3 = ops.Linear(config.dim, config.ffn_dim, bias=False, **factory)
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
-        return _finite(self.w2(_finite(silu(self.w1(x)) * self.w3(x))))
+        return _finite(self.w2(_finite(kernels(x).swiglu(self.w1(x), self.w3(x)))))
 
 
 class FinalLayer(nn.Module):
@@ -123,6 +123,16 @@ class FinalLayer(nn.Module):
 
     def forward(self, x: Float[Tensor, "b n d"], scale: Float[Tensor, "b 1 d"]) -> Float[Tensor, "b n pqc"]:
         return self.linear(self.norm_final(x) * scale)
+
+
+def weight_of(norm: nn.RMSNorm, like: Tensor) -> Float[Tensor, " d"]:
+    """An RMS norm's weight by what it does to a constant row, exactly: the layer casts, patches and moves it itself."""
+    return norm(like.new_full(norm.normalized_shape, UNIT_RMS))
+
+
+def epsilon(norm: nn.RMSNorm) -> float:
+    """What keeps the norm from dividing by zero; layers of ComfyUI's that name none use float32's smallest step."""
+    return torch.finfo(torch.float32).eps if norm.eps is None else norm.eps
 
 
 def _finite(x: Tensor) -> Tensor:

@@ -4,14 +4,16 @@ Letters: b batch, n k r tokens, d model width, t time vector width.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from .._shapes import Float
-from .block import Block, Gains, Split
-from .rope import Rope
+from ..kernels import Rope, Split
+from .block import Block, Gains
+
+Pair = tuple[Tensor, Tensor]
 
 
 class Modulation(NamedTuple):
@@ -86,7 +88,10 @@ def split(clean: Modulation, noisy: Modulation, condition: Condition) -> Modulat
 
     def merged(first: list[Gains], second: list[Gains], start: int) -> list[Gains]:
         return [
-            Gains(*(Split(a, b, start) for a, b in zip(*pair, strict=True))) for pair in zip(first, second, strict=True)
+            Gains(
+                *(Split(*cast("Pair", pair), start) for pair in zip(early[:4], late[:4], strict=True)), heads=late.heads
+            )
+            for early, late in zip(first, second, strict=True)
         ]
 
     return Modulation(

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from .._shapes import Float
 from ..config import DiTConfig
+from ..kernels import Rope
 from .condition import Condition, RunBlock, run_block
 from .references import REFERENCE, OmniRules, Places, Reference, Size, chunk_length, flatten_grid, places
-from .rope import Rope
 from .sequence import UNIT_GRID, Grid, patch_grid
 
 Chunks = Sequence[Float[Tensor, "_ f"]]

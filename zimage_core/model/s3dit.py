@@ -17,13 +17,14 @@ from typing_extensions import Unpack
 
 from .._shapes import Float
 from ..config import DiTConfig
+from ..kernels import Rope
 from ..ops import TORCH, Factory, Layers, Ops
-from .block import Block, FinalLayer, Gains
+from .block import Block, FinalLayer
 from .condition import Condition, Modulation, RunBlock, Stage, Velocity, run_block, split
 from .embed import TimestepEmbedder, feature_embedder
 from .omni import Chunks, geometry, prepare_with_references
 from .references import OmniRules, Reference
-from .rope import Rope, rope_table
+from .rope import rope_table
 from .sequence import (
     UNIT_GRID,
     Grid,
@@ -128,9 +129,9 @@ class S3DiT(nn.Module):
         caption = torch.stack([self.embed("cap", features) for features in captions])  # (b, n, d)
         length = caption.shape[1]
         positions = caption_positions(length), image_positions(size, start=length + 1, grid=grid)
-        caption_rope, image_rope = (self.rope([position], caption.device) for position in positions)
-        caption = self.refine("context_refiner", caption, caption_rope, run)
-        return Condition(caption, size, image_rope, torch.cat((caption_rope, image_rope), dim=1))
+        rope = self.rope([torch.cat(positions)], caption.device)
+        caption = self.refine("context_refiner", caption, rope[:, :length], run)
+        return Condition(caption, size, image_rope=rope[:, length:], joint_rope=rope)
 
     prepare_with_references = prepare_with_references
 
@@ -193,8 +194,9 @@ class S3DiT(nn.Module):
 
     def refine(self, name: str, tokens: Float[Tensor, "b n d"], rope: Rope, run: RunBlock) -> Float[Tensor, "b n d"]:
         """Tokens through an unmodulated row of blocks."""
-        stage = Stage(name, rope, [Gains()] * self.config.n_refiner_layers, None)
-        for index, block in enumerate(getattr(self, name)):
+        blocks = cast("Layers[Block]", getattr(self, name))
+        stage = Stage(name, rope, [block.plain_gains(tokens) for block in blocks], None)
+        for index, block in enumerate(blocks):
             tokens = run(stage, index, block, tokens)
         return tokens
 

@@ -1,0 +1,56 @@
+"""The elementwise work of a block, in sets of kernels that give the same numbers with fewer passes over memory.
+
+Letters: b batch, n tokens, d width, h heads, e head width, f feed-forward width.
+"""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from . import cpu, cuda, plain
+from .plain import Heads, Rope, rotate
+from .rows import Row, Split
+
+__all__ = ["CPU", "CUDA", "PLAIN", "Heads", "Kernels", "Rope", "Row", "Split", "kernels", "only", "rotate"]
+
+
+class Kernels(NamedTuple):
+    """One set; `plain.py` says what each does, letter by letter."""
+
+    norm: Callable[[Tensor, Row, float], Tensor]
+    add_normed: Callable[[Tensor, Tensor, Row, float], Tensor]
+    heads: Callable[[Tensor, Tensor, Rope, int, float], Heads]
+    swiglu: Callable[[Tensor, Tensor], Tensor]
+
+
+PLAIN = Kernels(plain.norm, plain.add_normed, plain.heads, plain.swiglu)
+CPU = Kernels(cpu.norm, cpu.add_normed, cpu.heads, cpu.swiglu)
+CUDA = Kernels(cuda.norm, cuda.add_normed, cuda.heads, cuda.swiglu)
+
+_only: ContextVar[Kernels | None] = ContextVar("zimage_kernels", default=None)
+
+
+def kernels(x: Tensor) -> Kernels:
+    """The set for tokens like these: the plain one for gradients, for a compiler, and where nothing better is known."""
+    if torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return PLAIN
+    chosen = _only.get()
+    if chosen is not None:
+        return chosen
+    if x.device.type == "cpu" and x.dtype in (torch.float32, torch.bfloat16):
+        return CPU
+    return CUDA if x.device.type == "cuda" else PLAIN
+
+
+@contextmanager
+def only(chosen: Kernels) -> Generator[None]:
+    """Use one set whatever the tokens are, to measure or to compare."""
+    token = _only.set(chosen)
+    try:
+        yield
+    finally:
+        _only.reset(token)
