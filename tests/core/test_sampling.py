@@ -121,6 +121,48 @@ def test_guidance_doubles_the_evaluations_only_where_it_is_active():
     assert [step.evaluations for step in steps] == [2, 4, 5]
 
 
+def test_guidance_rests_outside_its_interval():
+    """Levels 1, 0.9, 0.5, 0.2: only 0.9 and 0.5 lie between 0.05 and 0.6 of the way."""
+    asked = []
+    guidance = Guidance(cfg=3.0, start=0.05, truncation=0.6)
+    steps = list(
+        denoise(
+            lambda x, s: x,
+            torch.ones(1, 16, 2, 2),
+            [1.0, 0.9, 0.5, 0.2, 0.0],
+            negative=lambda x, s: asked.append(s) or -x,
+            guidance=guidance,
+        )
+    )
+    assert asked == [0.9, 0.5]
+    assert [step.evaluations for step in steps] == [1, 3, 5, 6]
+    velocities = [(before - after.x) / (after.sigma - after.sigma_next) / before for before, after in trace(steps)]
+    assert [each.mean().item() for each in velocities] == pytest.approx([1, 5, 5, 1], rel=1e-5)  # x, or x + 2·(x + x)
+
+
+def trace(steps):
+    """Every step with the latent it began from."""
+    return zip([torch.ones(1, 16, 2, 2), *(step.x for step in steps)], steps, strict=False)
+
+
+def test_an_interval_without_ends_is_bit_equal_to_none_even_beyond_sigma_one(generator):
+    """Stochastic samplers of a host may ask above sigma 1."""
+    x, negative = torch.randn(2, 1, 16, 4, 4, generator=generator)
+    levels = [1.02, 0.6, 0.0]
+    plain, neutral = (
+        [
+            step.x
+            for step in denoise(
+                lambda x, s: torch.tanh(x), x, levels, negative=lambda x, s: negative, guidance=Guidance(**settings)
+            )
+        ]
+        for settings in ({"cfg": 4.0}, {"cfg": 4.0, "start": 0.0, "truncation": 1.0})
+    )
+    assert all(torch.equal(a, b) for a, b in zip(plain, neutral, strict=True))
+    guided = Guidance(cfg=4.0)(torch.tanh(x), negative)
+    assert torch.equal(plain[0], x + (0.6 - 1.02) * guided)
+
+
 def test_a_caller_who_stops_early_makes_no_further_evaluations():
     calls = []
     for step in denoise(lambda x, s: calls.append(s) or x, torch.ones(1, 16, 2, 2), shifted_schedule(8, 3.0)):
@@ -160,9 +202,17 @@ def test_normalisation_caps_the_length_of_each_item_and_touches_no_shorter_one(g
     torch.testing.assert_close(capped[0] / plain[0], (capped[0] / plain[0]).mean().expand(16, 4, 4))
 
 
-@pytest.mark.parametrize("settings", [{"cfg": 0.5}, {"cfg": 2.0, "normalization": -1.0}])
-def test_impossible_guidance_is_refused(settings):
-    with pytest.raises(ValueError, match="must be"):
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"cfg": 0.5}, "must be"),
+        ({"cfg": 2.0, "normalization": -1.0}, "must be"),
+        ({"cfg": 2.0, "start": 1.5}, "must start between"),
+        ({"cfg": 2.0, "start": 0.6, "truncation": 0.4}, "would never act"),
+    ],
+)
+def test_impossible_guidance_is_refused(settings, words):
+    with pytest.raises(ValueError, match=words):
         Guidance(**settings)
 
 

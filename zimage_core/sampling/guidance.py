@@ -13,21 +13,34 @@ from .._shapes import Float
 
 @dataclass(frozen=True, kw_only=True)
 class Guidance:
-    """How strongly, and until when, the prompt pulls away from the negative prompt. The defaults change nothing."""
+    """How strongly, and when, the prompt pulls away from the negative prompt. The defaults change nothing."""
 
     cfg: float = 1.0
     normalization: float = 0.0  # cap the guided velocity's norm at this multiple of the unguided one; 0 = no cap
-    truncation: float = 1.0  # guide only while network time 1 − sigma is at most this; 1 = always
+    truncation: float = 1.0  # guide only while network time 1 − sigma is at most this; 1 = to the end
+    start: float = 0.0  # guide only once network time is at least this; 0 = from the beginning
 
     def __post_init__(self) -> None:
         if self.cfg < 1:
             raise ValueError(f"cfg must be at least 1 (1 = no guidance), not {self.cfg}")
         if self.normalization < 0:
             raise ValueError(f"cfg normalization must be 0 (off) or a positive multiple, not {self.normalization}")
+        if not 0 <= self.start <= 1:
+            raise ValueError(f"guidance must start between 0 (noise) and 1 (picture), not at {self.start}")
+        if self.cfg > 1 and self.start > self.truncation:
+            raise ValueError(
+                f"guidance would never act: it starts at {self.start} of the way from noise to picture and ends at "
+                f"{self.truncation}; start it earlier, end it later, or set cfg to 1"
+            )
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether guidance rests at some noise levels (Kynkäänniemi et al. 2024, arXiv 2404.07724)."""
+        return self.start > 0 or self.truncation < 1
 
     def is_active(self, sigma: float) -> bool:
         """Whether this noise level needs the negative prompt's velocity at all."""
-        return self.cfg > 1 and 1 - sigma <= self.truncation
+        return self.cfg > 1 and (not self.has_interval or self.start <= 1 - sigma <= self.truncation)
 
     def __call__(
         self, positive: Float[Tensor, "b c h w"], negative: Float[Tensor, "b c h w"]

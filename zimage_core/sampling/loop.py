@@ -16,6 +16,7 @@ from torch import Tensor
 from .._shapes import Float
 from .guidance import UNGUIDED, Guidance
 from .solvers import Solver, Velocity, euler
+from .step_cache import UNCACHED, CachedRun, StepCache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,18 +30,6 @@ class Step:
     x: Float[Tensor, "b c h w"]
     denoised: Float[Tensor, "b c h w"]  # the picture the network aimed at from sigma
     evaluations: int  # network evaluations made so far, guidance counted
-
-
-class Counted:
-    """A velocity that counts its evaluations."""
-
-    def __init__(self, velocity: Velocity) -> None:
-        self.velocity = velocity
-        self.evaluations = 0
-
-    def __call__(self, x: Tensor, sigma: float) -> Tensor:
-        self.evaluations += 1
-        return self.velocity(x, sigma)
 
 
 def start_latent(
@@ -58,24 +47,28 @@ def denoise(
     solver: Solver = euler,
     negative: Velocity | None = None,
     guidance: Guidance = UNGUIDED,
+    cache: StepCache = UNCACHED,
 ) -> Iterator[Step]:
     """Integrate from the first noise level to the last, in float32, yielding a `Step` after each.
 
-    `negative` is asked only where `guidance` is active.
+    `negative` is asked only where `guidance` is active, and neither where `cache` skips.
     """
     if guidance.cfg > 1 and negative is None:
         raise ValueError(f"cfg {guidance.cfg} needs a negative prompt's velocity; pass `negative`, or cfg 1 for none")
     levels = sigmas.tolist() if isinstance(sigmas, Tensor) else list(sigmas)
-    counted = Counted(positive), Counted(negative or positive)
+    against = negative or positive
+    run = CachedRun(cache=cache, sigmas=levels)
 
     def velocity(x: Tensor, sigma: float) -> Tensor:
-        v = counted[0](x, sigma).float()
-        return guidance(v, counted[1](x, sigma)) if guidance.is_active(sigma) else v
+        run.begin(x, sigma)
+        v = run.evaluate(["positive"], lambda: positive(x, sigma)).float()
+        if not guidance.is_active(sigma):
+            return v
+        return guidance(v, run.evaluate(["negative"], lambda: against(x, sigma)))
 
     x = x.to(torch.float32)
     for index, (sigma, sigma_next) in enumerate(pairwise(levels)):
         x, denoised = solver(velocity, x, sigma, sigma_next)
-        evaluations = sum(each.evaluations for each in counted)
         yield Step(
             index=index,
             total=len(levels) - 1,
@@ -83,5 +76,5 @@ def denoise(
             sigma_next=sigma_next,
             x=x,
             denoised=denoised,
-            evaluations=evaluations,
+            evaluations=run.computed,
         )
