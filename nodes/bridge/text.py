@@ -10,6 +10,8 @@ import comfy.supported_models_base
 import torch
 from comfy.text_encoders.z_image import ZImageTokenizer
 from torch import Tensor
+from torch.nn import Parameter
+from torch.nn.functional import embedding
 
 from ...zimage_core.checkpoints import TEXT_ENCODER, Weights, text_config
 from ...zimage_core.checkpoints.files import tensor_files
@@ -20,6 +22,38 @@ from .features import IDENTITY
 from .weights import QUANTISED, carried, count_parameters, fill, open_file, storage_dtype
 
 TOKENS_KEY = "qwen3_4b"  # ComfyUI's name for the encoder inside a CLIP and in token dictionaries
+
+
+class Table:
+    """The embedding table, a tenth of the encoder, read where it lies: ComfyUI's layer would copy it for every prompt.
+
+    ComfyUI decides where that is. With dynamic VRAM, weights stay in main memory until they are used.
+    """
+
+    def __init__(self, layer: Any) -> None:
+        self.layer = layer
+
+    @property
+    def weight(self) -> Tensor:
+        return self.layer.weight
+
+    def __call__(self, ids: Tensor, out_dtype: torch.dtype) -> Tensor:
+        if ids.device == self.weight.device or not is_plain(self.layer):
+            return self.layer(ids, out_dtype=out_dtype)
+        return rows(self.weight, ids, out_dtype)
+
+
+def is_plain(layer: Any) -> bool:
+    """Whether a table's rows are its stored values: nothing is packed, patched, cast or still on disk."""
+    weight = layer.weight
+    changes = (*getattr(layer, "weight_function", ()), getattr(layer, "weight_lowvram_function", None))
+    is_cast = getattr(layer, "weight_comfy_model_dtype", None) not in (None, weight.dtype)
+    return type(weight) is Parameter and not weight.is_meta and not any(changes) and not is_cast
+
+
+def rows(table: Tensor, ids: Tensor, dtype: torch.dtype) -> Tensor:
+    """Rows (b, n, d) of a table, on the ids' device; only they travel."""
+    return embedding(ids.to(table.device), table).to(ids.device, dtype)
 
 
 class ComfyQwen3(Qwen3):
@@ -33,7 +67,7 @@ class ComfyQwen3(Qwen3):
 
     def get_input_embeddings(self) -> Any:
         """The table ComfyUI looks tokens up in."""
-        return self.model.embed_tokens
+        return Table(self.model.embed_tokens)
 
     def forward(  # type: ignore[override]
         self,

@@ -112,3 +112,28 @@ def test_the_built_in_encoder_tokenizes_as_the_core_does(pack):
     for prompt in ("a large red heart in the middle on a white background", "", "白色背景上有一个红色圆形"):
         ids = [token for token, _ in clip.tokenize(prompt)["qwen3_4b"][0]]
         assert tuple(ids) == tokenize(core, prompt, None).ids
+
+
+def test_rows_of_a_table_left_behind_are_what_comfyuis_layer_gives(pack, comfy):
+    text, ids = pack.bridge_text, torch.tensor([[3, 0, 7]])
+    for dtype in (torch.bfloat16, torch.float32):
+        layer = comfy.ops.manual_cast.Embedding(9, 4, dtype=dtype).requires_grad_(False)
+        layer.weight.normal_(generator=torch.Generator().manual_seed(0))
+        assert text.is_plain(layer)
+        expected = layer(ids, out_dtype=torch.float32)
+        assert torch.equal(text.rows(layer.weight, ids, torch.float32), expected)
+        assert torch.equal(text.Table(layer)(ids, out_dtype=torch.float32), expected)
+
+
+def test_a_table_that_is_patched_packed_cast_or_still_on_disk_is_left_to_comfyui(pack, comfy):
+    def table():
+        return comfy.ops.manual_cast.Embedding(9, 4, dtype=torch.float32).requires_grad_(False)
+
+    patched, waiting, cast, on_disk = table(), table(), table(), table().to("meta")
+    patched.weight_function = [lambda weight: 2 * weight]
+    waiting.weight_lowvram_function = lambda weight: 2 * weight
+    cast.weight_comfy_model_dtype = torch.bfloat16
+    for layer in (patched, waiting, cast, on_disk):
+        assert not pack.bridge_text.is_plain(layer)
+    patched.weight.data.fill_(1)
+    assert pack.bridge_text.Table(patched)(torch.tensor([[1]]), out_dtype=torch.float32).tolist() == [[[2, 2, 2, 2]]]

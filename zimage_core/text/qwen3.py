@@ -11,16 +11,16 @@ from collections.abc import Sequence
 import torch
 from einops import rearrange
 from torch import Tensor, nn
-from torch.nn.functional import silu
 from torch.nn.utils.rnn import pad_sequence
 from typing_extensions import Unpack
 
 from .._shapes import Float, Int
 from ..attention import attention
 from ..config import TextConfig
+from ..kernels import kernels
 from ..ops import TORCH, Factory, Layers, Ops
 
-Turn = tuple[Float[Tensor, "n 1 m"], Float[Tensor, "n 1 m"]]  # cosines and sines
+Turn = tuple[Float[Tensor, "n 1 e"], Float[Tensor, "n 1 m"]]  # cosines, for both halves of a head, and sines
 
 
 class Qwen3(nn.Module):
@@ -35,11 +35,14 @@ class Qwen3(nn.Module):
         """Features of every prompt at its exact length.
 
         Prompts run as one batch, short ones filled up on the right: attention is causal, so no real token sees the
-        filling and no mask is needed.
+        filling and no mask is needed. The embedding table, a tenth of all weights, may stay on the CPU: only the rows
+        of the prompt travel.
         """
-        device = next(self.parameters()).device
-        ids = pad_sequence([torch.tensor(prompt, device=device) for prompt in prompts], batch_first=True)  # (b, n)
-        features = self(self.embed(ids))
+        device, table_device = device_of(self.model.layers), device_of(self.model.embed_tokens)
+        ids = pad_sequence(
+            [torch.tensor(prompt, device=table_device) for prompt in prompts], batch_first=True
+        )  # (b, n)
+        features = self(self.embed(ids).to(device))
         return [row[: len(prompt)] for row, prompt in zip(features, prompts, strict=True)]
 
     def embed(self, ids: Int[Tensor, "b n"]) -> Float[Tensor, "b n d"]:
@@ -97,8 +100,8 @@ class SelfAttention(nn.Module):
             rearrange(project(x), "b n (h e) -> b n h e", e=self.head_dim)
             for project in (self.q_proj, self.k_proj, self.v_proj)
         )
-        q, k = rotate(self.q_norm(q), turn), rotate(self.k_norm(k), turn)
-        q, k, v = (rearrange(heads, "b n h e -> b h n e") for heads in (q, k, v))
+        turned = rotate(torch.cat((self.q_norm(q), self.k_norm(k)), dim=2), turn)  # all heads in one go
+        q, k, v = (rearrange(heads, "b n h e -> b h n e") for heads in (*turned.split((q.shape[2], k.shape[2]), 2), v))
         return self.o_proj(attention(q, k, v, is_causal=True))
 
 
@@ -112,18 +115,29 @@ class MLP(nn.Module):
         self.down_proj = ops.Linear(config.ffn_dim, config.dim, bias=False, **factory)
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
-        return self.down_proj(silu(self.gate_proj(x)) * self.up_proj(x))
+        return self.down_proj(kernels(x).swiglu(self.gate_proj(x), self.up_proj(x)))
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Where a module's weights are."""
+    return next(module.parameters()).device
 
 
 def rope(length: int, head_dim: int, theta: float, device: torch.device) -> Turn:
     """Cosines and sines of positions 0, 1, …; one angle for each pair (i, i + e/2)."""
     frequencies = theta ** -(torch.arange(0, head_dim, 2, dtype=torch.float32, device=device) / head_dim)
     angle = torch.arange(length, dtype=torch.float32, device=device)[:, None, None] * frequencies  # (n, 1, m)
-    return angle.cos(), angle.sin()
+    return angle.cos().tile(2), angle.sin()
 
 
 def rotate(x: Float[Tensor, "b n h e"], turn: Turn) -> Float[Tensor, "b n h e"]:
-    """Turn the pairs (i, i + e/2) of every head; the diffusion transformer's rope turns neighbours instead."""
+    """Turn the pairs (i, i + e/2) of every head; the diffusion transformer's rope turns neighbours instead.
+
+    Three passes: the product makes a float32 tensor of its own, and both halves are completed in it.
+    """
     cos, sin = turn
-    low, high = x.float().chunk(2, dim=-1)
-    return torch.cat((low * cos - high * sin, high * cos + low * sin), dim=-1).to(x.dtype)
+    half = x.shape[-1] // 2
+    turned = x * cos
+    turned[..., :half].addcmul_(x[..., half:], sin, value=-1)
+    turned[..., half:].addcmul_(x[..., :half], sin)
+    return turned.to(x.dtype)
