@@ -14,6 +14,7 @@ from einops import rearrange
 from torch import Tensor
 
 from .._shapes import Float, UInt8
+from ..quant.rotation import rotated
 
 # E2M1: sign, two bits of exponent, one of mantissa (OCP Microscaling Formats 1.0, section 5.3.3).
 E2M1 = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0)
@@ -31,8 +32,7 @@ def scaled(weight: Tensor, scale: Tensor) -> Float[Tensor, "o i"]:
 
 def convrot(weight: Tensor, scale: Tensor, group: int) -> Float[Tensor, "o i"]:
     """W = (q · scale) · H in every group of columns: the rotation of ConvRot undone."""
-    rotated = rearrange(scaled(weight, scale), "o (n g) -> o n g", g=group)
-    return rearrange(rotated @ hadamard(group).T, "o n g -> o (n g)")
+    return rotated(scaled(weight, scale), group)  # its matrix is its own inverse
 
 
 def nvfp4(weight: UInt8[Tensor, "o half"], block_scale: Tensor, scale: Tensor) -> Float[Tensor, "o i"]:
@@ -65,16 +65,6 @@ def unswizzle(stored: Tensor, rows: int, blocks: int) -> Tensor:
 def swizzled_size(rows: int, blocks: int) -> int:
     """How many scales are stored for so many rows and blocks, whole tiles only."""
     return -(-rows // SWIZZLE_ROWS) * SWIZZLE_ROWS * -(-blocks // SWIZZLE_COLUMNS) * SWIZZLE_COLUMNS
-
-
-@lru_cache(maxsize=4)
-def hadamard(size: int) -> Float[Tensor, "g g"]:
-    """The regular Hadamard matrix of ConvRot, orthogonal and symmetric; `size` is a power of four."""
-    four = torch.tensor([[1.0, 1.0, 1.0, -1.0], [1.0, 1.0, -1.0, 1.0], [1.0, -1.0, 1.0, 1.0], [-1.0, 1.0, 1.0, 1.0]])
-    matrix = four
-    while len(matrix) < size:
-        matrix = torch.kron(matrix, four)
-    return matrix / size**0.5
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,21 @@
+"""Arithmetic in 8 bits: opt-in, because it is not exact."""
+
+from .fp8 import Fp8Linear
+from .int8 import Int8Linear
+from .rotation import hadamard, largest_group, rotated
+from .scheme import FP8, INT8, INT8_UNROTATED, SCHEMES, Scheme, quantise, suggested
+
+__all__ = [
+    "FP8",
+    "INT8",
+    "INT8_UNROTATED",
+    "SCHEMES",
+    "Fp8Linear",
+    "Int8Linear",
+    "Scheme",
+    "hadamard",
+    "largest_group",
+    "quantise",
+    "rotated",
+    "suggested",
+]
