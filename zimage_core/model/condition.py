@@ -13,8 +13,6 @@ from .._shapes import Float
 from ..kernels import Rope, Split
 from .block import Block, Gains
 
-Pair = tuple[Tensor, Tensor]
-
 
 class Modulation(NamedTuple):
     """Everything the network needs of one time: the adaLN rows of all blocks and of the final layer."""
@@ -87,12 +85,11 @@ def split(clean: Modulation, noisy: Modulation, condition: Condition) -> Modulat
     """Two tables and one place each where the first ends: clean tokens always go first."""
 
     def merged(first: list[Gains], second: list[Gains], start: int) -> list[Gains]:
-        return [
-            Gains(
-                *(Split(*cast("Pair", pair), start) for pair in zip(early[:4], late[:4], strict=True)), heads=late.heads
-            )
-            for early, late in zip(first, second, strict=True)
-        ]
+        return [one(early, late, start) for early, late in zip(first, second, strict=True)]
+
+    def one(early: Gains, late: Gains, start: int) -> Gains:
+        pairs = cast("list[tuple[Tensor, Tensor]]", list(zip(early[:4], late[:4], strict=True)))
+        return Gains(*(Split(*pair, start) for pair in pairs), heads=late.heads)
 
     return Modulation(
         time=torch.cat((clean.time.expand_as(noisy.time), noisy.time)),
