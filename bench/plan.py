@@ -1,0 +1,110 @@
+"""Chooses what fits the machine: widths and depth first, then the cells a time budget allows."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import torch
+
+from zimage_core.config import FLUX_VAE, MAX_CAPTION_TOKENS, QWEN3_4B, TURBO, DiTConfig, TextConfig, VAEConfig
+
+from .cells import Cell, Matrix
+from .flops import cell_flops
+from .machine import free_bytes
+from .timing import Pace
+from .weights import Setup
+
+GPU_SIZES = ((1024, 1024), (512, 512), (768, 768), (1536, 1536), (2048, 2048), (832, 1216))
+CPU_SIZES = ((512, 512), (256, 256), (192, 320))
+
+FULL_BYTES = 110 * 2**30  # the released depth in bf16, its float32 copy and the largest activations
+SLOWDOWN = (
+    2.5  # a system's time over that of its products at the machine's best rate; text in float32 takes longer still
+)
+
+
+def machine_setup(device: torch.device, dtype: torch.dtype, layers: int | None, text_layers: int | None) -> Setup:
+    """The released widths, at the released depth where memory holds it, else with a few layers."""
+    is_large = device.type == "cuda" and free_bytes(device) >= FULL_BYTES
+    dit = replace(TURBO, n_layers=layers or (TURBO.n_layers if is_large else 2))
+    text = replace(QWEN3_4B, n_layers=text_layers or (QWEN3_4B.n_layers if is_large else 12))
+    if not is_large:
+        dit, text = replace(dit, n_refiner_layers=1), replace(text, vocab_size=4096)
+    needed = bytes_needed(dit, text, dtype)
+    if needed > free_bytes(device):
+        raise MemoryError(
+            f"{dit.n_layers} transformer and {text.n_layers} text layers need {needed / 2**30:.0f} GiB here, and "
+            f"{free_bytes(device) / 2**30:.0f} GiB are free; ask for fewer with --layers and --text-layers"
+        )
+    return Setup(dit=dit, text=text, vae=FLUX_VAE, device=device, dtype=dtype)
+
+
+def bytes_needed(dit: DiTConfig, text: TextConfig, dtype: torch.dtype) -> int:
+    """Weights in the run's precision, and the larger network once more in float32 for the exact answer."""
+    block = 4 * dit.dim**2 + 3 * dit.dim * dit.ffn_dim
+    transformer = block * (dit.n_layers + 2 * dit.n_refiner_layers)
+    wide = (2 * text.n_heads + 2 * text.n_kv_heads) * text.head_dim
+    encoder = text.n_layers * text.dim * (wide + 3 * text.ffn_dim) + text.vocab_size * text.dim
+    return dtype.itemsize * (transformer + encoder) + 4 * max(transformer, encoder)
+
+
+def tiny_setup(dtype: torch.dtype = torch.float32, *, n_heads: int = 3, time_hidden_dim: int = 1024) -> Setup:
+    """Small widths for tests, where counts and equality matter and seconds do not.
+
+    The head is the released one. ComfyUI wants a feed-forward of a multiple of 256, so heads in threes, and ties the
+    timestep's hidden layer to the width below 1024; diffusers ties it to 1024.
+    """
+    dim = 128 * n_heads
+    return Setup(
+        dit=DiTConfig(
+            dim=dim,
+            n_layers=1,
+            n_refiner_layers=1,
+            n_heads=n_heads,
+            ffn_dim=dim * 8 // 3,
+            cap_feat_dim=256,
+            time_hidden_dim=time_hidden_dim,
+            adaln_dim=256,
+        ),
+        text=TextConfig(vocab_size=512, dim=256, n_layers=3, n_heads=4, n_kv_heads=2, head_dim=128, ffn_dim=512),
+        vae=VAEConfig(encoder_widths=(128,) * 4, decoder_widths=(128,) * 4, decoder_blocks=2),
+        dtype=dtype,
+    )
+
+
+def machine_matrix(device: torch.device, sizes: list[tuple[int, int]] | None) -> Matrix:
+    """The sizes worth measuring here."""
+    return Matrix(sizes=sizes or (GPU_SIZES if device.type == "cuda" else CPU_SIZES))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A cell and the seconds it is given."""
+
+    cell: Cell
+    seconds: float
+
+
+def plan_cells(
+    cells: Iterable[Cell], setup: Setup, contestants: int, budget: float, peak_flops: float, pace: Pace
+) -> tuple[list[Planned], list[Cell]]:
+    """The cells whose fewest rounds fit the budget, in order of importance, and those left out.
+
+    What the fewest rounds leave of the budget is shared in proportion to them.
+    """
+    chosen: list[Planned] = []
+    left_out: list[Cell] = []
+    spent = 0.0
+    for cell in cells:
+        slowest = (
+            replace(cell, caption=MAX_CAPTION_TOKENS) if cell.part in ("text", "picture") else cell
+        )  # some pad to it
+        work = cell_flops(slowest, setup.dit, setup.text, setup.vae)
+        rounds = pace.warmups + pace.least + 1  # one more for memory
+        expected = contestants * rounds * SLOWDOWN * work / peak_flops
+        if spent + expected > budget:
+            left_out.append(cell)
+            continue
+        spent += expected
+        chosen.append(Planned(cell=cell, seconds=expected))
+    stretch = budget / spent if spent else 1.0
+    return [replace(each, seconds=each.seconds * stretch) for each in chosen], left_out

@@ -1,0 +1,31 @@
+"""The bench, which is no part of the installed package, and the systems it compares."""
+
+import importlib
+import sys
+
+import pytest
+
+from paths import REPOSITORY
+
+if str(REPOSITORY) not in sys.path:
+    sys.path.append(str(REPOSITORY))
+
+
+@pytest.fixture(scope="session")
+def comfyui():
+    """ComfyUI as a system, where it is at hand."""
+    import torch
+
+    module = importlib.import_module("bench.systems.comfyui")
+    try:
+        module.import_comfyui(torch.device("cpu"))
+    except module.ComfyUIMissing as reason:
+        pytest.skip(str(reason))
+    return module.ComfyUI
+
+
+@pytest.fixture(scope="session")
+def diffusers():
+    """diffusers as a system, where it is installed."""
+    pytest.importorskip("diffusers")
+    return importlib.import_module("bench.systems.diffusers").Diffusers

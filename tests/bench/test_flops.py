@@ -1,0 +1,78 @@
+"""The formula against the reference's table, and against PyTorch's own counter on small networks."""
+
+import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from bench.cells import Cell
+from bench.flops import caption_flops, cell_flops, decode_flops, step_attention, step_flops, step_products, text_flops
+from bench.plan import tiny_setup
+from bench.systems.ours import Ours
+from bench.weights import Weights, draw_inputs
+from zimage_core.config import FLUX_VAE, QWEN3_4B, TURBO
+
+# reference/performance.md, 2a, for 128 caption tokens: side, tokens, 10^12 operations in all, of products, of attention
+TABLE = [
+    (512, 1152, 13.69, 13.05, 0.64),
+    (768, 2432, 30.44, 27.55, 2.89),
+    (1024, 4224, 56.58, 47.84, 8.74),
+    (1280, 6528, 94.83, 73.94, 20.90),
+    (1536, 9344, 148.7, 105.8, 42.84),
+    (2048, 16512, 320.9, 187.0, 133.9),
+]
+
+
+@pytest.mark.parametrize(("side", "tokens", "total", "products", "attention"), TABLE)
+def test_the_released_transformer_costs_what_the_reference_counted(side, tokens, total, products, attention):
+    cell = Cell(part="transformer", size=(side, side), caption=128)
+    n, m = cell.image_tokens, cell.caption_tokens
+    assert n + m == tokens
+    refined = caption_flops(TURBO, m)
+    assert (step_flops(TURBO, n, m) + refined) / 1e12 == pytest.approx(total, rel=2e-3)
+    assert (step_products(TURBO, n, m) + refined) / 1e12 == pytest.approx(products, rel=2e-3)
+    assert step_attention(TURBO, n, m) / 1e12 == pytest.approx(attention, rel=6e-3)
+
+
+@pytest.mark.parametrize(("tokens", "total"), [(32, 55.1), (64, 55.6), (256, 58.5), (512, 62.5)])
+def test_longer_captions_cost_what_the_reference_counted(tokens, total):
+    assert (step_flops(TURBO, 4096, tokens) + caption_flops(TURBO, tokens)) / 1e12 == pytest.approx(total, rel=1e-3)
+
+
+@pytest.mark.parametrize(("tokens", "total"), [(64, 0.45), (128, 0.914), (512, 3.77)])
+def test_the_released_text_encoder_costs_what_the_reference_counted(tokens, total):
+    assert text_flops(QWEN3_4B, tokens) / 1e12 == pytest.approx(total, rel=1e-2)
+
+
+@pytest.mark.parametrize(("side", "total"), [(512, 2.51), (1024, 10.47), (2048, 48.5)])
+def test_the_released_decoder_costs_what_the_reference_counted(side, total):
+    assert decode_flops(FLUX_VAE, (side // 8, side // 8)) / 1e12 == pytest.approx(total, rel=2e-3)
+
+
+@torch.no_grad()
+def counted(run):
+    """PyTorch's own figure; it knows no fused attention of a CPU, so attention runs as two products."""
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        run()
+    return counter.get_total_flops()
+
+
+@pytest.mark.parametrize("part", ["text", "decode"])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_small_networks_cost_what_pytorch_counts(part, batch):
+    setup = tiny_setup()
+    cell = Cell(part=part, size=(96, 64), caption=20, batch=batch)
+    run = getattr(Ours(Weights(setup)), part)(draw_inputs(cell, setup))
+    assert counted(run) == cell_flops(cell, setup.dit, setup.text, setup.vae)
+
+
+def test_a_small_transformer_costs_what_pytorch_counts():
+    setup = tiny_setup()
+    cell = Cell(part="transformer", size=(96, 64), caption=40)
+    run = Ours(Weights(setup)).forward(draw_inputs(cell, setup))
+    n, m = cell.image_tokens, cell.caption_tokens
+    whole = step_flops(setup.dit, n, m) + caption_flops(setup.dit, m)
+    # Pads join a caption after its embedding, and a picture between its embedding and its way out.
+    caption_pads, picture_pads = m - cell.caption, n - cell.cells[0] * cell.cells[1] // 4
+    unpadded = caption_pads * setup.dit.cap_feat_dim + 2 * picture_pads * setup.dit.patch_dim
+    assert counted(run) == whole - 2 * unpadded * setup.dit.dim
