@@ -66,7 +66,7 @@ def outputs() -> list[io.Output]:
         io.Int.Output(
             display_name="evaluations",
             tooltip="How often the network really ran for each picture: once a step, twice with guidance, "
-            "and twice again with heun.",
+            "and twice again with heun; what a cache skipped does not count.",
         ),
     ]
 
@@ -160,8 +160,19 @@ class ZImageSampler(io.ComfyNode):
                     max=1.0,
                     step=0.01,
                     advanced=True,
-                    tooltip="Guide only until this part of the noise is gone, which late steps alone reach at high "
-                    "shift; 1 guides to the end.",
+                    tooltip="Lossy below 1: guide only until this part of the noise is gone, which late steps alone "
+                    "reach at high shift, and save their second evaluation; 1 guides to the end.",
+                ),
+                io.Float.Input(
+                    "cfg_start",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    optional=True,
+                    advanced=True,
+                    tooltip="Lossy above 0: guide only once this part of the noise is gone; 0.05 saves the first 7 of "
+                    "28 steps at shift 6 their second evaluation. 0 guides from the start.",
                 ),
             ],
             outputs=outputs(),
@@ -182,9 +193,10 @@ class ZImageSampler(io.ComfyNode):
         strength,
         cfg_normalization,
         cfg_truncation,
+        cfg_start=0.0,
     ) -> io.NodeOutput:
         sigmas = shifted_schedule(steps, shift, strength)
-        guidance = Guidance(cfg=cfg, normalization=cfg_normalization, truncation=cfg_truncation)
+        guidance = Guidance(cfg=cfg, normalization=cfg_normalization, truncation=cfg_truncation, start=cfg_start)
         return io.NodeOutput(
             *sampling.sample(
                 model, positive, negative, latent, sigmas=sigmas, seed=seed, solver=solver, guidance=guidance

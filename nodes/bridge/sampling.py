@@ -17,7 +17,7 @@ COUNTER_KEY = "zimage_evaluations"
 
 
 class ZImageGuider(comfy.samplers.CFGGuider):
-    """ComfyUI's guidance, with the reference pipeline's truncation: no negative prompt where it is not active."""
+    """ComfyUI's guidance at the noise levels the core's guidance is active at; no negative prompt at the others."""
 
     def __init__(self, model: Any, guidance: Guidance) -> None:
         super().__init__(model)
@@ -27,7 +27,7 @@ class ZImageGuider(comfy.samplers.CFGGuider):
     def predict_noise(
         self, x: Tensor, timestep: Tensor, model_options: dict[str, Any] | None = None, seed: Any = None
     ) -> Tensor:  # noqa: B006
-        is_guided = self.guidance.truncation >= 1 or self.guidance.is_active(float(timestep.flatten()[0]))
+        is_guided = not self.guidance.has_interval or self.guidance.is_active(float(timestep.flatten()[0]))
         self.cfg = self.guidance.cfg if is_guided else 1.0
         return super().predict_noise(x, timestep, model_options or {}, seed)
 
