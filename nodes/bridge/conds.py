@@ -3,7 +3,12 @@
 Native keeps captions apart unless they have exactly the same length. Z-Image pads them to multiples of 32 with a
 learned token, so two prompts of one multiple have the same geometry and run as one batch. That is also what guidance by
 attention (NAG and its like) needs: the positive and the negative prompt in one call.
+
+ComfyUI puts captions together anew at every step. Here a run's steps get one and the same tensor, and what was computed
+from it hangs on it: whoever hands the network another tensor gets that one's own results, and nothing outlives the run.
 """
+
+from typing import Any
 
 import torch
 from comfy.conds import CONDConstant, CONDRegular
@@ -12,11 +17,20 @@ from torch.nn.functional import pad
 
 from ...zimage_core.model.sequence import padded_length
 
+MEMORY = "zimage_prepared"  # a tensor's attribute: the conditions prepared from it
+
 
 class CaptionCond(CONDRegular):
     """Features (b, n, f) of prompts; shorter ones are filled up with zeros, which `CaptionLengths` marks as nothing."""
 
     cond: Tensor
+
+    def __init__(self, cond: Tensor, made: dict[Any, Tensor] | None = None) -> None:
+        super().__init__(cond)
+        self.made: dict[Any, Tensor] = {} if made is None else made  # what this run made of these captions
+
+    def _copy_with(self, cond: Tensor) -> "CaptionCond":
+        return CaptionCond(self.made.setdefault(cond.shape, cond), self.made)
 
     def can_concat(self, other: CONDRegular) -> bool:
         mine, theirs = self.cond, other.cond
@@ -26,10 +40,26 @@ class CaptionCond(CONDRegular):
             and mine.device == theirs.device
         )
 
-    def concat(self, others: list[CONDRegular]) -> Tensor:
+    def concat(self, others: list["CaptionCond"]) -> Tensor:
         captions = [self.cond, *(other.cond for other in others)]
-        longest = max(caption.shape[1] for caption in captions)
-        return torch.cat([pad(caption, (0, 0, 0, longest - caption.shape[1])) for caption in captions])
+        key = tuple(id(caption) for caption in captions)
+        if key not in self.made:
+            longest = max(caption.shape[1] for caption in captions)
+            joined = torch.cat([pad(caption, (0, 0, 0, longest - caption.shape[1])) for caption in captions])
+            self.made[key] = remembering(joined) if all(memory_of(each) is not None for each in captions) else joined
+        return self.made[key]
+
+
+def remembering(caption: Tensor) -> Tensor:
+    """The same values as a tensor of its own that keeps what is computed from it."""
+    own = caption.view_as(caption)
+    setattr(own, MEMORY, {})
+    return own
+
+
+def memory_of(caption: Tensor) -> dict[Any, Any] | None:
+    """What was computed from exactly this tensor so far; None where nothing may be kept."""
+    return getattr(caption, MEMORY, None)
 
 
 class CaptionLengths(CONDConstant):

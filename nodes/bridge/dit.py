@@ -8,9 +8,10 @@ from comfy.patcher_extension import WrapperExecutor, WrappersMP, get_all_wrapper
 from torch import Tensor
 
 from ...zimage_core.config import DiTConfig
-from ...zimage_core.model import COMFYUI, OmniRules, Reference, S3DiT
+from ...zimage_core.model import COMFYUI, Condition, OmniRules, Reference, S3DiT
 from ...zimage_core.model.sequence import UNIT_GRID, Grid
 from .blocks import HostedBlocks, Options
+from .conds import memory_of
 from .control_run import controlled
 
 
@@ -71,9 +72,22 @@ class ComfyS3DiT(S3DiT):
             chunks, references = items(captions, padded, ref_contexts, siglip_feats)
             run.condition = self.prepare_with_references(chunks, references, size, rules=omni_rules, grid=grid, run=run)
         else:
-            run.condition = self.prepare(captions, size, grid=grid, run=run)
+            run.condition = self._prepared(context, captions, size, grid, run)
         velocity = self.flow(run.condition, run=controlled(run, x, timesteps))(latent, timesteps)
         return velocity[..., :height, :width]
+
+    def _prepared(
+        self, context: Tensor, captions: Sequence[Tensor], size: tuple[int, int], grid: Grid, run: HostedBlocks
+    ) -> Condition:
+        """A run's condition, prepared at its first step; again at each where the attention inside may differ."""
+        memory = None if "optimized_attention_override" in run.options else memory_of(context)
+        key = (tuple(len(caption) for caption in captions), size, grid)
+        if memory is None or key not in memory:
+            condition = self.prepare(captions, size, grid=grid, run=run)
+            if memory is None:
+                return condition
+            memory[key] = condition
+        return memory[key]
 
 
 def items(

@@ -19,7 +19,7 @@ from ...zimage_core.checkpoints.load import cast
 from ...zimage_core.config import TIME_SCALE, DiTConfig
 from ...zimage_core.model import S3DiT
 from ...zimage_core.model.sequence import padded_length
-from .conds import CaptionCond, CaptionLengths
+from .conds import CaptionCond, CaptionLengths, remembering
 from .dit import ComfyS3DiT
 from .weights import QUANTISED, carried, count_parameters, fill, open_file, storage_dtype
 
@@ -48,12 +48,19 @@ class ZImageModel(comfy.model_base.Lumina2):
         out = super().extra_conds(**kwargs)
         caption = kwargs.get("cross_attn")
         if caption is not None:
-            out["c_crossattn"] = CaptionCond(caption)
+            out["c_crossattn"] = CaptionCond(self._for_this_run(caption, **kwargs))
             out["caption_lengths"] = CaptionLengths((caption.shape[1],) * len(caption))
             out["num_tokens"] = CONDConstant(padded_length(caption.shape[1]))
         if RULES_KEY in kwargs:
             out["omni_rules"] = CONDConstant(kwargs[RULES_KEY])
         return out
+
+    def _for_this_run(self, caption: Tensor, device: Any = None, hooks: Any = None, **kwargs: Any) -> Tensor:
+        """The caption where and as the network wants it; hooks change weights during a run, so nothing is kept then."""
+        caption = caption.to(device=device, dtype=self.get_dtype_inference())
+        patcher = self.current_patcher
+        is_steady = hooks is None and (patcher is None or (patcher.forced_hooks is None and not patcher.hook_patches))
+        return remembering(caption) if is_steady else caption
 
     def extra_conds_shapes(self, **kwargs: Any) -> dict[str, Any]:
         """Native's estimate of references, with their vision features: each is a token, as four latent cells are."""
