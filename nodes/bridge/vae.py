@@ -1,7 +1,5 @@
 """The core's autoencoder as a ComfyUI VAE, with its own memory estimate instead of the host's blanket one."""
 
-from typing import Any
-
 import comfy.model_patcher
 import comfy.ops
 import comfy.sd
@@ -10,11 +8,8 @@ from comfy import model_management
 from torch import Tensor
 
 from ...zimage_core.checkpoints import VAE, Weights, vae_config
-from ...zimage_core.config import VAEConfig
-from ...zimage_core.vae import Autoencoder, decode_peak_bytes
+from ...zimage_core.vae import Autoencoder, decode_budget_bytes, encode_budget_bytes
 from .weights import fill, open_file
-
-SAFETY = 1.5  # convolution workspaces and fragmentation on top of the live activations
 
 
 class ComfyAutoencoder(Autoencoder):
@@ -42,8 +37,8 @@ def load_vae(path: str) -> comfy.sd.VAE:
     vae.downscale_ratio = vae.upscale_ratio = config.downscale
     vae.disable_offload = False
     vae.size = None
-    vae.memory_used_decode = lambda shape, dtype: peak(config, (shape[-2], shape[-1]), dtype)
-    vae.memory_used_encode = lambda shape, dtype: peak(
+    vae.memory_used_decode = lambda shape, dtype: decode_budget_bytes(config, (shape[-2], shape[-1]), dtype)
+    vae.memory_used_encode = lambda shape, dtype: encode_budget_bytes(
         config, (shape[-2] // config.downscale, shape[-1] // config.downscale), dtype
     )
     vae.vae_dtype = model_management.vae_dtype(vae.device, [torch.bfloat16, torch.float32])
@@ -58,9 +53,6 @@ def put_network(vae: comfy.sd.VAE, network: ComfyAutoencoder, weights: Weights, 
     offload_device = model_management.vae_offload_device()
     vae.patcher = comfy.model_patcher.CoreModelPatcher(network, load_device=vae.device, offload_device=offload_device)
     fill(network, weights, skeleton, dtype=vae.vae_dtype, assign=vae.patcher.is_dynamic())
+    if model_management.force_channels_last():  # the user's choice at ComfyUI's start, for every network
+        network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - missing from torch's stubs
     vae.model_size()
-
-
-def peak(config: VAEConfig, latent_size: tuple[int, int], dtype: Any) -> float:
-    """Bytes to keep free while one picture passes through."""
-    return SAFETY * decode_peak_bytes(config, latent_size, dtype)

@@ -5,10 +5,15 @@ import torch
 
 import tiny
 from memory import peak_bytes
+from zimage_core.config import FLUX_VAE, VAEConfig
 from zimage_core.vae import (
+    Autoencoder,
+    decode_budget_bytes,
     decode_peak_bytes,
     decode_tiled,
     decode_within,
+    encode_budget_bytes,
+    encode_peak_bytes,
     encode_tiled,
     fit_tile,
     from_images,
@@ -69,26 +74,81 @@ def test_an_impossible_overlap_is_refused(generator):
         decode_tiled(tiny.vae(), torch.zeros(1, 16, 8, 8), tile=8, overlap=8)
 
 
-@pytest.mark.parametrize("size", [(16, 16), (24, 40)])
-def test_the_memory_estimate_is_what_decoding_really_allocates(size, generator):
-    vae, latent = tiny.vae(), torch.randn(1, 16, *size, generator=generator)
-    estimate = decode_peak_bytes(vae.config, size, torch.float32)
-    measured = peak_bytes(lambda: vae.decode(latent))
-    assert 0.9 * measured <= estimate <= 1.35 * measured
+WIDTHS = {"plain": tiny.VAE, "uneven": VAEConfig(encoder_widths=(16, 16, 48, 64), decoder_widths=(16, 48, 32, 64))}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("size", [(4, 4), (8, 24), (20, 12)])
+@pytest.mark.parametrize("widths", WIDTHS)
+def test_the_memory_estimates_are_what_is_really_allocated(widths, size, dtype):
+    config = WIDTHS[widths]
+    vae = tiny.fill(Autoencoder(config)).to(dtype)
+    latent = torch.zeros(1, 16, *size, dtype=dtype)
+    picture = torch.zeros(1, 3, *(8 * side for side in size), dtype=dtype)
+    decoded, encoded = peak_bytes(lambda: vae.decoder(latent)), peak_bytes(lambda: vae.encoder(picture))
+    assert decode_peak_bytes(config, size, dtype) == pytest.approx(decoded, rel=0.05)
+    assert encode_peak_bytes(config, size, dtype) == pytest.approx(encoded, rel=0.05)
+
+
+def test_a_megapixel_takes_what_the_architecture_says():
+    """Five maps of 128 channels at full size for decoding, three for encoding; half as much again for copies."""
+    full_map, size = 128 * 1024 * 1024 * 2, (128, 128)
+    assert decode_peak_bytes(FLUX_VAE, size, torch.bfloat16) == 5 * full_map
+    assert encode_peak_bytes(FLUX_VAE, size, torch.bfloat16) == 3 * full_map
+    assert decode_budget_bytes(FLUX_VAE, size, torch.bfloat16) == 8.5 * full_map
+    assert encode_budget_bytes(FLUX_VAE, size, torch.bfloat16) == 5 * full_map
+
+
+def test_overwriting_changes_no_bit_and_no_gradient(generator):
+    """With gradients nothing is overwritten."""
+    vae, latent = tiny.vae(), torch.randn(1, 16, 4, 6, generator=generator)
+    picture = torch.randn(1, 3, 32, 48, generator=generator)
+    with torch.no_grad():
+        decoded, encoded = vae.decode(latent), vae.encode(picture)
+    assert torch.equal(vae.decode(latent), decoded)
+    assert torch.equal(vae.encode(picture), encoded)
+    block = next(iter(vae.decoder.up[0].block)).double()
+    x = torch.randn(1, 32, 3, 3, generator=generator, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(block, x, fast_mode=True)
+
+
+def test_the_memory_format_changes_rounding_only(generator):
+    vae, latent = tiny.vae(), torch.randn(1, 16, 8, 12, generator=generator)
+    with torch.inference_mode():
+        expected = vae.decode(latent)
+        found = vae.to(memory_format=torch.channels_last).decode(latent)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_attention_gets_channels_side_by_side_as_fast_kernels_demand(memory_format, monkeypatch):
+    from zimage_core.vae import autoencoder
+
+    seen = []
+
+    def attend(q, k, v):
+        seen.extend(tensor.is_contiguous() for tensor in (q, k, v))
+        return q[:, 0]
+
+    monkeypatch.setattr(autoencoder, "attention", attend)
+    with torch.inference_mode():
+        tiny.vae().to(memory_format=memory_format).decode(torch.zeros(1, 16, 4, 6))
+    assert seen == [True] * 3
 
 
 def test_tiling_is_asked_for_only_where_the_budget_is_too_small():
     config = tiny.VAE
-    whole = decode_peak_bytes(config, (128, 128), torch.float32)
+    whole = decode_budget_bytes(config, (128, 128), torch.float32)
     assert fit_tile(config, (128, 128), torch.float32, whole) is None
     tile = fit_tile(config, (128, 128), torch.float32, whole // 4)
     assert tile == 64
-    assert decode_peak_bytes(config, (tile, tile), torch.float32) <= whole // 4
+    assert decode_budget_bytes(config, (tile, tile), torch.float32) <= whole // 4
 
 
 def test_decoding_within_a_budget_is_whole_where_it_fits_and_stays_below_it_where_not(generator):
     vae, latent = tiny.vae(), torch.randn(1, 16, 64, 64, generator=generator)
-    whole = decode_peak_bytes(vae.config, (64, 64), torch.float32)
+    whole = decode_budget_bytes(vae.config, (64, 64), torch.float32)
     with torch.inference_mode():
         assert torch.equal(decode_within(vae, latent, whole), vae.decode(latent))
     picture = 3 * 4 * (64 * 8) ** 2  # the blended picture and its weights lie beside the tile

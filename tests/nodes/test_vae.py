@@ -8,6 +8,7 @@ import tiny
 from memory import peak_bytes
 from zimage_core.checkpoints import VAE_DIFFUSERS
 from zimage_core.config import FLUX_VAE
+from zimage_core.nano.weights import FOLDER, VAE
 from zimage_core.vae import Autoencoder
 
 
@@ -57,7 +58,11 @@ def test_the_memory_estimate_covers_what_decoding_allocates_and_is_far_below_nat
     latent = torch.zeros(shape)
     measured = peak_bytes(lambda: our_vae.first_stage_model.decode(latent))
     ours = our_vae.memory_used_decode(shape, torch.float32)
-    assert measured < ours < native_vae.memory_used_decode(shape, torch.float32) / 1.5
+    assert 1.5 * measured < ours < native_vae.memory_used_decode(shape, torch.float32) / 2
+    pixels = (1, 3, 96, 96)
+    measured = peak_bytes(lambda: our_vae.first_stage_model.encode(torch.zeros(pixels)))
+    ours = our_vae.memory_used_encode(pixels, torch.float32)
+    assert 1.5 * measured < ours < native_vae.memory_used_encode(pixels, torch.float32) / 2
 
 
 def test_a_diffusers_file_loads_too(pack, state, our_vae, tmp_path, generator):
@@ -86,3 +91,14 @@ def test_another_vae_or_none_is_refused_with_a_sentence(pack, our_vae):
 def test_a_picture_too_small_to_encode_is_refused(pack, our_vae, size):
     with pytest.raises(ValueError, match="at least 16 pixels"):
         pack.bridge_images.encode(our_vae, torch.zeros(1, *size, 3))
+
+
+def test_comfyuis_channels_last_is_honoured_and_changes_rounding_only(pack, monkeypatch, generator):
+    import comfy.model_management
+
+    plain = pack.bridge_vae.load_vae(str(FOLDER / VAE))
+    monkeypatch.setattr(comfy.model_management, "force_channels_last", lambda: True)
+    other = pack.bridge_vae.load_vae(str(FOLDER / VAE))
+    latent = torch.randn(1, 16, 4, 4, generator=generator)
+    assert other.first_stage_model.decoder.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(other.decode(latent), plain.decode(latent), atol=1e-4, rtol=1e-4)

@@ -1,16 +1,20 @@
 """The FLUX autoencoder."""
 
 from .autoencoder import Autoencoder, Posterior
+from .memory import decode_budget_bytes, decode_peak_bytes, encode_budget_bytes, encode_peak_bytes
 from .pictures import crop_to_patches, from_images, shrink_to_area, to_images
-from .tiling import decode_peak_bytes, decode_tiled, decode_within, encode_tiled, fit_tile
+from .tiling import decode_tiled, decode_within, encode_tiled, fit_tile
 
 __all__ = [
     "Autoencoder",
     "Posterior",
     "crop_to_patches",
+    "decode_budget_bytes",
     "decode_peak_bytes",
     "decode_tiled",
     "decode_within",
+    "encode_budget_bytes",
+    "encode_peak_bytes",
     "encode_tiled",
     "fit_tile",
     "from_images",

@@ -4,11 +4,17 @@ Letters: b batch, c channels, h w pixels or latent cells, z latent channels.
 
 Attribute names are the keys of `ae.safetensors`. Latents outside this file are in model space, scaled and shifted;
 `posterior` and `decoder` speak the raw space of the file, which is what ComfyUI's VAE socket carries.
+
+Full-size maps decide how much memory a picture takes, so none outlives its use: networks run as a row of steps, each
+owning what it is given, and where no gradient is wanted sums and activations overwrite what was made for them.
+`memory.py` counts the rest.
 """
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
+import torch
 from einops import rearrange
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad, silu
@@ -75,11 +81,15 @@ class Encoder(nn.Module):
 
     def forward(self, x: Float[Tensor, "b 3 H W"]) -> Float[Tensor, "b k h w"]:
         x = self.conv_in(x)
+        for step in self.steps():
+            x = step(x)
+        return self.conv_out(activated(self.norm_out, x))
+
+    def steps(self) -> Iterator[nn.Module]:
+        """Everything between the first convolution and the last norm."""
         for stage in self.down:
-            x = stage(x)
-            if stage.downsample:
-                x = stage.downsample(x)
-        return self.conv_out(silu(self.norm_out(self.mid(x))))
+            yield from stage.steps()
+        yield from self.mid.steps()
 
 
 class Decoder(nn.Module):
@@ -101,12 +111,16 @@ class Decoder(nn.Module):
         self.conv_out = ops.Conv2d(widths[0], 3, 3, padding=1, **factory)
 
     def forward(self, z: Float[Tensor, "b z h w"]) -> Float[Tensor, "b 3 H W"]:
-        x = self.mid(self.conv_in(z))
+        x = self.conv_in(z)
+        for step in self.steps():
+            x = step(x)
+        return self.conv_out(activated(self.norm_out, x))
+
+    def steps(self) -> Iterator[nn.Module]:
+        """Everything between the first convolution and the last norm."""
+        yield from self.mid.steps()
         for stage in reversed(list(self.up)):
-            x = stage(x)
-            if stage.upsample:
-                x = stage.upsample(x)
-        return self.conv_out(silu(self.norm_out(x)))
+            yield from stage.steps()
 
 
 class Stage(nn.Module):
@@ -123,10 +137,10 @@ class Stage(nn.Module):
             ResnetBlock(inside, outside, groups, ops=ops, **factory) for inside, outside in pairwise(widths)
         )
 
-    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k h w"]:
-        for block in self.block:
-            x = block(x)
-        return x
+    def steps(self) -> Iterator[nn.Module]:
+        """The blocks in order, then the change of resolution."""
+        yield from self.block
+        yield from (each for each in (self.downsample, self.upsample) if each is not None)
 
 
 class ResnetBlock(nn.Module):
@@ -141,8 +155,9 @@ class ResnetBlock(nn.Module):
         self.nin_shortcut = ops.Conv2d(before, width, 1, **factory) if before != width else nn.Identity()
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k h w"]:
-        h = self.conv1(silu(self.norm1(x)))
-        return self.nin_shortcut(x) + self.conv2(silu(self.norm2(h)))
+        # nested, so that the inner convolution's map is gone before the outer one makes its own
+        change = self.conv2(activated(self.norm2, self.conv1(activated(self.norm1, x))))
+        return plus(change, self.nin_shortcut(x))
 
 
 class Middle(nn.Module):
@@ -154,8 +169,9 @@ class Middle(nn.Module):
         self.attn_1 = AttentionBlock(width, groups, ops=ops, **factory)
         self.block_2 = ResnetBlock(width, width, groups, ops=ops, **factory)
 
-    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        return self.block_2(self.attn_1(self.block_1(x)))
+    def steps(self) -> Iterator[nn.Module]:
+        """The three in order."""
+        yield from (self.block_1, self.attn_1, self.block_2)
 
 
 class AttentionBlock(nn.Module):
@@ -171,7 +187,7 @@ class AttentionBlock(nn.Module):
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         normed = self.norm(x)
-        q, k, v = (rearrange(project(normed), "b c h w -> b 1 (h w) c") for project in (self.q, self.k, self.v))
+        q, k, v = (tokens(project(normed)) for project in (self.q, self.k, self.v))
         attended = rearrange(attention(q, k, v), "b (h w) c -> b c h w", h=x.shape[-2])
         return x + self.proj_out(attended)
 
@@ -196,3 +212,18 @@ class Upsample(nn.Module):
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c 2*h 2*w"]:
         return self.conv(interpolate(x, scale_factor=2.0, mode="nearest"))
+
+
+def activated(norm: nn.Module, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    """silu(norm(x)), in the norm's own map where no gradient needs it."""
+    return silu(norm(x), inplace=not torch.is_grad_enabled())
+
+
+def plus(change: Float[Tensor, "b c h w"], x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    """x + change, in the change's own map where no gradient needs it."""
+    return x + change if torch.is_grad_enabled() else change.add_(x)
+
+
+def tokens(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 n c"]:
+    """Cells in a row with their channels side by side in memory: fast attention kernels refuse anything else."""
+    return rearrange(x, "b c h w -> b 1 (h w) c").contiguous()

@@ -16,10 +16,10 @@ from torch import Tensor
 from .._shapes import Float
 from ..config import VAEConfig
 from .autoencoder import Autoencoder
+from .memory import decode_budget_bytes
 
 OVERLAP_CELLS = 16  # latent cells shared by neighbouring tiles: 128 pixels
 SMALLEST_TILE_CELLS = 32
-LIVE_COPIES = 3  # a residual block's input, its norm and its activation are alive at once
 
 Progress = Callable[[int, int], None]
 
@@ -28,23 +28,11 @@ def silent(done: int, total: int) -> None:
     """Reports nothing."""
 
 
-def decode_peak_bytes(config: VAEConfig, latent_size: tuple[int, int], dtype: torch.dtype) -> int:
-    """Bytes of activations alive at once while one latent of (h, w) cells is decoded, weights not counted.
-
-    The peak is the widest map at its resolution: for FLUX the 256 channels that enter the finest level.
-    """
-    h, w = latent_size
-    widths = config.decoder_widths
-    entering = widths[1:] + widths[-1:]
-    cells = [h * w * 4 ** (len(widths) - 1 - level) for level in range(len(widths))]
-    return LIVE_COPIES * dtype.itemsize * max(map(int.__mul__, entering, cells))
-
-
 def fit_tile(config: VAEConfig, latent_size: tuple[int, int], dtype: torch.dtype, budget: int) -> int | None:
     """The largest square tile, in latent cells, that decodes within `budget` bytes; None if no tiling is needed."""
-    if decode_peak_bytes(config, latent_size, dtype) <= budget:
+    if decode_budget_bytes(config, latent_size, dtype) <= budget:
         return None
-    per_cell = decode_peak_bytes(config, (1, 1), dtype)
+    per_cell = decode_budget_bytes(config, (1, 1), dtype)
     return max(SMALLEST_TILE_CELLS, int((budget / per_cell) ** 0.5) // 8 * 8)
 
 
