@@ -21,6 +21,7 @@ from ...zimage_core.model import S3DiT
 from ...zimage_core.model.sequence import padded_length
 from .conds import CaptionCond, CaptionLengths, remembering
 from .dit import ComfyS3DiT
+from .repack import int8_form, is_int8_already
 from .weights import QUANTISED, carried, count_parameters, fill, open_file, storage_dtype
 
 RULES_KEY = "zimage_omni_rules"  # in conditioning: which published reading of references it was made for
@@ -73,18 +74,23 @@ class ZImageModel(comfy.model_base.Lumina2):
         return shapes
 
 
-def load_model(path: str, dtype: torch.dtype | None = None, disable_dynamic: bool = False) -> Any:
+def load_model(
+    path: str, dtype: torch.dtype | None = None, is_int8: bool = False, disable_dynamic: bool = False
+) -> Any:
     """The MODEL of a checkpoint file. ComfyUI calls this again when it clones the model to another device.
 
-    Asking for a `dtype` unpacks quantised weights to it.
+    Asking for a `dtype` unpacks quantised weights to it. `is_int8` packs the main layers' matrices, whatever the file
+    keeps them in; all else is as without.
     """
     weights = open_file(path, DIT)
     config = weights.config(dit_config)
     skeleton = S3DiT(config, device="meta")
     weights.check_fits(skeleton)
     packed = carried(weights, skeleton) if dtype is None else set[str]()
+    if is_int8:
+        packed = {key for key in packed if is_int8_already(weights.values[key])}
     model_config = ZImageModelConfig(native_config(config, weights))
-    model_config.quant_config = QUANTISED if packed else None
+    model_config.quant_config = QUANTISED if packed or is_int8 else None
     load_device, offload_device = model_management.get_torch_device(), model_management.unet_offload_device()
     choose_dtype(model_config, weights, load_device, dtype)
     model = model_config.get_model({})
@@ -93,8 +99,9 @@ def load_model(path: str, dtype: torch.dtype | None = None, disable_dynamic: boo
     if not model_management.is_device_cpu(offload_device):
         model.to(offload_device)
     stored = model_config.unet_config["dtype"]
-    fill(model.diffusion_model, weights, skeleton, dtype=stored, packed=packed, assign=patcher.is_dynamic())
-    patcher.cached_patcher_init = (load_model, (path, dtype))
+    form = int8_form if is_int8 else dict
+    fill(model.diffusion_model, weights, skeleton, dtype=stored, packed=packed, assign=patcher.is_dynamic(), form=form)
+    patcher.cached_patcher_init = (load_model, (path, dtype, is_int8))
     return patcher
 
 

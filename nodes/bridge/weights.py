@@ -6,7 +6,7 @@ are unpacked exactly. Either way one block is handled at a time, so nothing is i
 
 import json
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +73,13 @@ def fill(
     dtype: torch.dtype,
     packed: Collection[str] = (),
     assign: bool,
+    form: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] = dict,
 ) -> None:
     """Give a network its weights; those named in `packed` as they are, other packed ones unpacked to `dtype`.
 
     `skeleton` is the core's network without memory, which knows every shape. `assign` lets the network use the file's
-    own memory, as dynamic VRAM wants it; otherwise values are copied and cast.
+    own memory, as dynamic VRAM wants it; otherwise values are copied and cast. `form` is what becomes of a block's
+    tensors on the way.
     """
 
     def convert(key: str, value: Value, shape: tuple[int, ...]) -> Mapping[str, Tensor]:
@@ -86,7 +88,7 @@ def fill(
         return native_form(key, value) if key in packed else {key: value.unpack(dtype, shape)}
 
     for block in weights.blocks(skeleton, convert):
-        _put(network, block, assign)
+        _put(network, form(block), assign)
 
 
 def native_form(key: str, value: Packed) -> dict[str, Tensor]:
