@@ -42,8 +42,8 @@ class ZImageModelLoader(io.ComfyNode):
                     default="automatic",
                     advanced=True,
                     tooltip="Number format of the weights. Automatic follows the file and your hardware. "
-                    "float16 can turn pictures black; float32 needs twice the memory of bfloat16; int8 needs half of bfloat16's, is "
-                    "usually faster, and changes pictures a little.",
+                    "float16 can turn pictures black; float32 needs twice the memory of bfloat16; int8 needs half of "
+                    "bfloat16's, is usually faster, and changes pictures a little.",
                 ),
             ],
             outputs=[io.Model.Output(display_name="model", tooltip="The model, for any sampler.")],

@@ -2,7 +2,8 @@
 
 Letters: b batch, h query heads, g key heads, n queries, m keys, e head width.
 
-A back-end is a function with this signature and a claim about the inputs it supports; the table has one entry today.
+A back-end is a function with this signature and a claim about the inputs it supports. PyTorch picks its kernel by
+rules; runtime/fastest.py by measuring.
 Networks take the function as an argument, so a host can put its own in place.
 """
 
@@ -11,6 +12,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from einops import rearrange
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
 from ._shapes import Float
@@ -42,6 +44,22 @@ def sdpa(
     return rearrange(out, "b h n e -> b n (h e)")
 
 
+def only(backend: SDPBackend) -> Attention:
+    """The same by one of PyTorch's kernels; a RuntimeError where that kernel cannot."""
+
+    def run(
+        q: Float[Tensor, "b h n e"],
+        k: Float[Tensor, "b g m e"],
+        v: Float[Tensor, "b g m e"],
+        *,
+        is_causal: bool = False,
+    ) -> Float[Tensor, "b n h*e"]:
+        with sdpa_kernel(backend):
+            return sdpa(q, k, v, is_causal=is_causal)
+
+    return run
+
+
 class Backend(NamedTuple):
     """An attention function and the inputs it takes."""
 
@@ -49,7 +67,17 @@ class Backend(NamedTuple):
     supports: Callable[[Tensor], bool]  # asked with the queries
 
 
-BACKENDS: dict[str, Backend] = {"sdpa": Backend(sdpa, lambda q: True)}
+def _in_16_bits_on_cuda(q: Tensor) -> bool:
+    return q.is_cuda and q.dtype.itemsize == 2
+
+
+# All exact: they differ in the order of sums alone.
+BACKENDS: dict[str, Backend] = {
+    "sdpa": Backend(sdpa, lambda q: True),
+    "cudnn": Backend(only(SDPBackend.CUDNN_ATTENTION), _in_16_bits_on_cuda),
+    "flash": Backend(only(SDPBackend.FLASH_ATTENTION), _in_16_bits_on_cuda),
+    "efficient": Backend(only(SDPBackend.EFFICIENT_ATTENTION), lambda q: q.is_cuda),
+}
 
 
 def attention(

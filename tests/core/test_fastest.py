@@ -1,0 +1,93 @@
+"""The choice of an attention: the fastest that agrees, measured once a shape; times are given, not taken."""
+
+import pytest
+import torch
+
+from zimage_core.attention import Backend, only, sdpa
+from zimage_core.runtime.fastest import RUNS, WARM_UPS, Fastest, seconds
+
+
+def made(generator, n=6):
+    return [torch.randn(1, 2, n, 8, generator=generator) for _ in range(3)]
+
+
+def fake(log, name, *, offset=0.0, fails=False):
+    """A back-end that says when it runs."""
+
+    def run(q, k, v, *, is_causal=False):
+        log.append(name)
+        if fails:
+            raise RuntimeError("No available kernel")
+        return sdpa(q, k, v, is_causal=is_causal) + offset
+
+    return Backend(run, lambda q: True)
+
+
+def timed(log, times):
+    """Looks the time of whatever runs up in a table."""
+
+    def measure(run):
+        run()
+        return times[log[-1]]
+
+    return measure
+
+
+def test_the_fastest_runs_from_the_first_call_on_and_each_shape_is_measured_once(generator):
+    log = []
+    backends = {name: fake(log, name) for name in ("slow", "fast", "middling")}
+    attend = Fastest(backends, timed(log, {"slow": 3.0, "fast": 1.0, "middling": 2.0}))
+    q, k, v = made(generator)
+    assert torch.equal(attend(q, k, v), sdpa(q, k, v))
+    assert log[-1] == "fast"
+    log.clear()
+    attend(q, k, v)
+    assert log == ["fast"]
+    attend(*made(generator, n=7))
+    assert set(log[1:]) == {"slow", "fast", "middling"}
+    assert set(attend.chosen.values()) == {"fast"}
+    log.clear()
+    attend(q, k, v, is_causal=True)
+    assert len(log) > 1
+
+
+@pytest.mark.parametrize("flaw", [{"offset": 1.0}, {"offset": float("nan")}, {"fails": True}])
+def test_a_faster_one_that_is_wrong_or_refuses_is_never_chosen(generator, flaw):
+    log = []
+    backends = {"plain": fake(log, "plain"), "flawed": fake(log, "flawed", **flaw)}
+    attend = Fastest(backends, timed(log, {"plain": 2.0, "flawed": 1.0}))
+    q, k, v = made(generator)
+    assert torch.equal(attend(q, k, v), sdpa(q, k, v))
+    assert list(attend.chosen.values()) == ["plain"]
+
+
+def test_running_out_of_memory_is_passed_on(generator):
+    def run(q, k, v, *, is_causal=False):
+        raise torch.OutOfMemoryError
+
+    attend = Fastest({"plain": Backend(sdpa, lambda q: True), "greedy": Backend(run, lambda q: True)})
+    with pytest.raises(torch.OutOfMemoryError):
+        attend(*made(generator))
+
+
+def test_where_one_back_end_is_supported_nothing_is_measured(generator):
+    def never(run):
+        raise AssertionError
+
+    attend = Fastest(measure=never)
+    q, k, v = made(generator)
+    assert torch.equal(attend(q, k, v), sdpa(q, k, v))
+    assert list(attend.chosen.values()) == ["sdpa"]
+
+
+def test_a_kernel_asked_for_by_name_computes_the_same(generator):
+    from torch.nn.attention import SDPBackend
+
+    q, k, v = made(generator)
+    torch.testing.assert_close(only(SDPBackend.MATH)(q, k, v), sdpa(q, k, v), atol=1e-6, rtol=1e-5)
+
+
+def test_a_measurement_leaves_the_warm_ups_out():
+    runs = []
+    assert seconds(lambda: runs.append(0) or torch.zeros(1)) >= 0
+    assert len(runs) == WARM_UPS + RUNS
