@@ -55,8 +55,9 @@ class ZImageVAEDecode(io.ComfyNode):
                     max=4096,
                     step=64,
                     advanced=True,
-                    tooltip="Decode in tiles this many pixels wide, at least 256, to save memory; 0 decides by itself. "
-                    "Tiles change colours a little, so whole is better where it fits.",
+                    tooltip="Decode with the memory of a picture this many pixels wide, at least 256; 0 decides by "
+                    "itself. With Z-Image Load VAE the picture stays the same; with a stock VAE the tiles change "
+                    "colours a little.",
                 ),
             ],
             outputs=[io.Image.Output(display_name="image", tooltip="The picture.")],

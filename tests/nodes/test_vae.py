@@ -65,6 +65,20 @@ def test_the_memory_estimate_covers_what_decoding_allocates_and_is_far_below_nat
     assert 1.5 * measured < ours < native_vae.memory_used_encode(pixels, torch.float32) / 2
 
 
+def test_short_of_memory_the_picture_is_the_same_and_no_tile_is_seen(pack, monkeypatch, generator):
+    vae = pack.bridge_vae.load_vae(str(FOLDER / VAE))
+    latent = 3 * torch.randn(1, 16, 40, 36, generator=generator)
+    whole = vae.decode(latent)
+    asked = pack.bridge_images.decode(vae, {"samples": latent}, 256)
+    torch.testing.assert_close(asked, whole, atol=1e-5, rtol=0)
+
+    def full(latent):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(vae.first_stage_model, "decode", full)
+    torch.testing.assert_close(vae.decode(latent), whole, atol=1e-5, rtol=0)
+
+
 def test_a_diffusers_file_loads_too(pack, state, our_vae, tmp_path, generator):
     save_file(VAE_DIFFUSERS.to_theirs(state), tmp_path / "diffusion_pytorch_model.safetensors")
     other = pack.bridge_vae.load_vae(str(tmp_path / "diffusion_pytorch_model.safetensors"))

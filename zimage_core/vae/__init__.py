@@ -3,7 +3,8 @@
 from .autoencoder import Autoencoder, Posterior
 from .memory import decode_budget_bytes, decode_peak_bytes, encode_budget_bytes, encode_peak_bytes
 from .pictures import crop_to_patches, from_images, shrink_to_area, to_images
-from .tiling import decode_tiled, decode_within, encode_tiled, fit_tile
+from .rows import decode_within, in_rows
+from .tiling import decode_tiled, encode_tiled, fit_tile
 
 __all__ = [
     "Autoencoder",
@@ -18,6 +19,7 @@ __all__ = [
     "encode_tiled",
     "fit_tile",
     "from_images",
+    "in_rows",
     "shrink_to_area",
     "to_images",
 ]

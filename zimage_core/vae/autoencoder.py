@@ -58,7 +58,11 @@ class Autoencoder(nn.Module):
 
     def decode(self, latent: Float[Tensor, "b z h w"]) -> Float[Tensor, "b 3 H W"]:
         """The picture of a model-space latent, nominally in [-1, 1]."""
-        return self.decoder(latent / self.config.scaling_factor + self.config.shift_factor)
+        return self.decoder(self.raw(latent))
+
+    def raw(self, latent: Float[Tensor, "b z h w"]) -> Float[Tensor, "b z h w"]:
+        """A model-space latent in the file's own space."""
+        return latent / self.config.scaling_factor + self.config.shift_factor
 
 
 class Encoder(nn.Module):

@@ -1,4 +1,4 @@
-"""Decoding and encoding in tiles, when the whole picture does not fit a memory budget.
+"""Decoding and encoding in tiles, when neither the whole picture nor its maps in main memory fit (see `rows.py`).
 
 Letters: b batch, c channels, h w cells of the input, H W cells of the output.
 
@@ -34,15 +34,6 @@ def fit_tile(config: VAEConfig, latent_size: tuple[int, int], dtype: torch.dtype
         return None
     per_cell = decode_budget_bytes(config, (1, 1), dtype)
     return max(SMALLEST_TILE_CELLS, int((budget / per_cell) ** 0.5) // 8 * 8)
-
-
-@torch.inference_mode()
-def decode_within(
-    vae: Autoencoder, latent: Float[Tensor, "b z h w"], budget: int, progress: Progress = silent
-) -> Float[Tensor, "b 3 H W"]:
-    """Decode a model-space latent whole where `budget` bytes allow it, else in the largest tiles they do allow."""
-    tile = fit_tile(vae.config, (latent.shape[-2], latent.shape[-1]), latent.dtype, budget)
-    return vae.decode(latent) if tile is None else decode_tiled(vae, latent, tile, OVERLAP_CELLS, progress)
 
 
 @torch.inference_mode()
