@@ -119,6 +119,26 @@ def test_a_prompt_that_joins_or_leaves_is_computed_when_it_joins():
     assert negative.sigmas == inside[:2]
 
 
+def test_a_prompt_that_left_no_longer_has_a_say():
+    """A lively negative prompt until 0.4 of the way keeps a straight positive one awake until then, not after."""
+    positive = Asked(lambda x, sigma: torch.ones_like(x))
+    settings = {
+        "negative": lambda x, sigma: torch.full_like(x, math.sin(300 * sigma)),
+        "guidance": Guidance(cfg=3.0, truncation=0.4),
+    }
+    last(positive, StepCache(threshold=0.01, start=0.0, end=1.0, max_skips=100), **settings)
+    guided = [sigma for sigma in SIGMAS.tolist() if 1 - sigma <= 0.4]
+    assert positive.sigmas == SIGMAS.tolist()[: len(guided) + 1]  # at the next point it is not yet known to have left
+
+
+def test_a_latent_of_another_size_begins_anew():
+    run = CachedRun(cache=StepCache(threshold=1e6, start=0.0, end=1.0), sigmas=SIGMAS.tolist())
+    for index, cells in enumerate((4, 4, 8, 8, 8)):
+        run.begin(torch.ones(1, 16, cells, cells) * (1 + index), SIGMAS[index].item())
+        assert run.evaluate(["prompt"], lambda cells=cells: torch.ones(1, 16, cells, cells)).shape[-1] == cells
+    assert (run.computed, run.reused) == (4, 1)
+
+
 def test_the_worst_picture_of_a_batch_decides():
     """One picture on a straight flow beside one whose velocity jumps."""
 
