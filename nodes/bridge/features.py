@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import comfyui_version
 import folder_paths
 import torch
 from comfy import model_management
@@ -71,6 +70,8 @@ def key_of(clip: Any, tokens: Mapping[str, Any], identity: str) -> str | None:
     written = text_of(tokens)
     if written is None:
         return None
+    from comfyui_version import __version__ as comfyui  # a module nobody else may have loaded yet
+
     device = clip.patcher.load_device
     return feature_key(
         {
@@ -79,7 +80,7 @@ def key_of(clip: Any, tokens: Mapping[str, Any], identity: str) -> str | None:
             "layer": repr(clip.layer_idx),
             "types": " ".join(sorted(map(str, clip.cond_stage_model.dtypes))),
             "device": f"{device} {model_management.get_torch_device_name(device)}",
-            "programs": f"torch {torch.__version__}, ComfyUI {comfyui_version.__version__}",
+            "programs": f"torch {torch.__version__}, ComfyUI {comfyui}",
         }
     )
 
