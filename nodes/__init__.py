@@ -8,7 +8,7 @@ from comfy_api.latest import ComfyExtension, io
 LOGGER = logging.getLogger("zimage")
 GROUPS = (
     *("loaders", "lora", "attach", "conditioning", "editing", "latent", "sampling", "image", "inspect", "inpaint"),
-    *("control", "speed"),
+    *("control", "speed", "optimize"),
 )
 
 

@@ -14,6 +14,9 @@ from .blocks import HostedBlocks, Options
 from .conds import memory_of
 from .control_run import controlled
 
+OVERRIDE = "optimized_attention_override"  # ComfyUI's name for a node's own attention
+STEADY = "zimage_steady"  # an attribute of overrides that give the same for the same tensors at every step
+
 
 class ComfyS3DiT(S3DiT):
     """Takes what `comfy.model_base.Lumina2` hands its network; parameter names are the single-file checkpoint's."""
@@ -80,7 +83,8 @@ class ComfyS3DiT(S3DiT):
         self, context: Tensor, captions: Sequence[Tensor], size: tuple[int, int], grid: Grid, run: HostedBlocks
     ) -> Condition:
         """A run's condition, prepared at its first step; again at each where the attention inside may differ."""
-        memory = None if "optimized_attention_override" in run.options else memory_of(context)
+        override = run.options.get(OVERRIDE)
+        memory = memory_of(context) if override is None or hasattr(override, STEADY) else None
         key = (tuple(len(caption) for caption in captions), size, grid)
         if memory is None or key not in memory:
             condition = self.prepare(captions, size, grid=grid, run=run)

@@ -1,0 +1,142 @@
+"""A MODEL made faster or smaller, with a sentence for everything done, left alone or refused."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import comfy.sd
+from comfy import model_management
+from comfy.ldm.modules.attention import get_attention_function
+from einops import rearrange
+from torch import Tensor
+
+from ...zimage_core.attention import BACKENDS
+from ...zimage_core.runtime.fastest import Fastest
+from .attach import METHOD, attach
+from .dit import OVERRIDE, STEADY
+from .model import ZImageModel, load_model
+
+KEEP, INT8 = "as loaded", "int8 (faster, not exact)"
+AUTOMATIC, HOST, SAGE = "automatic", "ComfyUI's", "sage (faster, not exact)"
+OFF, LAYERS = "off", "each layer"
+
+
+class Change(NamedTuple):
+    """A MODEL after one decision, and the decision in words."""
+
+    model: Any
+    report: str
+
+
+def optimise(model: Any, precision: str, attention: str, compiling: str) -> Change:
+    """All decisions in turn; the MODEL that came in stays as it was."""
+    decisions = (
+        lambda given: with_precision(given, precision),
+        with_our_forward,
+        lambda given: with_attention(given, attention),
+        lambda given: with_compiler(given, compiling),
+    )
+    reports: list[str] = []
+    for decide in decisions:
+        model, report = decide(model)
+        reports.append(report)
+    return Change(model, "\n".join(reports))
+
+
+def with_precision(model: Any, precision: str) -> Change:
+    """The same file in other numbers, under the same patches."""
+    dtype = str(model.model.get_dtype()).removeprefix("torch.")
+    if precision == KEEP:
+        return Change(model, f"precision: as loaded, {'packed' if model.model.model_config.quant_config else dtype}")
+    source = _source(model)
+    if source is None:
+        return Change(model, "precision: int8 refused, as the loader does not tell its file; use Z-Image Load Model")
+    fresh = load_model(source, None, True)
+    clone = model.clone(model_override=fresh.get_clone_model_override())
+    clone.object_patches.pop(f"diffusion_model.{METHOD}", None)  # of attaching; it holds the layers of before
+    clone.parent, clone.size, clone.clone_base_uuid = fresh, fresh.model_size(), fresh.clone_base_uuid
+    clone.cached_patcher_init = fresh.cached_patcher_init
+    sizes = f"{model.model_size() / 1e9:.2f} GB of weights are now {fresh.model_size() / 1e9:.2f} GB"
+    return Change(clone, f"precision: main layers in int8, not exact; {sizes}")
+
+
+def with_our_forward(model: Any) -> Change:
+    """This pack's forward, whoever loaded the layers."""
+    if isinstance(model.model, ZImageModel):
+        return Change(model, "forward: this pack's; captions refined once a run")
+    return Change(
+        attach(model), "forward: this pack's, around the stock loader's layers; captions refined at every step"
+    )
+
+
+def with_attention(model: Any, choice: str) -> Change:
+    """Another attention for this model alone; one that a node before has put in has the first word."""
+    options = model.model_options.get("transformer_options", {})
+    if choice == HOST:
+        return Change(model, "attention: ComfyUI's choice")
+    if OVERRIDE in options:
+        return Change(model, "attention: left to the node that overrides it already")
+    if choice == SAGE:
+        return _sage(model)
+    if not _is_measurable(model.load_device):
+        return Change(model, f"attention: ComfyUI's choice; there is one exact kernel on {model.load_device.type}")
+    names = ", ".join(name for name in BACKENDS if name != "sdpa")
+    return Change(
+        _overridden(model, exact(Fastest())), f"attention: the fastest of PyTorch's own and {names}, by shape"
+    )
+
+
+def with_compiler(model: Any, compiling: str) -> Change:
+    """torch.compile of every layer by itself, so that one compilation serves them all."""
+    if compiling == OFF:
+        return Change(model, "compiling: off")
+    from comfy_api.torch_helpers import set_torch_compile_wrapper  # heavy, and only wanted here
+
+    clone = model.clone()
+    n_layers = len(clone.get_model_object("diffusion_model").layers)
+    set_torch_compile_wrapper(clone, backend="inductor", keys=[f"diffusion_model.layers.{i}" for i in range(n_layers)])
+    return Change(clone, f"compiling: {n_layers} layers, at the first step of every picture size")
+
+
+def exact(attend: Fastest) -> Callable[..., Tensor]:
+    """A measured attention in the form of ComfyUI's override; masks are none of its business."""
+
+    def run(host: Callable[..., Tensor], q: Tensor, k: Tensor, v: Tensor, heads: int, *args: Any, **kwargs: Any) -> Any:
+        if args or kwargs.get("mask") is not None:
+            return host(q, k, v, heads, *args, **kwargs)
+        if not kwargs.get("skip_reshape", False):
+            q, k, v = (rearrange(x, "b n (h e) -> b h n e", h=heads) for x in (q, k, v))
+        out = attend(q, k, v)
+        return rearrange(out, "b n (h e) -> b h n e", h=heads) if kwargs.get("skip_output_reshape", False) else out
+
+    return run
+
+
+def _sage(model: Any) -> Change:
+    sage = get_attention_function("sage", default=None)
+    if sage is None:
+        return Change(model, "attention: sage refused, because the package sageattention is not installed")
+
+    def run(original: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
+        return sage(*args, **kwargs)
+
+    return Change(_overridden(model, run), "attention: SageAttention, not exact")
+
+
+def _overridden(model: Any, run: Callable[..., Tensor]) -> Any:
+    setattr(run, STEADY, True)
+    clone = model.clone()
+    clone.model_options.setdefault("transformer_options", {})[OVERRIDE] = run
+    return clone
+
+
+def _source(model: Any) -> str | None:
+    """The file a MODEL came from, if its loader can load it again."""
+    if model.cached_patcher_init is None:
+        return None
+    load, arguments, *_ = model.cached_patcher_init
+    knows_file = load in (load_model, comfy.sd.load_diffusion_model, comfy.sd.load_checkpoint_guess_config)
+    return str(arguments[0]) if knows_file else None
+
+
+def _is_measurable(device: Any) -> bool:
+    return model_management.is_nvidia() and device.type == "cuda"

@@ -1,0 +1,59 @@
+"""Speed and memory in one node."""
+
+from comfy_api.latest import io, ui
+
+from .bridge import optimize
+
+
+class ZImageOptimize(io.ComfyNode):
+    """Between the loader and everything else."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZImageOptimize",
+            display_name="Z-Image Optimize",
+            category="Z-Image/loaders",
+            description="Makes a Z-Image model faster or smaller, and says what it did and refused. What is not "
+            "exact has to be asked for. Works on models of any loader.",
+            search_aliases=["speed", "faster", "int8", "sage attention", "torch compile", "low vram", "performance"],
+            inputs=[
+                io.Model.Input("model", tooltip="A Z-Image model, best straight from its loader."),
+                io.Combo.Input(
+                    "precision",
+                    options=[optimize.KEEP, optimize.INT8],
+                    default=optimize.KEEP,
+                    tooltip="What the main layers multiply in. int8 loads the file again in half of bfloat16's memory, "
+                    "is usually faster, and changes pictures a little.",
+                ),
+                io.Combo.Input(
+                    "attention",
+                    options=[optimize.AUTOMATIC, optimize.HOST, optimize.SAGE],
+                    default=optimize.AUTOMATIC,
+                    tooltip="Automatic measures the exact kernels once for every picture size and takes the fastest. "
+                    "Sage rounds more and can turn base models' pictures black.",
+                ),
+                io.Combo.Input(
+                    "compiling",
+                    options=[optimize.OFF, optimize.LAYERS],
+                    default=optimize.OFF,
+                    advanced=True,
+                    tooltip="Compiles the layers with torch.compile: the first picture of every size takes a minute or "
+                    "more longer, those after it may be faster.",
+                ),
+            ],
+            outputs=[
+                io.Model.Output(display_name="model", tooltip="The optimised model; the input is unchanged."),
+                io.String.Output(
+                    display_name="report", tooltip="A line for every decision: done, left alone or refused."
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, model, precision, attention, compiling) -> io.NodeOutput:
+        optimised, report = optimize.optimise(model, precision, attention, compiling)
+        return io.NodeOutput(optimised, report, ui=ui.PreviewText(report))
+
+
+NODES: list[type[io.ComfyNode]] = [ZImageOptimize]

@@ -1,0 +1,161 @@
+"""Z-Image Optimize: neutral until asked, honest about what it refuses, on models of any loader."""
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+STEPS = 2
+
+
+@pytest.fixture(scope="module")
+def native(comfy):
+    import native
+
+    return native
+
+
+@pytest.fixture(scope="module")
+def optimize(pack):
+    import importlib
+
+    return importlib.import_module(f"{pack.entry.__name__}.nodes.bridge.optimize")
+
+
+@pytest.fixture(scope="module")
+def models(comfy, pack, native, tmp_path_factory):
+    """One file through our loader, and as ComfyUI's would have it, which reads released widths only."""
+    path = tmp_path_factory.mktemp("models") / "zimage.safetensors"
+    save_file(native.weights(), path)
+    stock = native.model()
+    stock.cached_patcher_init = (comfy.sd.load_diffusion_model, (str(path), {}))
+    return {"ours": pack.bridge_model.load_model(str(path)), "stock": stock}
+
+
+def picture(comfy, native, model):
+    noise = torch.randn(1, 16, 8, 8, generator=torch.Generator().manual_seed(3))
+    settings = (STEPS, 1.0, "euler", "simple", native.conditioning(17, 1), native.conditioning(40, 2))
+    return comfy.sample.sample(model, noise, *settings, torch.zeros(1, 16, 8, 8), disable_pbar=True)
+
+
+def relative(out, truth):
+    return ((out - truth).norm() / truth.norm()).item()
+
+
+@pytest.mark.parametrize("loader", ["ours", "stock"])
+def test_dropped_into_a_graph_unchanged_it_draws_the_same_picture(comfy, native, optimize, models, loader):
+    model = models[loader]
+    optimised, report = optimize.optimise(model, optimize.KEEP, optimize.AUTOMATIC, optimize.OFF)
+    assert relative(picture(comfy, native, optimised), picture(comfy, native, model)) < (
+        1e-6 if loader == "ours" else 1e-4
+    )
+    assert [line.partition(":")[0] for line in report.splitlines()] == [
+        "precision",
+        "forward",
+        "attention",
+        "compiling",
+    ]
+    assert "one exact kernel on cpu" in report
+
+
+@pytest.mark.parametrize("loader", ["ours", "stock"])
+def test_int8_loads_the_file_again_under_the_same_patches(comfy, native, optimize, models, loader):
+    model = models[loader].clone()
+    key = "diffusion_model.x_embedder.weight"
+    model.add_patches({key: ("diff", (torch.full((256, 64), 0.05),))}, 1.0)
+    exact = picture(comfy, native, model)
+    optimised, report = optimize.optimise(model, optimize.INT8, optimize.HOST, optimize.OFF)
+    drawn = picture(comfy, native, optimised)
+    assert 0 < relative(drawn, exact) < 0.05 < relative(picture(comfy, native, models[loader]), exact)
+    assert "int8, not exact" in report
+    assert optimised.model_size() < 0.85 * models["ours"].model_size()
+    assert torch.equal(picture(comfy, native, model), exact)
+    assert torch.equal(
+        picture(comfy, native, optimize.optimise(optimised, optimize.INT8, optimize.HOST, optimize.OFF).model), drawn
+    )
+
+
+def test_a_model_whose_file_is_unknown_stays_exact_and_says_so(comfy, native, optimize, models):
+    model = models["ours"].clone()
+    model.cached_patcher_init = None
+    optimised, report = optimize.optimise(model, optimize.INT8, optimize.HOST, optimize.OFF)
+    assert "int8 refused" in report
+    assert torch.equal(picture(comfy, native, optimised), picture(comfy, native, model))
+
+
+def test_sage_is_refused_where_it_is_not_installed(optimize, models):
+    assert "sage refused" in optimize.optimise(models["ours"], optimize.KEEP, optimize.SAGE, optimize.OFF).report
+
+
+@pytest.mark.parametrize("choice", ["automatic", "sage (faster, not exact)"])
+def test_an_attention_another_node_put_in_has_the_first_word(comfy, native, optimize, models, choice):
+    seen = []
+
+    def theirs(original, *args, **kwargs):
+        seen.append(1)
+        return original(*args, **kwargs)
+
+    model = models["ours"].clone()
+    model.model_options["transformer_options"]["optimized_attention_override"] = theirs
+    optimised, report = optimize.optimise(model, optimize.KEEP, choice, optimize.OFF)
+    assert "left to the node" in report
+    picture(comfy, native, optimised)
+    assert seen
+
+
+@pytest.mark.parametrize("loader", ["ours", "stock"])
+def test_a_measured_attention_runs_in_every_block_and_keeps_the_picture(
+    comfy, native, optimize, models, loader, monkeypatch
+):
+    """As on a graphics card: two kernels that take turns in being the fastest."""
+    from collections import Counter
+
+    runs, attention = Counter(), optimize.Fastest.__call__.__globals__["Backend"]
+
+    def counted(name):
+        def run(q, k, v, *, is_causal=False):
+            runs[name] += 1
+            return optimize.BACKENDS["sdpa"].run(q, k, v, is_causal=is_causal)
+
+        return attention(run, lambda q: True)
+
+    attend = optimize.Fastest({"first": counted("first"), "second": counted("second")}, lambda run: -runs.total())
+    monkeypatch.setattr(optimize, "_is_measurable", lambda device: True)
+    monkeypatch.setattr(optimize, "Fastest", lambda: attend)
+    optimised, report = optimize.optimise(models[loader], optimize.KEEP, optimize.AUTOMATIC, optimize.OFF)
+    assert "the fastest of" in report
+    drawn = picture(comfy, native, optimised)
+    torch.testing.assert_close(drawn, picture(comfy, native, models[loader]), atol=1e-4, rtol=0)
+    assert set(attend.chosen.values()) == {"second"}
+    assert runs["second"] >= STEPS * native.CONFIG.n_layers
+
+
+def test_a_measured_attention_leaves_captions_refined_once(comfy, native, optimize, models, monkeypatch):
+    monkeypatch.setattr(optimize, "_is_measurable", lambda device: True)
+    model = optimize.optimise(models["ours"], optimize.KEEP, optimize.AUTOMATIC, optimize.OFF).model
+    calls = []
+    block = models["ours"].model.diffusion_model.context_refiner[0]
+    handle = block.register_forward_hook(lambda *_: calls.append(1))
+    picture(comfy, native, model)
+    handle.remove()
+    assert len(calls) == 1
+
+
+def test_masks_go_to_comfyuis_own_attention(optimize):
+    calls = []
+    run = optimize.exact(None)
+    out = run(lambda *args, **kwargs: calls.append(kwargs) or "theirs", 1, 2, 3, 4, mask="mask", skip_reshape=True)
+    assert out == "theirs"
+    assert calls == [{"mask": "mask", "skip_reshape": True}]
+
+
+def test_another_familys_model_is_refused_by_name(comfy, optimize, models):
+    class Other:
+        pass
+
+    stranger = models["stock"].clone()
+    stranger.model = Other()
+    stranger.model.diffusion_model = torch.nn.Linear(2, 2)
+    stranger.model.get_dtype = lambda: torch.float32
+    stranger.model.model_config = type("Config", (), {"quant_config": None})()
+    with pytest.raises(ValueError, match="not a Z-Image"):
+        optimize.optimise(stranger, optimize.KEEP, optimize.AUTOMATIC, optimize.OFF)
