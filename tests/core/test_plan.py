@@ -24,7 +24,7 @@ from zimage_core.runtime.streaming import divide, stream
 from zimage_core.runtime.task import RESERVE, Machine, Networks, Picture, PlanError
 from zimage_core.runtime.timing import step_seconds
 from zimage_core.text import Qwen3
-from zimage_core.vae import Autoencoder
+from zimage_core.vae import Autoencoder, decode_budget_bytes, decode_within
 
 GB = 10**9
 CONTEXT = GB // 2  # what CUDA takes for itself before it says what is free (performance.md §9)
@@ -215,11 +215,29 @@ def test_the_encoder_lives_on_the_device_only_where_it_fits():
     assert large.peak > text_bytes(QWEN3_4B, "bf16") + transformer_bytes(TURBO, "bf16", "bf16").total
 
 
-def test_a_picture_too_large_to_decode_whole_is_decoded_in_tiles():
-    plan = make_plan(RELEASED, Picture(width=2048, height=2048), card(5.5 * GB), ("int8",))
-    assert plan.tile is not None and plan.transformer_leaves
-    assert plan.peaks.decode <= card(5.5 * GB).budget
-    assert f"autoencoder in tiles of {8 * plan.tile} pixels" in str(plan)
+def test_a_picture_too_large_to_decode_whole_is_decoded_in_strips():
+    large, machine = Picture(width=2048, height=2048), card(5.5 * GB)
+    plan = make_plan(RELEASED, large, machine, ("int8",))
+    assert plan.decode == "strips" and plan.transformer_leaves
+    assert plan.peaks.decode <= machine.budget
+    assert "autoencoder in strips of rows after the transformer has left" in str(plan)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("decode, room", [("whole", 0), ("strips", -1), ("strips", -3_000_000)])
+def test_decoding_within_the_plans_budget_goes_as_planned(decode, room):
+    """Room for exactly what a whole picture needs, or for less."""
+    networks = replace(SMALL, transformer=NANO, text=NANO_TEXT, autoencoder=NANO_VAE, autoencoder_precision="fp32")
+    picture = Picture(width=512, height=512, caption_tokens=32)
+    weights = decoder_bytes(NANO_VAE, "fp32")
+    whole = decode_budget_bytes(NANO_VAE, (64, 64), torch.float32)
+    machine = Machine(kind="xpu", free_device=RESERVE + weights + whole + room, free_host=GB)
+    plan = make_plan(networks, picture, machine)
+    assert plan.decode == decode and plan.peaks.decode <= machine.budget
+    vae, latent = tiny.fill(Autoencoder(NANO_VAE)), torch.randn(1, 16, 64, 64)
+    reports = []
+    decode_within(vae, latent, plan.decode_budget, lambda done, total: reports.append(done))
+    assert bool(reports) == (decode == "strips")  # only strips report
 
 
 def test_a_processor_keeps_everything_where_it_is():
@@ -234,7 +252,7 @@ def test_the_plan_is_told_in_one_line():
         "autoencoder whole after the transformer has left, expected peak 3.8 GB"
     )
     assert str(make_plan(RELEASED, SQUARE, card(40 * GB))) == (
-        "plan: bf16, all 30 blocks resident, text encoder on the device, autoencoder whole, expected peak 20.8 GB"
+        "plan: bf16, all 30 blocks resident, text encoder on the device, autoencoder whole, expected peak 21.8 GB"
     )
 
 

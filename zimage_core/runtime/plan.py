@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from ..vae import decode_peak_bytes, fit_tile
+from ..vae import decode_budget_bytes
+from ..vae.memory import middle
 from .lanes import SLOTS
 from .sizes import (
     EIGHT_BIT,
@@ -52,8 +53,8 @@ class Plan:
     text_on: Literal["device", "host"]
     text_leaves: bool  # before the transformer comes
     transformer_leaves: bool  # before the picture is decoded
-    tile: int | None  # side in latent cells; None decodes the picture whole
-    tile_pixels: int
+    decode: Literal["whole", "strips"]
+    decode_budget: int  # bytes, for `vae.decode_within`
     arena_limit: int  # bytes, for `streaming.stream`
     peaks: Peaks
     refused: tuple[str, ...] = ()  # what the user allowed and this machine cannot do
@@ -72,13 +73,13 @@ class Plan:
         n_layers = self.resident + self.streamed
         blocks = f"{self.resident} of {n_layers} blocks resident, {self.streamed} stream"
         after = " after the transformer has left" if self.transformer_leaves else ""
-        whole = f"autoencoder whole{after}"
+        decode = "whole" if self.decode == "whole" else "in strips of rows"
         parts = (
             self.precision if self.is_exact else f"{self.precision} (lossy)",
             blocks if self.streamed else f"all {n_layers} blocks resident",
             "text encoder on CPU" if self.text_on == "host" else "text encoder on the device",
             "leaves before the transformer comes" if self.text_on == "device" and self.text_leaves else "",
-            whole if self.tile is None else f"autoencoder in tiles of {self.tile_pixels} pixels",
+            f"autoencoder {decode}{after}",
             f"expected peak {gigabytes(self.peak)}",
         )
         return "plan: " + ", ".join(part for part in parts if part)
@@ -167,8 +168,8 @@ def _around(
         text_on=text.place,
         text_leaves=leaves,
         transformer_leaves=decode.transformer_leaves,
-        tile=decode.tile,
-        tile_pixels=(decode.tile or 0) * networks.autoencoder.downscale,
+        decode=decode.how,
+        decode_budget=decode.budget,
         arena_limit=machine.free_host // ARENA_SHARE,
         peaks=Peaks(text=text.peak, transformer=kept + chosen.peak, decode=kept + decode.peak),
         refused=refused,
@@ -199,28 +200,27 @@ def _text(networks: Networks, picture: Picture, machine: Machine) -> _Text:
 class _Decode(NamedTuple):
     peak: int
     transformer_leaves: bool
-    tile: int | None
+    how: Literal["whole", "strips"]
+    budget: int  # of activations
 
 
 def _decode(chosen: Residency, networks: Networks, picture: Picture, machine: Machine) -> _Decode:
-    """Whole beside the transformer, else whole without it, else in tiles."""
+    """Whole beside the transformer, else whole without it, else in strips, which take what they are given."""
     config, dtype = networks.autoencoder, DTYPES[networks.autoencoder_precision]
     weights = decoder_bytes(config, networks.autoencoder_precision)
     cells = picture.cells(networks)
-    whole = weights + picture.batch * decode_peak_bytes(config, cells, dtype)
-    if chosen.loaded + whole <= machine.budget:
-        return _Decode(chosen.loaded + whole, False, None)
-    if whole <= machine.budget:
-        return _Decode(whole, True, None)
-    tile = fit_tile(config, cells, dtype, max(0, machine.budget - weights) // picture.batch)
-    assert tile is not None
-    peak = weights + picture.batch * decode_peak_bytes(config, (tile, tile), dtype)
-    if peak > machine.budget:
+    whole = picture.batch * decode_budget_bytes(config, cells, dtype)
+    for leaves, loaded in ((False, chosen.loaded), (True, 0)):
+        if loaded + weights + whole <= machine.budget:
+            return _Decode(loaded + weights + whole, leaves, "whole", whole)
+    attention = max(map(sum, middle(config.decoder_widths[-1], cells[0] * cells[1])))  # never in strips
+    least = weights + picture.batch * dtype.itemsize * attention
+    if least > machine.budget:
         raise PlanError(
-            f"decoding needs {gigabytes(peak)} on the device even in the smallest tiles, "
+            f"decoding {picture.batch} of {picture.width}x{picture.height} needs {gigabytes(least)} on the device, "
             f"{gigabytes(machine.budget)} may be used: free some, or decode on the processor"
         )
-    return _Decode(peak, True, tile)
+    return _Decode(machine.budget, True, "strips", machine.budget - weights)
 
 
 def _no_room(
