@@ -9,10 +9,12 @@ from pathlib import Path
 
 import torch
 
+from zimage_core.config import FLUX_VAE
+
 from . import machine
 from .cells import PARTS, Cell, parse_size
 from .counts import Counted, count_all
-from .plan import machine_matrix, machine_setup, plan_cells
+from .plan import machine_matrix, machine_setup, plan_cells, tiny_setup
 from .plot import plot
 from .run import measure_all, peers, preamble, results
 from .systems.ours import Ours
@@ -42,6 +44,9 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=600, help="time budget for all cells (default %(default)s)")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="what to measure")
     parser.add_argument("--sizes", nargs="+", type=parse_size, metavar="WxH", help="pictures; the first is the centre")
+    parser.add_argument(
+        "--captions", nargs="+", type=int, default=[128, 32, 512], help="tokens; the first is the centre"
+    )
     parser.add_argument("--full", action="store_true", help="every combination, not only one change from the centre")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--dtype", choices=("bfloat16", "float32", "float16"), default="bfloat16")
@@ -61,8 +66,10 @@ def main() -> None:
     """Count or measure, print one table, append it to the log."""
     options = arguments()
     device = torch.device(options.device)
-    setup = machine_setup(device, getattr(torch, options.dtype), options.layers, options.text_layers)
-    count(options, setup) if options.count else measure(options, setup)
+    if options.count:
+        count(options, device)
+    else:
+        measure(options, machine_setup(device, getattr(torch, options.dtype), options.layers, options.text_layers))
 
 
 def measure(options: argparse.Namespace, setup: Setup) -> None:
@@ -76,30 +83,33 @@ def measure(options: argparse.Namespace, setup: Setup) -> None:
     )
     weights = Weights(setup)
     makers = [] if options.no_peers else peers(setup.device)
-    matrix = machine_matrix(setup.device, options.sizes)
+    matrix = machine_matrix(setup.device, options.sizes, options.captions)
     cells = (matrix.full if options.full else matrix.star)(options.parts)
     peak = machine.peak_flops(setup.device, setup.dtype)
     n_contestants = 2 + len(options.variants) + len(makers)
     planned, left_out = plan_cells(cells, setup, n_contestants, options.seconds, peak, pace)
-    for cell in left_out:
-        say(f"left out, not within {options.seconds:.0f} s: {cell.part}, {cell.describe()}")
+    for each in left_out:
+        say(f"left out: {each.cell.part}, {each.cell.describe()} would take about {each.seconds:.0f} s more")
     if not planned:
-        sys.exit(f"nothing fits within {options.seconds:.0f} s; raise --seconds, or lower --sizes or --layers")
+        sys.exit(
+            f"nothing fits within {options.seconds:.0f} s; raise --seconds, or lower --sizes, --captions or --layers"
+        )
     found = measure_all(planned, weights, makers, options.variants, pace, peak)
     report(options, "seconds", preamble(weights, peak, command()), results(found))
     if options.plot:
         say(plot(found, options.plot))
 
 
-def count(options: argparse.Namespace, setup: Setup) -> None:
-    """The counting mode: at the released widths and the size and caption given, or 256x256 and 128 tokens."""
-    cell = Cell(part="transformer", size=(options.sizes or [(256, 256)])[0], caption=128)
-    makers = [Ours, *([] if options.no_peers else peers(setup.device))]
-    setups = [replace(setup, dtype=dtype) for dtype in (torch.float32, torch.bfloat16)]
+def count(options: argparse.Namespace, device: torch.device) -> None:
+    """The counting mode, at widths a processor counts in a minute: operations do not depend on them."""
+    cell = Cell(part="transformer", size=(options.sizes or [(128, 128)])[0], caption=32)
+    makers = [Ours, *([] if options.no_peers else peers(device))]
+    small = replace(tiny_setup(n_heads=12), vae=FLUX_VAE, device=device)
+    setups = [replace(small, dtype=dtype) for dtype in (torch.float32, torch.bfloat16)]
     rows = [count_row(each) for each in count_all(makers, setups, cell)]
     lines = [
-        f"machine: {machine.describe(setup.device)}; versions: {machine.versions()}",
-        f"{cell.describe()}; a layer is the difference of two networks of which one has a layer more",
+        f"machine: {machine.describe(device)}; versions: {machine.versions()}",
+        f"{cell.describe()}, widths {small.dit.dim} and {small.text.dim}; a layer is the difference of two depths",
         f"command: `{command()}`",
     ]
     report(options, "counts", lines, table(COUNT_HEADER, rows))

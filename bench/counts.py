@@ -73,6 +73,7 @@ def count_all(makers: Sequence[MakeSystem], setups: Sequence[Setup], cell: Cell)
     """Every subject by every system in every precision."""
     subjects: dict[str, Callable[[MakeSystem, Setup, Cell], Counts]] = {
         "transformer block": count_block,
+        "step of one layer": count_whole,
         "text layer": count_text_layer,
         "autoencoder decode": lambda make, setup, cell: count_whole(make, setup, replace(cell, part="decode")),
     }

@@ -1,6 +1,6 @@
 """Chooses what fits the machine: widths and depth first, then the cells a time budget allows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -8,7 +8,7 @@ import torch
 from zimage_core.config import FLUX_VAE, MAX_CAPTION_TOKENS, QWEN3_4B, TURBO, DiTConfig, TextConfig, VAEConfig
 
 from .cells import Cell, Matrix
-from .flops import cell_flops
+from .flops import cell_flops, text_flops
 from .machine import free_bytes
 from .timing import Pace
 from .weights import Setup
@@ -16,7 +16,7 @@ from .weights import Setup
 GPU_SIZES = ((1024, 1024), (512, 512), (768, 768), (1536, 1536), (2048, 2048), (832, 1216))
 CPU_SIZES = ((512, 512), (256, 256), (192, 320))
 
-FULL_BYTES = 110 * 2**30  # the released depth in bf16, its float32 copy and the largest activations
+ROOM = 16 * 2**30  # for the activations of the largest cell
 SLOWDOWN = (
     2.5  # a system's time over that of its products at the machine's best rate; text in float32 takes longer still
 )
@@ -24,7 +24,7 @@ SLOWDOWN = (
 
 def machine_setup(device: torch.device, dtype: torch.dtype, layers: int | None, text_layers: int | None) -> Setup:
     """The released widths, at the released depth where memory holds it, else with a few layers."""
-    is_large = device.type == "cuda" and free_bytes(device) >= FULL_BYTES
+    is_large = device.type == "cuda" and free_bytes(device) >= bytes_needed(TURBO, QWEN3_4B, dtype) + ROOM
     dit = replace(TURBO, n_layers=layers or (TURBO.n_layers if is_large else 2))
     text = replace(QWEN3_4B, n_layers=text_layers or (QWEN3_4B.n_layers if is_large else 12))
     if not is_large:
@@ -71,9 +71,9 @@ def tiny_setup(dtype: torch.dtype = torch.float32, *, n_heads: int = 3, time_hid
     )
 
 
-def machine_matrix(device: torch.device, sizes: list[tuple[int, int]] | None) -> Matrix:
-    """The sizes worth measuring here."""
-    return Matrix(sizes=sizes or (GPU_SIZES if device.type == "cuda" else CPU_SIZES))
+def machine_matrix(device: torch.device, sizes: Sequence[tuple[int, int]] | None, captions: Sequence[int]) -> Matrix:
+    """The sizes asked for, or those worth measuring here."""
+    return Matrix(sizes=sizes or (GPU_SIZES if device.type == "cuda" else CPU_SIZES), captions=captions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,23 +86,22 @@ class Planned:
 
 def plan_cells(
     cells: Iterable[Cell], setup: Setup, contestants: int, budget: float, peak_flops: float, pace: Pace
-) -> tuple[list[Planned], list[Cell]]:
+) -> tuple[list[Planned], list[Planned]]:
     """The cells whose fewest rounds fit the budget, in order of importance, and those left out.
 
     What the fewest rounds leave of the budget is shared in proportion to them.
     """
     chosen: list[Planned] = []
-    left_out: list[Cell] = []
+    left_out: list[Planned] = []
     spent = 0.0
     for cell in cells:
-        slowest = (
-            replace(cell, caption=MAX_CAPTION_TOKENS) if cell.part in ("text", "picture") else cell
-        )  # some pad to it
-        work = cell_flops(slowest, setup.dit, setup.text, setup.vae)
+        work = contestants * cell_flops(cell, setup.dit, setup.text, setup.vae)
+        if cell.part in ("text", "picture"):  # one peer, or two, pad every prompt
+            work += 2 * cell.batch * text_flops(setup.text, MAX_CAPTION_TOKENS)
         rounds = pace.warmups + pace.least + 1  # one more for memory
-        expected = contestants * rounds * SLOWDOWN * work / peak_flops
+        expected = rounds * SLOWDOWN * work / peak_flops
         if spent + expected > budget:
-            left_out.append(cell)
+            left_out.append(Planned(cell=cell, seconds=expected))
             continue
         spent += expected
         chosen.append(Planned(cell=cell, seconds=expected))

@@ -12,7 +12,7 @@ from .contest import Contestant, System
 from .counts import MakeSystem
 from .measure import Measured, exact_result, measure
 from .plan import Planned
-from .systems.comfyui import ComfyUI, ComfyUIMissing, import_comfyui
+from .systems.comfyui import ComfyUI, ComfyUIMissing, import_comfyui, version
 from .systems.diffusers import Diffusers
 from .systems.ours import Ours
 from .table import duration, size, table
@@ -138,7 +138,7 @@ def preamble(weights: Weights, peak_flops: float, command: str) -> list[str]:
     setup = weights.setup
     return [
         f"machine: {machine.describe(setup.device)}; a plain product runs at {peak_flops / 1e12:.3g} TFLOP/s now",
-        f"versions: {machine.versions()}; {machine.settings(setup.device)}",
+        f"versions: {machine.versions()}, {version()}; {machine.settings(setup.device)}",
         f"precision: {setup.dtype}".replace("torch.", "") + f"; depth: {setup.depth}",
         f"command: `{command}`",
     ]

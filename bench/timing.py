@@ -46,14 +46,15 @@ class Ratio:
 
 @torch.inference_mode()
 def race(contestants: Sequence[Contestant], pace: Pace, device: torch.device) -> list[list[float]]:
-    """Seconds of everybody in every round; odd rounds run backwards, so nobody always follows the same one."""
+    """Seconds of everybody in every round. Every other round runs backwards, every second one begins one later."""
     deadline = time.perf_counter() + pace.seconds
     progress = tqdm(total=pace.warmups + pace.most, leave=False)
     times: list[list[float]] = [[] for _ in contestants]
     for turn in range(pace.warmups + pace.most):
         progress.set_description("warm-up" if turn < pace.warmups else "timing")
-        order = range(len(contestants)) if turn % 2 == 0 else reversed(range(len(contestants)))
-        for index in order:
+        first = turn // 2 % len(contestants)
+        order = [*range(first, len(contestants)), *range(first)]
+        for index in order if turn % 2 == 0 else reversed(order):
             contestant = contestants[index]
             with contestant.scope():
                 taken = seconds(contestant.run, device)

@@ -6,6 +6,7 @@ on a CPU that of `--use-pytorch-cross-attention`, its fastest there.
 
 import importlib
 import logging
+import re
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -49,6 +50,13 @@ def import_comfyui(device: torch.device) -> ModuleType:
         importlib.import_module(f"comfy.{name}")
     importlib.import_module("comfy.text_encoders.z_image")
     return sys.modules["comfy"]
+
+
+def version() -> str:
+    """ComfyUI's own."""
+    file = comfyui_folder() / "comfyui_version.py"
+    found = re.search(r'__version__ = "(.*)"', file.read_text()) if file.exists() else None
+    return f"ComfyUI {found[1]}" if found else "no ComfyUI"
 
 
 class ComfyUI:

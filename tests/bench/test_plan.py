@@ -50,7 +50,7 @@ def test_the_budget_is_kept_and_what_it_leaves_out_is_told():
     work = [cell_flops(cell, setup.dit, setup.text, setup.vae) for cell in cells]
     peak = 2 * (1 + 3 + 1) * SLOWDOWN * (work[0] + work[2])  # two contestants: small and middle take one second
     planned, left_out = plan_cells(cells, setup, 2, 4.0, peak, pace)
-    assert [each.cell for each in planned] == [cells[0], cells[2]] and left_out == [cells[1]]
+    assert [each.cell for each in planned] == [cells[0], cells[2]] and [each.cell for each in left_out] == [cells[1]]
     assert sum(each.seconds for each in planned) == pytest.approx(4.0)  # what is left over is measured longer
 
 
