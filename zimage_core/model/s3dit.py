@@ -213,7 +213,8 @@ class S3DiT(nn.Module):
         """One table where all items stand alike, else one for each."""
         distinct = positions[:1] if all(torch.equal(each, positions[0]) for each in positions) else positions
         tables = [rope_table(each, self.config.axes_dims, self.config.rope_theta) for each in distinct]
-        return torch.cat(tables).to(device)
+        # a single one keeps its columns together in memory, which kernels read without a copy
+        return (tables[0] if len(tables) == 1 else torch.cat(tables)).to(device)
 
 
 def _pad(tokens: Float[Tensor, "b n d"], pad: Float[Tensor, "1 d"], length: int) -> Float[Tensor, "b m d"]:
