@@ -264,6 +264,27 @@ def test_every_copy_is_under_way_before_the_block_ahead_of_its_own_runs(n_layers
         assert before < copy < after
 
 
+@torch.inference_mode()
+def test_copies_are_ahead_again_from_the_second_block_after_a_step_was_broken_off():
+    dit, clock, is_broken = network(), Clock(), True
+    latent, _ = inputs()
+
+    def inner(stage, index, block, x):
+        if is_broken and (stage.name, index) == ("layers", 3):
+            raise InterruptedError
+        return clock.inner(stage, index, block, x)
+
+    with stream(dit, "cpu", resident=1, lane=clock, inner=inner) as blocks:
+        velocity = prepared(dit, blocks)
+        with pytest.raises(InterruptedError):
+            velocity(latent, 0.6)
+        is_broken = False
+        clock.events.clear()
+        velocity(latent, 0.6)
+    kinds = [kind for kind, _ in clock.events if kind in ("copy", "run")]
+    assert kinds == ["copy", "copy", *["run", "copy"] * 5, "run", "run", "copy"]  # layer 5 is resident
+
+
 @pytest.mark.parametrize("n_layers, resident", [(7, 0), (7, 1), (6, 0), (6, 2)])
 def test_a_slot_is_filled_only_while_no_block_computes_in_it(n_layers, resident):
     busy = set()
