@@ -6,11 +6,11 @@ from typing import Any
 import comfy.model_base
 import comfy.sample
 import comfy.samplers
-import latent_preview
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from ...zimage_core.sampling import SOLVERS, Guidance, denoise
+from . import previews
 from .latents import check_channels, to_intermediate
 
 COUNTER_KEY = "zimage_evaluations"
@@ -60,7 +60,7 @@ def sample(
         comfy.samplers.KSAMPLER(sampler_function(solver)),
         sigmas,
         denoise_mask=latent.get("noise_mask"),
-        callback=latent_preview.prepare_callback(model, len(sigmas) - 1),
+        callback=previews.prepare_callback(model, len(sigmas) - 1),
         disable_pbar=True,
         seed=seed,
     )

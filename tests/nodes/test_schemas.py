@@ -21,6 +21,8 @@ IDS = {
     "ZImageVAEDecode",
     "ZImageAttach",
     "ZImageLoraLoader",
+    "ZImageStepCache",
+    "ZImageOptimize",
     "ZImageConvertLora",
     "ZImageInspectFile",
     "ZImageStitch",
