@@ -5,6 +5,8 @@
 # make fix     let ruff mend style
 # make nano    train the built-in model again (an hour or two on two cores)
 # make judge   measure the built-in model
+# make bench   ours, diffusers and ComfyUI's native code on the same work, for ten minutes
+# make count   the same without a clock: operations, bytes, syncs
 # make pictures FONT=…  draw the README's picture and nano's thumbnails again, with a font that has Chinese
 # make clean   remove what the above created, but not the download cache
 
@@ -15,7 +17,7 @@ export COMFYUI_DIR ?= $(CACHE)/ComfyUI-0.30.0
 BIN      := .venv/bin
 WORKFLOW ?= workflows/Z-Image Nano - text to image.json
 
-.PHONY: run serve test check fix nano judge pictures setup dev clean
+.PHONY: run serve test check fix nano judge bench count pictures setup dev clean
 
 run: setup
 	@$(BIN)/python tools/run_workflow.py "$(WORKFLOW)"
@@ -41,6 +43,13 @@ nano: setup
 
 judge: setup
 	$(BIN)/python -m zimage_core.nano.judge
+
+bench: dev
+	$(BIN)/pip install --quiet --editable ".[bench]"
+	$(BIN)/python -m bench --plot docs/bench.png
+
+count: dev
+	$(BIN)/python -m bench --count
 
 pictures: setup
 	$(BIN)/python tools/draw_pictures.py --font "$(FONT)"

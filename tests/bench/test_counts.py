@@ -28,8 +28,8 @@ class Limit:
 
 
 LIMITS = {
-    ("block", FLOAT32): Limit(operations=30, allocations=21, bytes_of_comfyui=0.61, peak_of_comfyui=0.64),
-    ("block", BFLOAT16): Limit(operations=31, allocations=22, bytes_of_comfyui=0.37, peak_of_comfyui=0.76),
+    ("block", FLOAT32): Limit(operations=29, allocations=20, bytes_of_comfyui=0.61, peak_of_comfyui=0.64),
+    ("block", BFLOAT16): Limit(operations=30, allocations=21, bytes_of_comfyui=0.37, peak_of_comfyui=0.76),
     ("text layer", FLOAT32): Limit(operations=40, allocations=33, bytes_of_comfyui=0.87, peak_of_comfyui=0.89),
     ("text layer", BFLOAT16): Limit(operations=49, allocations=42, bytes_of_comfyui=0.35, peak_of_comfyui=0.37),
     ("decode", FLOAT32): Limit(operations=93, allocations=137, bytes_of_comfyui=1.0, peak_of_comfyui=1.66),

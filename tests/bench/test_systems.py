@@ -16,7 +16,7 @@ WEIGHTS = {"diffusers": Weights(tiny_setup()), "comfyui": Weights(tiny_setup(tim
 
 CELLS = {part: Cell(part=part, size=(96, 64), caption=20, steps=3) for part in PARTS}
 CELLS |= {
-    "transformer, guided": Cell(part="transformer", size=(64, 48), caption=33, guided=True),
+    "transformer, guided": Cell(part="transformer", size=(64, 48), caption=33, batch=2, guided=True),
     "text, batch": Cell(part="text", size=(64, 64), caption=7, batch=2),
     "picture, guided": Cell(part="picture", size=(48, 64), caption=20, guided=True, steps=2),
 }

@@ -117,11 +117,11 @@ class FinalLayer(nn.Module):
         self.linear = ops.Linear(config.dim, config.patch_dim, **factory)
         self.adaLN_modulation = nn.Sequential(nn.SiLU(), ops.Linear(config.adaln_dim, config.dim, **factory))
 
-    def scale(self, time: Float[Tensor, "b t"]) -> Float[Tensor, "b 1 d"]:
+    def scale(self, time: Float[Tensor, "b t"]) -> Float[Tensor, "#b 1 d"]:
         """The row that scales normed tokens; unlike a block's, it passes a SiLU first."""
         return 1 + self.adaLN_modulation(time)[:, None]
 
-    def forward(self, x: Float[Tensor, "b n d"], scale: Float[Tensor, "b 1 d"]) -> Float[Tensor, "b n pqc"]:
+    def forward(self, x: Float[Tensor, "b n d"], scale: Float[Tensor, "#b 1 d"]) -> Float[Tensor, "b n pqc"]:
         return self.linear(self.norm_final(x) * scale)
 
 

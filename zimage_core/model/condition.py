@@ -20,7 +20,7 @@ class Modulation(NamedTuple):
     time: Float[Tensor, "b t"]
     noise_refiner: list[Gains]
     layers: list[Gains]
-    final: Float[Tensor, "b 1 d"]
+    final: Float[Tensor, "#b 1 d"]
 
 
 class Condition(NamedTuple):
