@@ -41,7 +41,7 @@ def test_a_step_of_a_prepared_condition_is_the_whole_forward(name):
     ours, cell = Ours(WEIGHTS["diffusers"]), CELLS[name]
     with torch.inference_mode():
         whole = ours.forward(draw_inputs(cell, ours.weights.setup))()
-    torch.testing.assert_close(whole, result(ours, cell), atol=1e-5, rtol=0)
+    torch.testing.assert_close(whole, result(ours, cell), atol=1e-5, rtol=1e-5)  # guidance adds seven roundings up
 
 
 @pytest.mark.parametrize("name", [part for part in PARTS if part != "picture"])
