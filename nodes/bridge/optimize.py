@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import comfy.sd
+import torch
 from comfy import model_management
 from comfy.ldm.modules.attention import get_attention_function
 from einops import rearrange
@@ -11,13 +12,17 @@ from torch import Tensor
 
 from ...zimage_core.attention import BACKENDS
 from ...zimage_core.runtime.fastest import Fastest
-from .attach import METHOD, attach
+from ...zimage_core.runtime.sizes import Precision, Tokens, step_bytes
+from .attach import METHOD, attach, config_of
 from .dit import OVERRIDE, STEADY
 from .model import ZImageModel, load_model
 
 KEEP, INT8 = "as loaded", "int8 (faster, not exact)"
 AUTOMATIC, HOST, SAGE = "automatic", "ComfyUI's", "sage (faster, not exact)"
 OFF, LAYERS = "off", "each layer"
+
+MEGAPIXEL, WORDS = 4096, 128  # tokens of a square megapixel and of a long prompt
+PRECISIONS: dict[torch.dtype, Precision] = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
 
 
 class Change(NamedTuple):
@@ -39,7 +44,7 @@ def optimise(model: Any, precision: str, attention: str, compiling: str) -> Chan
     for decide in decisions:
         model, report = decide(model)
         reports.append(report)
-    return Change(model, "\n".join(reports))
+    return Change(model, "\n".join((*reports, memory(model))))
 
 
 def with_precision(model: Any, precision: str) -> Change:
@@ -95,6 +100,22 @@ def with_compiler(model: Any, compiling: str) -> Change:
     n_layers = len(clone.get_model_object("diffusion_model").layers)
     set_torch_compile_wrapper(clone, backend="inductor", keys=[f"diffusion_model.layers.{i}" for i in range(n_layers)])
     return Change(clone, f"compiling: {n_layers} layers, at the first step of every picture size")
+
+
+def memory(model: Any) -> str:
+    """What a square megapixel takes beside the weights, and how much of those can stay where it is drawn."""
+    network, device = model.get_model_object("diffusion_model"), model.load_device
+    config = getattr(network, "config", None) or config_of(network)
+    precision = PRECISIONS.get(model.model.get_dtype_inference(), "bf16")
+    layers = "int8" if model.model.model_config.quant_config else precision
+    step = step_bytes(config, Tokens(image=MEGAPIXEL, joint=MEGAPIXEL + WORDS), layers, precision)
+    weights, free = model.model_size(), model_management.get_free_memory(device) + model.loaded_size()
+    staying = min(1.0, max(0.0, (free - step) / weights))
+    fits = "everything fits" if staying == 1 else f"about {staying:.0%} of the weights can stay, the rest streams"
+    return (
+        f"memory: {weights / 1e9:.2f} GB of weights, {step / 1e9:.2f} GB for a step at 1024x1024, "
+        f"{free / 1e9:.1f} GB free on {device.type}: {fits}"
+    )
 
 
 def exact(attend: Fastest) -> Callable[..., Tensor]:

@@ -82,6 +82,21 @@ def test_a_model_whose_file_is_unknown_stays_exact_and_says_so(comfy, native, op
     assert torch.equal(picture(comfy, native, optimised), picture(comfy, native, model))
 
 
+def test_memory_is_told_as_it_is(optimize, models, monkeypatch):
+    """By hand: the file's bytes, and four in five of them when so much is free beside the step."""
+    model = models["ours"]
+    size = sum(tensor.nbytes for tensor in model.model.state_dict().values())
+    line = optimize.memory(model)
+    assert f"{size / 1e9:.2f} GB of weights" in line
+    assert "everything fits" in line
+    step = optimize.step_bytes(
+        model.model.diffusion_model.config, optimize.Tokens(image=4096, joint=4224), "fp32", "fp32"
+    )
+    free = step + 0.8 * model.model_size() - model.loaded_size()
+    monkeypatch.setattr(optimize.model_management, "get_free_memory", lambda device: free)
+    assert "about 80% of the weights can stay" in optimize.memory(model)
+
+
 def test_sage_is_refused_where_it_is_not_installed(optimize, models):
     assert "sage refused" in optimize.optimise(models["ours"], optimize.KEEP, optimize.SAGE, optimize.OFF).report
 
