@@ -1,12 +1,11 @@
 """Our networks with one optimisation off, or one opt-in on. Each is one entry:
 
 VARIANTS["plain kernels"] = Variant(scope=lambda: only(PLAIN_KERNELS))
-VARIANTS["int8"] = Variant(prepare=quantised, is_lossy=True)
+VARIANTS["int8"] = Variant(prepare=multiplying_in(INT8), is_lossy=True)
 """
 
-from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from types import ModuleType
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 from torch import nn
@@ -14,6 +13,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from zimage_core.kernels import PLAIN as PLAIN_KERNELS
 from zimage_core.kernels import only
+from zimage_core.model import S3DiT
+from zimage_core.quant import FP8, INT8, INT8_UNROTATED, Scheme, quantise
 
 
 def unchanged(network: nn.Module) -> nn.Module:
@@ -31,18 +32,22 @@ class Variant(NamedTuple):
 
 PLAIN = Variant()
 
+
+def multiplying_in(scheme: Scheme) -> Callable[[nn.Module], nn.Module]:
+    """The transformer's main layers in 8 bits; other networks as they are. Shared weights stay as they are."""
+
+    def prepare(network: nn.Module) -> nn.Module:
+        if isinstance(network, S3DiT):
+            quantise(network, scheme)
+        return network
+
+    return prepare
+
+
 VARIANTS: dict[str, Variant] = {
     "plain kernels": Variant(scope=lambda: only(PLAIN_KERNELS)),
     "unfused attention": Variant(scope=lambda: sdpa_kernel(SDPBackend.MATH)),
+    "int8": Variant(prepare=multiplying_in(INT8), is_lossy=True),
+    "int8, not rotated": Variant(prepare=multiplying_in(INT8_UNROTATED), is_lossy=True),
+    "fp8": Variant(prepare=multiplying_in(FP8), is_lossy=True),
 }
-
-
-@contextmanager
-def setting(module: ModuleType | type, name: str, value: object) -> Generator[None]:
-    """A module's or class's attribute for the time being."""
-    before = getattr(module, name)
-    setattr(module, name, value)
-    try:
-        yield
-    finally:
-        setattr(module, name, before)

@@ -29,7 +29,7 @@ class Rows(NamedTuple):
 def to_rows(x: Float[Tensor, "*b i"]) -> Rows:
     """Each row divided by its largest magnitude over 127 and rounded to the nearest, halves to even."""
     scale = x.abs().amax(dim=-1, keepdim=True).float().div_(LARGEST).clamp_min_(SMALLEST_SCALE)
-    return Rows((x / scale).round_().clamp_(-LARGEST, LARGEST).to(torch.int8), scale)
+    return Rows((x / scale).round_().to(torch.int8), scale)
 
 
 class Int8Linear(nn.Module):
