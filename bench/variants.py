@@ -11,6 +11,7 @@ from typing import NamedTuple
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from zimage_core.kernels import CUDA as STOCK_KERNELS
 from zimage_core.kernels import PLAIN as PLAIN_KERNELS
 from zimage_core.kernels import only
 from zimage_core.model import S3DiT
@@ -46,6 +47,7 @@ def multiplying_in(scheme: Scheme) -> Callable[[nn.Module], nn.Module]:
 
 VARIANTS: dict[str, Variant] = {
     "plain kernels": Variant(scope=lambda: only(PLAIN_KERNELS)),
+    "stock kernels": Variant(scope=lambda: only(STOCK_KERNELS)),  # what a graphics card has without Triton
     "unfused attention": Variant(scope=lambda: sdpa_kernel(SDPBackend.MATH)),
     "int8": Variant(prepare=multiplying_in(INT8), is_lossy=True),
     "int8, not rotated": Variant(prepare=multiplying_in(INT8_UNROTATED), is_lossy=True),

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from zimage_core.attention import Backend, only, sdpa
-from zimage_core.runtime.fastest import RUNS, WARM_UPS, Fastest, seconds
+from zimage_core.measure import RUNS, WARM_UPS, seconds
+from zimage_core.runtime.fastest import Fastest
 
 
 def made(generator, n=6):

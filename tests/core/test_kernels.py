@@ -1,14 +1,21 @@
 """The sets of kernels: each against the mathematics written out in float64, and against the plain set's rounding."""
 
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+
 import pytest
 import torch
 from torch import nn
 
-from zimage_core.kernels import CPU, CUDA, PLAIN, Kernels, Split, kernels, only
+from zimage_core.kernels import CPU, CUDA, PLAIN, Kernels, Split, exercise, kernels, load_fused, only
+from zimage_core.kernels.choice import faster
 from zimage_core.model.block import weight_of
 from zimage_core.model.rope import rope_table
 
-SETS = {"plain": PLAIN, "cpu": CPU, "cuda": CUDA}
+IS_INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # Triton's kernels run on a processor then, slowly
+SETS = {"plain": PLAIN, "cpu": CPU, "cuda": CUDA, **({"fused": load_fused()} if IS_INTERPRETED else {})}
 EPS = 1e-5
 WIDTH, HEADS, HEAD = 96, 3, 32
 
@@ -92,13 +99,14 @@ def test_heads_are_normed_and_turned_as_written_out(generator, name, n_ropes):
         assert error(out, expected) < 5e-7
 
 
-@pytest.mark.parametrize("name", ["cpu", "cuda"])
+@pytest.mark.parametrize("name", [name for name in SETS if name != "plain"])
 def test_in_16_bits_no_set_is_further_from_the_truth_than_the_plain_one(generator, name):
     """The rounding the documentation promises: a tenth is what the choice of the moment can add on a sample."""
-    x, y = (3 * torch.randn(2, 64, WIDTH, generator=generator).bfloat16() for _ in range(2))
-    qkv = torch.randn(2, 64, 3 * HEADS * HEAD, generator=generator).bfloat16()
-    row = rows(generator, torch.bfloat16)["one row"]
-    weights = torch.randn(2, 1, HEAD, generator=generator).bfloat16()
+    half = torch.float16 if name == "fused" else torch.bfloat16  # Triton's interpreter cuts bfloat16 off, unrounded
+    x, y = (3 * torch.randn(2, 64, WIDTH, generator=generator).to(half) for _ in range(2))
+    qkv = torch.randn(2, 64, 3 * HEADS * HEAD, generator=generator).to(half)
+    row = rows(generator, half)["one row"]
+    weights = torch.randn(2, 1, HEAD, generator=generator).to(half)
     table = rope_table(50 * torch.rand(64, 3, generator=generator), (8, 12, 12), 256.0)
     normed = rms(y.double()) * row.double()
     truths = [normed, x.double() + normed, *heads_in_float64(qkv, weights, table)[:2]]
@@ -108,7 +116,7 @@ def test_in_16_bits_no_set_is_further_from_the_truth_than_the_plain_one(generato
         return [chosen.norm(y, row, EPS), chosen.add_normed(x, y, row, EPS), q, k]
 
     for ours, plain, truth in zip(outputs(SETS[name]), outputs(PLAIN), truths, strict=True):
-        assert ours.dtype == torch.bfloat16
+        assert ours.dtype == half
         assert error(ours, truth) <= 1.1 * error(plain, truth)
 
 
@@ -146,3 +154,43 @@ def test_gradients_a_compiler_and_unknown_types_get_the_plain_set():
         assert kernels(x) is PLAIN
     with torch.inference_mode(mode=False), torch.enable_grad():
         assert kernels(x) is PLAIN
+
+
+@pytest.mark.skipif(IS_INTERPRETED or find_spec("triton") is None, reason="inside, or without Triton")
+def test_the_fused_kernels_pass_all_of_this_in_tritons_interpreter():
+    """In a process of its own: Triton decides when it is imported whether it interprets."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "fused", __file__]
+    run = subprocess.run(command, env={**os.environ, "TRITON_INTERPRET": "1"}, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout[-3000:]
+    assert run.stdout.count(".") >= 8
+
+
+CHOICES = {"agrees": lambda x: x, "differs": lambda x: x + 1, "is not a number": lambda x: x * float("nan")}
+
+
+@pytest.mark.parametrize("answer", [*CHOICES, "cannot run"])
+@pytest.mark.parametrize("is_faster", [True, False])
+def test_a_set_is_taken_if_it_agrees_and_is_faster_only(monkeypatch, answer, is_faster):
+    def load():
+        if answer == "cannot run":
+            raise ImportError("no compiler")
+        return CHOICES[answer]
+
+    times = iter([1.0, 2.0] if is_faster else [2.0, 1.0])
+    monkeypatch.setattr("zimage_core.kernels.choice.seconds", lambda run: next(times))
+    monkeypatch.setattr("zimage_core.kernels.choice.find_spec", lambda name: True)
+    stock = abs
+    chosen = faster(stock, load, lambda each, x: each(x.abs()), torch.device("cpu"), torch.float32, 8)
+    assert (chosen is stock) == (answer != "agrees" or not is_faster)
+
+
+def test_the_exercise_uses_all_four_kernels(generator):
+    used = []
+
+    def counted(name, run):
+        return lambda *args: used.append(name) or run(*args)
+
+    counting = Kernels(*(counted(name, run) for name, run in PLAIN._asdict().items()))
+    out = exercise(counting, torch.randn(1, 8, 64, generator=generator))
+    assert out.isfinite().all()
+    assert set(used) == set(PLAIN._fields)

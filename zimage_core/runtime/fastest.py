@@ -3,11 +3,9 @@
 Letters: b batch, h query heads, g key heads, n queries, m keys, e head width.
 """
 
-import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from statistics import median
 from typing import NamedTuple
 
 import torch
@@ -15,11 +13,9 @@ from torch import Tensor
 
 from .._shapes import Float
 from ..attention import BACKENDS, Backend
+from ..measure import Run, seconds
 
-WARM_UPS, RUNS = 3, 5
 TOLERANCE = 0.02  # relative L2 from PyTorch's own choice; 16-bit kernels differ by 0.003
-
-Run = Callable[[], Tensor]
 
 
 class Shape(NamedTuple):
@@ -30,19 +26,6 @@ class Shape(NamedTuple):
     dtype: torch.dtype
     device: torch.device
     is_causal: bool
-
-
-def seconds(run: Run) -> float:
-    """The median time of a few warm runs, with the device waited for."""
-    times: list[float] = []
-    for index in range(WARM_UPS + RUNS):
-        start = time.perf_counter()
-        out = run()
-        if out.is_cuda:
-            torch.cuda.synchronize(out.device)
-        if index >= WARM_UPS:
-            times.append(time.perf_counter() - start)
-    return median(times)
 
 
 @dataclass(eq=False)
