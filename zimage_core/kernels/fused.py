@@ -5,7 +5,7 @@ a graphics card is there to run it; kernels/choice.py measures whether it pays.
 
 Letters: b batch, n tokens, d width, h heads, e head width, m = e/2 rotated pairs, f feed-forward width.
 """
-# pyright: basic
+# pyright: basic, reportArgumentType=false, reportCallIssue=false
 # Triton compiles functions from their text, and its language has no types.
 
 import torch
