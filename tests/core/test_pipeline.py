@@ -11,7 +11,8 @@ from zimage_core import generate
 from zimage_core.nano.checker import check, recognise
 from zimage_core.nano.render import render
 from zimage_core.nano.scenes import Scene
-from zimage_core.sampling import TURBO
+from zimage_core.quant import INT8
+from zimage_core.sampling import TURBO, StepCache
 
 RED_HEART = Scene(shape="heart", colour="red", size="large", row="middle", column="middle", ground="white")
 
@@ -50,6 +51,15 @@ def test_bfloat16_draws_nearly_the_same():
     rounded = generate("a large blue circle in the middle on white", steps=4, dtype=torch.bfloat16)[0]
     difference = ImageChops.difference(exact, rounded).convert("L")
     assert sum(difference.tobytes()) / len(difference.tobytes()) < 8
+
+
+@pytest.mark.parametrize("lever", [{"scheme": INT8}, {"cache": StepCache(threshold=0.05)}], ids=["int8", "cache"])
+def test_levers_that_are_not_exact_draw_nearly_the_same_and_the_checker_finds_what_was_asked(lever):
+    prompt = "a large red heart in the middle on a white background"
+    exact, [image] = generate(prompt)[0], generate(prompt, **lever)
+    difference = ImageChops.difference(exact, image).convert("L")
+    assert 0 < sum(difference.tobytes()) / len(difference.tobytes()) < 4
+    assert all(asdict(check(image, RED_HEART)).values())
 
 
 def test_public_names_are_those_scripts_rely_on():
