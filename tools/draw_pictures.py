@@ -33,7 +33,11 @@ THUMBNAILS = {
     "Z-Image Nano - text to image": PROMPTS[0],
     "Z-Image Nano - image to image": "a large red star on the left on a grey background",
 }
-EXECUTED = ("Z-Image Nano - inpaint", "Z-Image Nano - outpaint")  # what they draw, a prompt alone does not
+EXECUTED = (
+    "Z-Image Nano - inpaint",
+    "Z-Image Nano - outpaint",
+    "Z-Image Nano - faster",
+)  # what they draw, a prompt alone does not
 IN_A_ROW = ("Z-Image Nano - edit", "Z-Image Nano - edit with three pictures")  # what goes in beside what comes out
 
 
