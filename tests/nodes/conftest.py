@@ -34,6 +34,13 @@ def comfy() -> ModuleType:
     return sys.modules["comfy"]
 
 
+@pytest.fixture(autouse=True)
+def _as_comfyui_runs_nodes():
+    """Its executor calls every node in inference mode."""
+    with torch.inference_mode():
+        yield
+
+
 @pytest.fixture(scope="session")
 def pack(comfy) -> SimpleNamespace:
     """The pack's modules by their short names."""

@@ -46,11 +46,16 @@ class Int8Linear(nn.Module):
         self.register_buffer("weight_scale", packed.scale)
 
     def forward(self, x: Float[Tensor, "*b i"]) -> Float[Tensor, "*b o"]:
-        tokens = x.flatten(0, -2)  # (b n, i)
-        rows = to_rows(tokens if self.group is None else rotated(tokens, self.group))
+        rows = self._rounded(x.flatten(0, -2))  # (n, i)
         product = int_product(rows.numbers, self.weight)
         out = (product * rows.scale).mul_(self.weight_scale.T)
         return out.to(x.dtype).unflatten(0, x.shape[:-1])
+
+    def _rounded(self, tokens: Float[Tensor, "n i"]) -> Rows:
+        if self.group is None:
+            return to_rows(tokens)
+        # few processors multiply in 16 bits, and the rotation is a product
+        return to_rows(rotated(tokens.float() if tokens.device.type == "cpu" else tokens, self.group))
 
 
 def int_product(left: Int8[Tensor, "n i"], right: Int8[Tensor, "o i"]) -> Tensor:
