@@ -29,6 +29,7 @@ class Variant(NamedTuple):
     prepare: Callable[[nn.Module], nn.Module] = unchanged
     scope: Callable[[], AbstractContextManager[object]] = nullcontext
     is_lossy: bool = False  # lossy variants are another class: the table keeps them apart
+    is_recorded: bool = False  # steps run as CUDA graphs; on other devices there is nothing to measure
 
 
 PLAIN = Variant()
@@ -49,6 +50,7 @@ VARIANTS: dict[str, Variant] = {
     "plain kernels": Variant(scope=lambda: only(PLAIN_KERNELS)),
     "stock kernels": Variant(scope=lambda: only(STOCK_KERNELS)),  # what a graphics card has without Triton
     "unfused attention": Variant(scope=lambda: sdpa_kernel(SDPBackend.MATH)),
+    "graph": Variant(is_recorded=True),
     "int8": Variant(prepare=multiplying_in(INT8), is_lossy=True),
     "int8, not rotated": Variant(prepare=multiplying_in(INT8_UNROTATED), is_lossy=True),
     "fp8": Variant(prepare=multiplying_in(FP8), is_lossy=True),

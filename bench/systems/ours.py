@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from zimage_core.model import S3DiT, Velocity
+from zimage_core.runtime.graphs import Graphs
 from zimage_core.sampling import TURBO, Guidance, denoise, shifted_schedule
 from zimage_core.text import Qwen3
 from zimage_core.vae import Autoencoder
@@ -56,11 +57,13 @@ class Ours:
 
     def picture(self, inputs: Inputs) -> Run:
         encoder, dit, vae = self._text(), self._dit(), self._vae()
+        network = self._network(dit, inputs)
         sigmas = shifted_schedule(inputs.cell.steps, TURBO.shift)
         guidance = Guidance(cfg=CFG if inputs.cell.guided else 1.0)
 
         def flow(prompts: list[list[int]]) -> Velocity:
-            return dit.flow(dit.prepare(encoder.encode(prompts), inputs.cell.cells), sigmas.tolist())
+            condition = dit.prepare(encoder.encode(prompts), inputs.cell.cells)
+            return dit.flow(condition, sigmas.tolist(), network=network)
 
         def run() -> Tensor:
             positive = flow(inputs.prompts)
@@ -74,12 +77,16 @@ class Ours:
 
     def _velocity(self, dit: S3DiT, inputs: Inputs) -> Run:
         guidance = Guidance(cfg=CFG if inputs.cell.guided else 1.0)
-        size, sigma = inputs.cell.cells, inputs.sigma
-        positive = dit.flow(dit.prepare(inputs.captions, size), [sigma])
+        size, sigma, network = inputs.cell.cells, inputs.sigma, self._network(dit, inputs)
+        positive = dit.flow(dit.prepare(inputs.captions, size), [sigma], network=network)
         if not inputs.cell.guided:
             return lambda: positive(inputs.latents, sigma)
-        negative = dit.flow(dit.prepare(inputs.negatives, size), [sigma])
+        negative = dit.flow(dit.prepare(inputs.negatives, size), [sigma], network=network)
         return lambda: guidance(positive(inputs.latents, sigma), negative(inputs.latents, sigma))
+
+    def _network(self, dit: S3DiT, inputs: Inputs) -> Graphs | None:
+        """The network recorded, where the variant is and the device can; None is the plain one."""
+        return Graphs(dit) if self.variant.is_recorded and inputs.latents.is_cuda else None
 
     def _dit(self) -> S3DiT:
         return cast(S3DiT, self._holding(S3DiT(self.weights.setup.dit, device="meta"), self.weights.dit))

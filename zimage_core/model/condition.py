@@ -76,6 +76,15 @@ class Velocity(Protocol):
     def __call__(self, x: Float[Tensor, "b c H W"], sigma: float | Tensor) -> Float[Tensor, "b c H W"]: ...
 
 
+@runtime_checkable
+class Network(Protocol):
+    """The raw network, picture − noise, at latents x in a condition at one time."""
+
+    def __call__(
+        self, x: Float[Tensor, "b c H W"], condition: Condition, modulation: Modulation
+    ) -> Float[Tensor, "b c H W"]: ...
+
+
 def run_block(stage: Stage, index: int, block: Block, x: Tensor) -> Tensor:
     """Just the block."""
     return block(x, stage.rope, stage.gains[index])

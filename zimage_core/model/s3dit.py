@@ -9,6 +9,7 @@ the velocity field a sampler integrates. Omni and Edit models also look at refer
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Literal, TypedDict, cast
 
 import torch
@@ -20,7 +21,7 @@ from ..config import DiTConfig
 from ..kernels import Rope
 from ..ops import TORCH, Factory, Layers, Ops
 from .block import Block, FinalLayer
-from .condition import Condition, Modulation, RunBlock, Stage, Velocity, run_block, split
+from .condition import Condition, Modulation, Network, RunBlock, Stage, Velocity, run_block, split
 from .embed import TimestepEmbedder, feature_embedder
 from .omni import Chunks, geometry, prepare_with_references
 from .references import OmniRules, Reference
@@ -135,8 +136,17 @@ class S3DiT(nn.Module):
 
     prepare_with_references = prepare_with_references
 
-    def flow(self, condition: Condition, sigmas: Iterable[float] = (), *, run: RunBlock = run_block) -> Velocity:
+    def flow(
+        self,
+        condition: Condition,
+        sigmas: Iterable[float] = (),
+        *,
+        run: RunBlock = run_block,
+        network: Network | None = None,
+    ) -> Velocity:
         """The velocity field of a prepared condition; the adaLN rows of a known schedule are computed here, once.
+
+        `network` stands for `self.network` run by `run`, for instance recorded (`runtime/graphs.py`).
 
         This is the only place that knows the network's own conventions: its time is 1 − sigma, and it returns
         picture − noise. Everywhere else velocity means dx/dsigma = noise − picture.
@@ -145,6 +155,7 @@ class S3DiT(nn.Module):
         device = condition.caption.device
         known = {sigma: self.modulation(1 - torch.tensor([sigma], device=device), dtype) for sigma in sigmas}
         clean = self.modulation(torch.ones(1, device=device), dtype) if condition.n_clean else None
+        step = network or partial(self.network, run=run)
 
         def velocity(x: Float[Tensor, "b c H W"], sigma: float | Tensor) -> Float[Tensor, "b c H W"]:
             modulation = known.get(sigma) if isinstance(sigma, float) else None
@@ -153,7 +164,7 @@ class S3DiT(nn.Module):
                 modulation = self.modulation(time, dtype)
             if clean is not None:
                 modulation = split(clean, modulation, condition)
-            return -self.network(x.to(dtype), condition, modulation, run).to(x.dtype)
+            return -step(x.to(dtype), condition, modulation).to(x.dtype)
 
         return velocity
 

@@ -1,0 +1,161 @@
+"""Recorded steps against the plain ones, bit for bit.
+
+Where there is no graphics card a recording runs the step again on the buffers it was recorded with, as a graph does.
+"""
+
+import gc
+import weakref
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+
+import tiny
+from zimage_core.adapters import Lora, injected
+from zimage_core.adapters.changes import LowRank
+from zimage_core.adapters.lora import Target
+from zimage_core.model import Reference
+from zimage_core.quant import INT8, quantise
+from zimage_core.runtime.graphs import MOST_GRAPHS, Graphs, capture_cuda
+
+SIGMAS = (1.0, 0.7, 0.25)
+
+pytestmark = pytest.mark.usefixtures("_no_gradients")
+
+
+@pytest.fixture
+def _no_gradients():
+    with torch.inference_mode():
+        yield
+
+
+@dataclass
+class Recorder:
+    """Stands for CUDA's capture."""
+
+    captures: int = 0
+    replays: int = 0
+    runs: list = field(default_factory=list)
+
+    def __call__(self, run):
+        self.captures += 1
+        out = run()
+        recorder = self
+
+        class Again:
+            def replay(self):
+                recorder.replays += 1
+                out.copy_(run())
+
+        return out, Again()
+
+
+def drawn(generator, cells=(8, 8)):
+    return torch.randn(1, 16, *cells, generator=generator)
+
+
+def test_prompts_noise_levels_and_latents_change_under_one_graph(generator):
+    dit, recorder = tiny.dit(), Recorder()
+    graphs = Graphs(dit, recorder)
+    for _ in range(3):
+        condition = dit.prepare([torch.randn(9, 48, generator=generator)], (8, 8))
+        plain, recorded = dit.flow(condition, SIGMAS), dit.flow(condition, SIGMAS, network=graphs)
+        for sigma in (*SIGMAS, 0.4):
+            x = drawn(generator)
+            assert torch.equal(recorded(x, sigma), plain(x, sigma))
+    assert (recorder.captures, recorder.replays) == (1, 12)
+
+
+def test_two_prompts_in_turns_share_a_graph_and_never_mix(generator):
+    dit, recorder = tiny.dit(), Recorder()
+    graphs, x = Graphs(dit, recorder), drawn(generator)
+    conditions = [dit.prepare([torch.randn(9, 48, generator=generator)], (8, 8)) for _ in range(2)]
+    plain = [dit.flow(condition)(x, 0.5) for condition in conditions]
+    recorded = [dit.flow(condition, network=graphs) for condition in conditions]
+    for _ in range(2):
+        results = [velocity(x, 0.5) for velocity in recorded]
+        assert all(torch.equal(mine, theirs) for mine, theirs in zip(results, plain, strict=True))
+    assert recorder.captures == 1
+
+
+def test_an_answer_is_the_callers_to_keep(generator):
+    dit = tiny.dit()
+    velocity = dit.flow(dit.prepare([torch.ones(9, 48)], (8, 8)), network=Graphs(dit, Recorder()))
+    first = velocity(drawn(generator), 0.5)
+    kept = first.clone()
+    velocity(drawn(generator), 0.2)
+    assert torch.equal(first, kept)
+
+
+def test_every_geometry_has_its_own_graph_and_the_oldest_goes(generator):
+    dit, recorder = tiny.dit(), Recorder()
+    graphs = Graphs(dit, recorder)
+
+    def run(n_tokens, cells):
+        condition, x = dit.prepare([torch.ones(n_tokens, 48)], cells), drawn(generator, cells)
+        assert torch.equal(dit.flow(condition, network=graphs)(x, 0.5), dit.flow(condition)(x, 0.5))
+
+    geometries = [(9, (8, 8)), (40, (8, 8)), (9, (8, 12)), (9, (12, 8)), (70, (8, 8))]
+    for geometry in geometries:
+        run(*geometry)
+    assert recorder.captures == len(geometries)
+    assert len(graphs.graphs) == MOST_GRAPHS
+    run(*geometries[-1])
+    assert recorder.captures == len(geometries)
+    run(*geometries[0])
+    assert recorder.captures == len(geometries) + 1
+
+
+def test_references_run_under_a_graph_too(generator):
+    dit = tiny.omni()
+    seen = [Reference(drawn(generator)[0], torch.randn(4, 4, 40, generator=generator))]
+    chunks = [[torch.randn(n, 48, generator=generator) for n in (5, 7, 3)]]
+    condition, x = dit.prepare_with_references(chunks, [seen], (8, 8)), drawn(generator)
+    assert torch.equal(dit.flow(condition, network=Graphs(dit, Recorder()))(x, 0.5), dit.flow(condition)(x, 0.5))
+
+
+@pytest.mark.parametrize("is_quantised", [False, True], ids=["merged", "beside int8"])
+def test_a_lora_in_or_out_is_another_recording(generator, is_quantised):
+    dit, recorder = tiny.dit(), Recorder()
+    if is_quantised:
+        quantise(dit, INT8)
+    up, down = torch.randn(64, 2, generator=generator), torch.randn(2, 64, generator=generator)
+    deltas = {Target("layers.0.attention.out.weight"): LowRank(up=up, down=down)}
+    condition, x = dit.prepare([torch.ones(9, 48)], (8, 8)), drawn(generator)
+    recorded, plain = dit.flow(condition, network=Graphs(dit, recorder)), dit.flow(condition)
+    before = recorded(x, 0.5)
+    with injected(dit, (Lora(file="", family="", deltas=deltas), 1.0)):
+        assert torch.equal(recorded(x, 0.5), plain(x, 0.5))
+        assert not torch.equal(plain(x, 0.5), before)
+    assert torch.equal(recorded(x, 0.5), before)
+    assert recorder.captures == 3
+
+
+def test_another_precision_is_another_recording(generator):
+    dit, recorder = tiny.dit(), Recorder()
+    condition, x = dit.prepare([torch.ones(9, 48)], (8, 8)), drawn(generator)
+    recorded = dit.flow(condition, network=Graphs(dit, recorder))
+    recorded(x, 0.5)
+    quantise(dit, INT8)
+    assert torch.equal(recorded(x, 0.5), dit.flow(condition)(x, 0.5))
+    assert recorder.captures == 2
+
+
+def test_dropping_gives_the_buffers_back(generator):
+    dit = tiny.dit()
+    graphs = Graphs(dit, Recorder())
+    dit.flow(dit.prepare([torch.ones(9, 48)], (8, 8)), network=graphs)(drawn(generator), 0.5)
+    buffers = [weakref.ref(graph) for graph in graphs.graphs.values()]
+    graphs.drop()
+    gc.collect()
+    assert [buffer() for buffer in buffers] == [None]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a graphics card")
+def test_cudas_own_graphs_give_the_plain_steps_bits(generator):
+    dit = tiny.dit().to("cuda", torch.bfloat16)
+    condition = dit.prepare([torch.randn(9, 48, generator=generator).to("cuda", torch.bfloat16)], (8, 8))
+    plain, recorded = dit.flow(condition, SIGMAS), dit.flow(condition, SIGMAS, network=Graphs(dit, capture_cuda))
+    for sigma in SIGMAS:
+        x = drawn(generator).cuda()
+        assert torch.equal(recorded(x, sigma), plain(x, sigma))
