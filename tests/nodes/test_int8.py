@@ -4,6 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+import ggufs
 import quantise
 
 
@@ -78,6 +79,14 @@ def test_a_file_packed_otherwise_is_packed_anew_and_one_packed_so_stays(comfy, p
     assert set(main.values()) == {"int8_tensorwise"}
     difference = relative(picture(comfy, native, model), picture(comfy, native, before))
     assert difference == 0 if "ConvRot" in name else 0 < difference < 0.05
+
+
+def test_a_gguf_file_runs_in_int8_instead_of_being_unpacked_to_16_bits(comfy, pack, native, tmp_path):
+    made = ggufs.make(native.weights(), ggufs.like_city96("Q8_0"))
+    path = str(ggufs.write(tmp_path / "z-image-turbo.gguf", made.tensors, architecture="lumina2"))
+    model, before = pack.bridge_model.load_model(path, None, True), pack.bridge_model.load_model(path)
+    assert len(held(model)) == 5 * native.CONFIG.n_layers
+    assert 0 < relative(picture(comfy, native, model), picture(comfy, native, before)) < 0.05
 
 
 def test_a_lora_works_on_a_model_in_int8(comfy, pack, native, file):
