@@ -11,7 +11,7 @@ from it hangs on it: whoever hands the network another tensor gets that one's ow
 from typing import Any
 
 import torch
-from comfy.conds import CONDConstant, CONDRegular
+from comfy.conds import CONDConstant, CONDList, CONDRegular
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -47,6 +47,25 @@ class CaptionCond(CONDRegular):
             longest = max(caption.shape[1] for caption in captions)
             joined = torch.cat([pad(caption, (0, 0, 0, longest - caption.shape[1])) for caption in captions])
             self.made[key] = remembering(joined) if all(memory_of(each) is not None for each in captions) else joined
+        return self.made[key]
+
+
+class ReferenceCond(CONDList):
+    """Tensors of reference pictures, one and the same for all steps of a run."""
+
+    cond: list[Tensor]
+
+    def __init__(self, cond: list[Tensor], made: dict[Any, list[Tensor]] | None = None) -> None:
+        super().__init__(cond)
+        self.made: dict[Any, list[Tensor]] = {} if made is None else made
+
+    def _copy_with(self, cond: list[Tensor]) -> "ReferenceCond":
+        return ReferenceCond(self.made.setdefault(tuple(each.shape for each in cond), cond), self.made)
+
+    def concat(self, others: list["ReferenceCond"]) -> list[Tensor]:
+        key = tuple(id(tensor) for each in (self, *others) for tensor in each.cond)
+        if key not in self.made:
+            self.made[key] = super().concat(others)
         return self.made[key]
 
 

@@ -1,6 +1,7 @@
 """S3-DiT as ComfyUI calls it: the core's network with the host's attention, wrappers, patches and interruption."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from comfy.ldm.common_dit import pad_to_patch_size
@@ -69,29 +70,47 @@ class ComfyS3DiT(S3DiT):
         lengths = caption_lengths or [context.shape[1]] * len(context)
         captions = [caption[:length] for caption, length in zip(context, lengths, strict=True)]
         size = (latent.shape[-2], latent.shape[-1])
-        if len(ref_latents):
+        key: tuple[Any, ...] = (tuple(lengths), size, grid)
+        if not len(ref_latents):
+            run.condition = self._prepared(context, run, key, lambda: self.prepare(captions, size, grid=grid, run=run))
+        else:
             check_can_look(self, [each.shape[-1] for each in siglip_feats])
             padded = [pad_to_patch_size(each, (self.config.patch_size,) * 2) for each in ref_latents]
             chunks, references = items(captions, padded, ref_contexts, siglip_feats)
-            run.condition = self.prepare_with_references(chunks, references, size, rules=omni_rules, grid=grid, run=run)
-        else:
-            run.condition = self._prepared(context, captions, size, grid, run)
+            seen = tuple(map(Same, (*ref_latents, *ref_contexts, *siglip_feats)))
+            run.condition = self._prepared(
+                context,
+                run,
+                (*key, omni_rules, seen),
+                lambda: self.prepare_with_references(chunks, references, size, rules=omni_rules, grid=grid, run=run),
+            )
         velocity = self.flow(run.condition, run=controlled(run, x, timesteps))(latent, timesteps)
         return velocity[..., :height, :width]
 
     def _prepared(
-        self, context: Tensor, captions: Sequence[Tensor], size: tuple[int, int], grid: Grid, run: HostedBlocks
+        self, context: Tensor, run: HostedBlocks, key: Hashable, prepare: Callable[[], Condition]
     ) -> Condition:
         """A run's condition, prepared at its first step; again at each where the attention inside may differ."""
         override = run.options.get(OVERRIDE)
         memory = memory_of(context) if override is None or hasattr(override, STEADY) else None
-        key = (tuple(len(caption) for caption in captions), size, grid)
-        if memory is None or key not in memory:
-            condition = self.prepare(captions, size, grid=grid, run=run)
-            if memory is None:
-                return condition
-            memory[key] = condition
+        if memory is None:
+            return prepare()
+        if key not in memory:
+            memory[key] = prepare()
         return memory[key]
+
+
+@dataclass(frozen=True, eq=False)
+class Same:
+    """A tensor as part of a key: equal to itself alone, and kept, so that no other takes its place."""
+
+    tensor: Tensor
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and self.tensor is other.tensor
+
+    def __hash__(self) -> int:
+        return id(self.tensor)
 
 
 def items(

@@ -19,12 +19,13 @@ from ...zimage_core.checkpoints.load import cast
 from ...zimage_core.config import TIME_SCALE, DiTConfig
 from ...zimage_core.model import S3DiT
 from ...zimage_core.model.sequence import padded_length
-from .conds import CaptionCond, CaptionLengths, remembering
+from .conds import CaptionCond, CaptionLengths, ReferenceCond, remembering
 from .dit import ComfyS3DiT
 from .repack import int8_form, is_int8_already
 from .weights import QUANTISED, carried, count_parameters, fill, open_file, storage_dtype
 
 RULES_KEY = "zimage_omni_rules"  # in conditioning: which published reading of references it was made for
+REFERENCES = {"ref_latents", "ref_contexts", "siglip_feats"}  # native's names
 CELLS_PER_TOKEN = 4  # a patch of 2x2 latent cells
 FP16_SAFE_SPREAD = 0.42  # ComfyUI's rule: float16 only where a late norm's weights vary less than this
 
@@ -52,6 +53,9 @@ class ZImageModel(comfy.model_base.Lumina2):
             out["c_crossattn"] = CaptionCond(self._for_this_run(caption, **kwargs))
             out["caption_lengths"] = CaptionLengths((caption.shape[1],) * len(caption))
             out["num_tokens"] = CONDConstant(padded_length(caption.shape[1]))
+        for name in REFERENCES & out.keys():
+            placed = [each.to(device=kwargs.get("device"), dtype=self.get_dtype_inference()) for each in out[name].cond]
+            out[name] = ReferenceCond(placed)
         if RULES_KEY in kwargs:
             out["omni_rules"] = CONDConstant(kwargs[RULES_KEY])
         return out

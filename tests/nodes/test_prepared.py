@@ -1,5 +1,7 @@
 """Captions are refined once a run, never with stale words: counted at the context refiner's blocks."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -96,3 +98,40 @@ def test_nothing_outlives_the_run(comfy, native, our_model, monkeypatch):
     draw(comfy, native, our_model)
     assert len(kept) == 1
     assert kept[0]() is None
+
+
+def with_a_picture(native, n, seed):
+    """Conditioning with one reference: its latent, its features, words before and after it."""
+    generator = torch.Generator().manual_seed(99)  # the same picture for every prompt
+    [[features, _]] = native.conditioning(n, seed)
+    seen = SimpleNamespace(
+        last_hidden_state=torch.randn(1, 16, native.OMNI.siglip_feat_dim, generator=generator),
+        image_sizes=[(3, 64, 64)],
+    )
+    words = [torch.randn(1, length, native.OMNI.cap_feat_dim, generator=generator) for length in (4, 3)]
+    picture = {"reference_latents": [torch.randn(1, 16, 8, 8, generator=generator)]}
+    return [[features, {**picture, "reference_latents_text_embeds": words, "clip_vision_outputs": [seen]}]]
+
+
+@pytest.mark.parametrize("cfg", [1.0, 3.0])
+def test_reference_pictures_are_embedded_and_refined_once_a_run(comfy, pack, native, tmp_path, cfg):
+    model = native.ours(pack, tmp_path, native.OMNI)
+    network, calls = model.model.diffusion_model, []
+    network.siglip_refiner[0].register_forward_hook(lambda *_: calls.append(1))
+    noise = torch.randn(1, 16, 8, 8, generator=torch.Generator().manual_seed(3))
+    prompts = [with_a_picture(native, n, seed) for seed, n in enumerate((20, 25))]
+    settings = (STEPS, cfg, "euler", "simple", *prompts, torch.zeros(1, 16, 8, 8))
+
+    def draw():
+        calls.clear()
+        return comfy.sample.sample(model, noise, *settings, disable_pbar=True)
+
+    once = draw()
+    assert len(calls) == 1
+    other = model.clone()
+    options = other.model_options["transformer_options"]
+    options["optimized_attention_override"] = lambda original, *args, **kwargs: original(*args, **kwargs)
+    calls.clear()
+    anew = comfy.sample.sample(other, noise, *settings, disable_pbar=True)
+    assert len(calls) == STEPS
+    assert torch.equal(once, anew)
