@@ -64,7 +64,7 @@ def contestants(
         entered.append(Contestant("ours, whole forward", Ours(weights).forward(inputs)))
     for name in variants:
         variant = VARIANTS[name]
-        if variant.is_recorded and not inputs.latents.is_cuda:
+        if part not in variant.parts or (variant.is_recorded and not inputs.latents.is_cuda):
             continue
         with variant.scope():
             label = f"ours, {name}" + (" (lossy)" if variant.is_lossy else "")

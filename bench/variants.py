@@ -4,7 +4,7 @@ VARIANTS["plain kernels"] = Variant(scope=lambda: only(PLAIN_KERNELS))
 VARIANTS["int8"] = Variant(prepare=multiplying_in(INT8), is_lossy=True)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
@@ -16,6 +16,8 @@ from zimage_core.kernels import PLAIN as PLAIN_KERNELS
 from zimage_core.kernels import only
 from zimage_core.model import S3DiT
 from zimage_core.quant import FP8, INT8, INT8_UNROTATED, Scheme, quantise
+
+from .cells import PARTS, Part
 
 
 def unchanged(network: nn.Module) -> nn.Module:
@@ -29,8 +31,12 @@ class Variant(NamedTuple):
     prepare: Callable[[nn.Module], nn.Module] = unchanged
     scope: Callable[[], AbstractContextManager[object]] = nullcontext
     is_lossy: bool = False  # lossy variants are another class: the table keeps them apart
+    parts: Collection[Part] = PARTS  # where it makes a difference
     is_recorded: bool = False  # steps run as CUDA graphs; on other devices there is nothing to measure
 
+
+LAYERS: tuple[Part, ...] = ("block", "transformer", "picture")
+STEPS: tuple[Part, ...] = ("transformer", "picture")
 
 PLAIN = Variant()
 
@@ -50,8 +56,8 @@ VARIANTS: dict[str, Variant] = {
     "plain kernels": Variant(scope=lambda: only(PLAIN_KERNELS)),
     "stock kernels": Variant(scope=lambda: only(STOCK_KERNELS)),  # what a graphics card has without Triton
     "unfused attention": Variant(scope=lambda: sdpa_kernel(SDPBackend.MATH)),
-    "graph": Variant(is_recorded=True),
-    "int8": Variant(prepare=multiplying_in(INT8), is_lossy=True),
-    "int8, not rotated": Variant(prepare=multiplying_in(INT8_UNROTATED), is_lossy=True),
-    "fp8": Variant(prepare=multiplying_in(FP8), is_lossy=True),
+    "graph": Variant(parts=STEPS, is_recorded=True),
+    "int8": Variant(prepare=multiplying_in(INT8), parts=LAYERS, is_lossy=True),
+    "int8, not rotated": Variant(prepare=multiplying_in(INT8_UNROTATED), parts=LAYERS, is_lossy=True),
+    "fp8": Variant(prepare=multiplying_in(FP8), parts=LAYERS, is_lossy=True),
 }
