@@ -24,6 +24,7 @@ from .variants import VARIANTS
 from .weights import Setup, Weights
 
 HERE = Path(__file__).parent
+FEWEST_TEXT_LAYERS = 3  # it takes the last but one's output
 COUNT_HEADER = (
     "subject",
     "system",
@@ -59,7 +60,12 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--log", type=Path, default=HERE / "log.md", help="where the table is appended")
     parser.add_argument("--no-log", action="store_true", help="print only")
     parser.add_argument("--plot", type=Path, metavar="PNG", help="draw a plot, for instance docs/bench.png")
-    return parser.parse_args(words)
+    options = parser.parse_args(words)
+    if options.layers is not None and options.layers < 1:
+        parser.error(f"--layers is {options.layers}; a transformer has at least 1")
+    if options.text_layers is not None and options.text_layers < FEWEST_TEXT_LAYERS:
+        parser.error(f"--text-layers is {options.text_layers}; ComfyUI's encoder needs at least {FEWEST_TEXT_LAYERS}")
+    return options
 
 
 def main() -> None:
