@@ -4,7 +4,7 @@ import torch
 from comfy_api.latest import io
 
 from ..zimage_core.checkpoints import DIT, TEXT_ENCODER, VAE, VISION
-from .bridge import files, model, text, vae, vision
+from .bridge import files, model, repack, text, vae, vision
 
 CATEGORY = "Z-Image/loaders"
 PRECISIONS = {  # number format, and whether the main layers multiply in int8
@@ -12,7 +12,7 @@ PRECISIONS = {  # number format, and whether the main layers multiply in int8
     "bfloat16": (torch.bfloat16, False),
     "float16": (torch.float16, False),
     "float32": (torch.float32, False),
-    "int8 (faster, not exact)": (None, True),
+    repack.INT8: (None, True),
 }
 
 

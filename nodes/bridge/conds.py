@@ -8,7 +8,8 @@ ComfyUI puts captions together anew at every step. Here a run's steps get one an
 from it hangs on it: whoever hands the network another tensor gets that one's own results, and nothing outlives the run.
 """
 
-from typing import Any
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
 
 import torch
 from comfy.conds import CONDConstant, CONDList, CONDRegular
@@ -16,6 +17,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ...zimage_core.model.sequence import padded_length
+
+Made = TypeVar("Made")
 
 MEMORY = "zimage_prepared"  # a tensor's attribute: the conditions prepared from it
 
@@ -95,3 +98,12 @@ class CaptionLengths(CONDConstant):
 
     def concat(self, others: list[CONDRegular]) -> tuple[int, ...]:
         return sum((other.cond for other in others), self.cond)
+
+
+def kept(memory: dict[Any, Any] | None, key: Hashable, compute: Callable[[], Made]) -> Made:
+    """What a run computed under this key, computed now if it was not yet or may not be kept."""
+    if memory is None:
+        return compute()
+    if key not in memory:
+        memory[key] = compute()
+    return memory[key]

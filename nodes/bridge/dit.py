@@ -12,7 +12,7 @@ from ...zimage_core.config import DiTConfig
 from ...zimage_core.model import COMFYUI, Condition, OmniRules, Reference, S3DiT
 from ...zimage_core.model.sequence import UNIT_GRID, Grid
 from .blocks import HostedBlocks, Options
-from .conds import memory_of
+from .conds import kept, memory_of
 from .control_run import controlled
 
 OVERRIDE = "optimized_attention_override"  # ComfyUI's name for a node's own attention
@@ -84,7 +84,9 @@ class ComfyS3DiT(S3DiT):
                 (*key, omni_rules, seen),
                 lambda: self.prepare_with_references(chunks, references, size, rules=omni_rules, grid=grid, run=run),
             )
-        velocity = self.flow(run.condition, run=controlled(run, x, timesteps))(latent, timesteps)
+        caption = run.condition.caption
+        norms = kept(memory_of(context), "norms", lambda: self.norms(caption))
+        velocity = self.flow(run.condition, run=controlled(run, x, timesteps), norms=norms)(latent, timesteps)
         return velocity[..., :height, :width]
 
     def _prepared(
@@ -93,11 +95,7 @@ class ComfyS3DiT(S3DiT):
         """A run's condition, prepared at its first step; again at each where the attention inside may differ."""
         override = run.options.get(OVERRIDE)
         memory = memory_of(context) if override is None or hasattr(override, STEADY) else None
-        if memory is None:
-            return prepare()
-        if key not in memory:
-            memory[key] = prepare()
-        return memory[key]
+        return kept(memory, key, prepare)
 
 
 @dataclass(frozen=True, eq=False)

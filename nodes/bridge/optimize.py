@@ -13,16 +13,18 @@ from torch import Tensor
 from ...zimage_core.attention import BACKENDS
 from ...zimage_core.runtime.fastest import Fastest
 from ...zimage_core.runtime.sizes import Precision, Tokens, step_bytes
+from ...zimage_core.runtime.task import DTYPES
 from .attach import METHOD, attach, config_of
 from .dit import OVERRIDE, STEADY
 from .model import ZImageModel, load_model
+from .repack import INT8
 
-KEEP, INT8 = "as loaded", "int8 (faster, not exact)"
+KEEP = "as loaded"
 AUTOMATIC, HOST, SAGE = "automatic", "ComfyUI's", "sage (faster, not exact)"
 OFF, LAYERS = "off", "each layer"
 
 MEGAPIXEL, WORDS = 4096, 128  # tokens of a square megapixel and of a long prompt
-PRECISIONS: dict[torch.dtype, Precision] = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
+PRECISIONS: dict[torch.dtype, Precision] = {dtype: name for name, dtype in DTYPES.items()}
 
 
 class Change(NamedTuple):
@@ -50,7 +52,7 @@ def optimise(model: Any, precision: str, attention: str, compiling: str) -> Chan
 def with_precision(model: Any, precision: str) -> Change:
     """The same file in other numbers, under the same patches."""
     dtype = str(model.model.get_dtype()).removeprefix("torch.")
-    if precision == KEEP:
+    if precision != INT8:
         return Change(model, f"precision: as loaded, {'packed' if model.model.model_config.quant_config else dtype}")
     source = _source(model)
     if source is None:

@@ -3,16 +3,17 @@
 import re
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from ...zimage_core.checkpoints.packed import Packed, Value
-from ...zimage_core.quant import MATRICES, largest_group, rotated
-from ...zimage_core.quant.int8 import to_rows
+from ...zimage_core.checkpoints.quantised import Layer, pack
+from ...zimage_core.quant import MATRICES, largest_group
+from ...zimage_core.quant.int8 import packed_rows
 from .weights import native_form
 
 MAIN_LAYERS = re.compile(rf"layers\.\d+\.({'|'.join(map(re.escape, MATRICES))})\.weight")  # not those of the refiners
 FORMAT = "int8_tensorwise"
+INT8 = "int8 (faster, not exact)"  # as nodes offer it
 
 
 def is_int8_already(value: Value) -> bool:
@@ -31,12 +32,7 @@ def int8_form(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _packed(weight: Tensor) -> Packed:
     group = largest_group(weight.shape[1])
-    rows = to_rows(weight.float() if group is None else rotated(weight.float(), group))
+    rows = packed_rows(weight, group)
     turn = {} if group is None else {"convrot": True, "convrot_groupsize": group}
-    return Packed(
-        FORMAT,
-        (weight.shape[0], weight.shape[1]),
-        {"weight": rows.numbers, "weight_scale": rows.scale},
-        lambda stored: stored["weight"].to(torch.float32) * stored["weight_scale"],
-        turn,
-    )
+    parts = {"weight": rows.numbers, "weight_scale": rows.scale}
+    return pack(Layer("", "", parts, {"format": FORMAT, **turn}))

@@ -42,6 +42,12 @@ def _as_comfyui_runs_nodes():
 
 
 @pytest.fixture(scope="session")
+def native(comfy) -> ModuleType:
+    """ComfyUI's own Z-Image, made small (tests/helpers/native.py)."""
+    return importlib.import_module("native")
+
+
+@pytest.fixture(scope="session")
 def pack(comfy) -> SimpleNamespace:
     """The pack's modules by their short names."""
     spec = importlib.util.spec_from_file_location(

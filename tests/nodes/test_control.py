@@ -19,13 +19,6 @@ COMPUTATIONS = ("author", "diffusers", "comfyui")
 
 
 @pytest.fixture(scope="module")
-def native(comfy):
-    import native
-
-    return native
-
-
-@pytest.fixture(scope="module")
 def bridge(pack):
     def load(name):
         return importlib.import_module(f"zimage_pack.nodes.{name}")

@@ -9,13 +9,6 @@ import quantise
 
 
 @pytest.fixture(scope="module")
-def native(comfy):
-    import native
-
-    return native
-
-
-@pytest.fixture(scope="module")
 def file(native, tmp_path_factory):
     path = tmp_path_factory.mktemp("models") / "zimage.safetensors"
     save_file(native.weights(), path)

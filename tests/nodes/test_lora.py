@@ -17,13 +17,6 @@ STRENGTH = 0.5
 
 
 @pytest.fixture(scope="module")
-def native(comfy):
-    import native
-
-    return native
-
-
-@pytest.fixture(scope="module")
 def models(pack, native, tmp_path_factory):
     """Our MODEL, native's, and native's with our forward attached, on the same weights."""
     stock = native.model()

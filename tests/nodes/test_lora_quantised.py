@@ -17,13 +17,6 @@ FORMATS = ("float8_e4m3fn", "int8_tensorwise by rows", "nvfp4")
 
 
 @pytest.fixture(scope="module")
-def native(comfy):
-    import native
-
-    return native
-
-
-@pytest.fixture(scope="module")
 def load(pack, native, tmp_path_factory):
     """Our MODEL of a file in some format, which ComfyUI's layers carry as it is."""
     place = tmp_path_factory.mktemp("quantised")

@@ -9,13 +9,6 @@ import torch
 
 
 @pytest.fixture(scope="module")
-def native(comfy):
-    import native
-
-    return native
-
-
-@pytest.fixture(scope="module")
 def our_model(pack, native, tmp_path_factory):
     return native.ours(pack, tmp_path_factory.mktemp("models"))
 

@@ -10,13 +10,6 @@ CLOSE = {"atol": 1e-4, "rtol": 0}
 
 
 @pytest.fixture(scope="module")
-def native(comfy):
-    import native
-
-    return native
-
-
-@pytest.fixture(scope="module")
 def our_model(pack, native, tmp_path_factory):
     return native.ours(pack, tmp_path_factory.mktemp("models"), native.OMNI)
 

@@ -8,13 +8,6 @@ STEPS = 2
 
 
 @pytest.fixture(scope="module")
-def native(comfy):
-    import native
-
-    return native
-
-
-@pytest.fixture(scope="module")
 def optimize(pack):
     import importlib
 

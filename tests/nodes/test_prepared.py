@@ -9,13 +9,6 @@ STEPS = 4
 
 
 @pytest.fixture(scope="module")
-def native(comfy):
-    import native
-
-    return native
-
-
-@pytest.fixture(scope="module")
 def our_model(pack, native, tmp_path_factory):
     return native.ours(pack, tmp_path_factory.mktemp("models"))
 
@@ -48,6 +41,14 @@ def test_each_prompt_is_refined_once_a_run(comfy, native, our_model, refined):
     assert [len(tokens) for tokens in refined[1:]] == [2]
     draw(comfy, native, our_model, cfg=3.0, words=(20, 40))  # two lengths, two evaluations a step
     assert [tokens.shape[1] for tokens in refined[2:]] in ([32, 64], [64, 32])
+
+
+def test_the_norms_of_modulated_blocks_tell_their_weights_once_a_run(comfy, native, our_model):
+    calls = []
+    handle = our_model.model.diffusion_model.layers[0].attention_norm1.register_forward_hook(lambda *_: calls.append(1))
+    draw(comfy, native, our_model)
+    handle.remove()
+    assert len(calls) == 1
 
 
 def test_another_run_refines_again_since_weights_may_have_changed(comfy, native, our_model, refined):

@@ -25,13 +25,6 @@ TEXT = TextConfig(vocab_size=151936, dim=32, n_layers=3, n_heads=2, n_kv_heads=1
 
 
 @pytest.fixture(scope="module")
-def native(comfy):
-    import native
-
-    return native
-
-
-@pytest.fixture(scope="module")
 def both(comfy, pack, native):
     """Our MODEL and native's of one file."""
     detection = importlib.import_module("comfy.model_detection")

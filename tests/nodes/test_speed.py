@@ -13,13 +13,6 @@ EVALUATIONS = 24  # 12 steps of 2
 
 
 @pytest.fixture(scope="module")
-def native(comfy):
-    import native
-
-    return native
-
-
-@pytest.fixture(scope="module")
 def models(pack, native, tmp_path_factory):
     """Our MODEL, native's, and native's with our forward attached, on the same weights."""
     config = replace(native.CONFIG, n_layers=1, n_refiner_layers=1)

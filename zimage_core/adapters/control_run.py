@@ -200,7 +200,8 @@ class Stream:
     def _stage(self, stage: Stage, rope: Tensor, blocks: Iterable[Block]) -> Stage:
         """The control blocks' own gains of the same time."""
         assert stage.time is not None
-        return Stage("control_layers", rope, [block.gains(stage.time) for block in blocks], stage.time)
+        time = stage.time
+        return Stage("control_layers", rope, [block.gains(time, block.plain_gains(time)) for block in blocks], time)
 
     def _added(self, x: Float[Tensor, "b n d"], hint: Float[Tensor, "b m d"], start: int) -> Float[Tensor, "b n d"]:
         """The hint, times its strength, on the tokens it is for."""

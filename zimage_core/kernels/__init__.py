@@ -29,8 +29,8 @@ class Kernels(NamedTuple):
 
 
 PLAIN = Kernels(plain.norm, plain.add_normed, plain.heads, plain.swiglu)
-CPU = Kernels(cpu.norm, cpu.add_normed, cpu.heads, cpu.swiglu)
-CUDA = Kernels(cuda.norm, cuda.add_normed, cuda.heads, cuda.swiglu)
+CPU = Kernels(cpu.norm, cpu.add_normed, cpu.heads, plain.swiglu_in_place)
+CUDA = Kernels(cuda.norm, cuda.add_normed, cuda.heads, plain.swiglu_in_place)
 
 SAMPLE_HEADS, SAMPLE_EPS = 2, 1e-5  # of the tokens sets are compared on
 

@@ -10,7 +10,6 @@ from functools import lru_cache
 import torch
 from einops import rearrange
 from torch import Tensor
-from torch.nn.functional import silu
 
 from .._shapes import Float
 from .plain import Heads, Rope, turns
@@ -40,11 +39,6 @@ def heads(qkv: Float[Tensor, "b n _"], weights: Float[Tensor, "2 1 e"], rope: Ro
     torch.view_as_complex(unit.unflatten(-1, (-1, 2))).mul_(turns(rope)[:, :, None])
     q, k = rearrange(unit.to(qkv.dtype), "b n two h e -> two b h n e")
     return q, k, rearrange(pairs[:, :, 2], "b n h e -> b h n e")
-
-
-def swiglu(gate: Float[Tensor, "b n f"], up: Float[Tensor, "b n f"]) -> Float[Tensor, "b n f"]:
-    """silu(gate) · up, written over `gate`."""
-    return silu(gate, inplace=True).mul_(up)
 
 
 def _normed(x: Float[Tensor, "b n d"], eps: float) -> Float[Tensor, "b n d"]:

@@ -6,7 +6,7 @@ Letters: b batch, n tokens, d width, h heads, e head width, f feed-forward width
 import torch
 from einops import rearrange
 from torch import Tensor
-from torch.nn.functional import rms_norm, silu
+from torch.nn.functional import rms_norm
 
 from .._shapes import Float
 from .plain import Heads, Rope, turns
@@ -33,8 +33,3 @@ def heads(qkv: Float[Tensor, "b n _"], weights: Float[Tensor, "2 1 e"], rope: Ro
     torch.view_as_complex(qk.unflatten(-1, (-1, 2))).mul_(turns(rope)[:, :, None])
     q, k = rearrange(qk.to(qkv.dtype), "b n two h e -> two b h n e")
     return q, k, rearrange(pairs[:, :, 2], "b n h e -> b h n e")
-
-
-def swiglu(gate: Float[Tensor, "b n f"], up: Float[Tensor, "b n f"]) -> Float[Tensor, "b n f"]:
-    """silu(gate) · up, written over `gate`."""
-    return silu(gate, inplace=True).mul_(up)

@@ -45,11 +45,10 @@ class Block(nn.Module):
         if is_modulated:
             self.adaLN_modulation = nn.Sequential(ops.Linear(config.adaln_dim, 4 * config.dim, **factory))
 
-    def gains(self, time: Float[Tensor, "b t"]) -> Gains:
-        """The norms' weights at this time; no activation before the linear map, and no shift."""
+    def gains(self, time: Float[Tensor, "b t"], plain: Gains) -> Gains:
+        """The norms' weights at this time, from their own; no activation before the linear map, and no shift."""
         rows = self.adaLN_modulation(time)[:, None]  # (b, 1, 4d)
         scale_attn, gate_attn, scale_ffn, gate_ffn = rows.chunk(4, dim=-1)
-        plain = self.plain_gains(time)
         return Gains(
             attn_in=plain.attn_in * (1 + scale_attn),
             attn_out=plain.attn_out * gate_attn.tanh(),
@@ -59,7 +58,7 @@ class Block(nn.Module):
         )
 
     def plain_gains(self, like: Tensor) -> Gains:
-        """The norms' own weights, for a block that nothing modulates, in the type and place of `like`."""
+        """The norms' own weights, all a block has that nothing modulates, in the type and place of `like`."""
         norms = (self.attention_norm1, self.attention_norm2, self.ffn_norm1, self.ffn_norm2)
         rows = [weight_of(norm, like)[None, None] for norm in norms]
         query_and_key = weight_of(self.attention.q_norm, like), weight_of(self.attention.k_norm, like)

@@ -23,6 +23,13 @@ class Modulation(NamedTuple):
     final: Float[Tensor, "#b 1 d"]
 
 
+class Norms(NamedTuple):
+    """The own weights of all modulated blocks' norms, which modulation is folded into: the same at all times."""
+
+    noise_refiner: list[Gains]
+    layers: list[Gains]
+
+
 class Condition(NamedTuple):
     """What a whole run needs of its captions, its references and its picture's size.
 

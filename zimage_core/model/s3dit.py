@@ -20,8 +20,8 @@ from .._shapes import Float
 from ..config import DiTConfig
 from ..kernels import Rope
 from ..ops import TORCH, Factory, Layers, Ops
-from .block import Block, FinalLayer
-from .condition import Condition, Modulation, Network, RunBlock, Stage, Velocity, run_block, split
+from .block import Block, FinalLayer, Gains
+from .condition import Condition, Modulation, Network, Norms, RunBlock, Stage, Velocity, run_block, split
 from .embed import TimestepEmbedder, feature_embedder
 from .omni import Chunks, geometry, prepare_with_references
 from .references import OmniRules, Reference
@@ -143,38 +143,46 @@ class S3DiT(nn.Module):
         *,
         run: RunBlock = run_block,
         network: Network | None = None,
+        norms: Norms | None = None,
     ) -> Velocity:
         """The velocity field of a prepared condition; the adaLN rows of a known schedule are computed here, once.
 
-        `network` stands for `self.network` run by `run`, for instance recorded (`runtime/graphs.py`).
+        `network` stands for `self.network` run by `run`, for instance recorded (`runtime/graphs.py`); `norms` are
+        `self.norms`, for who calls this at every step.
 
         This is the only place that knows the network's own conventions: its time is 1 − sigma, and it returns
         picture − noise. Everywhere else velocity means dx/dsigma = noise − picture.
         """
         dtype = condition.caption.dtype
         device = condition.caption.device
-        known = {sigma: self.modulation(1 - torch.tensor([sigma], device=device), dtype) for sigma in sigmas}
-        clean = self.modulation(torch.ones(1, device=device), dtype) if condition.n_clean else None
+        modulate = partial(self.modulation, dtype=dtype, norms=norms or self.norms(condition.caption))
+        known = {sigma: modulate(1 - torch.tensor([sigma], device=device)) for sigma in sigmas}
+        clean = modulate(torch.ones(1, device=device)) if condition.n_clean else None
         step = network or partial(self.network, run=run)
 
         def velocity(x: Float[Tensor, "b c H W"], sigma: float | Tensor) -> Float[Tensor, "b c H W"]:
             modulation = known.get(sigma) if isinstance(sigma, float) else None
             if modulation is None:
                 time = 1 - torch.as_tensor(sigma, dtype=torch.float32, device=device).reshape(-1)
-                modulation = self.modulation(time, dtype)
+                modulation = modulate(time)
             if clean is not None:
                 modulation = split(clean, modulation, condition)
             return -step(x.to(dtype), condition, modulation).to(x.dtype)
 
         return velocity
 
-    def modulation(self, time: Float[Tensor, " b"], dtype: torch.dtype) -> Modulation:
-        """The rows of network time (1 = clean) for every modulated block."""
+    def norms(self, like: Tensor) -> Norms:
+        """The modulated blocks' own norm weights, in the type and place of `like`."""
+        return Norms(*([block.plain_gains(like) for block in row] for row in (self.noise_refiner, self.layers)))
+
+    def modulation(self, time: Float[Tensor, " b"], dtype: torch.dtype, norms: Norms | None = None) -> Modulation:
+        """The rows of network time (1 = clean) for every modulated block; `norms` if they are known."""
         vector = self.t_embedder(time, dtype)  # (b, t)
+        norms = norms or self.norms(vector)
         return Modulation(
             time=vector,
-            noise_refiner=[block.gains(vector) for block in self.noise_refiner],
-            layers=[block.gains(vector) for block in self.layers],
+            noise_refiner=_gains(self.noise_refiner, vector, norms.noise_refiner),
+            layers=_gains(self.layers, vector, norms.layers),
             final=self.final_layer.scale(vector),
         )
 
@@ -226,6 +234,10 @@ class S3DiT(nn.Module):
         tables = [rope_table(each, self.config.axes_dims, self.config.rope_theta) for each in distinct]
         # a single one keeps its columns together in memory, which kernels read without a copy
         return (tables[0] if len(tables) == 1 else torch.cat(tables)).to(device)
+
+
+def _gains(blocks: Layers[Block], time: Float[Tensor, "b t"], norms: Sequence[Gains]) -> list[Gains]:
+    return [block.gains(time, plain) for block, plain in zip(blocks, norms, strict=True)]
 
 
 def _pad(tokens: Float[Tensor, "b n d"], pad: Float[Tensor, "1 d"], length: int) -> Float[Tensor, "b m d"]:

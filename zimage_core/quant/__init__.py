@@ -3,14 +3,13 @@
 from .fp8 import Fp8Linear
 from .int8 import Int8Linear
 from .rotation import hadamard, largest_group, rotated
-from .scheme import FP8, INT8, INT8_UNROTATED, MATRICES, SCHEMES, Scheme, quantise, suggested
+from .scheme import FP8, INT8, INT8_UNROTATED, MATRICES, Scheme, quantise
 
 __all__ = [
     "FP8",
     "INT8",
     "INT8_UNROTATED",
     "MATRICES",
-    "SCHEMES",
     "Fp8Linear",
     "Int8Linear",
     "Scheme",
@@ -18,5 +17,4 @@ __all__ = [
     "largest_group",
     "quantise",
     "rotated",
-    "suggested",
 ]

@@ -5,29 +5,20 @@ A scale for a whole tensor of activations collapses on this model, whose outlier
 Letters: b batch and tokens, n rows of a product, i input width, o output width.
 """
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 
 from .._shapes import Float
+from .rows import Rows, row_scale
 
 E4M3 = torch.float8_e4m3fn
 LARGEST = torch.finfo(E4M3).max
-SMALLEST_SCALE = 1e-12  # of a row of zeros
 FIRST_CAPABILITY = (8, 9)  # of the graphics cards that multiply E4M3 (Ada)
-
-
-class Rows(NamedTuple):
-    """Numbers in 8 bits and what to multiply them with."""
-
-    numbers: Tensor  # (…, i) in E4M3
-    scale: Float[Tensor, "*b 1"]  # float32
 
 
 def to_rows(x: Float[Tensor, "*b i"]) -> Rows:
     """Each row divided by its largest magnitude over 448 and rounded to E4M3."""
-    scale = x.abs().amax(dim=-1, keepdim=True).float().div_(LARGEST).clamp_min_(SMALLEST_SCALE)
+    scale = row_scale(x, LARGEST)
     return Rows((x / scale).to(E4M3), scale)
 
 

@@ -6,30 +6,26 @@ Weights are those of ComfyUI's `int8_tensorwise` format with a scale per row and
 packed here can be written to such a file, and the other way round.
 """
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 
 from .._shapes import Float, Int8
 from .rotation import rotated
+from .rows import Rows, row_scale
 
 LARGEST = 127  # symmetric: −128 is not used
-SMALLEST_SCALE = 1e-12  # of a row of zeros
 FEWEST_ROWS = 17  # of the left factor that CUDA's int8 product takes
-
-
-class Rows(NamedTuple):
-    """Numbers in 8 bits and what to multiply them with."""
-
-    numbers: Int8[Tensor, "*b i"]
-    scale: Float[Tensor, "*b 1"]  # float32
 
 
 def to_rows(x: Float[Tensor, "*b i"]) -> Rows:
     """Each row divided by its largest magnitude over 127 and rounded to the nearest, halves to even."""
-    scale = x.abs().amax(dim=-1, keepdim=True).float().div_(LARGEST).clamp_min_(SMALLEST_SCALE)
+    scale = row_scale(x, LARGEST)
     return Rows((x / scale).round_().to(torch.int8), scale)
+
+
+def packed_rows(weight: Float[Tensor, "o i"], group: int | None) -> Rows:
+    """A weight as its rows are stored, rotated if in groups."""
+    return to_rows(weight.float() if group is None else rotated(weight.float(), group))
 
 
 class Int8Linear(nn.Module):
@@ -41,7 +37,7 @@ class Int8Linear(nn.Module):
         super().__init__()
         self.out_features, self.in_features = weight.shape
         self.group = group
-        packed = to_rows(weight.float() if group is None else rotated(weight.float(), group))
+        packed = packed_rows(weight, group)
         self.weight = nn.Parameter(packed.numbers, requires_grad=False)
         self.register_buffer("weight_scale", packed.scale)
 

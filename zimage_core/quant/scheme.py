@@ -39,21 +39,6 @@ def _rotated_int8(linear: nn.Linear) -> Int8Linear:
 INT8 = Scheme(name="int8", pack=_rotated_int8)
 INT8_UNROTATED = Scheme(name="int8, not rotated", pack=lambda linear: Int8Linear(linear.weight, None))
 FP8 = Scheme(name="fp8", pack=lambda linear: Fp8Linear(linear.weight))
-SCHEMES = {scheme.name: scheme for scheme in (INT8, FP8)}
-
-
-def suggested(device: torch.device) -> Scheme | None:
-    """What a device multiplies in 8 bits faster than in 16: int8 from Turing to Ampere, on consumer cards and on
-    processors; fp8 on datacentre cards from Hopper, where int8 products are no faster; None on others.
-    """
-    if device.type == "cpu":
-        return INT8
-    if device.type != "cuda" or torch.version.hip is not None:
-        return None
-    major, minor = torch.cuda.get_device_capability(device)
-    if (major, minor) in ((9, 0), (10, 0), (10, 3)):
-        return FP8
-    return INT8 if (major, minor) >= (7, 5) else None
 
 
 @torch.no_grad()

@@ -15,13 +15,12 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
 from .._shapes import Float
+from ..measure import Run
 from ..model import Condition, S3DiT
 from ..model.condition import Modulation
 
 MOST_GRAPHS = 4  # each keeps a step's activations: positive and negative prompt of two sizes
 WARM_UPS = 3  # back-ends choose and allocate before anything is recorded
-
-Run = Callable[[], Tensor]
 
 
 @runtime_checkable

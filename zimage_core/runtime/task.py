@@ -10,7 +10,7 @@ from ..model.sequence import padded_length
 from .sizes import Precision, Tokens
 
 RESERVE = 400_000_000  # bytes of a device left alone: workspaces of its libraries, and gaps between tensors
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 CAPABILITIES: dict[Precision, tuple[int, int]] = {"int8": (7, 5), "fp8": (8, 9)}  # the first cards that multiply so
 
 
