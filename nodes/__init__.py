@@ -15,6 +15,13 @@ GROUPS = (
 class ZImageExtension(ComfyExtension):
     """What `comfy_entrypoint` returns."""
 
+    async def on_load(self) -> None:
+        """What the browser may ask, and facts for saved pictures; nodes work without either."""
+        try:
+            importlib.import_module(".bridge.routes", __package__).register()
+        except ImportError as error:
+            LOGGER.error("Z-Image: the browser gets no token counts because %s; update ComfyUI to 0.16 or newer", error)
+
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """All nodes of all groups; a group that cannot be imported costs its own nodes only."""
         nodes: list[type[io.ComfyNode]] = []

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from zimage_core.sampling import SOLVERS, Guidance, denoise, shifted_schedule, start_latent
+from zimage_core.sampling import SOLVERS, Guidance, count_evaluations, denoise, shifted_schedule, start_latent
 
 TABLES = {
     (8, 3.0): "1.000000 0.954545 0.900000 0.833333 0.750000 0.642857 0.500000 0.300000 0",
@@ -109,6 +109,15 @@ def test_steps_report_the_evaluations_really_made(name, evaluations):
 
     *_, last = denoise(velocity, torch.ones(1, 16, 2, 2), shifted_schedule(8, 3.0), solver=SOLVERS[name]())
     assert last.evaluations == len(calls) == evaluations
+
+
+@pytest.mark.parametrize(("name", "evaluations"), [("euler", 8), ("res_multistep", 8), ("heun", 15)])
+def test_evaluations_are_known_before_the_run(name, evaluations):
+    schedule = shifted_schedule(8, 3.0)
+    guided = count_evaluations(schedule, solver=SOLVERS[name](), guidance=Guidance(cfg=4.0))
+    assert (count_evaluations(schedule, solver=SOLVERS[name]()), guided) == (evaluations, 2 * evaluations)
+    assert count_evaluations([1.0, 0.75, 0.4, 0.0], guidance=Guidance(cfg=4.0, truncation=0.5)) == 5
+    assert count_evaluations(shifted_schedule(8, 3.0, 0.0)) == 0
 
 
 def test_guidance_doubles_the_evaluations_only_where_it_is_active():

@@ -68,6 +68,7 @@ def pack(comfy) -> SimpleNamespace:
         **{f"bridge_{name}": load(f"nodes.bridge.{name}") for name in bridge},
         bridge_sampling=load("nodes.bridge.sampling"),
         core_model=load("zimage_core.model"),
+        core_parts=load("zimage_core.checkpoints.parts"),
         editing=load("nodes.editing"),
     )
 

@@ -1,11 +1,17 @@
 """A saved picture says which lossy levers were on, because ComfyUI writes the graph that drew it into the file."""
 
+import asyncio
 import json
 
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
+from comfyui import running
 from graphs import encode, node, text_to_image
+from workflows import execute
+from zimage_core.config import NANO
 
 LEVERS = {"cfg_normalization": 1.0, "cfg_truncation": 0.6, "cfg_start": 0.05}
 CACHE = {"threshold": 0.1, "start_percent": 0.15, "end_percent": 0.95, "max_skips": 3}
@@ -92,3 +98,87 @@ def test_the_graph_in_the_picture_draws_it_again(drawn, run):
     outcome = run(again)
     assert "sampler" in outcome.executed
     assert Image.open(outcome.files[0]).tobytes() == Image.open(file).tobytes()
+
+
+def facts_in(file):
+    """The plain facts beside the graph, one entry for each sampler."""
+    return json.loads(Image.open(file).text["zimage"])
+
+
+def test_plain_facts_stand_beside_the_graph(drawn):
+    file, _ = drawn
+    [facts] = facts_in(file)
+    assert facts["model"] == facts["text_encoder"] == "nano (built in)"
+    assert facts["numbers"] == "bfloat16"
+    assert (facts["seed"], facts["steps"], facts["cfg"], facts["shift"]) == (5, 28, 4.0, 6.0)
+    assert (facts["solver"], facts["strength"], facts["evaluations"]) == ("res_multistep", 1.0, 28 + 19)
+    assert len(facts["lossy"]) == 3  # the step cache, where guidance starts, where it ends
+
+
+@pytest.mark.parametrize(
+    ("solver", "strength", "cfg", "start"),
+    [("euler", 1.0, 1.0, 0.0), ("heun", 0.6, 3.0, 0.0), ("res_multistep", 1.0, 4.0, 0.1), ("euler", 0.0, 2.0, 0.0)],
+)
+def test_the_evaluations_told_are_those_the_network_made(run, solver, strength, cfg, start):
+    prompt, made = lossy(), []
+    changes = {"solver": solver, "strength": strength, "cfg": cfg, "cfg_start": start, "steps": 7}
+    prompt["sampler"]["inputs"] |= {**changes, "cfg_truncation": 1.0, "model": ["model", 0]}
+    outcome = run(
+        {**prompt, "save": save("counted")},
+        lambda kind, data: (
+            made.append(int(data["output"]["text"][0])) if kind == "executed" and data["node"] == "show" else None
+        ),
+    )
+    assert [facts_in(outcome.files[0])[0]["evaluations"]] == made
+
+
+def test_a_picture_taken_from_the_cache_tells_the_same(run):
+    prompt = {**text_to_image(seed=17), "save": save("first")}
+    first = run(prompt)
+    again = run({**prompt, "save": save("second")})
+    assert "sampler" in again.cached and "sampler" not in again.executed
+    assert facts_in(again.files[0]) == facts_in(first.files[0])
+
+
+def test_loras_are_told_with_the_strength_a_linked_number_gives(server, run):
+    write_lora(server.base / "models" / "loras" / "nano_style.safetensors")
+    prompt = text_to_image(seed=3)
+    prompt["number"] = node("PrimitiveFloat", value=0.75)
+    rows = {f"lora_{i}": "none" for i in (2, 3, 4)} | {f"strength_{i}": 1.0 for i in (2, 3, 4)}
+    prompt["lora"] = node(
+        "ZImageLoraLoader", model=["model", 0], lora_1="nano_style.safetensors", strength_1=["number", 0], **rows
+    )
+    prompt["sampler"]["inputs"]["model"] = ["lora", 0]
+    outcome = run(prompt)
+    assert outcome.error is None, outcome.error
+    assert facts_in(outcome.files[0])[0]["loras"] == [{"file": "nano_style.safetensors", "strength": 0.75}]
+
+
+def test_a_graph_without_our_samplers_is_left_alone(server, run):
+    size = {"width": 64, "height": 64, "batch_size": 1, "color": 0}
+    outcome = run(
+        {"empty": node("EmptyImage", **size), "save": node("SaveImage", images=["empty", 0], filename_prefix="x")}
+    )
+    assert outcome.error is None, outcome.error
+    assert "zimage" not in Image.open(outcome.files[0]).text
+
+
+def test_a_comfyui_told_to_save_no_metadata_saves_none(tmp_path):
+    with running(tmp_path, tmp_path / "output", ("--cpu", "--disable-metadata")) as quiet:
+        outcome = asyncio.run(execute(quiet, text_to_image()))
+        assert outcome.error is None, outcome.error
+        assert not Image.open(outcome.files[0]).text
+
+
+def write_lora(path):
+    """A LoRA of one layer of nano."""
+    path.parent.mkdir(exist_ok=True)
+    key = "diffusion_model.layers.0.attention.out"
+    generator = torch.Generator().manual_seed(0)
+    save_file(
+        {
+            f"{key}.lora_A.weight": torch.randn(2, NANO.dim, generator=generator),
+            f"{key}.lora_B.weight": torch.randn(NANO.dim, 2, generator=generator) / 100,
+        },
+        path,
+    )

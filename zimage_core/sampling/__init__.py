@@ -1,5 +1,6 @@
 """Flow-matching sampling: schedule, solvers, guidance, step caching and the loop that joins them."""
 
+from .cost import count_evaluations
 from .guidance import Guidance
 from .loop import Step, denoise, start_latent
 from .presets import BASE, NANO, OMNI, TURBO, Preset
@@ -22,6 +23,7 @@ __all__ = [
     "Step",
     "StepCache",
     "Velocity",
+    "count_evaluations",
     "denoise",
     "euler",
     "heun",
