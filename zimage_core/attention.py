@@ -20,7 +20,7 @@ from ._shapes import Float
 
 @runtime_checkable
 class Attention(Protocol):
-    """softmax(q kᵀ / √e) v with the heads laid side by side; `is_causal` hides later keys."""
+    """softmax(q kT / sqrt(e)) v with the heads laid side by side; `is_causal` hides later keys."""
 
     def __call__(
         self,

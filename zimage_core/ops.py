@@ -1,6 +1,6 @@
 """The namespace every weighted layer comes from.
 
-A network asks `ops.Linear(...)`, never `nn.Linear(...)`. ComfyUI's casting and quantised layers, and our own, enter
+A network asks `ops.Linear(...)`, never `torch.nn` itself. ComfyUI's casting and quantised layers, and our own, enter
 through this one door; the network never knows.
 """
 

@@ -16,7 +16,7 @@ from .changes import Full, check_product
 
 @dataclass(frozen=True, kw_only=True)
 class Hadamard:
-    """LoHa: scale · (w1_a · w1_b) ⊙ (w2_a · w2_b)."""
+    """LoHa: scale · (w1_a · w1_b) · (w2_a · w2_b), the middle product element by element."""
 
     w1_a: Tensor  # (o, r)
     w1_b: Tensor  # (r, i)
@@ -55,7 +55,7 @@ class Hadamard:
 
 @dataclass(frozen=True, kw_only=True)
 class Kronecker:
-    """LoKr: scale · w1 ⊗ w2, each whole or a product of two. The scale is 1 unless one of them is a product."""
+    """LoKr: scale · kron(w1, w2), each whole or a product of two. The scale is 1 unless one of them is a product."""
 
     w1: tuple[Tensor, ...]  # (o1, i1), or (o1, r) and (r, i1)
     w2: tuple[Tensor, ...]  # (o2, i2), or (o2, r) and (r, i2)

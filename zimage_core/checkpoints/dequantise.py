@@ -45,7 +45,7 @@ def nvfp4(weight: UInt8[Tensor, "o half"], block_scale: Tensor, scale: Tensor) -
 
 
 def mxfp8(weight: Tensor, block_scale: Tensor) -> Float[Tensor, "o i"]:
-    """W = q · 2^(e − 127), one exponent e per 32 columns; e = 0 is an empty block."""
+    """W = q · 2^(e - 127), one exponent e per 32 columns; e = 0 is an empty block."""
     blocks = rearrange(weight.float(), "o (n k) -> o n k", k=MXFP8_BLOCK)
     exponents = unswizzle(block_scale.view(torch.uint8), len(weight), blocks.shape[1])
     powers = (exponents.int() << 23).view(torch.float32)  # a float32 keeps its exponent in bits 23 to 30

@@ -44,8 +44,8 @@ def heads(qkv: Float[Tensor, "b n _"], weights: Float[Tensor, "2 1 e"], rope: Ro
 def _normed(x: Float[Tensor, "b n d"], eps: float) -> Float[Tensor, "b n d"]:
     """RMS-normed tokens in two passes.
 
-    Batch norm with given statistics is (x − 0)·√d/√(‖x‖² + d·eps) in one pass, float32 inside, rounded once: tokens
-    stand where its channels do.
+    Batch norm with given statistics is (x - 0)·sqrt(d / (|x|² + d·eps)) in one pass, float32 inside, rounded once:
+    tokens stand where its channels do.
     """
     tokens, width = x.shape[:-1].numel(), x.shape[-1]
     squares = torch.linalg.vector_norm(x, dim=-1, dtype=torch.float32).square_().view(tokens)

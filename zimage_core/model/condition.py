@@ -85,7 +85,7 @@ class Velocity(Protocol):
 
 @runtime_checkable
 class Network(Protocol):
-    """The raw network, picture − noise, at latents x in a condition at one time."""
+    """The raw network, picture - noise, at latents x in a condition at one time."""
 
     def __call__(
         self, x: Float[Tensor, "b c H W"], condition: Condition, modulation: Modulation

@@ -48,7 +48,7 @@ class Choices(TypedDict, total=False):
 
 
 class S3DiT(nn.Module):
-    """Predicts noise − picture from noisy latents, a noise level and caption features."""
+    """Predicts noise - picture from noisy latents, a noise level and caption features."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class S3DiT(nn.Module):
         references: Sequence[Sequence[Reference]] | None = None,
         **choices: Unpack[Choices],
     ) -> Tensor | list[Tensor]:
-        """Velocity noise − picture of every latent, in the form the latents came in.
+        """Velocity noise - picture of every latent, in the form the latents came in.
 
         With `references`, a list for every item, an item's caption is the list of its r + 2 chunks (one chunk where r
         is 0), and `choices` are fields of `OmniRules`. Items of one geometry run together, the others group by group:
@@ -150,8 +150,8 @@ class S3DiT(nn.Module):
         `network` stands for `self.network` run by `run`, for instance recorded (`runtime/graphs.py`); `norms` are
         `self.norms`, for who calls this at every step.
 
-        This is the only place that knows the network's own conventions: its time is 1 − sigma, and it returns
-        picture − noise. Everywhere else velocity means dx/dsigma = noise − picture.
+        This is the only place that knows the network's own conventions: its time is 1 - sigma, and it returns
+        picture - noise. Everywhere else velocity means dx/dsigma = noise - picture.
         """
         dtype = condition.caption.dtype
         device = condition.caption.device
@@ -193,7 +193,7 @@ class S3DiT(nn.Module):
         modulation: Modulation,
         run: RunBlock = run_block,
     ) -> Float[Tensor, "b c H W"]:
-        """The raw network, picture − noise: refine the pictures' tokens, join the context's, run the layers."""
+        """The raw network, picture - noise: refine the pictures' tokens, join the context's, run the layers."""
         image = self.x_embedder(patchify(x, self.config.patch_size))  # (b, n, d)
         n_patches, n_clean = image.shape[1], condition.n_clean_images
         image = _pad(image, self.x_pad_token, condition.image_rope.shape[1] - n_clean)

@@ -30,7 +30,7 @@ from .stage_autoencoder import rendered
 
 RECIPE = Recipe(steps=1200, lr=1.5e-3, warmup_steps=100, seed=4)
 TOKEN_BUDGET = 16384  # 256 pictures of 64 tokens
-SIGMA_SHIFT = 1.6  # the report's dynamic shift at this token count: exp(0.5 + (64 − 256)·0.65/3840)
+SIGMA_SHIFT = 1.6  # the report's dynamic shift at this token count: exp(0.5 + (64 - 256)·0.65/3840)
 CAPTION_DROPOUT = 0.1
 RENDERS_PER_SCENE = 6
 

@@ -46,7 +46,7 @@ def multiplies_fp8(device: torch.device) -> bool:
 
 
 def scaled_product(left: Rows, right: Rows, dtype: torch.dtype) -> Float[Tensor, "n o"]:
-    """left · rightᵀ on tensor cores. Row scales come back in bfloat16 only."""
+    """left · right.T on tensor cores. Row scales come back in bfloat16 only."""
     out = torch._scaled_mm(  # type: ignore[no-untyped-call]
         left.numbers,
         right.numbers.T,

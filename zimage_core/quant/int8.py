@@ -13,7 +13,7 @@ from .._shapes import Float, Int8
 from .rotation import rotated
 from .rows import Rows, row_scale
 
-LARGEST = 127  # symmetric: −128 is not used
+LARGEST = 127  # symmetric: -128 is not used
 FEWEST_ROWS = 17  # of the left factor that CUDA's int8 product takes
 
 
@@ -55,7 +55,7 @@ class Int8Linear(nn.Module):
 
 
 def int_product(left: Int8[Tensor, "n i"], right: Int8[Tensor, "o i"]) -> Tensor:
-    """left · rightᵀ in 32-bit whole numbers, exactly."""
+    """left · right.T in 32-bit whole numbers, exactly."""
     short = FEWEST_ROWS - len(left)
     if left.is_cuda and short > 0:
         return torch._int_mm(torch.cat((left, left.new_zeros(short, left.shape[1]))), right.T)[:-short]  # type: ignore[no-untyped-call]

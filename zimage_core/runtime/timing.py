@@ -1,6 +1,6 @@
 """When streaming is free: a step lasts about as long as the longer of computing and copying.
 
-Copies and blocks form a loop: copy j waits for streamed block j − 2, which had the slot before, and block j waits for
+Copies and blocks form a loop: copy j waits for streamed block j - 2, which had the slot before, and block j waits for
 copy j. If streamed blocks are bunched, copies have to wait while resident blocks compute: a step of 30 equal blocks, 12
 of them last and streamed at twice a block's time, lasts 40 blocks. Spread evenly it lasts 30, as long as it computes.
 """

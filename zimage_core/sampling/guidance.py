@@ -17,7 +17,7 @@ class Guidance:
 
     cfg: float = 1.0
     normalization: float = 0.0  # cap the guided velocity's norm at this multiple of the unguided one; 0 = no cap
-    truncation: float = 1.0  # guide only while network time 1 − sigma is at most this; 1 = to the end
+    truncation: float = 1.0  # guide only while network time 1 - sigma is at most this; 1 = to the end
     start: float = 0.0  # guide only once network time is at least this; 0 = from the beginning
 
     def __post_init__(self) -> None:

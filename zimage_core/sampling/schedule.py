@@ -1,6 +1,6 @@
 """Noise levels of a run.
 
-One convention throughout: sigma in [0, 1], 1 = pure noise; a noisy latent is (1 − sigma)·picture + sigma·noise.
+One convention throughout: sigma in [0, 1], 1 = pure noise; a noisy latent is (1 - sigma)·picture + sigma·noise.
 """
 
 import torch
@@ -10,7 +10,7 @@ from .._shapes import Float
 
 
 def shift_sigma(u: Float[Tensor, " n"], shift: float) -> Float[Tensor, " n"]:
-    """Bend uniform levels toward noise: shift·u / (1 + (shift − 1)·u); 1 leaves them as they are."""
+    """Bend uniform levels toward noise: shift·u / (1 + (shift - 1)·u); 1 leaves them as they are."""
     return shift * u / (1 + (shift - 1) * u)
 
 

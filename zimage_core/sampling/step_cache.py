@@ -2,10 +2,10 @@
 
 The scheme is EasyCache (Zhou et al. 2025, arXiv 2507.02860; also in ComfyUI and stable-diffusion.cpp): no training, no
 calibration, no look inside the network. Each real evaluation measures how fast the velocity follows the latent,
-k = |v − v'| / |x − x'|, where bars are means of absolute values. From then on every step adds its estimated relative
-change k·|Δx| / |v|, and when the sum reaches the threshold the network runs again.
+k = |v - v'| / |x - x'|, where bars are means of absolute values. From then on every step adds its estimated relative
+change k·|dx| / |v|, and when the sum reaches the threshold the network runs again.
 
-Two choices of ours. What is kept is v, not v − x: on a straight flow v is constant, so that skipping is exact there.
+Two choices of ours. What is kept is v, not v - x: on a straight flow v is constant, so that skipping is exact there.
 And the prompts of a guided step rest together, when the one that changes most may: guidance multiplies the difference
 of two velocities, and ages that differ would be multiplied with it. docs/log.md has the measurements of both.
 

@@ -1,6 +1,6 @@
 """The flow-matching objective of the Z-Image report (arXiv 2511.22699, section 4.3), in this library's convention.
 
-x = (1 − sigma)·picture + sigma·noise, and the network learns the velocity noise − picture.
+x = (1 - sigma)·picture + sigma·noise, and the network learns the velocity noise - picture.
 """
 
 from collections.abc import Callable
