@@ -1,6 +1,6 @@
 """Pictures to look at, for models that edit."""
 
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 
 from .bridge import editing
 
@@ -136,7 +136,7 @@ class ZImageEditEncode(io.ComfyNode):
             edit = editing.encode(
                 clip, vae, clip_vision, words, given, megapixels=megapixels, sized_by=sized_by, rules=rules
             )
-        return io.NodeOutput(edit.positive, edit.negative, edit.latent, edit.report)
+        return io.NodeOutput(edit.positive, edit.negative, edit.latent, edit.report, ui=ui.PreviewText(edit.report))
 
 
 NODES: list[type[io.ComfyNode]] = [ZImageEditEncode]

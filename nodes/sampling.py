@@ -103,11 +103,10 @@ class ZImageTurboSampler(io.ComfyNode):
     def execute(cls, model, positive, latent, seed, steps, solver, shift, strength) -> io.NodeOutput:
         sigmas = shifted_schedule(steps, shift, strength)
         guidance = Guidance(cfg=TURBO.cfg)
-        return io.NodeOutput(
-            *sampling.sample(
-                model, positive, positive, latent, sigmas=sigmas, seed=seed, solver=solver, guidance=guidance
-            )
+        run = sampling.sample(
+            model, positive, positive, latent, sigmas=sigmas, seed=seed, solver=solver, guidance=guidance
         )
+        return io.NodeOutput(run.latent, run.evaluations, ui=run.told())
 
 
 class ZImageSampler(io.ComfyNode):
@@ -197,11 +196,10 @@ class ZImageSampler(io.ComfyNode):
     ) -> io.NodeOutput:
         sigmas = shifted_schedule(steps, shift, strength)
         guidance = Guidance(cfg=cfg, normalization=cfg_normalization, truncation=cfg_truncation, start=cfg_start)
-        return io.NodeOutput(
-            *sampling.sample(
-                model, positive, negative, latent, sigmas=sigmas, seed=seed, solver=solver, guidance=guidance
-            )
+        run = sampling.sample(
+            model, positive, negative, latent, sigmas=sigmas, seed=seed, solver=solver, guidance=guidance
         )
+        return io.NodeOutput(run.latent, run.evaluations, ui=run.told())
 
 
 class ZImageSigmas(io.ComfyNode):

@@ -1,7 +1,8 @@
 """The core's sampling loop run by ComfyUI: its guider, its noise, its masks, its previews and progress."""
 
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import comfy.model_base
 import comfy.sample
@@ -14,6 +15,19 @@ from . import previews
 from .latents import check_channels, to_intermediate
 
 COUNTER_KEY = "zimage_evaluations"
+
+
+class Run(NamedTuple):
+    """A finished run."""
+
+    latent: dict[str, Any]
+    evaluations: int  # of the network, for each picture
+    seconds: float  # for all pictures, without loading the model
+
+    def told(self) -> dict[str, Any]:
+        """What the page shows on the sampler."""
+        pictures = len(self.latent["samples"])
+        return {"zimage_run": [{"evaluations": self.evaluations, "seconds": self.seconds, "pictures": pictures}]}
 
 
 class ZImageGuider(comfy.samplers.CFGGuider):
@@ -42,30 +56,32 @@ def sample(
     seed: int,
     solver: str,
     guidance: Guidance,
-) -> tuple[dict[str, Any], int]:
-    """Run the loop; returns the new latent and how many network evaluations a picture really took."""
+) -> Run:
+    """Run the loop."""
     check_model(model)
     start = starting_latent(model, latent)
     if len(sigmas) < 2:  # strength 0: nothing to do
-        return {**latent, "samples": start}, 0
+        return Run({**latent, "samples": start}, 0, 0.0)
     noise = comfy.sample.prepare_noise(start, seed, latent.get("batch_index"))
     counted, evaluations = with_counter(model)
     if guidance.normalization:
         counted.set_model_sampler_cfg_function(lambda args: guided(args, guidance))
     guider = ZImageGuider(counted, guidance)
     guider.set_conds(positive, negative)
+    began: list[float] = []
     samples = guider.sample(
         noise,
         start,
-        comfy.samplers.KSAMPLER(sampler_function(solver)),
+        comfy.samplers.KSAMPLER(sampler_function(solver, began.append)),
         sigmas,
         denoise_mask=latent.get("noise_mask"),
         callback=previews.prepare_callback(model, len(sigmas) - 1),
         disable_pbar=True,
         seed=seed,
     )
+    finished = to_intermediate(samples)  # where the picture is waited for
     out = {key: value for key, value in latent.items() if key != "downscale_ratio_spacial"}
-    return {**out, "samples": to_intermediate(samples)}, evaluations()
+    return Run({**out, "samples": finished}, evaluations(), time.perf_counter() - began[0])
 
 
 def guided(args: dict[str, Any], guidance: Guidance) -> Tensor:
@@ -73,8 +89,11 @@ def guided(args: dict[str, Any], guidance: Guidance) -> Tensor:
     return args["cond"] if args["cond_scale"] == 1 else guidance(args["cond"], args["uncond"])
 
 
-def sampler_function(solver: str) -> Callable[..., Tensor]:
-    """The core's loop in the form ComfyUI's samplers have: `model` returns pictures, the loop wants velocities."""
+def sampler_function(solver: str, tell_time: Callable[[float], object] = lambda now: None) -> Callable[..., Tensor]:
+    """The core's loop in the form ComfyUI's samplers have: `model` returns pictures, the loop wants velocities.
+
+    `tell_time` hears when the loop begins, which is when everything is loaded.
+    """
 
     def run(
         model: Any,
@@ -84,6 +103,7 @@ def sampler_function(solver: str) -> Callable[..., Tensor]:
         callback: Any = None,
         disable: Any = None,
     ) -> Tensor:
+        tell_time(time.perf_counter())
         ones = x.new_ones(len(x))
 
         def velocity(x: Tensor, sigma: float) -> Tensor:

@@ -29,7 +29,7 @@ def draw(pack, parts, prompt, side=8):
     latent = {"samples": torch.zeros(1, 16, side, side)}
     sigmas = pack.groups[3].shifted_schedule(4, 3.0, 1.0)
     settings = {"sigmas": sigmas, "seed": 1, "solver": "euler", "guidance": sampling.Guidance(cfg=3.0)}
-    drawn, _ = sampling.sample(model, positive, negative, latent, **settings)
+    drawn, *_ = sampling.sample(model, positive, negative, latent, **settings)
     return vae.decode(drawn["samples"]).mean().item()
 
 

@@ -1,0 +1,38 @@
+// @ts-check
+/** Comfort for Z-Image nodes in ComfyUI's page. Every node does the same without it. */
+import { app } from "../../scripts/app.js";
+import { classOf } from "./zimage/graph.mjs";
+import { menuItems } from "./zimage/menu.mjs";
+import { METERED, addMeter } from "./zimage/meter.mjs";
+import { Panel } from "./zimage/panel.mjs";
+import { PICKED, addPicker } from "./zimage/picker.mjs";
+import { SAMPLERS } from "./zimage/presets.mjs";
+import { addReport } from "./zimage/reports.mjs";
+import { addSamplerFacts } from "./zimage/sampler.mjs";
+import { SETTINGS } from "./zimage/settings.mjs";
+
+app.registerExtension({
+  name: "zimage.comfort",
+  // @ts-expect-error ComfyUI's types list the ids of its own settings only
+  settings: SETTINGS,
+
+  init() {
+    const sheet = document.createElement("link");
+    sheet.rel = "stylesheet";
+    sheet.href = new URL("./zimage/panel.css", import.meta.url).href;
+    document.head.append(sheet);
+  },
+
+  nodeCreated(node) {
+    const nodeClass = classOf(node);
+    const isOurs = nodeClass.startsWith("ZImage");
+    if (!isOurs && !SAMPLERS.includes(nodeClass)) return;
+    const panel = new Panel(node);
+    if (METERED.includes(nodeClass)) addMeter(node, nodeClass, panel);
+    if (SAMPLERS.includes(nodeClass)) addSamplerFacts(node, nodeClass, panel);
+    if (nodeClass === PICKED) addPicker(node, panel);
+    if (isOurs) addReport(node, panel);
+  },
+
+  getNodeMenuItems: menuItems,
+});

@@ -1,0 +1,38 @@
+// @ts-check
+/** What can be switched off. Names and tooltips in other languages are in locales/<language>/settings.json. */
+
+const CATEGORY = "Z-Image";
+
+export const METER = "ZImage.TokenMeter";
+export const EVALUATIONS = "ZImage.Evaluations";
+export const ADVICE = "ZImage.Advice";
+export const PICKER = "ZImage.RatioPicker";
+export const REPORTS = "ZImage.Reports";
+export const MENU = "ZImage.Menu";
+
+/** @param {string} id @param {string} name @param {string} tooltip */
+function toggle(id, name, tooltip) {
+  const [, title] = id.split(".");
+  return { id, name, tooltip, type: "boolean", defaultValue: true, category: [CATEGORY, "Comfort", title] };
+}
+
+export const SETTINGS = [
+  toggle(METER, "Token meter", "Count the tokens of a prompt while you write, and show what is too long."),
+  toggle(
+    EVALUATIONS,
+    "Evaluations and time",
+    "Tell under a sampler how often the network will run, and how long a picture last took.",
+  ),
+  toggle(
+    ADVICE,
+    "Mark unusual settings",
+    "Say so when Turbo is run with many steps or high guidance, or base with too few, and offer to mend it.",
+  ),
+  toggle(PICKER, "Ratio picker", "Draw the aspect ratios under Z-Image Empty Latent, to pick one by its shape."),
+  toggle(
+    REPORTS,
+    "Reports on the node",
+    "Show what Load LoRA, Optimize, Inspect File and others report on the node itself.",
+  ),
+  toggle(MENU, "Settings in the node menu", "Offer Turbo settings and base settings in the menu of samplers."),
+];

@@ -1,0 +1,64 @@
+// @ts-check
+/** Every sentence the browser part says, in English and Chinese; `{name}` is filled in. */
+
+/** @typedef {"en" | "zh"} Language */
+
+export const WORDS = {
+  en: {
+    tokens: "{about}{used} / {limit} tokens",
+    beyond: "longer than the model was trained with; beyond it: “{words}”",
+    cut: "the end will be cut: “{words}”",
+    closing: "only the closing marks are beyond it",
+    unanswered: "ComfyUI does not answer; this line comes back by itself",
+    evaluations: "{count} evaluations of the network per picture",
+    atMost: "at most {count} evaluations of the network per picture",
+    took: "last time {count} evaluations, {seconds} s per picture",
+    turbo: "Turbo settings",
+    base: "Base settings",
+    applied: "{name}: {values}",
+    turboTooMuch: "{file} is Turbo: made for 8 steps at cfg 1. More looks burnt and takes longer.",
+    turboSteps: "{file} is Turbo: made for 8 steps. More takes longer and rarely looks better.",
+    baseTooLittle: "{file} is not distilled: it needs 28 to 50 steps at cfg 3 to 5.",
+    baseInTurbo: "{file} is not distilled: it needs guidance, so draw with Z-Image Sampler.",
+    size: "{width} × {height} pixels, {megapixels} megapixels",
+    ratio: "Draw at {ratio}",
+  },
+  zh: {
+    tokens: "{about}{used} / {limit} 个 token",
+    beyond: "超出模型训练时的长度，超出部分：“{words}”",
+    cut: "末尾会被截掉：“{words}”",
+    closing: "超出的只有结尾标记",
+    unanswered: "ComfyUI 没有回应，恢复后这一行会自动更新",
+    evaluations: "每张图运行网络 {count} 次",
+    atMost: "每张图最多运行网络 {count} 次",
+    took: "上次每张图运行 {count} 次，用时 {seconds} 秒",
+    turbo: "Turbo 设置",
+    base: "base 设置",
+    applied: "{name}：{values}",
+    turboTooMuch: "{file} 是 Turbo：适合 8 步、cfg 1，调高会让画面过火，而且更慢。",
+    turboSteps: "{file} 是 Turbo：适合 8 步，步数再多也只是更慢，很少更好看。",
+    baseTooLittle: "{file} 没有蒸馏过：需要 28 到 50 步、cfg 3 到 5。",
+    baseInTurbo: "{file} 没有蒸馏过：需要引导，请改用“Z-Image 采样器”。",
+    size: "{width} × {height} 像素，{megapixels} 百万像素",
+    ratio: "按 {ratio} 绘制",
+  },
+};
+
+/**
+ * The words for a locale of ComfyUI's; every kind of Chinese gets Chinese, everything else English.
+ * @param {string | undefined} locale
+ * @returns {Language}
+ */
+export function languageOf(locale) {
+  return locale?.startsWith("zh") ? "zh" : "en";
+}
+
+/**
+ * A sentence with its blanks filled.
+ * @param {Language} language
+ * @param {keyof typeof WORDS.en} name
+ * @param {Record<string, string | number>} [blanks]
+ */
+export function say(language, name, blanks = {}) {
+  return WORDS[language][name].replace(/\{(\w+)\}/g, (_, blank) => String(blanks[blank] ?? ""));
+}

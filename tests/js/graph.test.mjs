@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { chainOf, fileBehind, isLinked, originOf } from "../../js/zimage/graph.mjs";
+
+/** A graph as LiteGraph holds it: nodes by id, links by id; `wires` are [from, slot, to, input]. */
+function graphOf(nodes, wires, extra = {}) {
+  const links = new Map();
+  const graph = { nodes, getNodeById: (id) => nodes.find((node) => node.id === id), getLink: (id) => links.get(id), ...extra };
+  for (const node of nodes) Object.assign(node, { graph, into: {}, getInputLink: (slot) => node.into[slot] ?? null });
+  for (const [from, slot, to, input] of wires) {
+    const link = { id: links.size + 1, origin_id: from, origin_slot: slot };
+    links.set(link.id, link);
+    const target = graph.getNodeById(to);
+    if (target) target.into[target.inputs.findIndex((each) => each.name === input)] = link;
+  }
+  return graph;
+}
+
+const loader = (id, file) => ({ id, type: "UNETLoader", inputs: [], outputs: [{ type: "MODEL" }], widgets: [{ name: "unet_name", value: file }] });
+const patch = (id, type, extra = {}) => ({ id, type, inputs: [{ name: "image", type: "IMAGE" }, { name: "model", type: "MODEL" }], outputs: [{ type: "MODEL" }], ...extra });
+
+test("a file is found through patches, a reroute and a bypassed node", () => {
+  const reroute = { id: 3, type: "Reroute", inputs: [{ name: "", type: "*" }], outputs: [{ type: "MODEL" }] };
+  const nodes = [loader(1, "turbo.safetensors"), patch(2, "LoraLoader"), reroute, patch(4, "Skip", { mode: 4 }), patch(5, "KSampler")];
+  graphOf(nodes, [[1, 0, 2, "model"], [2, 0, 3, ""], [3, 0, 4, "model"], [4, 0, 5, "model"]]);
+  assert.equal(fileBehind(nodes[4], "model", ["unet_name"]), "turbo.safetensors");
+  assert.deepEqual(chainOf(nodes[4], "model").map((node) => node.type), ["LoraLoader", "UNETLoader"]);
+  assert.ok(isLinked(nodes[4], "model") && !isLinked(nodes[4], "image"));
+});
+
+test("a file is found from inside a subgraph, and out of one", () => {
+  const inner = patch(7, "KSampler");
+  const subgraph = graphOf([inner], [[-10, 0, 7, "model"]], { id: "inside" });
+  const host = { ...patch(2, "inside"), inputs: [{ name: "model", type: "MODEL" }], subgraph };
+  const root = graphOf([loader(1, "base.safetensors"), host], [[1, 0, 2, "model"]]);
+  subgraph.rootGraph = root;
+  assert.equal(fileBehind(inner, "model", ["unet_name"]), "base.safetensors");
+
+  const hidden = graphOf([loader(3, "deep.safetensors")], [[3, 0, 99, "model"]], { id: "loaders", outputs: [{ linkIds: [1] }] });
+  const outside = patch(9, "KSampler");
+  graphOf([{ id: 8, type: "loaders", inputs: [], outputs: [{ type: "MODEL" }], subgraph: hidden }, outside], [[8, 0, 9, "model"]]);
+  assert.equal(fileBehind(outside, "model", ["unet_name"]), "deep.safetensors");
+});
+
+test("an open end, a missing node and a circle all end", () => {
+  const [alone, orphan, one, two] = [patch(1, "A"), patch(2, "B"), patch(3, "C"), patch(4, "D")];
+  graphOf([alone, orphan, one, two], [[77, 0, 2, "model"], [3, 0, 4, "model"], [4, 0, 3, "model"]]);
+  assert.equal(originOf(alone, "model"), null);
+  assert.equal(originOf(orphan, "model"), null);
+  assert.equal(fileBehind(one, "model", ["unet_name"]), "");
+});
+
+test("two bypassed nodes in a circle end too", () => {
+  const [one, two, sampler] = [patch(1, "A", { mode: 4 }), patch(2, "B", { mode: 4 }), patch(3, "KSampler")];
+  graphOf([one, two, sampler], [[1, 0, 2, "model"], [2, 0, 1, "model"], [1, 0, 3, "model"]]);
+  assert.equal(originOf(sampler, "model"), null);
+});

@@ -1,0 +1,9 @@
+/** ComfyUI's modules as its page serves them, with the types its frontend publishes. */
+declare module "*/scripts/app.js" {
+  import type { ComfyApp } from "@comfyorg/comfyui-frontend-types";
+  export const app: ComfyApp;
+}
+
+declare module "*/scripts/api.js" {
+  export const api: { fetchApi(route: string, options?: RequestInit): Promise<Response> };
+}

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { adviceFor, releaseOf, settingsFor } from "../../js/zimage/presets.mjs";
+
+const fault = (...given) => adviceFor(...given)?.fault ?? null;
+
+test("the commonest mistake, Turbo with 50 steps or guidance 8, is marked on every sampler that can make it", () => {
+  for (const sampler of ["ZImageSampler", "KSampler"]) {
+    assert.equal(fault(sampler, "turbo", { steps: 50, cfg: 8 }, false), "turboTooMuch");
+    assert.equal(fault(sampler, "turbo", { steps: 8, cfg: 8 }, false), "turboTooMuch");
+    assert.equal(fault(sampler, "turbo", { steps: 50, cfg: 1 }, false), "turboSteps");
+  }
+  assert.equal(fault("ZImageTurboSampler", "turbo", { steps: 50 }, false), "turboSteps");
+});
+
+test("settings people use on purpose are left alone", () => {
+  for (const values of [{ steps: 8, cfg: 1 }, { steps: 12, cfg: 1.2 }, { steps: 4, cfg: 1 }, { steps: 9, cfg: 2 }]) {
+    assert.equal(fault("ZImageSampler", "turbo", values, false), null);
+  }
+  for (const values of [{ steps: 28, cfg: 4 }, { steps: 50, cfg: 3 }, { steps: 20, cfg: 2 }]) {
+    assert.equal(fault("ZImageSampler", "base", values, false), null);
+  }
+});
+
+test("a base model in Turbo's settings is marked, unless a LoRA may have distilled it", () => {
+  assert.equal(fault("KSampler", "base", { steps: 8, cfg: 1 }, false), "baseTooLittle");
+  assert.equal(fault("KSampler", "base", { steps: 8, cfg: 1 }, true), null);
+  assert.equal(fault("ZImageTurboSampler", "base", { steps: 8 }, false), "baseInTurbo");
+});
+
+test("nothing is said of a model nobody knows, nor of a value that only a link knows", () => {
+  assert.equal(fault("KSampler", "other", { steps: 50, cfg: 8 }, false), null);
+  assert.equal(fault("KSampler", "turbo", { steps: undefined, cfg: undefined }, false), null);
+});
+
+test("what mends a fault takes it away", () => {
+  const faulty = [["ZImageSampler", "turbo"], ["KSampler", "turbo"], ["KSampler", "base"], ["ZImageSampler", "base"]];
+  for (const [sampler, release] of faulty) {
+    const values = release === "turbo" ? { steps: 50, cfg: 8 } : { steps: 4, cfg: 1 };
+    const { mend } = adviceFor(sampler, release, values, false);
+    assert.equal(fault(sampler, release, { ...values, ...settingsFor(sampler, mend) }, false), null);
+  }
+});
+
+test("a sampler is only given settings it has", () => {
+  assert.deepEqual(Object.keys(settingsFor("ZImageTurboSampler", "turbo")).sort(), ["shift", "solver", "steps"]);
+  assert.deepEqual(settingsFor("ZImageTurboSampler", "base"), {});
+  assert.deepEqual(settingsFor("LoadImage", "turbo"), {});
+});
+
+test("releases are told by the server's words", () => {
+  assert.deepEqual(
+    ["Turbo (8 steps, CFG 1); its name says so", "Turbo with its distillation undone", "base (28 to 50)", "", undefined].map(releaseOf),
+    ["turbo", "other", "base", "other", "other"],
+  );
+});

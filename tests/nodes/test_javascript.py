@@ -1,0 +1,92 @@
+"""The page's part, run by Node: its own tests, and what it repeats of the nodes is what the nodes have."""
+
+import asyncio
+import importlib
+import json
+import shutil
+import subprocess
+from itertools import product
+
+import pytest
+
+from paths import REPOSITORY
+
+NODE = shutil.which("node")
+SCRIPTS = (REPOSITORY / "js" / "zimage").as_uri()
+
+pytestmark = pytest.mark.skipif(NODE is None, reason="no Node here; Debian's package nodejs brings it")
+
+
+def node(*arguments: str) -> str:
+    done = subprocess.run([NODE, *arguments], cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def evaluate(module: str, expression: str):
+    """The value of an expression over a module of the page's."""
+    script = f'import * as it from "{SCRIPTS}/{module}.mjs"; console.log(JSON.stringify({expression}));'
+    return json.loads(node("--input-type=module", "--eval", script))
+
+
+@pytest.fixture(scope="module")
+def schemas(pack):
+    nodes = asyncio.run(asyncio.run(pack.entry.comfy_entrypoint()).get_node_list())
+    return {schema.node_id: schema for schema in (each.define_schema() for each in nodes)}
+
+
+def test_its_own_tests_pass():
+    assert "# fail 0" in node("--test", "--test-reporter=tap", "tests/js/")
+
+
+def test_sizes_are_those_of_the_empty_latent_node(pack):
+    ratios, areas = list(pack.groups[2].RATIOS.values()), [0.004, 0.06, 0.25, 0.999, 1.0, 1.5, 2.0, 4.0, 16.0]
+    asked = [(list(ratio), area) for ratio, area in product(ratios, areas)]
+    sizes = evaluate("sizes", f"{json.dumps(asked)}.map(([ratio, area]) => it.sizeOf(ratio, area))")
+    assert [(size["width"], size["height"]) for size in sizes] == [
+        pack.bridge_latents.size_of(tuple(ratio), area) for ratio, area in asked
+    ]
+
+
+def test_presets_are_those_of_the_samplers(pack):
+    presets = importlib.import_module(f"{pack.entry.__name__}.zimage_core.sampling.presets")
+    published = evaluate("presets", "it.PRESETS")
+    assert published == {"turbo": vars(presets.TURBO), "base": vars(presets.BASE)}
+
+
+def test_every_widget_the_page_sets_is_there(schemas):
+    for node_id, name in product(("ZImageTurboSampler", "ZImageSampler", "ZImageSigmas"), ("turbo", "base")):
+        widgets = {each.id for each in schemas[node_id].inputs}
+        assert set(evaluate("presets", f'Object.keys(it.settingsFor("{node_id}", "{name}"))')) <= widgets
+
+
+@pytest.mark.parametrize(
+    ("file", "release"),
+    [
+        ("z_image_turbo_bf16.safetensors", "turbo"),
+        ("z_image_bf16.safetensors", "base"),
+        ("Z-Image-De-Turbo.safetensors", "other"),
+        ("realistic_mix_v2.safetensors", "other"),
+    ],
+)
+def test_the_page_understands_the_servers_words_for_a_release(pack, file, release):
+    verdict = importlib.import_module(f"{pack.entry.__name__}.zimage_core.checkpoints.verdict")
+    words = verdict._release(file, {})
+    assert evaluate("presets", f"it.releaseOf({json.dumps(words)})") == release
+
+
+def test_the_settings_are_named_in_both_languages():
+    """ComfyUI looks translations up under the setting's id with its dots replaced."""
+    settings = {
+        each["id"].replace(".", "_"): {"name": each["name"], "tooltip": each["tooltip"]}
+        for each in evaluate("settings", "it.SETTINGS")
+    }
+    english, chinese = (translated(language) for language in ("en", "zh"))
+    assert english == settings
+    assert {name: texts.keys() for name, texts in chinese.items()} == {
+        name: texts.keys() for name, texts in settings.items()
+    }
+
+
+def translated(language):
+    return json.loads((REPOSITORY / "locales" / language / "settings.json").read_text("utf-8"))
