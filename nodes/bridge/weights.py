@@ -93,6 +93,8 @@ def fill(
 
 def native_form(key: str, value: Packed) -> dict[str, Tensor]:
     """A packed weight as ComfyUI's loaders want it: its parts by name, and a marker that says what they are."""
+    if value.format not in comfy.quant_ops.QUANT_ALGOS:  # a file's would have been unpacked; this one we made
+        raise ValueError(f"this ComfyUI is too old for {value.format} weights; update it, or choose another precision")
     layer = key.removesuffix("weight")
     marker = json.dumps({**value.settings, "format": value.format}).encode()
     return {

@@ -70,6 +70,14 @@ def test_workflows_run_there_too(oldest, name):
     assert outcome.files
 
 
+def test_int8_which_it_does_not_know_is_refused_in_a_sentence(oldest):
+    prompt = text_to_image()
+    prompt["model"]["inputs"]["precision"] = "int8 (faster, not exact)"
+    outcome = run(oldest, prompt)
+    assert outcome.error["node_id"] == "model"
+    assert "too old for int8_tensorwise weights; update it" in outcome.error["exception_message"]
+
+
 def test_a_stock_sampler_takes_our_model(oldest):
     prompt = text_to_image()
     prompt["sampler"] = node(
