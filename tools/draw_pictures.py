@@ -37,6 +37,7 @@ EXECUTED = (
     "Z-Image Nano - inpaint",
     "Z-Image Nano - outpaint",
     "Z-Image Nano - faster",
+    "Z-Image Nano - draw.app",
 )  # what they draw, a prompt alone does not
 IN_A_ROW = ("Z-Image Nano - edit", "Z-Image Nano - edit with three pictures")  # what goes in beside what comes out
 

@@ -1,47 +1,208 @@
 """Every shipped workflow is converted, validated and executed by the real server."""
 
 import json
+import re
+from importlib.resources import files
+from itertools import combinations
+from typing import Any
 
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
+import tiny
+from graphs import node
 from paths import REPOSITORY
-from workflows import to_prompt
+from workflows import Prompt, to_prompt
 
 WORKFLOWS = sorted((REPOSITORY / "workflows").glob("*.json"))
+APPS = [workflow for workflow in WORKFLOWS if workflow.name.endswith(".app.json")]
+each_workflow = pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+
+PLAIN = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}  # types that are widgets
+NOTE = "MarkdownNote"
+TITLE_HEIGHT = 30  # pixels of a node's title, above its position
+PANEL_HEIGHT = 110  # of what this pack's page shows below these nodes
+WITH_PANELS = ("ZImageTextEncode", "ZImageEditEncode", "ZImageSampler", "ZImageTurboSampler", "ZImageEmptyLatent")
+LORA = "pixel_art_style_z_image_turbo.safetensors"
+STOCK_LOADERS = {  # they recognise files of the released widths only, which is too much for a test
+    "UNETLoader": lambda old: node("ZImageModelLoader", model_name=old["unet_name"], precision="automatic"),
+    "CLIPLoader": lambda old: node("ZImageTextEncoderLoader", text_encoder_name=old["clip_name"]),
+    "VAELoader": lambda old: node("ZImageVAELoader", vae_name=old["vae_name"]),
+}
+
+
+def read(workflow) -> dict[str, Any]:
+    return json.loads(workflow.read_text("utf-8"))
+
+
+def affordable(prompt: Prompt) -> Prompt:
+    """The shipped settings, but a whole megapixel takes two cores minutes."""
+    changed = {}
+    for name, each in prompt.items():
+        kind, inputs = each["class_type"], dict(each["inputs"])
+        if "megapixels" in inputs:
+            inputs["megapixels"] = min(inputs["megapixels"], 0.06)
+        if kind == "EmptySD3LatentImage" and isinstance(inputs["width"], int):
+            inputs |= {"width": 64, "height": 64}
+        changed[name] = STOCK_LOADERS[kind](inputs) if kind in STOCK_LOADERS else node(kind, **inputs)
+    return changed
+
+
+@pytest.fixture(scope="module")
+def lora(server) -> None:
+    """A tiny file under the name of the LoRA that a workflow has for an example."""
+    folder = server.base / "models/loras"
+    folder.mkdir(parents=True, exist_ok=True)
+    place = "diffusion_model.layers.0.attention.out"
+    height, width = tiny.dit().layers[0].attention.out.weight.shape
+    down, up = torch.ones(2, width), torch.ones(height, 2)
+    save_file({f"{place}.lora_A.weight": down, f"{place}.lora_B.weight": up}, folder / LORA)
 
 
 def test_there_are_workflows():
     assert any("text to image" in workflow.name for workflow in WORKFLOWS)
 
 
-@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
-def test_the_workflow_runs_and_saves_a_picture(server, run, workflow):
-    prompt = to_prompt(server, workflow)
-    for each in prompt.values():
-        if "megapixels" in each["inputs"]:  # the shipped seeds, but a whole megapixel takes two cores minutes
-            each["inputs"]["megapixels"] = min(each["inputs"]["megapixels"], 0.06)
-    outcome = run(prompt)
+@each_workflow
+def test_the_workflow_runs_and_saves_a_picture(server, run, lora, workflow):
+    outcome = run(affordable(to_prompt(server, workflow)))
     assert outcome.error is None, outcome.error
     assert outcome.files
     for file in outcome.files:
         assert Image.open(file).getextrema() != ((0, 0),) * 3  # not black
 
 
-@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
-def test_the_workflow_tells_where_its_nodes_and_models_come_from(workflow):
-    graph = json.loads(workflow.read_text("utf-8"))
-    for node in graph["nodes"]:
-        if node["type"] == "MarkdownNote":
+@each_workflow
+def test_the_workflow_uses_this_pack_and_comfyuis_own_nodes_only(server, workflow):
+    known = server.get("/object_info")
+    for each in read(workflow)["nodes"]:
+        if each["type"] == NOTE:
             continue
-        assert node["properties"]["cnr_id"] == ("zimage-nodes" if node["type"].startswith("ZImage") else "comfy-core")
-        for model in node["properties"].get("models", []):
-            assert model["name"] in node["widgets_values"]
-            assert model["url"].endswith(model["name"])
-            assert model["url"].startswith("https://huggingface.co/")
+        is_ours = each["type"].startswith("ZImage")
+        assert known[each["type"]]["python_module"].startswith("custom_nodes" if is_ours else ("nodes", "comfy_extras"))
+        assert each["properties"]["cnr_id"] == ("zimage-nodes" if is_ours else "comfy-core")
+        assert re.fullmatch(r"\d+\.\d+\.\d+", each["properties"]["ver"])
 
 
-@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+@each_workflow
+def test_the_workflow_holds_a_value_for_every_widget(server, workflow):
+    """Also for those added since: a value that is missing would be taken from its neighbour."""
+    known = server.get("/object_info")
+    for each in read(workflow)["nodes"]:
+        if each["type"] != NOTE:
+            assert len(each["widgets_values"]) == count_widgets(known[each["type"]]), each["type"]
+
+
+def count_widgets(definition: dict[str, Any]) -> int:
+    """How many a node has, with what the page adds to seeds and uploads."""
+    count = 0
+    inputs = {**definition["input"]["required"], **definition["input"].get("optional", {})}
+    for kind, *options in inputs.values():
+        if isinstance(kind, list) or kind in PLAIN:
+            asked = options[0] if options else {}
+            count += 1 + bool(asked.get("control_after_generate")) + bool(asked.get("image_upload"))
+    return count
+
+
+@each_workflow
+def test_every_link_joins_what_its_ends_say(workflow):
+    graph = read(workflow)
+    nodes = {each["id"]: each for each in graph["nodes"]}
+    assert len(nodes) == len(graph["nodes"])
+    for link, source, output, target, socket, kind in graph["links"]:
+        assert link in nodes[source]["outputs"][output]["links"]
+        assert nodes[source]["outputs"][output]["type"] == kind
+        assert nodes[target]["inputs"][socket]["link"] == link
+    listed = {link[0] for link in graph["links"]}
+    assert {each["link"] for n in graph["nodes"] for each in n["inputs"] if each.get("link") is not None} == listed
+
+
+@each_workflow
+def test_nodes_lie_apart_with_room_for_the_panels_below_them(workflow):
+    def box(each: dict[str, Any]) -> tuple[float, float, float, float]:
+        (left, top), (width, height) = each["pos"], each["size"]
+        room = PANEL_HEIGHT if each["type"] in WITH_PANELS else 0
+        return left, top - TITLE_HEIGHT, left + width, top + height + room
+
+    for one, other in combinations(read(workflow)["nodes"], 2):
+        a, b = box(one), box(other)
+        assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1], (one["type"], other["type"])
+
+
+def official_models() -> dict[str, tuple[str, str]]:
+    """Link and folder of every file in those of ComfyUI's own templates that use Z-Image."""
+    form = re.compile(r'"name":\s*"([^"]+)",\s*"url":\s*"([^"?]+)[^"]*",\s*"directory":\s*"([^"]+)"')
+    found = {}
+    for template in (files("comfyui_workflow_templates_json") / "templates").iterdir():
+        text = template.read_text("utf-8") if template.name.endswith(".json") else ""
+        if "z_image" in text:
+            found |= {name: (url, folder) for name, url, folder in form.findall(text)}
+    return found
+
+
+OFFICIAL = official_models() | {  # and what they do not have yet, from the author's page
+    "Z-Image-Turbo-Fun-Controlnet-Union-2.1.safetensors": (
+        "https://huggingface.co/alibaba-pai/Z-Image-Turbo-Fun-Controlnet-Union-2.1/resolve/main/"
+        "Z-Image-Turbo-Fun-Controlnet-Union-2.1.safetensors",
+        "model_patches",
+    )
+}
+
+
+@each_workflow
+def test_a_missing_file_can_be_offered_for_download_from_where_comfyui_has_it(workflow):
+    for each in read(workflow)["nodes"]:
+        wanted = {value for value in each["widgets_values"] if str(value).endswith(".safetensors")}
+        models = each["properties"].get("models", [])
+        assert {model["name"] for model in models} == wanted
+        for model in models:
+            assert (model["url"], model["directory"]) == OFFICIAL[model["name"]]
+
+
+@each_workflow
+def test_a_note_explains_the_workflow_in_english_and_chinese_and_links_the_files(workflow):
+    graph = read(workflow)
+    (text,) = [each["widgets_values"][0] for each in graph["nodes"] if each["type"] == NOTE]
+    assert len(re.findall(r"[a-z]+", text)) > 30
+    assert len(re.findall(r"[\u4e00-\u9fff]", text)) > 20
+    wanted = [model["url"] for each in graph["nodes"] for model in each["properties"].get("models", [])]
+    assert all(f"]({url})" in text for url in wanted)
+    assert "](https://" in text
+
+
+@each_workflow
 def test_the_template_browser_lists_the_workflow_with_its_thumbnail(server, workflow):
     assert workflow.stem in server.get("/workflow_templates")["zimage-nodes"]
-    assert workflow.with_suffix(".jpg").exists()
+    thumbnail = workflow.with_suffix(".jpg")
+    assert Image.open(thumbnail).format == "JPEG"
+    assert thumbnail.stat().st_size < 60_000
+
+
+def test_a_missing_lora_is_named_on_its_node(server):
+    workflow = REPOSITORY / "workflows/Z-Image Turbo - LoRA.json"
+    prompt = affordable(to_prompt(server, workflow))
+    (loader,) = [name for name, each in prompt.items() if each["class_type"] == "ZImageLoraLoader"]
+    prompt[loader]["inputs"]["lora_1"] = "not_here.safetensors"
+    status, answer = server.post("/prompt", {"prompt": prompt})
+    assert status == 400
+    (error,) = answer["node_errors"][loader]["errors"]
+    assert error["extra_info"]["input_name"] == "lora_1"
+    assert "not_here.safetensors" in error["details"]
+
+
+def test_there_is_a_workflow_in_app_mode_that_needs_no_files():
+    assert any("Nano" in workflow.name for workflow in APPS)
+
+
+@pytest.mark.parametrize("workflow", APPS, ids=lambda path: path.stem)
+def test_app_mode_shows_the_prompt_the_seed_and_the_saved_picture(server, workflow):
+    graph = read(workflow)
+    nodes = {str(each["id"]): each for each in graph["nodes"]}
+    assert graph["extra"]["linearMode"] is True
+    shown = graph["extra"]["linearData"]
+    for name, widget in shown["inputs"]:
+        assert widget in [each["name"] for each in nodes[name]["inputs"] if "widget" in each]
+    assert {"prompt", "seed"} <= {widget for _, widget in shown["inputs"]}
+    assert [nodes[name]["type"] for name in shown["outputs"]] == ["SaveImage"]
