@@ -107,6 +107,12 @@ def test_every_link_inside_joins_what_its_ends_say(blueprint):
             assert nodes[link["target_id"]]["inputs"][socket]["link"] == link["id"]
 
 
+def test_no_two_blueprints_share_the_id_of_a_node():
+    """The page keeps a widget's value by its node's id, and hands that of a deleted blueprint to the next one."""
+    ids = [each["id"] for blueprint in BLUEPRINTS for each in definition(read(blueprint))["nodes"]]
+    assert len(ids) == len(set(ids))
+
+
 @each_blueprint
 def test_an_inserted_blueprint_runs_and_its_picture_is_saved(server, run, blueprint):
     outcome = run(converted(server, inserted(read(blueprint))))
