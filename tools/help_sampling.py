@@ -1,0 +1,167 @@
+"""What the inputs of the samplers, of the schedule and of the step cache do."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from help_graphs import NANO_MEGAPIXELS, Graph, Link
+from help_strips import Difference, Draw, Rows, Shown
+
+BASE = {"steps": 28, "cfg": 4.0, "solver": "res_multistep", "shift": 6.0}
+SOLVERS = ("euler", "res_multistep", "heun")
+STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6)
+SHIFTS = (0.3, 1.0, 3.0, 6.0, 12.0)
+
+# A prompt that says everything draws nearly the same whatever is set; one that leaves things open shows more.
+HEART = "a large red heart in the middle on a chessboard"
+STAR = "a small yellow star at the top right in the sky"
+RING = "a large purple ring on the left"
+ANY_HEART = "a large heart in the middle"
+SOURCE, TARGET = "a large orange heart in the middle in the sky", "a large red heart in the middle on stripes"
+
+Setting = str | float
+
+
+def shown(graph: Graph, setting: Setting, sampler: str, prompt: str, **inputs: Any) -> Shown:
+    """What a sampler draws, under what was set, with its evaluations."""
+    sample = graph.sample if sampler == "ZImageSampler" else graph.turbo
+    node = sample(prompt, **inputs)
+    return Shown(written(setting), graph.decode(node[0]), node[1])
+
+
+def written(setting: Setting) -> str:
+    """A setting as it stands in a widget."""
+    return setting if isinstance(setting, str) else f"{setting:g}"
+
+
+def varied(sampler: str, name: str, values: Sequence[Setting], prompt: str, **inputs: Any) -> Draw:
+    """One input of a sampler at several values."""
+    return lambda graph: [[shown(graph, value, sampler, prompt, **{**inputs, name: value}) for value in values]]
+
+
+def compared(name: str, values: Sequence[float], times: int) -> Draw:
+    """The same with base's settings, and below each picture how far it is from the first."""
+
+    def draw(graph: Graph) -> Rows:
+        row = [shown(graph, value, "ZImageSampler", HEART, **{**BASE, name: value}) for value in values]
+        return [row, [Difference(0, column, times) for column in range(len(values))]]
+
+    return draw
+
+
+def solvers(graph: Graph) -> Rows:
+    """Few steps of each solver, then many; below, how far the few are from the many."""
+    row = [shown(graph, name, "ZImageSampler", ANY_HEART, steps=10, solver=name) for name in SOLVERS]
+    row.append(Shown("", *picture_and_count(graph, ANY_HEART, steps=200)))
+    return [row, [Difference(3, column, 16) for column in range(3)]]
+
+
+def picture_and_count(graph: Graph, prompt: str, **inputs: Any) -> tuple[Link, Link]:
+    """A picture and its evaluations."""
+    node = graph.sample(prompt, **inputs)
+    return graph.decode(node[0]), node[1]
+
+
+def negatives(graph: Graph) -> Rows:
+    """Nothing to avoid, then a ground, a colour, a size."""
+    avoided = ("", "a star on a chessboard", "a green star", "a small star")
+    prompt = "a star in the middle"
+    pictures = [graph.picture(prompt, negative=negative, seed=5) for negative in avoided]
+    return [[Shown(str(number), picture) for number, picture in enumerate(pictures, 1)]]
+
+
+def encoded(graph: Graph) -> tuple[Link, Link]:
+    """A picture to start from, and its latent."""
+    picture = graph.picture(SOURCE)
+    latent = graph.add("ZImageImageToImage", image=picture, vae=graph.vae, megapixels=NANO_MEGAPIXELS, batch_size=1)
+    return picture, latent[0]
+
+
+def strengths(sampler: str) -> Draw:
+    """From a picture to another."""
+
+    def draw(graph: Graph) -> Rows:
+        _, latent = encoded(graph)
+        return [[shown(graph, each, sampler, TARGET, latent=latent, strength=each) for each in STRENGTHS]]
+
+    return draw
+
+
+def custom(graph: Graph, prompt: str, sigmas: Link, latent: Link) -> tuple[Link, Link]:
+    """The stock SamplerCustomAdvanced: what it ends at, and the picture it sees in that."""
+    words = {"positive": graph.words(prompt), "negative": graph.words("")}
+    node = graph.add(
+        "SamplerCustomAdvanced",
+        noise=graph.add("RandomNoise", noise_seed=7)[0],
+        guider=graph.add("CFGGuider", model=graph.model, cfg=3.0, **words)[0],
+        sampler=graph.add("KSamplerSelect", sampler_name="euler")[0],
+        sigmas=sigmas,
+        latent_image=latent,
+    )
+    return graph.decode(node[0]), graph.decode(node[1])
+
+
+def levels(graph: Graph) -> Rows:
+    """The latent at some of the noise levels of 8 steps, and what the model makes of it there."""
+    sigmas = graph.add("ZImageSigmas", steps=8, shift=3.0, strength=1.0)[0]
+    noisy: list[Shown] = []
+    clean: list[Shown] = []
+    for step, level in ((1, "0.955"), (2, "0.9"), (4, "0.75"), (6, "0.5"), (7, "0.3"), (8, "0")):
+        until = graph.add("SplitSigmas", sigmas=sigmas, step=step)[0]
+        at_level, predicted = custom(graph, HEART, until, graph.empty())
+        noisy.append(Shown("", at_level))
+        clean.append(Shown(level, predicted))
+    return [noisy, clean]
+
+
+def schedule_shifts(graph: Graph) -> Rows:
+    """Four steps, spent at other noise levels."""
+    schedules = [graph.add("ZImageSigmas", steps=4, shift=shift, strength=1.0)[0] for shift in SHIFTS]
+    pictures = [custom(graph, RING, sigmas, graph.empty())[0] for sigmas in schedules]
+    return [[Shown(f"{shift:g}", picture) for shift, picture in zip(SHIFTS, pictures, strict=True)]]
+
+
+def schedule_strengths(graph: Graph) -> Rows:
+    """More and more of the schedule, on a picture."""
+    _, latent = encoded(graph)
+    schedules = [graph.add("ZImageSigmas", steps=20, shift=3.0, strength=each)[0] for each in STRENGTHS[1:]]
+    pictures = [custom(graph, TARGET, sigmas, latent)[0] for sigmas in schedules]
+    return [[Shown(f"{each:g}", picture) for each, picture in zip(STRENGTHS[1:], pictures, strict=True)]]
+
+
+def cached(name: str, values: Sequence[float], times: int, **inputs: float) -> Draw:
+    """A step cache's input at several values; first without a cache, and below how far each is from that."""
+
+    def draw(graph: Graph) -> Rows:
+        row = [shown(graph, "-", "ZImageSampler", HEART, **BASE)]
+        for value in values:
+            settings = {"threshold": 0.05, "start_percent": 0.15, "end_percent": 0.95, "max_skips": 3, **inputs}
+            model = graph.add("ZImageStepCache", model=graph.model, **{**settings, name: value})[0]
+            row.append(shown(graph, value, "ZImageSampler", HEART, model=model, **BASE))
+        return [row, [Difference(0, column, times) for column in range(len(row))]]
+
+    return draw
+
+
+STRIPS: dict[str, Draw] = {
+    "ZImageSampler/steps": varied("ZImageSampler", "steps", (1, 2, 3, 4, 8, 20), STAR),
+    "ZImageSampler/cfg": varied("ZImageSampler", "cfg", (1.0, 2.0, 3.0, 5.0, 8.0, 16.0), "a large red heart"),
+    "ZImageSampler/negative": negatives,
+    "ZImageSampler/seed": varied("ZImageSampler", "seed", range(6), ANY_HEART),
+    "ZImageSampler/solver": solvers,
+    "ZImageSampler/shift": varied("ZImageSampler", "shift", SHIFTS, RING, steps=4),
+    "ZImageSampler/strength": strengths("ZImageSampler"),
+    "ZImageSampler/cfg_normalization": varied(
+        "ZImageSampler", "cfg_normalization", (0.0, 1.5, 1.2, 1.0, 0.8), RING, cfg=16.0
+    ),
+    "ZImageSampler/cfg_truncation": compared("cfg_truncation", (1.0, 0.6, 0.2, 0.05, 0.0), 4),
+    "ZImageSampler/cfg_start": compared("cfg_start", (0.0, 0.05, 0.1, 0.3, 1.0), 4),
+    "ZImageTurboSampler/steps": varied("ZImageTurboSampler", "steps", (1, 2, 4, 8, 16), STAR),
+    "ZImageTurboSampler/seed": varied("ZImageTurboSampler", "seed", range(6), ANY_HEART),
+    "ZImageTurboSampler/shift": varied("ZImageTurboSampler", "shift", SHIFTS, RING, steps=4),
+    "ZImageTurboSampler/strength": strengths("ZImageTurboSampler"),
+    "ZImageSigmas/steps": levels,
+    "ZImageSigmas/shift": schedule_shifts,
+    "ZImageSigmas/strength": schedule_strengths,
+    "ZImageStepCache/threshold": cached("threshold", (0.02, 0.05, 0.1, 0.2), 32),
+    "ZImageStepCache/max_skips": cached("max_skips", (1, 3, 6, 12), 8, threshold=3.0),
+}
