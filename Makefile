@@ -1,7 +1,8 @@
 # make run     a picture from a prompt, in a real ComfyUI, on any machine
 # make serve   the same ComfyUI for the browser
 # make test    everything that is promised here, tested
-# make check   style, types, import contracts: under a minute
+# make check   style, types (Python's and the page's), import contracts: under a minute
+# make chromium  install the browser the browser tests drive (Debian and Ubuntu, as root)
 # make fix     let ruff mend style
 # make nano    train the built-in model again (an hour or two on two cores)
 # make judge   measure the built-in model
@@ -13,11 +14,12 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CACHE  ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/zimage-nodes
 export COMFYUI_DIR ?= $(CACHE)/ComfyUI-0.30.0
+export COMFYUI_OLDEST_DIR ?= $(CACHE)/ComfyUI-0.16.3
 
 BIN      := .venv/bin
 WORKFLOW ?= workflows/Z-Image Nano - text to image.json
 
-.PHONY: run serve test check fix nano judge bench count pictures setup dev clean
+.PHONY: run serve test check fix chromium nano judge bench count pictures setup dev clean
 
 run: setup
 	@$(BIN)/python tools/run_workflow.py "$(WORKFLOW)"
@@ -28,11 +30,12 @@ serve: setup
 test: dev
 	$(BIN)/pytest
 
-check: dev
+check: dev tests/js/node_modules/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/python tools/lint_imports.py
+	npm --prefix tests/js run --silent check
 
 fix: dev
 	$(BIN)/ruff check --fix .
@@ -58,7 +61,10 @@ setup: .venv/ready
 dev: .venv/dev-ready
 
 $(COMFYUI_DIR)/main.py:
-	$(PYTHON) tools/fetch_comfyui.py $(COMFYUI_DIR)
+	$(PYTHON) tools/fetch_comfyui.py 0.30.0 $(COMFYUI_DIR)
+
+$(COMFYUI_OLDEST_DIR)/main.py:
+	$(PYTHON) tools/fetch_comfyui.py 0.16.3 $(COMFYUI_OLDEST_DIR)
 
 # torch is pinned to the newest release whose torchvision and torchaudio are on PyPI in builds that match it.
 .venv/ready: pyproject.toml $(COMFYUI_DIR)/main.py
@@ -68,9 +74,17 @@ $(COMFYUI_DIR)/main.py:
 	$(BIN)/pip install --quiet --editable ".[run]"
 	@touch $@
 
-.venv/dev-ready: .venv/ready
+.venv/dev-ready: .venv/ready $(COMFYUI_OLDEST_DIR)/main.py
 	$(BIN)/pip install --quiet --editable ".[dev]"
 	@touch $@
 
+tests/js/node_modules/.ready: tests/js/package-lock.json
+	npm --prefix tests/js ci --silent --no-audit --no-fund
+	@touch $@
+
+# The browser of the browser tests, which are skipped without one; a system package, so asked for by name.
+chromium:
+	command -v chromium || command -v google-chrome || { apt-get update -qq && apt-get install --yes -qq chromium; }
+
 clean:
-	rm -rf .venv build output *.egg-info
+	rm -rf .venv tests/js/node_modules build output *.egg-info

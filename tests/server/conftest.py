@@ -2,68 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-import torch
-from PIL import Image
-from safetensors.torch import save_file
 
-import tiny
 from comfyui import Server, comfyui_folder, running
+from model_files import write_example, write_models
 from workflows import Outcome, Prompt, execute
-from zimage_core.adapters.control import ControlNet
-from zimage_core.checkpoints import CONTROL_PUBLISHED
-from zimage_core.config import ControlConfig, TextConfig
-from zimage_core.text import Qwen3
-
-QWEN = TextConfig(vocab_size=151936, dim=48, n_layers=3, n_heads=4, n_kv_heads=2, head_dim=16, ffn_dim=96)
-
-CONTROL = ControlConfig(
-    dim=64,
-    n_layers=2,
-    n_refiner_layers=2,
-    n_heads=2,
-    ffn_dim=170,
-    adaln_dim=64,
-    in_channels=33,
-    refiner="control_noise_refiner",
-)
-
-
-def write_models(models: Path) -> None:
-    """Files that load, and files that must be refused."""
-    for folder in ("diffusion_models", "text_encoders", "vae", "model_patches"):
-        (models / folder).mkdir(parents=True, exist_ok=True)
-    dit = tiny.dit().state_dict()
-    text = tiny.fill(Qwen3(QWEN), 1).state_dict()
-    last = {key.replace("layers.1", "layers.2"): tensor for key, tensor in text.items() if "layers.1" in key}
-    for name in ("z_image_turbo_bf16", "z_image_bf16"):
-        save_file(dit, models / f"diffusion_models/{name}.safetensors")
-    save_file(
-        {**text, **{key: value.clone() for key, value in last.items()}}, models / "text_encoders/qwen_3_4b.safetensors"
-    )
-    save_file(tiny.vae().state_dict(), models / "vae/ae.safetensors")
-    control = CONTROL_PUBLISHED.to_theirs(tiny.fill(ControlNet(CONTROL), 2).state_dict())
-    save_file(control, models / "model_patches/Z-Image-Turbo-Fun-Controlnet-Union-2.1.safetensors")
-    whole = (models / "diffusion_models/z_image_turbo_bf16.safetensors").read_bytes()
-    (models / "diffusion_models/half_downloaded.safetensors").write_bytes(whole[: len(whole) // 2])
-    save_file(
-        {"double_blocks.0.img_attn.qkv.weight": torch.zeros(2, 2)}, models / "diffusion_models/flux1-dev.safetensors"
-    )
-    save_file(text, models / "diffusion_models/text_encoder_in_the_wrong_folder.safetensors")
-    save_file(
-        {"text_model.encoder.layers.0.mlp.fc1.weight": torch.zeros(2)}, models / "text_encoders/clip_l.safetensors"
-    )
-    save_file({"decoder.conv_in.weight": torch.zeros(8, 4, 3, 3)}, models / "vae/sdxl_vae.safetensors")
-
-
-def write_example(folder: Path) -> None:
-    """The picture workflows with Load Image name, which every ComfyUI brings, with a hole for a mask."""
-    folder.mkdir(parents=True, exist_ok=True)
-    picture = Image.linear_gradient("L").resize((517, 331)).convert("RGBA")
-    picture.paste((200, 40, 40, 0), (300, 100, 400, 200))
-    picture.save(folder / "example.png")
 
 
 @pytest.fixture(scope="session")

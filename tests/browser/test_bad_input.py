@@ -1,0 +1,93 @@
+"""What goes wrong in the page leaves the graph as it was and says what happened."""
+
+import json
+import subprocess
+from contextlib import contextmanager
+
+import pytest
+
+from comfyui import Server, command, free_port, wait_until_up
+from paths import REPOSITORY
+
+NANO, TURBO = (REPOSITORY / "workflows" / f"Z-Image {name} - text to image.json" for name in ("Nano", "Turbo"))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "8 / 512 tokens"),
+        ("狐狸🦊🏔️", "/ 512 tokens"),
+        ("قلب أحمر كبير", "/ 512 tokens"),
+        ("a {red|blue} circle", "≈ "),
+        ("broken \\ud83e half of an emoji", "/ 512 tokens"),
+    ],
+)
+def test_any_text_is_counted_and_drawn(shared, text, told):
+    shared.open(NANO)
+    shared.look_at("ZImageTextEncode")
+    shared.put("ZImageTextEncode", prompt=text)
+    shared.put("ZImageSampler", steps=1)
+    shared.line("tokens", told)
+    assert shared.run()[-1][0] == "execution_success"
+
+
+def test_a_hundred_thousand_pasted_characters_are_counted_and_change_nothing_else(shared):
+    shared.open(NANO)
+    shared.look_at("ZImageTextEncode")
+    shared.put("ZImageTextEncoderLoader", text_encoder_name="qwen_3_4b.safetensors")
+    before = shared.serialized()
+    shared.put("ZImageTextEncode", prompt="a fox 狐狸 " * 12_500)
+    assert "00" in shared.line("tokens", "longer than the model was trained with").split(" /")[0]
+    shared.put("ZImageTextEncode", prompt=before["nodes"][4]["widgets_values"][0])
+    after = shared.serialized()
+    assert [(each["type"], each.get("widgets_values")) for each in after["nodes"]] == [
+        (each["type"], each.get("widgets_values")) for each in before["nodes"]
+    ]
+
+
+def test_a_missing_file_is_told_on_its_loader_and_the_graph_stays(shared):
+    graph = json.loads(TURBO.read_text("utf-8"))
+    loader = next(node for node in graph["nodes"] if node["type"] == "ZImageModelLoader")
+    loader["widgets_values"][0] = "not_there.safetensors"
+    loader["properties"].pop("models", None)
+    shared.open(graph)
+    shared.press_run()
+    shared.page.wait_for_function("() => Object.keys(app.extensionManager.lastNodeErrors ?? {}).length > 0")
+    errors = shared.page.evaluate("() => app.extensionManager.lastNodeErrors")
+    [told] = [error for each in errors.values() for error in each["errors"]]
+    assert list(errors) == [str(loader["id"])] and "not_there.safetensors" in told["details"]
+    assert shared.value("ZImageModelLoader", "model_name") == "not_there.safetensors"
+    shared.page.screenshot(path="/tmp/missing.png")
+    shared.errors.clear()  # the page tells of it in its console too
+
+
+def test_a_server_that_goes_away_for_a_while_costs_nothing(open_page, server, tmp_path):
+    port, flags = free_port(), server.process.args[server.process.args.index("--disable-api-nodes") + 1 :]
+    with started(tmp_path, port, flags) as own, open_page(own) as canvas:
+        canvas.open(NANO)
+        canvas.look_at("ZImageTextEncode")
+        canvas.line("tokens")
+        own.process.terminate()
+        own.process.wait(timeout=30)
+        canvas.put("ZImageTextEncode", prompt="a small blue star")
+        assert canvas.line("tokens", "ComfyUI does not answer")
+        with started(tmp_path, port, flags):
+            assert canvas.line("tokens", "/ 512 tokens", timeout=60_000)
+            assert canvas.value("ZImageTextEncode", "prompt") == "a small blue star"
+            canvas.page.wait_for_function("() => app.api.socket?.readyState === 1", timeout=60_000)
+            assert canvas.run()[-1][0] == "execution_success"
+
+
+@contextmanager
+def started(base, port, flags):
+    """A server at a port that stays the same."""
+    log = base / "comfyui.log"
+    with log.open("ab") as sink:
+        process = subprocess.Popen(command(base, base / "output", port, flags), stdout=sink, stderr=sink)
+    up = Server(url=f"http://127.0.0.1:{port}", base=base, output=base / "output", log=log, process=process)
+    try:
+        wait_until_up(up)
+        yield up
+    finally:
+        process.terminate()
+        process.wait(timeout=30)

@@ -1,0 +1,74 @@
+"""Values survive: saving, reloading, older workflows, and a picture dragged back onto the canvas."""
+
+import json
+
+import pytest
+
+from paths import REPOSITORY
+
+NANO = REPOSITORY / "workflows" / "Z-Image Nano - text to image.json"
+CHANGES = {
+    "ZImageSampler": {"seed": 7, "steps": 6, "cfg": 2.5, "solver": "heun", "shift": 4.0, "cfg_start": 0.02},
+    "ZImageEmptyLatent": {"ratio": "3:2", "megapixels": 0.006, "batch_size": 2},
+    "ZImageTextEncode": {"prompt": "一个蓝色的圆 🦊 مرحبا", "long_prompts": "cut at 512 tokens", "remember": "off"},
+    "ZImageModelLoader": {"precision": "float32"},
+}
+
+
+def changed(canvas):
+    """Nano's workflow with a value of the artist's own in many widgets."""
+    canvas.open(NANO)
+    for kind, values in CHANGES.items():
+        canvas.put(kind, **values)
+    canvas.page.evaluate(
+        "() => app.graph.nodes.flatMap((node) => node.widgets ?? [])"
+        ".filter((widget) => widget.name === 'control_after_generate').forEach((widget) => { widget.value = 'fixed' })"
+    )
+
+
+def test_a_saved_workflow_opened_again_keeps_every_value(canvas):
+    changed(canvas)
+    saved, prompt = canvas.serialized(), canvas.prompt()
+    for kind, values in CHANGES.items():
+        sent = next(node["inputs"] for node in prompt.values() if node["class_type"] == kind)
+        assert values.items() <= sent.items()
+    canvas.go()
+    canvas.open(saved)
+    assert canvas.prompt() == prompt
+    assert [node.get("widgets_values") for node in canvas.serialized()["nodes"]] == [
+        node.get("widgets_values") for node in saved["nodes"]
+    ]
+
+
+def test_a_page_loaded_again_still_has_the_graph_the_artist_was_at(canvas):
+    changed(canvas)
+    prompt = canvas.prompt()
+    canvas.page.evaluate("() => app.extensionManager.workflow.activeWorkflow.changeTracker?.checkState?.()")
+    canvas.page.wait_for_timeout(1500)  # the page keeps a draft a moment after the last change
+    canvas.go()
+    canvas.page.wait_for_function("() => app.graph.nodes.some((node) => node.type === 'ZImageSampler')", timeout=20_000)
+    assert canvas.prompt() == prompt
+
+
+def test_a_picture_dragged_onto_the_canvas_brings_its_graph_back(canvas, server):
+    changed(canvas)
+    prompt = canvas.prompt()
+    canvas.run()
+    picture = max(server.output.glob("zimage_*.png"), key=lambda file: file.stat().st_mtime)
+    canvas.page.evaluate("() => app.graph.clear()")
+    canvas.drop(picture)
+    canvas.page.wait_for_function("() => app.graph.nodes.some((node) => node.type === 'ZImageSampler')")
+    assert canvas.prompt() == prompt
+
+
+@pytest.mark.parametrize("missing", [1, 2])
+def test_a_workflow_from_before_a_widget_was_added_opens_with_its_default(canvas, missing):
+    graph = json.loads(NANO.read_text("utf-8"))
+    for node in graph["nodes"]:
+        if node["type"] == "ZImageTextEncode":
+            node["widgets_values"] = node["widgets_values"][: 3 - missing]
+            node["inputs"] = [each for each in node["inputs"] if each["name"] != "remember"]
+    canvas.open(graph)
+    assert canvas.missing() == []
+    encode = next(node["inputs"] for node in canvas.prompt().values() if node["class_type"] == "ZImageTextEncode")
+    assert (encode["long_prompts"], encode["remember"]) == ("keep every token", "memory")

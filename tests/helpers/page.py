@@ -1,0 +1,168 @@
+"""ComfyUI's page in a real browser, as the tests speak of it."""
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+OWN_NOISE = (  # what the page itself logs where there is no internet, and of files nobody has made
+    "Failed to load resource",
+    "Content Security Policy",
+    "Fetch API cannot load",
+    "ERR_INTERNET_DISCONNECTED",
+    "ERR_NAME_NOT_RESOLVED",
+    "ComfyApp graph accessed before initialization",
+)
+RUN = re.compile(r"^\s*Run\s*$")  # the button's words, on the canvas and in App mode
+READY = "window.app?.graph && window.app.canvas && window.app.extensionManager?.workflow?.activeWorkflow"
+
+NODE = """
+const graphs = [app.graph, ...(app.graph.subgraphs?.values?.() ?? [])];
+const node = graphs.flatMap((graph) => graph.nodes).find((each) => (each.comfyClass ?? each.type) === kind);
+"""
+
+
+@dataclass
+class Canvas:
+    """One open page; `page` is playwright's."""
+
+    page: Any
+    url: str
+    errors: list[str] = field(default_factory=list)  # what the console called an error since the page opened
+
+    def __post_init__(self) -> None:
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def _heard(self, message: Any) -> None:
+        if message.type == "error" and not any(noise in message.text for noise in OWN_NOISE):
+            self.errors.append(message.text)
+
+    def go(self) -> None:
+        """Open the page, or open it again."""
+        self.page.goto(self.url)
+        self.page.wait_for_function(READY, timeout=120_000)
+        self.page.wait_for_function("document.querySelector('#graph-canvas')")
+
+    def set(self, setting: str, value: Any) -> None:
+        self.page.evaluate("([id, value]) => app.extensionManager.setting.set(id, value)", [setting, value])
+
+    def speak(self, language: str) -> None:
+        """Change the page's language; names of nodes follow when it is opened again."""
+        if self.page.evaluate("() => app.extensionManager.setting.get('Comfy.Locale')") != language:
+            self.set("Comfy.Locale", language)
+            self.go()
+        self.page.keyboard.press("Escape")  # the browser of templates, which greets newcomers
+
+    def open(self, graph: Mapping[str, Any] | Path) -> None:
+        """Load a workflow as the menu does, and bring it into view."""
+        if isinstance(graph, Path):
+            graph = json.loads(graph.read_text("utf-8"))
+        self.page.evaluate("async (graph) => { await app.loadGraphData(graph, true, true) }", graph)
+        self.page.evaluate("() => { app.canvas.ds.scale = 1; app.canvas.setDirty(true, true) }")
+
+    def add(self, kind: str) -> None:
+        """A new node of a class on an empty canvas, with its defaults."""
+        self.page.evaluate(
+            "(kind) => { app.graph.clear(); const node = LiteGraph.createNode(kind); node.pos = [200, 120];"
+            " app.graph.add(node) }",
+            kind,
+        )
+
+    def look_at(self, kind: str) -> None:
+        """Bring a node under the eye: elements on nodes out of view are not drawn."""
+        self.page.evaluate(
+            f"(kind) => {{ {NODE} app.canvas.ds.scale = 1;"
+            " app.canvas.ds.offset = [400 - node.pos[0], 160 - node.pos[1]]; app.canvas.setDirty(true, true) }",
+            kind,
+        )
+
+    def value(self, kind: str, widget: str) -> Any:
+        return self.page.evaluate(
+            f"([kind, name]) => {{ {NODE} return node.widgets.find((each) => each.name === name).value }}",
+            [kind, widget],
+        )
+
+    def put(self, kind: str, **values: Any) -> None:
+        """Set widgets, as typing into them does."""
+        self.page.evaluate(
+            f"([kind, values]) => {{ {NODE} for (const [name, value] of Object.entries(values)) {{"
+            " const widget = node.widgets.find((each) => each.name === name);"
+            " widget.value = value; widget.callback?.(value) } }",
+            [kind, values],
+        )
+
+    def shrink(self, megapixels: float) -> None:
+        """Make every picture of the workflow at most this large."""
+        self.page.evaluate(
+            "(most) => [app.graph, ...(app.graph.subgraphs?.values?.() ?? [])].flatMap((graph) => graph.nodes)"
+            ".flatMap((node) => node.widgets ?? []).filter(({name, value}) => name === 'megapixels' && value > most)"
+            ".forEach((widget) => { widget.value = most })",
+            megapixels,
+        )
+
+    def line(self, name: str, containing: str = "", timeout: int = 15_000) -> str:
+        """The text of a line under a node, once it is there and says this."""
+        found = self.page.locator(f'.zimage-line[data-line="{name}"]').filter(has_text=containing).first
+        found.wait_for(state="attached", timeout=timeout)
+        return found.inner_text()
+
+    def lines(self, name: str) -> list[str]:
+        return self.page.locator(f'.zimage-line[data-line="{name}"]').all_inner_texts()
+
+    def prompt(self) -> dict[str, Any]:
+        """What the page would queue, by its own conversion."""
+        return self.page.evaluate("async () => (await app.graphToPrompt()).output")
+
+    def serialized(self) -> dict[str, Any]:
+        return self.page.evaluate("() => app.graph.serialize()")
+
+    def missing(self) -> list[str]:
+        """Classes of nodes the page does not know."""
+        return self.page.evaluate(
+            "() => [app.graph, ...(app.graph.subgraphs?.values?.() ?? [])].flatMap((graph) => graph.nodes)"
+            ".filter((node) => node.has_errors || !(LiteGraph.registered_node_types[node.type] || node.subgraph))"
+            ".map((node) => node.type)"
+        )
+
+    def listen(self) -> None:
+        """Remember the server's messages from now on."""
+        self.page.evaluate(
+            "() => { window.heard = []; for (const kind of ['execution_start', 'progress', 'progress_state',"
+            " 'b_preview', 'b_preview_with_metadata', 'executed', 'execution_success', 'execution_error'])"
+            " app.api.addEventListener(kind, ({detail}) => window.heard.push([kind, kind.startsWith('b_') ? null"
+            " : detail])) }"
+        )
+
+    def run(self, timeout: int = 120_000) -> list[Any]:
+        """Press Run and wait for the end; the messages that came."""
+        self.listen()
+        self.press_run()
+        self.page.wait_for_function(
+            "window.heard.some(([kind]) => kind === 'execution_success' || kind === 'execution_error')",
+            timeout=timeout,
+        )
+        return self.page.evaluate("() => window.heard")
+
+    def press_run(self) -> None:
+        """Press the button that queues."""
+        if self.page.get_by_test_id("coach-landing-overlay").count():  # App mode greets newcomers
+            self.page.keyboard.press("Escape")
+        self.page.locator("button:visible", has_text=RUN).first.click()
+
+    def drop(self, file: Path) -> None:
+        """Drag a file from the desktop onto the canvas."""
+        data = base64.b64encode(file.read_bytes()).decode()
+        self.page.evaluate(
+            """async ([data, name]) => {
+                const bytes = Uint8Array.from(atob(data), (each) => each.charCodeAt(0));
+                const transfer = new DataTransfer();
+                transfer.items.add(new File([bytes], name, { type: "image/png" }));
+                const how = { dataTransfer: transfer, bubbles: true, cancelable: true };
+                document.querySelector("#graph-canvas").dispatchEvent(new DragEvent("drop", how));
+            }""",
+            [data, file.name],
+        )
