@@ -9,6 +9,7 @@ from paths import REPOSITORY
 WORKFLOWS = REPOSITORY / "workflows"
 NANO, TURBO = (WORKFLOWS / f"Z-Image {name} - text to image.json" for name in ("Nano", "Turbo"))
 SWITCHES = {"TokenMeter": "tokens", "Evaluations": "evaluations", "Advice": "advice", "RatioPicker": "ratios"}
+SETTINGS = ("steps", "cfg", "shift", "solver")
 FOX = " fox"
 
 
@@ -96,13 +97,17 @@ def test_the_menu_of_a_sampler_sets_it_up_and_undo_takes_it_back(shared):
     shared.page.wait_for_timeout(500)
     assert menu_of(shared, "ZImageSampler") == ["Z-Image: Turbo settings", "Z-Image: Base settings"]
     assert menu_of(shared, "SaveImage") == []
+    before = [shared.value("ZImageSampler", name) for name in SETTINGS]
     choose(shared, "ZImageSampler", "Z-Image: Turbo settings")
-    assert [shared.value("ZImageSampler", name) for name in ("steps", "cfg", "shift", "solver")] == [8, 1, 3, "euler"]
+    assert [shared.value("ZImageSampler", name) for name in SETTINGS] == [8, 1, 3, "euler"]
     choose(shared, "ZImageSampler", "Z-Image: Base settings")
-    assert [shared.value("ZImageSampler", name) for name in ("steps", "cfg", "shift", "solver")] == [
-        *(28, 4, 6),
-        "res_multistep",
-    ]
+    assert [shared.value("ZImageSampler", name) for name in SETTINGS] == [28, 4, 6, "res_multistep"]
+    shared.page.mouse.click(1200, 900)  # the click on the menu, which the page takes for the end of a change
+    shared.page.wait_for_timeout(500)
+    shared.page.keyboard.press("Control+z")
+    shared.page.wait_for_function("() => app.graph.nodes.find((node) => node.type === 'ZImageSampler')")
+    shared.page.wait_for_timeout(500)
+    assert [shared.value("ZImageSampler", name) for name in SETTINGS] == before
 
 
 def test_the_picker_draws_the_ratio_and_a_click_chooses_it(shared):

@@ -61,3 +61,20 @@ def test_a_form_asks_the_same_in_both_languages(form):
     assert asked(english) == asked(chinese)
     assert english["labels"] == chinese["labels"]
     assert re.search("[\u4e00-\u9fff]", chinese["name"]) and not re.search("[\u4e00-\u9fff]", english["name"])
+
+
+def test_the_messages_it_explains_are_messages_the_pack_has():
+    """Between its dots, each quoted message stands in the source, word for word."""
+    source = "".join(
+        re.sub(r'"\s*\n\s*f?"', "", file.read_text("utf-8"))  # literals continued on the next line
+        for folder in ("nodes", "zimage_core")
+        for file in (REPOSITORY / folder).rglob("*.py")
+    )
+    rows = README.partition("## When something is wrong")[2].partition("\n## ")[0].splitlines()
+    quoted = [
+        message for row in rows if row.startswith("| *") for message in re.findall(r"\*(.+?)\*", row.split("|")[1])
+    ]
+    assert len(quoted) >= 4
+    for message in quoted:
+        for words in filter(None, (part.strip(" ,") for part in message.split("…"))):
+            assert words in source, words
