@@ -41,6 +41,15 @@ class ZImageOptimize(io.ComfyNode):
                     tooltip="Compiles the layers with torch.compile: the first picture of every size takes a minute or "
                     "more longer, those after it may be faster.",
                 ),
+                io.Combo.Input(
+                    "caching",
+                    options=[optimize.OFF, optimize.STEPS],
+                    default=optimize.OFF,
+                    optional=True,
+                    advanced=True,
+                    tooltip="Skips steps at which the prediction hardly changes, as Z-Image Step Cache does with its "
+                    "usual values; it changes pictures a little and helps models of many steps.",
+                ),
             ],
             outputs=[
                 io.Model.Output(display_name="model", tooltip="The optimised model; the input is unchanged."),
@@ -51,8 +60,8 @@ class ZImageOptimize(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model, precision, attention, compiling) -> io.NodeOutput:
-        optimised, report = optimize.optimise(model, precision, attention, compiling)
+    def execute(cls, model, precision, attention, compiling, caching=optimize.OFF) -> io.NodeOutput:
+        optimised, report = optimize.optimise(model, precision, attention, compiling, caching)
         return io.NodeOutput(optimised, report, ui=ui.PreviewText(report))
 
 

@@ -5,8 +5,6 @@ from comfy_api.latest import io
 from ..zimage_core.sampling import StepCache
 from .bridge import speed
 
-DEFAULT = StepCache(threshold=0.05)
-
 
 class ZImageStepCache(io.ComfyNode):
     """One node between a model and its sampler."""
@@ -24,7 +22,7 @@ class ZImageStepCache(io.ComfyNode):
                 io.Model.Input("model", tooltip="A Z-Image model from any loader."),
                 io.Float.Input(
                     "threshold",
-                    default=DEFAULT.threshold,
+                    default=speed.USUAL.threshold,
                     min=0.0,
                     max=3.0,
                     step=0.005,
@@ -34,7 +32,7 @@ class ZImageStepCache(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "start_percent",
-                    default=DEFAULT.start,
+                    default=speed.USUAL.start,
                     min=0.0,
                     max=1.0,
                     step=0.01,
@@ -43,7 +41,7 @@ class ZImageStepCache(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "end_percent",
-                    default=DEFAULT.end,
+                    default=speed.USUAL.end,
                     min=0.0,
                     max=1.0,
                     step=0.01,
@@ -53,7 +51,7 @@ class ZImageStepCache(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "max_skips",
-                    default=DEFAULT.max_skips,
+                    default=speed.USUAL.max_skips,
                     min=1,
                     max=1000,
                     advanced=True,

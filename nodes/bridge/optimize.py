@@ -18,10 +18,12 @@ from .attach import METHOD, attach, config_of
 from .dit import OVERRIDE, STEADY
 from .model import ZImageModel, load_model
 from .repack import INT8
+from .speed import USUAL, has_step_cache, with_step_cache
 
 KEEP = "as loaded"
 AUTOMATIC, HOST, SAGE = "automatic", "ComfyUI's", "sage (faster, not exact)"
 OFF, LAYERS = "off", "each layer"
+STEPS = "steps that hardly change (not exact)"
 
 MEGAPIXEL, WORDS = 4096, 128  # tokens of a square megapixel and of a long prompt
 PRECISIONS: dict[torch.dtype, Precision] = {dtype: name for name, dtype in DTYPES.items()}
@@ -34,13 +36,14 @@ class Change(NamedTuple):
     report: str
 
 
-def optimise(model: Any, precision: str, attention: str, compiling: str) -> Change:
+def optimise(model: Any, precision: str, attention: str, compiling: str, caching: str = OFF) -> Change:
     """All decisions in turn; the MODEL that came in stays as it was."""
     decisions = (
         lambda given: with_precision(given, precision),
         with_our_forward,
         lambda given: with_attention(given, attention),
         lambda given: with_compiler(given, compiling),
+        lambda given: with_caching(given, caching),
     )
     reports: list[str] = []
     for decide in decisions:
@@ -102,6 +105,19 @@ def with_compiler(model: Any, compiling: str) -> Change:
     n_layers = len(clone.get_model_object("diffusion_model").layers)
     set_torch_compile_wrapper(clone, backend="inductor", keys=[f"diffusion_model.layers.{i}" for i in range(n_layers)])
     return Change(clone, f"compiling: {n_layers} layers, at the first step of every picture size")
+
+
+def with_caching(model: Any, caching: str) -> Change:
+    """The step cache in its usual setting; one with a setting of the artist's own stays."""
+    if has_step_cache(model):
+        return Change(model, "caching: left to the Z-Image Step Cache before")
+    if caching == OFF:
+        return Change(model, "caching: off")
+    return Change(
+        with_step_cache(model, USUAL),
+        f"caching: steps at which the prediction drifts by less than {USUAL.threshold:.0%} are skipped, not exact; "
+        "Turbo's few steps leave none",
+    )
 
 
 def memory(model: Any) -> str:

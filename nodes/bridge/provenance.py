@@ -104,6 +104,8 @@ def _lossy(prompt: Prompt, node: Node) -> Iterator[str]:
         yield f"weights cast to {values['weight_dtype']}"
     if values.get("attention") == optimize.SAGE:
         yield "SageAttention"
+    if values.get("caching") == optimize.STEPS:
+        yield "a step cache, which may skip evaluations"
     if node.get("class_type") in STEP_CACHES and values.get("threshold", values.get("reuse_threshold")) != 0:
         yield f"{STEP_CACHES[node['class_type']]}, which may skip evaluations"
     if values.get("cfg_truncation", 1.0) != 1.0:

@@ -17,6 +17,7 @@ from ...zimage_core.sampling import CachedRun, StepCache
 
 LOGGER = logging.getLogger("zimage")
 KEY = "zimage_step_cache"
+USUAL = StepCache(threshold=0.05)
 Options = dict[str, Any]
 
 
@@ -38,6 +39,11 @@ def with_step_cache(model: Any, cache: StepCache) -> Any:
         if cache.is_on:
             clone.add_wrapper_with_key(kind, KEY, wrapper)
     return clone
+
+
+def has_step_cache(model: Any) -> bool:
+    """Whether a node before has put a cache of ours on the model."""
+    return bool(model.get_wrappers(WrappersMP.OUTER_SAMPLE, KEY))
 
 
 def whole_run(cache: StepCache, executor: Any, *args: Any, **kwargs: Any) -> Tensor:

@@ -48,10 +48,10 @@ def ksampler(comfy, model, native, **changes):
 
 
 def our_sampler(pack, model, native, *, solver="euler", steps=8, strength=1.0, latent=None, **guidance):
-    """Our sampler node's call; Turbo's shift 3 is also ComfyUI's default for Z-Image."""
+    """Latent and evaluations of our sampler node's call; Turbo's shift 3 is also ComfyUI's default for Z-Image."""
     core = pack.bridge_sampling
     schedule = pack.groups[3].shifted_schedule(steps, 3.0, strength)
-    return core.sample(
+    run = core.sample(
         model,
         native.conditioning(17, 1),
         native.conditioning(40, 2),
@@ -61,6 +61,7 @@ def our_sampler(pack, model, native, *, solver="euler", steps=8, strength=1.0, l
         solver=solver,
         guidance=core.Guidance(**guidance),
     )
+    return run.latent, run.evaluations
 
 
 @pytest.mark.parametrize("name", ["euler", "heun", "res_multistep"])

@@ -43,7 +43,7 @@ def test_dropped_into_a_graph_unchanged_it_draws_the_same_picture(comfy, native,
         picture(comfy, native, optimised), expected, atol=0 if loader == "ours" else 1e-4, rtol=0
     )
     topics = [line.partition(":")[0] for line in report.splitlines()]
-    assert topics == ["precision", "forward", "attention", "compiling", "memory"]
+    assert topics == ["precision", "forward", "attention", "compiling", "caching", "memory"]
     assert "one exact kernel on cpu" in report
 
 
@@ -164,3 +164,18 @@ def test_another_familys_model_is_refused_by_name(comfy, optimize, models):
     stranger.model.model_config = type("Config", (), {"quant_config": None})()
     with pytest.raises(ValueError, match="not a Z-Image"):
         optimize.optimise(stranger, optimize.KEEP, optimize.AUTOMATIC, optimize.OFF)
+
+
+def test_caching_is_the_step_cache_nodes_own(comfy, pack, native, optimize, models):
+    """The same skips as the node with its defaults, told in the report; a cache put in before stays as it was set."""
+    model = models["ours"]
+    optimised, report = optimize.optimise(model, optimize.KEEP, optimize.HOST, optimize.OFF, optimize.STEPS)
+    assert "caching: steps at which the prediction drifts by less than 5% are skipped, not exact" in report
+    assert torch.equal(
+        picture(comfy, native, optimised), picture(comfy, native, optimize.with_step_cache(model, optimize.USUAL))
+    )
+    kept, report = optimize.optimise(
+        optimize.with_step_cache(model, optimize.USUAL), optimize.KEEP, optimize.HOST, optimize.OFF
+    )
+    assert "caching: left to the Z-Image Step Cache before" in report
+    assert optimize.has_step_cache(kept) and not optimize.has_step_cache(model)
