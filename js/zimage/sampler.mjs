@@ -5,7 +5,7 @@ import { ask, isOn, language, toast } from "./host.mjs";
 import { adviceFor, releaseOf, settingsFor } from "./presets.mjs";
 import { ADVICE, EVALUATIONS } from "./settings.mjs";
 import { watch } from "./watch.mjs";
-import { setValues, valuesOf } from "./widgets.mjs";
+import { setValues, valueOf, valuesOf } from "./widgets.mjs";
 import { say } from "./words.mjs";
 
 /** @typedef {import("./panel.mjs").Panel} Panel */
@@ -25,10 +25,11 @@ export function addSamplerFacts(node, nodeClass, panel) {
   const values = () => valuesOf(node, ASKED);
   const file = () => fileBehind(node, "model", MODEL_FILES);
   const classes = () => chainOf(node, "model").map(classOf);
+  const isCached = () => chainOf(node, "model").some(skips);
 
   if (COUNTED.includes(nodeClass)) {
-    const state = () => JSON.stringify([isOn(EVALUATIONS), values(), classes()]);
-    watch({ node, state, update: () => showEvaluations(panel, values(), classes()) });
+    const state = () => JSON.stringify([isOn(EVALUATIONS), values(), isCached()]);
+    watch({ node, state, update: () => showEvaluations(panel, values(), isCached()) });
     showLastRun(node, panel);
   }
   const state = () => JSON.stringify([isOn(ADVICE), values(), classes(), file()]);
@@ -54,11 +55,16 @@ export function knownRelease(file) {
   return releases.get(file) ?? "";
 }
 
-/** @param {Panel} panel @param {Record<string, unknown>} values @param {string[]} classes */
-async function showEvaluations(panel, values, classes) {
+/** Whether a node on a model's way may spare evaluations. @param {import("./graph.mjs").NodeLike} node */
+function skips(node) {
+  return CACHES.includes(classOf(node)) || (valueOf(node, "caching") ?? "off") !== "off";
+}
+
+/** @param {Panel} panel @param {Record<string, unknown>} values @param {boolean} isCached */
+async function showEvaluations(panel, values, isCached) {
   if (!isOn(EVALUATIONS) || NEEDED.some((name) => !(name in values))) return panel.show("evaluations", null);
   const { answer, isAway } = await ask("evaluations", values);
-  const sentence = classes.some((each) => CACHES.includes(each)) ? "atMost" : "evaluations";
+  const sentence = isCached ? "atMost" : "evaluations";
   panel.show("evaluations", answer && { text: say(language(), sentence, { count: answer.evaluations }) });
   return !isAway;
 }

@@ -68,6 +68,12 @@ def test_a_sampler_tells_the_evaluations_it_will_make_and_then_the_time_it_took(
     assert float(re.search(r"([\d.]+) s per picture", took)[1]) > 0
 
 
+def test_a_step_cache_makes_the_count_an_upper_bound(shared):
+    shared.open(WORKFLOWS / "Z-Image Nano - faster.json")
+    shared.look_at("ZImageSampler")
+    assert shared.line("evaluations", "at most 40 evaluations")
+
+
 def test_turbo_with_fifty_steps_is_marked_and_mended_with_one_click(shared):
     shared.open(TURBO)
     shared.look_at("ZImageTurboSampler")
