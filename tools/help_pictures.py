@@ -150,7 +150,7 @@ STRIPS: dict[str, Draw] = {
     "ZImageEmptyLatent/ratio": ratios,
     "ZImageEmptyLatent/megapixels": areas,
     "ZImageEmptyLatent/batch_size": batch,
-    "ZImageImageToImage/strength": strength,
+    "ZImageImageToImage/image": strength,
     "ZImageImageToImage/batch_size": variations,
     "ZImageVAEEncode/image": there_and_back,
     "ZImageVAEDecode/tile_size": rows_of_decoding,

@@ -122,7 +122,7 @@ def colour_matches(graph: Graph) -> Rows:
     """Picture, painted region darkened by a third on purpose, and put back with less and more matching."""
     picture, where = graph.picture(DOT), mask(graph, 40, 40, 18)
     region = inpaint(graph, picture, where, context=2.0)
-    painted = graph.picture("a large blue star in the middle on a grey background", latent=region[0])
+    painted = graph.picture("a small blue star at the bottom right on a grey background", latent=region[0])
     black = graph.add("EmptyImage", width=64, height=64, batch_size=1, color=0)[0]
     dark = graph.add("ImageBlend", image1=painted, image2=black, blend_factor=0.3, blend_mode="normal")[0]
     matched = [Shown(f"{each:g}", stitched(graph, dark, region, each)) for each in (0.0, 0.5, 1.0)]

@@ -8,8 +8,8 @@ from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 SIDE = 128  # pixels; smaller pictures are doubled, and the page shrinks a strip to the width of its panel
 GAP = 8  # pixels
-LINE = 26  # height of a line of letters
-LETTERS = ImageFont.load_default(22)
+LINE = 40  # height of a line of letters
+LARGEST = 34  # letters; a third of it is left in a narrow panel
 INKS = "black", "#707070"
 FRAME = "#c8c8c8"  # or a white picture would have no edge
 
@@ -79,9 +79,15 @@ def band(row: Sequence[Cell]) -> Image.Image:
         draw.rectangle((left - 1, top - 1, left + picture.width, top + picture.height), outline=FRAME)
         for index, line in enumerate(cell.lines):
             place = left + picture.width / 2, GAP + tallest + (index + 0.5) * LINE + 2
-            draw.text(place, line, fill=INKS[index], font=LETTERS, anchor="mm")
+            draw.text(place, line, fill=INKS[index], font=fitting(line, picture.width), anchor="mm")
         left += picture.width + GAP
     return sheet
+
+
+def fitting(line: str, width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Pillow's own letters, as large as the picture above them is wide."""
+    fonts = (ImageFont.load_default(size) for size in range(LARGEST, 8, -1))
+    return next(font for font in fonts if font.getlength(line) <= width)
 
 
 def enlarged(picture: Image.Image) -> Image.Image:
