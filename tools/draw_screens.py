@@ -13,7 +13,7 @@ from PIL import Image
 from comfyui import REPOSITORY, running
 
 SCREENS = {"graph-en": ("Z-Image Nano - text to image", "en"), "graph-zh": ("Z-Image Nano - edit", "zh")}
-VIEW = {"width": 2000, "height": 1125}
+WIDTH, HEIGHT = 2000, 1125
 MARGIN = 24  # pixels of canvas around the graph
 WIDEST = 1400
 READY = "window.app?.graph && window.app.canvas && window.app.extensionManager?.workflow?.activeWorkflow"
@@ -47,7 +47,7 @@ def main() -> None:
         with running(base, base / "output") as server:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
             for name, (workflow, language) in SCREENS.items():
-                page = browser.new_page(viewport=VIEW)
+                page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
                 save(shot(page, server.url, workflow, language), arguments.to / f"{name}.webp")
 
 
