@@ -80,13 +80,14 @@ export function fileBehind(node, name, widgets) {
 }
 
 /**
- * The link into the first connected input of this kind.
+ * The link into the first connected input of this kind. A node that was deleted while somebody waited has none.
  * @param {NodeLike | undefined} node
  * @param {(input: InputLike, slot: number) => boolean} isMeant
  * @returns {LinkLike | undefined}
  */
 function linkInto(node, isMeant) {
-  const links = (node?.inputs ?? []).map((input, slot) => (isMeant(input, slot) ? node?.getInputLink?.(slot) : null));
+  if (!node?.graph) return undefined;
+  const links = (node.inputs ?? []).map((input, slot) => (isMeant(input, slot) ? node.getInputLink?.(slot) : null));
   return links.find((link) => link != null) ?? undefined;
 }
 

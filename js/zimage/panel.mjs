@@ -10,6 +10,8 @@
 
 const WIDGET = "zimage_panel";
 const MARGIN = 4;
+const NARROWEST = 120; // pixels of a panel on the canvas
+const LINE = 24; // about what a line takes
 
 export class Panel {
   /** @type {Map<string, Line>} */
@@ -32,6 +34,7 @@ export class Panel {
    * @param {Line | null} line
    */
   show(name, line) {
+    if (!this.#node.graph) return; // deleted while somebody waited for an answer
     if (line === null && !this.#lines.has(name)) return;
     if (JSON.stringify(line) === JSON.stringify(this.#lines.get(name) ?? null)) return;
     line === null ? this.#lines.delete(name) : this.#lines.set(name, line);
@@ -66,11 +69,14 @@ export class Panel {
   }
 }
 
-/** What the lines take, also while ComfyUI keeps the element hidden. @param {HTMLElement} element */
+/**
+ * What the lines take. An element ComfyUI has not given its width yet would count every word as a line of its own.
+ * @param {HTMLElement} element
+ */
 function heightOf(element) {
   const children = /** @type {HTMLElement[]} */ ([...element.children]);
-  const seen = children.reduce((sum, child) => sum + child.offsetHeight, 0);
-  return seen || children.length * 20;
+  if (element.offsetWidth < NARROWEST) return children.length * LINE;
+  return children.reduce((sum, child) => sum + child.offsetHeight, 0);
 }
 
 /** @param {string} name @param {Line} line */

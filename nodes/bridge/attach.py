@@ -5,6 +5,7 @@ quantisation act on them as before. Native's query and key norms keep their smal
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from torch import Tensor, nn
@@ -14,9 +15,11 @@ from ...zimage_core.model import Block, S3DiT
 from ...zimage_core.model.block import FinalLayer, SelfAttention, SwiGLU
 from ...zimage_core.model.embed import TimestepEmbedder
 from ...zimage_core.ops import Layers
+from .conditions import conditions
 from .dit import ComfyS3DiT
 
 METHOD = "_forward"  # inside ComfyUI's wrappers, which `forward` calls
+CONDITIONS = "extra_conds"  # what ComfyUI asks a model once a run
 
 Kind = TypeVar("Kind", bound=nn.Module)
 
@@ -32,7 +35,13 @@ def attach(model: Any) -> Any:
     check(native, type(model.model).__name__)
     clone = model.clone()
     clone.add_object_patch(f"diffusion_model.{METHOD}", getattr(AttachedS3DiT(native), METHOD))
+    clone.add_object_patch(CONDITIONS, partial(extra_conds, model.model))
     return clone
+
+
+def extra_conds(model: Any, **kwargs: Any) -> dict[str, Any]:
+    """A stock model's conditions in our form."""
+    return conditions(model, type(model).extra_conds(model, **kwargs), **kwargs)
 
 
 class AttachedS3DiT(ComfyS3DiT):

@@ -18,10 +18,10 @@ from ...zimage_core.model import COMFYUI, DIFFUSERS, REFERENCE, OmniRules
 from ...zimage_core.text import chunk_templates
 from ...zimage_core.vae import from_images, shrink_to_area, to_images
 from . import prompts, vision
+from .conditions import RULES_KEY
 from .dit import check_can_look
 from .images import check_vae
 from .latents import CELL, MEGAPIXEL, SIDE_MULTIPLE, crop_to_patches, empty, size_of
-from .model import RULES_KEY
 
 RULES = {"reference": REFERENCE, "diffusers": DIFFUSERS, "ComfyUI": COMFYUI}
 LARGEST = 16  # megapixels of one reference; more is a slip, and more tokens than any card attends to

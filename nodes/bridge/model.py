@@ -11,7 +11,6 @@ import comfy.model_patcher
 import comfy.supported_models
 import torch
 from comfy import model_management
-from comfy.conds import CONDConstant
 from torch import Tensor
 
 from ...zimage_core.checkpoints import DIT, Weights, dit_config
@@ -19,13 +18,11 @@ from ...zimage_core.checkpoints.load import cast
 from ...zimage_core.config import TIME_SCALE, DiTConfig
 from ...zimage_core.model import S3DiT
 from ...zimage_core.model.sequence import padded_length
-from .conds import CaptionCond, CaptionLengths, ReferenceCond, remembering
+from .conditions import conditions
 from .dit import ComfyS3DiT
 from .repack import int8_form, is_int8_already
 from .weights import QUANTISED, carried, count_parameters, fill, open_file, storage_dtype
 
-RULES_KEY = "zimage_omni_rules"  # in conditioning: which published reading of references it was made for
-REFERENCES = {"ref_latents", "ref_contexts", "siglip_feats"}  # native's names
 CELLS_PER_TOKEN = 4  # a patch of 2x2 latent cells
 FP16_SAFE_SPREAD = 0.42  # ComfyUI's rule: float16 only where a late norm's weights vary less than this
 
@@ -47,25 +44,7 @@ class ZImageModel(comfy.model_base.Lumina2):
 
     def extra_conds(self, **kwargs: Any) -> dict[str, Any]:
         """Native's conditions, with captions in the form that lets prompts of one padded length run together."""
-        out = super().extra_conds(**kwargs)
-        caption = kwargs.get("cross_attn")
-        if caption is not None:
-            out["c_crossattn"] = CaptionCond(self._for_this_run(caption, **kwargs))
-            out["caption_lengths"] = CaptionLengths((caption.shape[1],) * len(caption))
-            out["num_tokens"] = CONDConstant(padded_length(caption.shape[1]))
-        for name in REFERENCES & out.keys():
-            placed = [each.to(device=kwargs.get("device"), dtype=self.get_dtype_inference()) for each in out[name].cond]
-            out[name] = ReferenceCond(placed)
-        if RULES_KEY in kwargs:
-            out["omni_rules"] = CONDConstant(kwargs[RULES_KEY])
-        return out
-
-    def _for_this_run(self, caption: Tensor, device: Any = None, hooks: Any = None, **kwargs: Any) -> Tensor:
-        """The caption where and as the network wants it; hooks change weights during a run, so nothing is kept then."""
-        caption = caption.to(device=device, dtype=self.get_dtype_inference())
-        patcher = self.current_patcher
-        is_steady = hooks is None and (patcher is None or (patcher.forced_hooks is None and not patcher.hook_patches))
-        return remembering(caption) if is_steady else caption
+        return conditions(self, super().extra_conds(**kwargs), **kwargs)
 
     def extra_conds_shapes(self, **kwargs: Any) -> dict[str, Any]:
         """Native's estimate of references, with their vision features: each is a token, as four latent cells are."""

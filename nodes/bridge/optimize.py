@@ -14,7 +14,7 @@ from ...zimage_core.attention import BACKENDS
 from ...zimage_core.runtime.fastest import Fastest
 from ...zimage_core.runtime.sizes import Precision, Tokens, step_bytes
 from ...zimage_core.runtime.task import DTYPES
-from .attach import METHOD, attach, config_of
+from .attach import CONDITIONS, METHOD, attach, config_of
 from .dit import OVERRIDE, STEADY
 from .model import ZImageModel, load_model
 from .repack import INT8
@@ -62,7 +62,8 @@ def with_precision(model: Any, precision: str) -> Change:
         return Change(model, "precision: int8 refused, as the loader does not tell its file; use Z-Image Load Model")
     fresh = load_model(source, None, True)
     clone = model.clone(model_override=fresh.get_clone_model_override())
-    clone.object_patches.pop(f"diffusion_model.{METHOD}", None)  # of attaching; it holds the layers of before
+    for of_attaching in (f"diffusion_model.{METHOD}", CONDITIONS):  # they hold the layers of before
+        clone.object_patches.pop(of_attaching, None)
     clone.parent, clone.size, clone.clone_base_uuid = fresh, fresh.model_size(), fresh.clone_base_uuid
     clone.cached_patcher_init = fresh.cached_patcher_init
     sizes = f"{model.model_size() / 1e9:.2f} GB of weights are now {fresh.model_size() / 1e9:.2f} GB"
@@ -73,9 +74,7 @@ def with_our_forward(model: Any) -> Change:
     """This pack's forward, whoever loaded the layers."""
     if isinstance(model.model, ZImageModel):
         return Change(model, "forward: this pack's; captions refined once a run")
-    return Change(
-        attach(model), "forward: this pack's, around the stock loader's layers; captions refined at every step"
-    )
+    return Change(attach(model), "forward: this pack's, around the stock loader's layers; captions refined once a run")
 
 
 def with_attention(model: Any, choice: str) -> Change:

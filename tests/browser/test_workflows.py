@@ -1,11 +1,14 @@
 """Every shipped workflow in the real page: it opens, is understood, is queued, and draws."""
 
+import json
+
 import pytest
 
 from paths import REPOSITORY
 from workflows import to_prompt
 
 WORKFLOWS = sorted((REPOSITORY / "workflows").glob("*.json"))
+ROOM = 110  # pixels that workflows leave below nodes for what the page shows there
 LARGEST = 0.06  # megapixels on two cores
 
 
@@ -19,6 +22,8 @@ def test_it_opens_is_converted_as_another_program_does_and_ends_with_a_picture(s
     assert shared.missing() == []
     prompt = shared.prompt()
     assert classes_and_inputs(prompt) == classes_and_inputs(to_prompt(server, workflow))
+    saved = {str(node["id"]): node["size"][1] for node in json.loads(workflow.read_text("utf-8"))["nodes"]}
+    assert all(height - saved[name] < ROOM for name, height in shared.heights().items())
     if any(node["class_type"] == "UNETLoader" for node in prompt.values()):
         return  # stock loaders know files of the released widths only; tests/server runs these graphs with ours
     shared.shrink(LARGEST)

@@ -120,6 +120,10 @@ class Canvas:
     def serialized(self) -> dict[str, Any]:
         return self.page.evaluate("() => app.graph.serialize()")
 
+    def heights(self) -> dict[str, float]:
+        """How tall each node of the outer graph is, by its id."""
+        return self.page.evaluate("() => Object.fromEntries(app.graph.nodes.map((node) => [node.id, node.size[1]]))")
+
     def missing(self) -> list[str]:
         """Classes of nodes the page does not know."""
         return self.page.evaluate(

@@ -55,3 +55,9 @@ test("two bypassed nodes in a circle end too", () => {
   graphOf([one, two, sampler], [[1, 0, 2, "model"], [2, 0, 1, "model"], [1, 0, 3, "model"]]);
   assert.equal(originOf(sampler, "model"), null);
 });
+
+test("a node that was deleted meanwhile is asked nothing", () => {
+  const deleted = { ...patch(1, "KSampler"), graph: null, getInputLink: () => assert.fail("LiteGraph throws here") };
+  assert.equal(originOf(deleted, "model"), null);
+  assert.ok(!isLinked(deleted, "model"));
+});

@@ -361,9 +361,11 @@ def test_what_native_ignores_works(native, models, change, kind):
     assert change_in_ours.abs().max() > 0.1
 
 
-def test_guided_attention_needs_prompts_of_one_bucket_not_of_one_length(native, models):
-    plain = draw(native, models.ours, captions=(17, 30))
-    assert (draw(native, nag(models.ours), captions=(17, 30)) - plain).abs().max() > 0.1
+@pytest.mark.parametrize("kind", ["ours", "attached"])
+def test_guided_attention_needs_prompts_of_one_bucket_not_of_one_length(native, models, kind):
+    model = getattr(models, kind)
+    plain = draw(native, model, captions=(17, 30))
+    assert (draw(native, nag(model), captions=(17, 30)) - plain).abs().max() > 0.1
 
 
 def test_skipping_all_layers_is_skipping_them_in_the_network(native, models):

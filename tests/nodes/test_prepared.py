@@ -43,6 +43,15 @@ def test_each_prompt_is_refined_once_a_run(comfy, native, our_model, refined):
     assert [tokens.shape[1] for tokens in refined[2:]] in ([32, 64], [64, 32])
 
 
+def test_a_stock_model_with_our_forward_attached_refines_once_a_run_too(comfy, native, pack):
+    attached = pack.bridge_attach.attach(native.model())
+    ours = attached.object_patches["diffusion_model._forward"].__self__
+    calls = []
+    ours.context_refiner[0].register_forward_hook(lambda *_: calls.append(1))
+    draw(comfy, native, attached, cfg=3.0)
+    assert len(calls) == 1
+
+
 def test_the_norms_of_modulated_blocks_tell_their_weights_once_a_run(comfy, native, our_model):
     calls = []
     handle = our_model.model.diffusion_model.layers[0].attention_norm1.register_forward_hook(lambda *_: calls.append(1))
