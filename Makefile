@@ -9,6 +9,8 @@
 # make bench   ours, diffusers and ComfyUI's native code on the same work, for ten minutes
 # make count   the same without a clock: operations, bytes, syncs
 # make pictures FONT=…  draw the README's picture and nano's thumbnails again, with a font that has Chinese
+# make help-pictures  draw the help pages' pictures again, with nano on a real ComfyUI, in about ten minutes
+# make screens   draw the README's pictures of the page again
 # make clean   remove what the above created, but not the download cache
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -19,7 +21,7 @@ export COMFYUI_OLDEST_DIR ?= $(CACHE)/ComfyUI-0.16.3
 BIN      := .venv/bin
 WORKFLOW ?= workflows/Z-Image Nano - text to image.json
 
-.PHONY: run serve test check fix chromium nano judge bench count pictures setup dev clean
+.PHONY: run serve test check fix chromium nano judge bench count pictures help-pictures screens setup dev clean
 
 run: setup
 	@$(BIN)/python tools/run_workflow.py "$(WORKFLOW)"
@@ -56,6 +58,12 @@ count: dev
 
 pictures: setup
 	$(BIN)/python tools/draw_pictures.py --font "$(FONT)"
+
+help-pictures: setup
+	$(BIN)/python tools/draw_help.py
+
+screens: dev
+	$(BIN)/python tools/draw_screens.py
 
 setup: .venv/ready
 dev: .venv/dev-ready

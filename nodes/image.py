@@ -43,7 +43,7 @@ class ZImageVAEDecode(io.ComfyNode):
             node_id="ZImageVAEDecode",
             display_name="Z-Image VAE Decode",
             category=CATEGORY,
-            description="Turns a finished latent into a picture, and switches to tiles by itself when memory is short.",
+            description="Turns a finished latent into a picture, and manages with less by itself when memory is short.",
             search_aliases=["vae decode", "latent to image", "decode", "tiled"],
             inputs=[
                 io.Latent.Input("latent", tooltip="A finished latent from a sampler."),

@@ -53,7 +53,7 @@ def in_chinese():
 def choices(widget):
     """What a dropdown offers, where that is neither the user's files nor a long row of ratios."""
     offered = getattr(widget, "options", None) or []
-    are_files = any(each == "none" or each.startswith("nano (built in)") for each in offered)
+    are_files = any(each == "none" or each.startswith("nano (built in)") or "." in each for each in offered)
     return [] if are_files or len(offered) > MOST_CHOICES else offered
 
 
