@@ -28,10 +28,11 @@ class ZImageOptimize(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "attention",
-                    options=[optimize.AUTOMATIC, optimize.HOST, optimize.SAGE],
+                    options=[optimize.AUTOMATIC, optimize.HOST, optimize.SAGE, optimize.FLASH, optimize.XFORMERS],
                     default=optimize.AUTOMATIC,
                     tooltip="Automatic measures the exact kernels once for every picture size and takes the fastest. "
-                    "Sage rounds more and can turn base models' pictures black.",
+                    "Sage rounds more and can turn base models' pictures black. Sage, flash and xformers are packages "
+                    "you install yourself.",
                 ),
                 io.Combo.Input(
                     "compiling",

@@ -21,7 +21,12 @@ from .repack import INT8
 from .speed import USUAL, has_step_cache, with_step_cache
 
 KEEP = "as loaded"
-AUTOMATIC, HOST, SAGE = "automatic", "ComfyUI's", "sage (faster, not exact)"
+AUTOMATIC, HOST, SAGE, FLASH, XFORMERS = "automatic", "ComfyUI's", "sage (faster, not exact)", "flash", "xformers"
+INSTALLED = {  # attentions of packages people install themselves: ComfyUI's name, the package, what to know
+    SAGE: ("sage", "sageattention", "SageAttention, not exact"),
+    FLASH: ("flash", "flash-attn", "flash-attn's"),
+    XFORMERS: ("xformers", "xformers", "xformers'"),
+}
 OFF, LAYERS = "off", "each layer"
 STEPS = "steps that hardly change (not exact)"
 
@@ -84,8 +89,8 @@ def with_attention(model: Any, choice: str) -> Change:
         return Change(model, "attention: ComfyUI's choice")
     if OVERRIDE in options:
         return Change(model, "attention: left to the node that overrides it already")
-    if choice == SAGE:
-        return _sage(model)
+    if choice in INSTALLED:
+        return _installed(model, *INSTALLED[choice])
     if not _is_measurable(model.load_device):
         return Change(model, f"attention: ComfyUI's choice; there is one exact kernel on {model.load_device.type}")
     names = ", ".join(name for name in BACKENDS if name != "sdpa")
@@ -149,15 +154,16 @@ def exact(attend: Fastest) -> Callable[..., Tensor]:
     return run
 
 
-def _sage(model: Any) -> Change:
-    sage = get_attention_function("sage", default=None)
-    if sage is None:
-        return Change(model, "attention: sage refused, because the package sageattention is not installed")
+def _installed(model: Any, name: str, package: str, words: str) -> Change:
+    """ComfyUI's own wrapper of a package's attention, for this model alone."""
+    attend = get_attention_function(name, default=None)
+    if attend is None:
+        return Change(model, f"attention: {name} refused, because ComfyUI finds no package {package} it can use")
 
     def run(original: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
-        return sage(*args, **kwargs)
+        return attend(*args, **kwargs)
 
-    return Change(_overridden(model, run), "attention: SageAttention, not exact")
+    return Change(_overridden(model, run), f"attention: {words}")
 
 
 def _overridden(model: Any, run: Callable[..., Tensor]) -> Any:

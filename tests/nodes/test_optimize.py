@@ -87,8 +87,31 @@ def test_memory_is_told_as_it_is(optimize, models, monkeypatch):
     assert "about 80% of the weights can stay" in optimize.memory(model)
 
 
-def test_sage_is_refused_where_it_is_not_installed(optimize, models):
-    assert "sage refused" in optimize.optimise(models["ours"], optimize.KEEP, optimize.SAGE, optimize.OFF).report
+PACKAGES = {"sage (faster, not exact)": "sage", "flash": "flash", "xformers": "xformers"}
+
+
+@pytest.mark.parametrize(("choice", "name"), PACKAGES.items())
+def test_an_attention_is_refused_where_its_package_is_not_installed(optimize, models, choice, name):
+    assert f"{name} refused" in optimize.optimise(models["ours"], optimize.KEEP, choice, optimize.OFF).report
+
+
+@pytest.mark.parametrize(("choice", "name"), PACKAGES.items())
+def test_an_installed_attention_runs_for_this_model_alone(comfy, native, optimize, models, choice, name, monkeypatch):
+    attention, calls = comfy.ldm.modules.attention, []
+
+    def installed(*args, **kwargs):
+        calls.append(1)
+        return attention.attention_pytorch(*args, **kwargs)
+
+    monkeypatch.setitem(attention.REGISTERED_ATTENTION_FUNCTIONS, name, installed)
+    model = models["ours"]
+    optimised, report = optimize.optimise(model, optimize.KEEP, choice, optimize.OFF)
+    assert "refused" not in report
+    drawn = picture(comfy, native, optimised)
+    assert calls
+    calls.clear()
+    torch.testing.assert_close(picture(comfy, native, model), drawn)
+    assert not calls
 
 
 @pytest.mark.parametrize("choice", ["automatic", "sage (faster, not exact)"])
