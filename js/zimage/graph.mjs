@@ -2,7 +2,7 @@
 /** Where an input of a node on the canvas comes from, through reroutes, bypasses and subgraphs. Pure: it only reads. */
 
 /** @typedef {{name: string, value?: any, callback?: (value: any) => void, options?: any}} WidgetLike */
-/** @typedef {{name: string, type?: unknown}} InputLike */
+/** @typedef {{name: string, type?: unknown, link?: number | null}} InputLike */
 /** @typedef {{origin_id: number | string, origin_slot: number}} LinkLike */
 /**
  * @typedef {object} NodeLike
@@ -87,8 +87,17 @@ export function fileBehind(node, name, widgets) {
  */
 function linkInto(node, isMeant) {
   if (!node?.graph) return undefined;
-  const links = (node.inputs ?? []).map((input, slot) => (isMeant(input, slot) ? node.getInputLink?.(slot) : null));
+  const links = (node.inputs ?? []).map((input, slot) => (isMeant(input, slot) ? linkAt(node, slot) : null));
   return links.find((link) => link != null) ?? undefined;
+}
+
+/**
+ * The link into an input. A node that stands for a subgraph answers `getInputLink` with links of its inside.
+ * @param {NodeLike} node
+ * @param {number} slot
+ */
+function linkAt(node, slot) {
+  return node.subgraph ? node.graph.getLink(node.inputs?.[slot].link) : node.getInputLink?.(slot);
 }
 
 /**

@@ -78,6 +78,7 @@ def open_page(chromium, frontend: str) -> Callable[[Server], AbstractContextMana
 
     @contextmanager
     def opened(server: Server) -> Iterator[Canvas]:
+        server.post("/settings", {"Comfy.TutorialCompleted": True})  # or templates greet a newcomer
         context = chromium.new_context(viewport={"width": 1600, "height": 1000})
         canvas = Canvas(page=context.new_page(), url=server.url)
         canvas.go()

@@ -8,6 +8,7 @@ from paths import REPOSITORY
 from workflows import to_prompt
 
 WORKFLOWS = sorted((REPOSITORY / "workflows").glob("*.json"))
+BLUEPRINTS = sorted((REPOSITORY / "subgraphs").glob("*.json"))
 ROOM = 110  # pixels that workflows leave below nodes for what the page shows there
 LARGEST = 0.06  # megapixels on two cores
 
@@ -47,3 +48,25 @@ def test_it_is_queued_from_the_page_and_shows_progress_a_preview_and_the_picture
         " || document.querySelector('img[src*=\"zimage_\"]')?.naturalWidth"
     )
     assert picture.json_value() == 384
+
+
+@pytest.mark.parametrize("blueprint", BLUEPRINTS, ids=lambda path: path.stem)
+def test_a_blueprint_draws_what_it_is_given(shared, blueprint):
+    """With a preview at its output; the page counts evaluations inside a subgraph too."""
+    shared.open(blueprint)
+    assert shared.missing() == []
+    shared.page.evaluate(
+        "() => { const shown = LiteGraph.createNode('PreviewImage'); app.graph.add(shown);"
+        " const block = app.graph.nodes.find((node) => node.subgraph); block.connect(0, shown, 0);"
+        " const photo = LiteGraph.createNode('LoadImage'); app.graph.add(photo);"
+        " for (const [slot, input] of block.inputs.entries())"
+        " if (['IMAGE', 'MASK'].includes(input.type)) photo.connect(input.type === 'MASK' ? 1 : 0, block, slot) }"
+    )
+    shared.shrink(LARGEST)
+    shared.page.evaluate(
+        "() => app.graph.nodes.filter((node) => node.type === 'LoadImage' && !node.outputs[0].links?.length)"
+        ".forEach((node) => app.graph.remove(node))"
+    )
+    heard = shared.run()
+    assert [data for kind, data in heard if kind == "execution_error"] == []
+    assert any((data.get("output") or {}).get("images") for kind, data in heard if kind == "executed")

@@ -55,7 +55,6 @@ class Canvas:
         if self.page.evaluate("() => app.extensionManager.setting.get('Comfy.Locale')") != language:
             self.set("Comfy.Locale", language)
             self.go()
-        self.page.keyboard.press("Escape")  # the browser of templates, which greets newcomers
 
     def open(self, graph: Mapping[str, Any] | Path) -> None:
         """Load a workflow as the menu does, and bring it into view."""
@@ -79,6 +78,15 @@ class Canvas:
             " app.canvas.ds.offset = [400 - node.pos[0], 160 - node.pos[1]]; app.canvas.setDirty(true, true) }",
             kind,
         )
+
+    def title_of(self, kind: str) -> tuple[float, float]:
+        """Where in the window a node's title is."""
+        place = self.page.evaluate(
+            f"(kind) => {{ {NODE} const {{ scale, offset }} = app.canvas.ds;"
+            " return [(node.pos[0] + 60 + offset[0]) * scale, (node.pos[1] - 15 + offset[1]) * scale] }",
+            kind,
+        )
+        return place[0], place[1]
 
     def value(self, kind: str, widget: str) -> Any:
         return self.page.evaluate(

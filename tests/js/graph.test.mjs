@@ -6,14 +6,23 @@ import { chainOf, fileBehind, isLinked, originOf } from "../../js/zimage/graph.m
 function graphOf(nodes, wires, extra = {}) {
   const links = new Map();
   const graph = { nodes, getNodeById: (id) => nodes.find((node) => node.id === id), getLink: (id) => links.get(id), ...extra };
-  for (const node of nodes) Object.assign(node, { graph, into: {}, getInputLink: (slot) => node.into[slot] ?? null });
+  for (const node of nodes) Object.assign(node, { graph, into: {}, getInputLink: (slot) => linkOf(node, slot) });
   for (const [from, slot, to, input] of wires) {
     const link = { id: links.size + 1, origin_id: from, origin_slot: slot };
     links.set(link.id, link);
     const target = graph.getNodeById(to);
-    if (target) target.into[target.inputs.findIndex((each) => each.name === input)] = link;
+    if (!target) continue;
+    const socket = target.inputs.findIndex((each) => each.name === input);
+    target.into[socket] = link;
+    target.inputs[socket].link = link.id;
   }
   return graph;
+}
+
+/** As LiteGraph has it, whose subgraph nodes do not answer for links from outside. */
+function linkOf(node, slot) {
+  assert.ok(!node.subgraph, "LiteGraph throws here");
+  return node.into[slot] ?? null;
 }
 
 const loader = (id, file) => ({ id, type: "UNETLoader", inputs: [], outputs: [{ type: "MODEL" }], widgets: [{ name: "unet_name", value: file }] });

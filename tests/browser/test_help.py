@@ -1,0 +1,20 @@
+"""The help a node offers in the page: its own page in the artist's language, with every picture."""
+
+import pytest
+
+TITLES = {"en": "Z-Image Sampler", "zh": "Z-Image 采样器"}
+
+
+@pytest.mark.parametrize("language", TITLES)
+def test_the_info_button_opens_the_nodes_page_with_every_picture(canvas, language):
+    canvas.speak(language)
+    canvas.add("ZImageSampler")
+    canvas.look_at("ZImageSampler")
+    canvas.page.mouse.click(*canvas.title_of("ZImageSampler"))
+    canvas.page.get_by_test_id("info-button").first.click()
+    page = canvas.page.locator(".node-help-content")
+    page.get_by_text(TITLES[language]).first.wait_for()
+    canvas.page.wait_for_function(
+        "() => { const shown = [...document.querySelectorAll('.node-help-content img')];"
+        " return shown.length >= 8 && shown.every((each) => each.naturalWidth > 100) }"
+    )
