@@ -7,6 +7,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 PINNED, NEWEST = "pinned frontend, classic canvas", "newest frontend, Nodes 2.0"
 
 
+@cache
 def newest_frontend() -> Path | None:
     """The newest frontend on PyPI, unpacked in the cache; None without a network or a cached one."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / PACK / "frontend"
@@ -36,9 +38,9 @@ def newest_frontend() -> Path | None:
     return place / "comfyui_frontend_package" / "static"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """One browser for all pages."""
+    """One browser for a module's pages; playwright's event loop must be gone before other tests run theirs."""
     if CHROMIUM is None:
         pytest.skip("no Chromium here; Debian's package chromium brings it (`make chromium`)")
     from playwright.sync_api import sync_playwright
@@ -49,13 +51,13 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture(scope="session", params=[PINNED, NEWEST])
+@pytest.fixture(scope="module", params=[PINNED, NEWEST])
 def frontend(request: pytest.FixtureRequest, chromium) -> str:
     """Which page: the one ComfyUI 0.30 asks for, or the newest; and how it draws nodes."""
     return request.param
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(frontend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     if not (comfyui_folder() / "main.py").exists():
         pytest.skip(f"no ComfyUI in {comfyui_folder()}; `make test` fetches it")
@@ -72,7 +74,7 @@ def server(frontend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield up
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def open_page(chromium, frontend: str) -> Callable[[Server], AbstractContextManager[Canvas]]:
     """Opens a fresh page of a server, in English."""
 

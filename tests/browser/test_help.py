@@ -10,7 +10,7 @@ def test_the_info_button_opens_the_nodes_page_with_every_picture(canvas, languag
     canvas.speak(language)
     canvas.add("ZImageSampler")
     canvas.look_at("ZImageSampler")
-    canvas.page.mouse.click(*canvas.title_of("ZImageSampler"))
+    canvas.select("ZImageSampler")
     canvas.page.get_by_test_id("info-button").first.click()
     page = canvas.page.locator(".node-help-content")
     page.get_by_text(TITLES[language]).first.wait_for()

@@ -17,7 +17,9 @@ OWN_NOISE = (  # what the page itself logs where there is no internet, and of fi
     "ComfyApp graph accessed before initialization",
 )
 RUN = re.compile(r"^\s*Run\s*$")  # the button's words, on the canvas and in App mode
-READY = "window.app?.graph && window.app.canvas && window.app.extensionManager?.workflow?.activeWorkflow"
+READY = (  # the page opens a graph by itself, and would put it in the place of a test's
+    "window.app?.graph?.nodes?.length && window.app.canvas && window.app.extensionManager?.workflow?.activeWorkflow"
+)
 
 NODE = """
 const graphs = [app.graph, ...(app.graph.subgraphs?.values?.() ?? [])];
@@ -79,14 +81,19 @@ class Canvas:
             kind,
         )
 
-    def title_of(self, kind: str) -> tuple[float, float]:
-        """Where in the window a node's title is."""
-        place = self.page.evaluate(
-            f"(kind) => {{ {NODE} const {{ scale, offset }} = app.canvas.ds;"
-            " return [(node.pos[0] + 60 + offset[0]) * scale, (node.pos[1] - 15 + offset[1]) * scale] }",
-            kind,
-        )
-        return place[0], place[1]
+    def select(self, kind: str) -> None:
+        """Click a node's title until the page takes it: a node that was not drawn yet cannot be hit."""
+        for _ in range(10):
+            self.page.wait_for_timeout(300)
+            place = self.page.evaluate(
+                f"(kind) => {{ {NODE} const {{ scale, offset }} = app.canvas.ds;"
+                " return [(node.pos[0] + 60 + offset[0]) * scale, (node.pos[1] - 15 + offset[1]) * scale] }",
+                kind,
+            )
+            self.page.mouse.click(*place)
+            if self.page.evaluate(f"(kind) => {{ {NODE} return app.canvas.selectedItems.has(node) }}", kind):
+                return
+        raise AssertionError(f"{kind} could not be selected")
 
     def value(self, kind: str, widget: str) -> Any:
         return self.page.evaluate(
