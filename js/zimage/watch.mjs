@@ -13,8 +13,9 @@
 
 const EVERY = 300; // milliseconds
 const PATIENCE = 10; // looks between two calls of an update that failed
+const FORGOTTEN = 30; // looks after which a node that is on no canvas is given up: it was deleted, or only tried on
 
-/** @typedef {{state: string | null, isBusy: boolean, wait: number}} Seen */
+/** @typedef {{state: string | null, isBusy: boolean, wait: number, absent: number}} Seen */
 
 /** @type {Map<Watcher, Seen>} */
 const watched = new Map();
@@ -22,18 +23,16 @@ let timer = 0;
 
 /** @param {Watcher} watcher */
 export function watch(watcher) {
-  watched.set(watcher, { state: null, isBusy: false, wait: 0 });
+  watched.set(watcher, { state: null, isBusy: false, wait: 0, absent: 0 });
   timer ||= window.setInterval(look, EVERY);
 }
 
 function look() {
   if (document.hidden) return;
   for (const [watcher, seen] of watched) {
-    if (!watcher.node.graph) {
-      if (seen.state !== null) watched.delete(watcher); // it was on a canvas and is no more
-      continue;
-    }
-    if (seen.isBusy || seen.wait-- > 0) continue;
+    seen.absent = watcher.node.graph ? 0 : seen.absent + 1;
+    if (seen.absent > FORGOTTEN) watched.delete(watcher);
+    if (seen.absent || seen.isBusy || seen.wait-- > 0) continue;
     const state = watcher.state();
     if (state !== seen.state) void refresh(watcher, seen, state);
   }

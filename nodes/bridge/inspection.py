@@ -20,7 +20,7 @@ def origin(name: str) -> dict[str, str]:
     """Release and number format of a file in the diffusion-model dropdown; nothing if it cannot be read."""
     try:
         verdict = inspect(path_of(DIT, name))
-    except (CheckpointError, FileNotFoundError):
+    except (CheckpointError, OSError):
         return {}
     return {"release": NANO if name == BUILT_IN else verdict.release, "numbers": verdict.precision}
 

@@ -9,6 +9,7 @@ from comfy.text_encoders.z_image import ZImageTokenizer
 from ...zimage_core.config import MAX_CAPTION_TOKENS
 from ...zimage_core.text import TEMPLATE, chunk_templates
 from . import files
+from .prompts import whole
 from .text import TOKENS_KEY, tokenizer_of
 
 PLAIN, EDIT = "prompt", "edit"
@@ -28,7 +29,7 @@ def measure(prompt: str, encoder: str, template: str) -> Length:
     """The length of a prompt for the text encoder of that name; only the built-in one has a vocabulary of its own."""
     tokenizer = _tokenizer(encoder == files.BUILT_IN)
     frame = TEMPLATES[template]
-    pairs = tokenizer.tokenize_with_weights(prompt, llama_template=frame)[TOKENS_KEY][0]
+    pairs = tokenizer.tokenize_with_weights(whole(prompt), llama_template=frame)[TOKENS_KEY][0]
     rest = [pair[0] for pair in pairs[MAX_CAPTION_TOKENS:] if isinstance(pair[0], int)]
     closing = frame.partition("{}")[2]
     beyond = getattr(tokenizer, TOKENS_KEY).tokenizer.decode(rest, clean_up_tokenization_spaces=False)

@@ -18,6 +18,7 @@ def encode(
         raise ValueError(
             "No text encoder is connected: the checkpoint loaded here holds none. Use Z-Image Load Text Encoder."
         )
+    prompt = whole(prompt)
     tokens = clip.tokenize(prompt, llama_template=template) if template else clip.tokenize(prompt)
     if TOKENS_KEY not in tokens:
         raise ValueError(
@@ -28,6 +29,11 @@ def encode(
     cut = truncate(tuple(range(len(pairs))), MAX_CAPTION_TOKENS if is_cut else None)
     tokens[TOKENS_KEY] = [pairs[: len(cut.ids)]]
     return kept.encode(clip, tokens, remember), cut.describe()
+
+
+def whole(prompt: str) -> str:
+    """The prompt with a question mark for every half of an emoji, which a page can cut out and tokenizers refuse."""
+    return prompt.encode("utf-8", "replace").decode()
 
 
 def features(clip: Any, text: str) -> Tensor:

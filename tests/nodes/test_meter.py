@@ -47,6 +47,17 @@ def test_the_words_beyond_the_limit_are_exactly_those_that_do_not_fit(meter, wor
     assert length.beyond == " fox" * max(0, opening + words - 512)
 
 
+def test_half_of_an_emoji_is_counted_and_encoded_as_one_sign(pack, meter):
+    clip = pack.bridge_text.load_text_encoder(
+        pack.bridge_files.path_of(pack.core_parts.TEXT_ENCODER, meter.files.BUILT_IN), meter.files.BUILT_IN_TOKENIZER
+    )
+    _, sentence = pack.bridge_prompts.encode(clip, "a \ud83e circle", is_cut=False, remember="off")
+    for encoder, template in ((meter.files.BUILT_IN, "prompt"), ("qwen", "prompt"), ("qwen", "edit")):
+        broken, mended = (meter.measure(text, encoder, template) for text in ("a \ud83e circle", "a ? circle"))
+        assert broken == mended
+    assert sentence.startswith(str(meter.measure("a ? circle", meter.files.BUILT_IN, "prompt").tokens))
+
+
 def test_an_instruction_about_pictures_has_a_frame_of_its_own(meter):
     plain, edit = (meter.measure("make it red", "qwen", template).tokens for template in ("prompt", "edit"))
     assert (plain, edit) == (3 + 3 + 5, 1 + 3 + 6)
