@@ -7,11 +7,8 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-import torch
 from PIL import Image
-from safetensors.torch import save_file
 
-import tiny
 from graphs import node
 from paths import REPOSITORY
 from workflows import Prompt, to_prompt
@@ -25,7 +22,6 @@ NOTE = "MarkdownNote"
 TITLE_HEIGHT = 30  # pixels of a node's title, above its position
 PANEL_HEIGHT = 110  # of what this pack's page shows below these nodes
 WITH_PANELS = ("ZImageTextEncode", "ZImageEditEncode", "ZImageSampler", "ZImageTurboSampler", "ZImageEmptyLatent")
-LORA = "pixel_art_style_z_image_turbo.safetensors"
 STOCK_LOADERS = {  # they recognise files of the released widths only, which is too much for a test
     "UNETLoader": lambda old: node("ZImageModelLoader", model_name=old["unet_name"], precision="automatic"),
     "CLIPLoader": lambda old: node("ZImageTextEncoderLoader", text_encoder_name=old["clip_name"]),
@@ -50,23 +46,12 @@ def affordable(prompt: Prompt) -> Prompt:
     return changed
 
 
-@pytest.fixture(scope="module")
-def lora(server) -> None:
-    """A tiny file under the name of the LoRA that a workflow has for an example."""
-    folder = server.base / "models/loras"
-    folder.mkdir(parents=True, exist_ok=True)
-    place = "diffusion_model.layers.0.attention.out"
-    height, width = tiny.dit().layers[0].attention.out.weight.shape
-    down, up = torch.ones(2, width), torch.ones(height, 2)
-    save_file({f"{place}.lora_A.weight": down, f"{place}.lora_B.weight": up}, folder / LORA)
-
-
 def test_there_are_workflows():
     assert any("text to image" in workflow.name for workflow in WORKFLOWS)
 
 
 @each_workflow
-def test_the_workflow_runs_and_saves_a_picture(server, run, lora, workflow):
+def test_the_workflow_runs_and_saves_a_picture(server, run, workflow):
     outcome = run(affordable(to_prompt(server, workflow)))
     assert outcome.error is None, outcome.error
     assert outcome.files
