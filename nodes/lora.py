@@ -8,7 +8,6 @@ from ..zimage_core.checkpoints.lora_write import NAMINGS
 from .bridge import files, loras
 
 CATEGORY = "Z-Image/loaders"
-N_ROWS = 4
 
 
 class ZImageLoraLoader(io.ComfyNode):
@@ -24,7 +23,7 @@ class ZImageLoraLoader(io.ComfyNode):
             search_aliases=["lora", "lycoris", "lokr", "loha", "dora", "load lora", "lora stack", "multi lora"],
             inputs=[
                 io.Model.Input("model", tooltip="A Z-Image model from this pack's loader or any other."),
-                *(widget for number in range(1, N_ROWS + 1) for widget in _row(number)),
+                *(widget for names in loras.ROWS for widget in _row(*names, is_first=names == loras.ROWS[0])),
             ],
             outputs=[
                 io.Model.Output(display_name="model", tooltip="The model with the LoRAs; the input is unchanged."),
@@ -93,25 +92,25 @@ class ZImageConvertLora(io.ComfyNode):
         return io.NodeOutput(path, ui=ui.PreviewText(path))
 
 
-def _row(number: int) -> list[io.Input]:
+def _row(lora: str, strength: str, *, is_first: bool) -> list[io.Input]:
     """The two widgets of a LoRA; those after the first row are tucked away."""
     return [
         io.Combo.Input(
-            f"lora_{number}",
+            lora,
             options=files.lora_choices(),
             default=files.NO_LORA,
-            advanced=number > 1,
+            advanced=not is_first,
             tooltip="A file from models/loras trained for Z-Image, by any trainer; none leaves the model as it is."
-            if number == 1
+            if is_first
             else "Another LoRA; all that are chosen add up.",
         ),
         io.Float.Input(
-            f"strength_{number}",
+            strength,
             default=1.0,
             min=-100.0,
             max=100.0,
             step=0.01,
-            advanced=number > 1,
+            advanced=not is_first,
             tooltip="How strong the LoRA acts: 1 as trained, 0 not at all; below 0 it does the opposite.",
         ),
     ]
@@ -119,8 +118,7 @@ def _row(number: int) -> list[io.Input]:
 
 def _rows(inputs: Mapping[str, str | float]) -> list[tuple[str, float]]:
     """Names and strengths, from the widgets' values."""
-    numbers = range(1, N_ROWS + 1)
-    return [(str(inputs[f"lora_{number}"]), float(inputs[f"strength_{number}"])) for number in numbers]
+    return [(str(inputs[lora]), float(inputs[strength])) for lora, strength in loras.ROWS]
 
 
 NODES: list[type[io.ComfyNode]] = [ZImageLoraLoader, ZImageConvertLora]

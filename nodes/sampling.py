@@ -21,7 +21,9 @@ def seed_input() -> io.Input:
 
 
 def steps_input(preset: Preset, advice: str) -> io.Input:
-    return io.Int.Input("steps", default=preset.steps, min=1, max=1000, tooltip=f"How many steps to take. {advice}")
+    return io.Int.Input(
+        "steps", default=preset.steps, min=1, max=sampling.MOST_STEPS, tooltip=f"How many steps to take. {advice}"
+    )
 
 
 def solver_input(preset: Preset) -> io.Input:

@@ -17,7 +17,6 @@
  * @property {any} [subgraph]
  * @property {(slot: number) => LinkLike | null | undefined} [getInputLink]
  */
-/** @typedef {{node: NodeLike, slot: number}} Origin */
 
 const BYPASSED = 4;
 const SUBGRAPH_INPUT = -10; // LiteGraph's id for the panel of inputs inside a subgraph
@@ -32,7 +31,7 @@ export function classOf(node) {
  * The node whose output reaches an input, or null.
  * @param {NodeLike} node
  * @param {string} name
- * @returns {Origin | null}
+ * @returns {NodeLike | null}
  */
 export function originOf(node, name) {
   return followed(node.graph, linkInto(node, (input) => input.name === name));
@@ -56,11 +55,10 @@ export function isLinked(node, name) {
  */
 export function chainOf(node, name) {
   const chain = [];
-  let origin = originOf(node, name);
-  while (origin && chain.length < LONGEST) {
-    const { node: found } = origin;
+  let found = originOf(node, name);
+  while (found && chain.length < LONGEST) {
     chain.push(found);
-    origin = followed(found.graph, linkInto(found, (input) => input.name.startsWith(name)));
+    found = followed(found.graph, linkInto(found, (input) => input.name.startsWith(name)));
   }
   return chain;
 }
@@ -72,7 +70,16 @@ export function chainOf(node, name) {
  * @param {readonly string[]} widgets names that loaders give the widget
  */
 export function fileBehind(node, name, widgets) {
-  for (const each of chainOf(node, name)) {
+  return fileIn(chainOf(node, name), widgets);
+}
+
+/**
+ * The file the nearest loader of a chain names, or "".
+ * @param {NodeLike[]} chain
+ * @param {readonly string[]} widgets
+ */
+export function fileIn(chain, widgets) {
+  for (const each of chain) {
     const file = each.widgets?.find((widget) => widgets.includes(widget.name))?.value;
     if (typeof file === "string") return file;
   }
@@ -104,7 +111,7 @@ function linkAt(node, slot) {
  * @param {any} graph
  * @param {LinkLike | undefined} link
  * @param {number} [left]
- * @returns {Origin | null}
+ * @returns {NodeLike | null} the node that gives what comes through the link
  */
 function followed(graph, link, left = LONGEST) {
   if (!link || left === 0) return null;
@@ -118,7 +125,7 @@ function followed(graph, link, left = LONGEST) {
     const inside = node.subgraph.outputs?.[link.origin_slot]?.linkIds?.[0];
     return followed(node.subgraph, node.subgraph.getLink?.(inside), left - 1);
   }
-  if (!handsOn(node)) return { node, slot: link.origin_slot };
+  if (!handsOn(node)) return node;
   const type = node.type === "Reroute" ? undefined : node.outputs?.[link.origin_slot]?.type;
   return followed(graph, linkInto(node, (input) => type === undefined || input.type === type), left - 1);
 }

@@ -2,7 +2,7 @@
 /** What the rest asks of ComfyUI's page: its settings, its server, its language, its toasts. */
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
-import { languageOf } from "./words.mjs";
+import { languageOf, say } from "./words.mjs";
 
 /** @param {string} id */
 export function isOn(id) {
@@ -11,6 +11,15 @@ export function isOn(id) {
 
 export function language() {
   return languageOf(app.extensionManager.setting.get("Comfy.Locale"));
+}
+
+/**
+ * A sentence in the artist's language.
+ * @param {Parameters<typeof say>[1]} name
+ * @param {Parameters<typeof say>[2]} [blanks]
+ */
+export function tell(name, blanks) {
+  return say(language(), name, blanks);
 }
 
 /**

@@ -1,11 +1,10 @@
 // @ts-check
 /** Entries in the menu of samplers that set them to what a released model was made for. */
 import { classOf, fileBehind } from "./graph.mjs";
-import { isOn, language } from "./host.mjs";
+import { isOn, tell } from "./host.mjs";
 import { releaseOf, settingsFor } from "./presets.mjs";
 import { MODEL_FILES, applySettings, knownRelease } from "./sampler.mjs";
 import { MENU } from "./settings.mjs";
-import { say } from "./words.mjs";
 
 /** @type {("turbo" | "base")[]} */
 const NAMES = ["turbo", "base"];
@@ -15,7 +14,7 @@ export function menuItems(node) {
   const nodeClass = classOf(node);
   if (!isOn(MENU) || !isOurs(node, nodeClass)) return [];
   return NAMES.filter((name) => Object.keys(settingsFor(nodeClass, name)).length).map((name) => ({
-    content: `Z-Image: ${say(language(), name)}`,
+    content: `Z-Image: ${tell(name)}`,
     callback: () => applySettings(node, nodeClass, name),
   }));
 }

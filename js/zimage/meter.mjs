@@ -1,12 +1,11 @@
 // @ts-check
 /** The meter under a prompt: tokens used, and what is too long. */
 import { fileBehind } from "./graph.mjs";
-import { ask, isOn, language } from "./host.mjs";
+import { ask, isOn, language, tell } from "./host.mjs";
 import { METER } from "./settings.mjs";
 import { reading } from "./tokens.mjs";
 import { valueOf } from "./widgets.mjs";
 import { watch } from "./watch.mjs";
-import { say } from "./words.mjs";
 
 /** @type {Record<string, string>} */
 const TEMPLATES = { ZImageTextEncode: "prompt", ZImageEditEncode: "edit" };
@@ -22,7 +21,7 @@ export function addMeter(node, nodeClass, panel) {
     template: TEMPLATES[nodeClass],
   });
   const isCut = () => String(valueOf(node, "long_prompts") ?? "").startsWith("cut");
-  const isShown = () => isOn(METER) && typeof question().prompt === "string";
+  const isShown = () => isOn(METER) && typeof valueOf(node, "prompt") === "string";
 
   async function update() {
     if (!isShown()) return panel.show("tokens", null);
@@ -32,7 +31,7 @@ export function addMeter(node, nodeClass, panel) {
       const { text, isOver, part } = reading(language(), answer, String(asked.prompt), isCut());
       panel.show("tokens", { text, part, tone: isOver ? "warning" : "plain" });
     } else {
-      panel.show("tokens", isAway ? { text: say(language(), "unanswered") } : null);
+      panel.show("tokens", isAway ? { text: tell("unanswered") } : null);
     }
     return !isAway;
   }

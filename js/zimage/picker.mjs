@@ -1,11 +1,10 @@
 // @ts-check
 /** The ratios of Z-Image Empty Latent as shapes to click, and the size that comes out. */
-import { isOn, language } from "./host.mjs";
+import { isOn, tell } from "./host.mjs";
 import { PICKER } from "./settings.mjs";
 import { drawnIn, parseRatio, sizeOf } from "./sizes.mjs";
 import { watch } from "./watch.mjs";
 import { setValues, valueOf } from "./widgets.mjs";
-import { say } from "./words.mjs";
 
 export const PICKED = "ZImageEmptyLatent";
 const DRAWING = 18; // pixels of the longer side
@@ -31,12 +30,12 @@ function sizeText(text, area) {
   if (!ratio) return "";
   const { width, height } = sizeOf(ratio, area);
   const megapixels = (width * height) / 1024 ** 2;
-  return say(language(), "size", { width, height, megapixels: megapixels.toFixed(megapixels < 0.1 ? 4 : 2) });
+  return tell("size", { width, height, megapixels: megapixels.toFixed(megapixels < 0.1 ? 4 : 2) });
 }
 
 /** @param {any} node @param {string} text @param {unknown} chosen */
 function shape(node, text, chosen) {
-  const title = say(language(), "ratio", { ratio: text });
+  const title = tell("ratio", { ratio: text });
   const drawing = drawnIn(parseRatio(text) ?? [1, 1], DRAWING);
   return { text, title, shape: drawing, isOn: text === chosen, press: () => setValues(node, { ratio: text }) };
 }

@@ -1,12 +1,11 @@
 // @ts-check
 /** Under a sampler: how often the network will run, how long it last took, and a word where settings do not fit. */
-import { chainOf, classOf, fileBehind } from "./graph.mjs";
-import { ask, isOn, language, toast } from "./host.mjs";
+import { chainOf, classOf, fileIn } from "./graph.mjs";
+import { ask, isOn, tell, toast } from "./host.mjs";
 import { adviceFor, releaseOf, settingsFor } from "./presets.mjs";
 import { ADVICE, EVALUATIONS } from "./settings.mjs";
 import { watch } from "./watch.mjs";
 import { setValues, valueOf, valuesOf } from "./widgets.mjs";
-import { say } from "./words.mjs";
 
 /** @typedef {import("./panel.mjs").Panel} Panel */
 /** @typedef {{evaluations: number, seconds: number, pictures: number}} Run */
@@ -23,8 +22,6 @@ const releases = new Map();
 /** @param {any} node @param {string} nodeClass @param {Panel} panel */
 export function addSamplerFacts(node, nodeClass, panel) {
   const values = () => valuesOf(node, ASKED);
-  const file = () => fileBehind(node, "model", MODEL_FILES);
-  const classes = () => chainOf(node, "model").map(classOf);
   const isCached = () => chainOf(node, "model").some(skips);
 
   if (COUNTED.includes(nodeClass)) {
@@ -32,8 +29,14 @@ export function addSamplerFacts(node, nodeClass, panel) {
     watch({ node, state, update: () => showEvaluations(panel, values(), isCached()) });
     showLastRun(node, panel);
   }
-  const state = () => JSON.stringify([isOn(ADVICE), values(), classes(), file()]);
-  watch({ node, state, update: () => showAdvice(node, nodeClass, panel, file(), classes()) });
+  const state = () => JSON.stringify([isOn(ADVICE), values(), modelOf(node)]);
+  watch({ node, state, update: () => showAdvice(node, nodeClass, panel, modelOf(node)) });
+}
+
+/** What a sampler runs: the file, and whether a LoRA is on it. @param {any} node */
+function modelOf(node) {
+  const chain = chainOf(node, "model");
+  return { file: fileIn(chain, MODEL_FILES), hasLora: chain.some((each) => /lora/i.test(classOf(each))) };
 }
 
 /**
@@ -65,7 +68,7 @@ async function showEvaluations(panel, values, isCached) {
   if (!isOn(EVALUATIONS) || NEEDED.some((name) => !(name in values))) return panel.show("evaluations", null);
   const { answer, isAway } = await ask("evaluations", values);
   const sentence = isCached ? "atMost" : "evaluations";
-  panel.show("evaluations", answer && { text: say(language(), sentence, { count: answer.evaluations }) });
+  panel.show("evaluations", answer && { text: tell(sentence, { count: answer.evaluations }) });
   return !isAway;
 }
 
@@ -78,26 +81,25 @@ function showLastRun(node, panel) {
     if (!run || !isOn(EVALUATIONS)) return;
     const seconds = run.seconds / run.pictures;
     const blanks = { count: run.evaluations, seconds: seconds < 10 ? seconds.toFixed(2) : seconds.toFixed(1) };
-    panel.show("took", { text: say(language(), "took", blanks) });
+    panel.show("took", { text: tell("took", blanks) });
   };
 }
 
-/** @param {any} node @param {string} nodeClass @param {Panel} panel @param {string} file @param {string[]} classes */
-async function showAdvice(node, nodeClass, panel, file, classes) {
+/** @param {any} node @param {string} nodeClass @param {Panel} panel @param {ReturnType<typeof modelOf>} model */
+async function showAdvice(node, nodeClass, panel, { file, hasLora }) {
   if (!isOn(ADVICE)) return panel.show("advice", null);
   const words = await releaseWords(file);
   if (words === undefined) return false;
-  const hasLora = classes.some((each) => /lora/i.test(each));
   const advice = adviceFor(nodeClass, releaseOf(words), valuesOf(node, ["steps", "cfg"]), hasLora);
   if (!advice) return panel.show("advice", null);
   const { mend } = advice;
-  const text = say(language(), advice.fault, { file });
+  const text = tell(advice.fault, { file });
   panel.show("advice", { text, tone: "warning", buttons: mend ? [mendButton(node, nodeClass, mend)] : [] });
 }
 
 /** @param {any} node @param {string} nodeClass @param {"turbo" | "base"} name */
 function mendButton(node, nodeClass, name) {
-  const text = say(language(), name);
+  const text = tell(name);
   return { text, title: text, press: () => applySettings(node, nodeClass, name) };
 }
 
@@ -111,5 +113,5 @@ export function applySettings(node, nodeClass, name) {
   const settings = settingsFor(nodeClass, name);
   setValues(node, settings);
   const values = Object.entries(settings).map(([widget, value]) => `${widget} ${value}`);
-  toast("Z-Image", say(language(), "applied", { name: say(language(), name), values: values.join(", ") }));
+  toast("Z-Image", tell("applied", { name: tell(name), values: values.join(", ") }));
 }

@@ -32,7 +32,11 @@ function look() {
   for (const [watcher, seen] of watched) {
     seen.absent = watcher.node.graph ? 0 : seen.absent + 1;
     if (seen.absent > FORGOTTEN) watched.delete(watcher);
-    if (seen.absent || seen.isBusy || seen.wait-- > 0) continue;
+    if (seen.absent || seen.isBusy) continue;
+    if (seen.wait > 0) {
+      seen.wait -= 1;
+      continue;
+    }
     const state = watcher.state();
     if (state !== seen.state) void refresh(watcher, seen, state);
   }

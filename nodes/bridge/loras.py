@@ -19,6 +19,7 @@ from .lora_forms import native_form
 
 NETWORK = "diffusion_model."
 KEY = "zimage_loras"
+ROWS = tuple((f"lora_{number}", f"strength_{number}") for number in range(1, 5))  # a loader's widgets, in pairs
 LIVE: WeakKeyDictionary[nn.Module, Injection] = WeakKeyDictionary()  # what a network has in it now
 
 

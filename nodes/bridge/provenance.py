@@ -7,9 +7,8 @@ the picture from its cache, and a ComfyUI told to save no metadata saves none of
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ...zimage_core.sampling import SOLVERS, Guidance, Preset, count_evaluations, shifted_schedule
-from ...zimage_core.sampling.presets import BASE, TURBO
-from . import files, inspection, optimize, repack
+from ...zimage_core.sampling import BASE, TURBO, Preset
+from . import files, inspection, loras, optimize, repack, sampling
 from .graph import Node, Prompt, inputs_of, upstream, value_in
 
 KEY = "zimage"
@@ -48,14 +47,9 @@ def _run(prompt: Prompt, node: Node, preset: Preset) -> Facts:
 
 def _evaluations(values: Mapping[str, Any]) -> Facts:
     try:
-        sigmas = shifted_schedule(values["steps"], values["shift"], values["strength"])
-        guidance = Guidance(
-            cfg=values["cfg"], truncation=values.get("cfg_truncation", 1.0), start=values.get("cfg_start", 0.0)
-        )
-        count = count_evaluations(sigmas, solver=SOLVERS[values["solver"]](), guidance=guidance)
+        return {"evaluations": sampling.planned_evaluations(values)}
     except (KeyError, TypeError, ValueError):  # a value only running tells, or one the node will refuse
         return {}
-    return {"evaluations": count}
 
 
 def _made_of(prompt: Prompt, node_id: str) -> Facts:
@@ -88,8 +82,7 @@ def _file(prompt: Prompt, nodes: Iterable[Node], widgets: Iterable[str]) -> str 
 def _loras(prompt: Prompt, node: Node) -> Iterator[Facts]:
     """The LoRAs of our loader's rows, or of a stock loader."""
     inputs = inputs_of(node)
-    rows = [(f"lora_{i}", f"strength_{i}") for i in range(1, 5)] + [("lora_name", "strength_model")]
-    for name, strength in rows:
+    for name, strength in (*loras.ROWS, ("lora_name", "strength_model")):
         file, weight = value_in(prompt, inputs.get(name)), value_in(prompt, inputs.get(strength))
         if isinstance(file, str) and file != files.NO_LORA and weight != 0:
             yield {"file": file, "strength": weight}

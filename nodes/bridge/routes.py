@@ -7,12 +7,9 @@ from typing import Any
 
 from aiohttp import web
 
-from ...zimage_core.sampling import SOLVERS, Guidance, count_evaluations, shifted_schedule
-from . import inspection, meter, provenance
+from . import inspection, meter, provenance, sampling
 
 LONGEST = 200_000  # characters of a prompt; counting them takes a third of a second
-MOST_STEPS = 1000  # as the nodes' own widgets have it
-GUIDANCE = {"cfg": "cfg", "cfg_truncation": "truncation", "cfg_start": "start"}
 
 Question = Mapping[str, Any]
 
@@ -39,12 +36,7 @@ def tokens(question: Question) -> dict[str, Any]:
 
 def evaluations(question: Question) -> dict[str, Any]:
     """{steps, shift, strength, solver, and what guidance has} -> {evaluations}."""
-    steps = int(question["steps"])
-    if steps > MOST_STEPS:
-        raise ValueError(f"{steps} steps are not counted; the most is {MOST_STEPS}")
-    sigmas = shifted_schedule(steps, float(question["shift"]), float(question["strength"]))
-    guidance = Guidance(**{ours: float(question[name]) for name, ours in GUIDANCE.items() if name in question})
-    return {"evaluations": count_evaluations(sigmas, solver=SOLVERS[question["solver"]](), guidance=guidance)}
+    return {"evaluations": sampling.planned_evaluations(question)}
 
 
 def release(question: Question) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The core's sampling loop run by ComfyUI: its guider, its noise, its masks, its previews and progress."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import comfy.model_base
@@ -10,11 +10,13 @@ import comfy.samplers
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-from ...zimage_core.sampling import SOLVERS, Guidance, denoise
+from ...zimage_core.sampling import SOLVERS, Guidance, count_evaluations, denoise, shifted_schedule
 from . import previews
 from .latents import check_channels, to_intermediate
 
 COUNTER_KEY = "zimage_evaluations"
+MOST_STEPS = 1000
+GUIDANCE = {"cfg": "cfg", "cfg_truncation": "truncation", "cfg_start": "start"}  # a widget's name, and Guidance's
 
 
 class Run(NamedTuple):
@@ -82,6 +84,16 @@ def sample(
     finished = to_intermediate(samples)  # where the picture is waited for
     out = {key: value for key, value in latent.items() if key != "downscale_ratio_spacial"}
     return Run({**out, "samples": finished}, evaluations(), time.perf_counter() - began[0])
+
+
+def planned_evaluations(widgets: Mapping[str, Any]) -> int:
+    """Evaluations that a picture will take with these values of a sampler's widgets, without a step cache."""
+    steps = int(widgets["steps"])
+    if steps > MOST_STEPS:
+        raise ValueError(f"{steps} steps are not counted; the most is {MOST_STEPS}")
+    sigmas = shifted_schedule(steps, float(widgets["shift"]), float(widgets["strength"]))
+    guidance = Guidance(**{ours: float(widgets[name]) for name, ours in GUIDANCE.items() if name in widgets})
+    return count_evaluations(sigmas, solver=SOLVERS[widgets["solver"]](), guidance=guidance)
 
 
 def guided(args: dict[str, Any], guidance: Guidance) -> Tensor:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from comfyui import PACK, Server, comfyui_folder, running
-from model_files import write_example, write_models
+from model_files import furnish
 from page import Canvas
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -62,8 +62,7 @@ def server(frontend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     if not (comfyui_folder() / "main.py").exists():
         pytest.skip(f"no ComfyUI in {comfyui_folder()}; `make test` fetches it")
     base = tmp_path_factory.mktemp("comfyui")
-    write_models(base / "models")
-    write_example(base / "input")
+    furnish(base)
     extra = ["--cpu", "--preview-method", "latent2rgb"]
     if frontend == NEWEST:
         root = newest_frontend()

@@ -17,6 +17,12 @@ def classes_and_inputs(prompt):
     return {node_id: (node["class_type"], node["inputs"]) for node_id, node in prompt.items()}
 
 
+def assert_drawn(heard):
+    """No message tells of an error, and one of a picture."""
+    assert [data for kind, data in heard if kind == "execution_error"] == []
+    assert any((data.get("output") or {}).get("images") for kind, data in heard if kind == "executed")
+
+
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
 def test_it_opens_is_converted_as_another_program_does_and_ends_with_a_picture(shared, server, workflow):
     shared.open(workflow)
@@ -28,9 +34,7 @@ def test_it_opens_is_converted_as_another_program_does_and_ends_with_a_picture(s
     if any(node["class_type"] == "UNETLoader" for node in prompt.values()):
         return  # stock loaders know files of the released widths only; tests/server runs these graphs with ours
     shared.shrink(LARGEST)
-    heard = shared.run()
-    assert [data for kind, data in heard if kind == "execution_error"] == []
-    assert any((data.get("output") or {}).get("images") for kind, data in heard if kind == "executed")
+    assert_drawn(shared.run())
 
 
 def test_it_is_queued_from_the_page_and_shows_progress_a_preview_and_the_picture(canvas, server):
@@ -67,6 +71,4 @@ def test_a_blueprint_draws_what_it_is_given(shared, blueprint):
         "() => app.graph.nodes.filter((node) => node.type === 'LoadImage' && !node.outputs[0].links?.length)"
         ".forEach((node) => app.graph.remove(node))"
     )
-    heard = shared.run()
-    assert [data for kind, data in heard if kind == "execution_error"] == []
-    assert any((data.get("output") or {}).get("images") for kind, data in heard if kind == "executed")
+    assert_drawn(shared.run())

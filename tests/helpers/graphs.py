@@ -37,6 +37,23 @@ def turbo(**changes: Any) -> dict[str, Any]:
     return node("ZImageTurboSampler", **{**inputs, **changes})
 
 
+def ksampler(model: str = "model", **changes: Any) -> dict[str, Any]:
+    """The stock sampler."""
+    inputs = {
+        "model": [model, 0],
+        "positive": ["positive", 0],
+        "negative": ["negative", 0],
+        "latent_image": ["latent", 0],
+        "seed": 5,
+        "steps": 4,
+        "cfg": 2.0,
+        "sampler_name": "euler",
+        "scheduler": "simple",
+        "denoise": 1.0,
+    }
+    return node("KSampler", **{**inputs, **changes})
+
+
 def text_to_image(prompt: str = "a large red circle in the middle on white", **sampler: Any) -> dict[str, Any]:
     """Nano from a prompt to a saved picture."""
     return {

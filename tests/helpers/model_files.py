@@ -26,6 +26,12 @@ CONTROL = ControlConfig(
 )
 
 
+def furnish(base: Path) -> None:
+    """Fill a server's base folder with models and with the picture that Load Image names."""
+    write_models(base / "models")
+    write_example(base / "input")
+
+
 def write_models(models: Path) -> None:
     """Files that load, and files that must be refused."""
     for folder in ("diffusion_models", "text_encoders", "vae", "model_patches", "loras"):

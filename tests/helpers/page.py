@@ -21,10 +21,8 @@ READY = (  # the page opens a graph by itself, and would put it in the place of 
     "window.app?.graph?.nodes?.length && window.app.canvas && window.app.extensionManager?.workflow?.activeWorkflow"
 )
 
-NODE = """
-const graphs = [app.graph, ...(app.graph.subgraphs?.values?.() ?? [])];
-const node = graphs.flatMap((graph) => graph.nodes).find((each) => (each.comfyClass ?? each.type) === kind);
-"""
+NODES = "[app.graph, ...(app.graph.subgraphs?.values?.() ?? [])].flatMap((graph) => graph.nodes)"
+NODE = f"const node = {NODES}.find((each) => (each.comfyClass ?? each.type) === kind);"
 
 
 @dataclass
@@ -113,7 +111,7 @@ class Canvas:
     def shrink(self, megapixels: float) -> None:
         """Make every picture of the workflow at most this large."""
         self.page.evaluate(
-            "(most) => [app.graph, ...(app.graph.subgraphs?.values?.() ?? [])].flatMap((graph) => graph.nodes)"
+            f"(most) => {NODES}"
             ".flatMap((node) => node.widgets ?? []).filter(({name, value}) => name === 'megapixels' && value > most)"
             ".forEach((widget) => { widget.value = most })",
             megapixels,
@@ -142,7 +140,7 @@ class Canvas:
     def missing(self) -> list[str]:
         """Classes of nodes the page does not know."""
         return self.page.evaluate(
-            "() => [app.graph, ...(app.graph.subgraphs?.values?.() ?? [])].flatMap((graph) => graph.nodes)"
+            f"() => {NODES}"
             ".filter((node) => node.has_errors || !(LiteGraph.registered_node_types[node.type] || node.subgraph))"
             ".map((node) => node.type)"
         )

@@ -18,6 +18,14 @@ def meter(pack):
     return importlib.import_module(f"{pack.entry.__name__}.nodes.bridge.meter")
 
 
+@pytest.fixture(scope="module")
+def clip(pack, meter):
+    """The built-in encoder."""
+    return pack.bridge_text.load_text_encoder(
+        pack.bridge_files.path_of(pack.core_parts.TEXT_ENCODER, meter.files.BUILT_IN), meter.files.BUILT_IN_TOKENIZER
+    )
+
+
 @pytest.mark.parametrize("prompt", PROMPTS)
 def test_the_count_is_that_of_the_qwen_tokenizer_on_the_chat_template(comfy, meter, prompt):
     from pathlib import Path
@@ -30,10 +38,7 @@ def test_the_count_is_that_of_the_qwen_tokenizer_on_the_chat_template(comfy, met
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
-def test_the_count_is_what_the_encode_node_reports_of_the_built_in_encoder(pack, meter, prompt):
-    clip = pack.bridge_text.load_text_encoder(
-        pack.bridge_files.path_of(pack.core_parts.TEXT_ENCODER, meter.files.BUILT_IN), meter.files.BUILT_IN_TOKENIZER
-    )
+def test_the_count_is_what_the_encode_node_reports_of_the_built_in_encoder(pack, meter, clip, prompt):
     _, sentence = pack.bridge_prompts.encode(clip, prompt, is_cut=False, remember="off")
     assert sentence.startswith(f"{meter.measure(prompt, meter.files.BUILT_IN, 'prompt').tokens} of 512")
 
@@ -47,10 +52,7 @@ def test_the_words_beyond_the_limit_are_exactly_those_that_do_not_fit(meter, wor
     assert length.beyond == " fox" * max(0, opening + words - 512)
 
 
-def test_half_of_an_emoji_is_counted_and_encoded_as_one_sign(pack, meter):
-    clip = pack.bridge_text.load_text_encoder(
-        pack.bridge_files.path_of(pack.core_parts.TEXT_ENCODER, meter.files.BUILT_IN), meter.files.BUILT_IN_TOKENIZER
-    )
+def test_half_of_an_emoji_is_counted_and_encoded_as_one_sign(pack, meter, clip):
     _, sentence = pack.bridge_prompts.encode(clip, "a \ud83e circle", is_cut=False, remember="off")
     for encoder, template in ((meter.files.BUILT_IN, "prompt"), ("qwen", "prompt"), ("qwen", "edit")):
         broken, mended = (meter.measure(text, encoder, template) for text in ("a \ud83e circle", "a ? circle"))

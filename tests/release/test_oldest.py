@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from comfyui import PACK, Server, comfyui_folder, running
-from graphs import node, text_to_image
+from graphs import ksampler, text_to_image
 from paths import REPOSITORY
 from workflows import execute, to_prompt
 
@@ -80,18 +80,6 @@ def test_int8_which_it_does_not_know_is_refused_in_a_sentence(oldest):
 
 def test_a_stock_sampler_takes_our_model(oldest):
     prompt = text_to_image()
-    prompt["sampler"] = node(
-        "KSampler",
-        model=["model", 0],
-        positive=["positive", 0],
-        negative=["positive", 0],
-        latent_image=["latent", 0],
-        seed=1,
-        steps=2,
-        cfg=1.0,
-        sampler_name="euler",
-        scheduler="simple",
-        denoise=1.0,
-    )
+    prompt["sampler"] = ksampler(negative=["positive", 0], seed=1, steps=2, cfg=1.0)
     outcome = run(oldest, prompt)
     assert outcome.error is None, outcome.error

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from comfyui import Server, comfyui_folder, running
-from model_files import write_example, write_models
+from model_files import furnish
 from workflows import Outcome, Prompt, execute
 
 
@@ -15,8 +15,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     if not (comfyui_folder() / "main.py").exists():
         pytest.skip(f"no ComfyUI in {comfyui_folder()}; `make test` fetches it")
     base = tmp_path_factory.mktemp("comfyui")
-    write_models(base / "models")
-    write_example(base / "input")
+    furnish(base)
     with running(base, base / "output", ("--cpu", "--preview-method", "latent2rgb")) as up:
         yield up
 

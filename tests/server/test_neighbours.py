@@ -10,25 +10,9 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from graphs import encode, loaders, node
+from graphs import encode, ksampler, loaders, node
 
 PROMPT = "a large blue star in the middle on white"
-
-
-def ksampler(model: str = "model", **changes: Any) -> dict[str, Any]:
-    inputs = {
-        "model": [model, 0],
-        "positive": ["positive", 0],
-        "negative": ["negative", 0],
-        "latent_image": ["latent", 0],
-        "seed": 5,
-        "steps": 4,
-        "cfg": 2.0,
-        "sampler_name": "euler",
-        "scheduler": "simple",
-        "denoise": 1.0,
-    }
-    return node("KSampler", **{**inputs, **changes})
 
 
 def graph(**nodes: Any) -> dict[str, Any]:

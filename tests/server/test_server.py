@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from graphs import encode, loaders, node, text_to_image, turbo
+from graphs import encode, ksampler, loaders, node, text_to_image, turbo
 
 SNAPSHOT = Path(__file__).with_name("object_info.json")
 OUR_NODES = re.compile("^ZImage")
@@ -106,19 +106,7 @@ def test_stock_nodes_work_on_both_sides_of_ours(run):
         "negative": node("ConditioningZeroOut", conditioning=["positive", 0]),
         "latent": node("EmptySD3LatentImage", width=64, height=64, batch_size=2),
         "shifted": node("ModelSamplingAuraFlow", model=["model", 0], shift=3.0),
-        "ksampler": node(
-            "KSampler",
-            model=["shifted", 0],
-            positive=["positive", 0],
-            negative=["negative", 0],
-            latent_image=["latent", 0],
-            seed=1,
-            steps=4,
-            cfg=1.0,
-            sampler_name="res_multistep",
-            scheduler="simple",
-            denoise=1.0,
-        ),
+        "ksampler": ksampler("shifted", seed=1, cfg=1.0, sampler_name="res_multistep"),
         "sigmas": node("ZImageSigmas", steps=4, shift=3.0, strength=0.5),
         "guider": node("CFGGuider", model=["model", 0], positive=["positive", 0], negative=["negative", 0], cfg=2.0),
         "noise": node("RandomNoise", noise_seed=3),
@@ -263,3 +251,12 @@ def test_nothing_was_written_outside_the_chosen_folders(server):
         if file.is_file() and file.stat().st_mtime > started and "__pycache__" not in file.parts
     ]
     assert not fresh, fresh
+
+
+def test_a_mistyped_number_of_steps_is_refused_and_not_counted(server, run):
+    """ComfyUI asks for facts before it looks at values; counting a thousand million steps would stop it."""
+    prompt = text_to_image(steps=1_000_000_000)
+    status, answer = server.post("/prompt", {"prompt": prompt})
+    assert status == 400
+    assert "bigger than max" in str(answer["node_errors"]["sampler"]["errors"])
+    assert run(text_to_image(seed=29)).error is None
