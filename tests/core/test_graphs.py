@@ -5,18 +5,18 @@ Where there is no graphics card a recording runs the step again on the buffers i
 
 import gc
 import weakref
-from dataclasses import dataclass, field
 
 import pytest
 import torch
 
 import tiny
+from recorder import Recorder
 from zimage_core.adapters import Lora, injected
 from zimage_core.adapters.changes import LowRank
 from zimage_core.adapters.lora import Target
 from zimage_core.model import Reference
 from zimage_core.quant import INT8, quantise
-from zimage_core.runtime.graphs import MOST_GRAPHS, Graphs, capture_cuda
+from zimage_core.runtime.graphs import MOST_GRAPHS, Graphs, capture_cuda, launch_bound
 
 SIGMAS = (1.0, 0.7, 0.25)
 
@@ -27,27 +27,6 @@ pytestmark = pytest.mark.usefixtures("_no_gradients")
 def _no_gradients():
     with torch.inference_mode():
         yield
-
-
-@dataclass
-class Recorder:
-    """Stands for CUDA's capture."""
-
-    captures: int = 0
-    replays: int = 0
-    runs: list = field(default_factory=list)
-
-    def __call__(self, run):
-        self.captures += 1
-        out = run()
-        recorder = self
-
-        class Again:
-            def replay(self):
-                recorder.replays += 1
-                out.copy_(run())
-
-        return out, Again()
 
 
 def drawn(generator, cells=(8, 8)):
@@ -141,6 +120,119 @@ def test_another_precision_is_another_recording(generator):
     assert recorder.captures == 2
 
 
+def test_a_hosts_own_step_is_recorded_whole_with_what_else_it_depends_on(generator):
+    """The rows of the noise level are made inside, from the noise level itself."""
+    dit, recorder = tiny.dit(), Recorder()
+    graphs = Graphs(dit, recorder)
+    condition = dit.prepare([torch.ones(9, 48)], (8, 8))
+    norms = dit.norms(condition.caption)
+
+    def step(x, sigma, condition, norms):
+        return dit.flow(condition, norms=norms)(x, sigma)
+
+    for way in ("one", "another", "one"):
+        for sigma in SIGMAS:
+            inputs = (drawn(generator), torch.tensor([sigma])), (condition, norms)
+            graphs.refresh()
+            found = graphs.run(graphs.key(*inputs, way), step, *inputs)
+            assert torch.equal(found, dit.flow(condition)(*inputs[0]))
+    assert recorder.captures == 2
+
+
+def test_lasting_inputs_are_copied_when_they_are_others_and_only_then(generator):
+    """Seen through a condition changed in place, which nothing in this library does."""
+    dit = tiny.dit()
+    graphs, x = Graphs(dit, Recorder()), drawn(generator)
+    condition = dit.prepare([torch.ones(9, 48)], (8, 8))
+    recorded = dit.flow(condition, network=graphs)
+    before = recorded(x, 0.5)
+    condition.caption.mul_(2)
+    assert torch.equal(recorded(x, 0.5), before)
+    assert torch.equal(dit.flow(condition._replace(), network=graphs)(x, 0.5), dit.flow(condition)(x, 0.5))
+
+
+def test_recordings_are_told_of_one_another_while_there_are_any(generator):
+    dit, recorder = tiny.dit(), Recorder()
+    graphs = Graphs(dit, recorder)
+    for n_tokens in (9, 40):
+        dit.flow(dit.prepare([torch.ones(n_tokens, 48)], (8, 8)), network=graphs)(drawn(generator), 0.5)
+    graphs.drop()
+    dit.flow(dit.prepare([torch.ones(9, 48)], (8, 8)), network=graphs)(drawn(generator), 0.5)
+    assert [beside is not None for beside in recorder.besides] == [False, True, False]
+
+
+def test_parameters_of_neighbours_belong_to_what_was_recorded():
+    dit, neighbour = tiny.dit(), torch.nn.ParameterList([torch.ones(3)])
+    graphs = Graphs(dit, Recorder(), beside=(neighbour,))
+    standing = graphs.refresh()
+    assert graphs.refresh() == standing
+    neighbour[0] = torch.nn.Parameter(torch.ones(3))
+    assert graphs.refresh() != standing
+
+
+class Packed(torch.Tensor):
+    """As quantised tensors are: an empty wrapper around two others."""
+
+    @staticmethod
+    def __new__(cls, numbers, scale):
+        return torch.Tensor._make_wrapper_subclass(cls, numbers.shape, dtype=torch.float32)
+
+    def __init__(self, numbers, scale):
+        self.numbers, self.scale = numbers, scale
+
+    def __tensor_flatten__(self):
+        return ["numbers", "scale"], None
+
+    @classmethod
+    def __torch_dispatch__(cls, function, types, arguments=(), keywords=None):
+        return arguments[0]
+
+
+@pytest.mark.parametrize("part", ["numbers", "scale"])
+def test_both_parts_of_a_packed_weight_belong_to_what_was_recorded(part):
+    dit = tiny.dit()
+    packed = Packed(torch.ones(4, 4, dtype=torch.int8), torch.ones(4))
+    dit.layers[0].attention.out._parameters["weight"] = packed
+    graphs = Graphs(dit, Recorder())
+    standing = graphs.refresh()
+    assert graphs.refresh() == standing
+    setattr(packed, part, getattr(packed, part).clone())
+    assert graphs.refresh() != standing
+
+
+def test_a_hook_in_python_is_seen(generator):
+    dit = tiny.dit()
+    graphs = Graphs(dit, Recorder())
+    assert not graphs.refresh().is_watched
+    handle = dit.layers[1].feed_forward.register_forward_hook(lambda *_: None)
+    assert graphs.refresh().is_watched
+    handle.remove()
+    assert not graphs.refresh().is_watched
+
+
+@pytest.mark.parametrize(("launching", "working", "is_worth"), [(9, 1, True), (1, 9, False)])
+def test_a_step_is_worth_recording_where_launching_takes_the_time(monkeypatch, launching, working, is_worth):
+    """With a clock that the launches and the device move on."""
+    now = 0.0
+
+    def wait():
+        nonlocal now
+        now += work_left.pop() if work_left else 0.0
+
+    def run():
+        nonlocal now
+        now += launching
+        work_left.append(working)
+        return answer
+
+    answer, work_left = torch.ones(1), []
+    monkeypatch.setattr(torch.cuda, "synchronize", wait)
+    monkeypatch.setattr("zimage_core.runtime.graphs.time.perf_counter", lambda: now)
+    found, told = launch_bound(run)
+    assert found is answer
+    assert told is is_worth
+
+
 def test_dropping_gives_the_buffers_back(generator):
     dit = tiny.dit()
     graphs = Graphs(dit, Recorder())
@@ -155,7 +247,24 @@ def test_dropping_gives_the_buffers_back(generator):
 def test_cudas_own_graphs_give_the_plain_steps_bits(generator):
     dit = tiny.dit().to("cuda", torch.bfloat16)
     condition = dit.prepare([torch.randn(9, 48, generator=generator).to("cuda", torch.bfloat16)], (8, 8))
-    plain, recorded = dit.flow(condition, SIGMAS), dit.flow(condition, SIGMAS, network=Graphs(dit, capture_cuda))
-    for sigma in SIGMAS:
-        x = drawn(generator).cuda()
-        assert torch.equal(recorded(x, sigma), plain(x, sigma))
+    longer = dit.prepare([torch.randn(40, 48, generator=generator).to("cuda", torch.bfloat16)], (8, 8))
+    graphs = Graphs(dit, capture_cuda)
+    for each in (condition, longer, condition, longer):  # in one memory, in turns
+        plain, recorded = dit.flow(each, SIGMAS), dit.flow(each, SIGMAS, network=graphs)
+        for sigma in SIGMAS:
+            x = drawn(generator).cuda()
+            assert torch.equal(recorded(x, sigma), plain(x, sigma))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a graphics card")
+def test_after_a_capture_that_fails_the_work_goes_on_where_it_was(generator):
+    x = torch.ones(4, device="cuda")
+    before = torch.cuda.current_stream()
+
+    def waits():
+        return x * float((x + 1).sum())  # reading a number waits for the card, which a capture cannot
+
+    with pytest.raises(RuntimeError):
+        capture_cuda(waits, None)
+    assert torch.cuda.current_stream() == before
+    assert torch.equal(waits(), 8 * x)
