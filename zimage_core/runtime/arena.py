@@ -20,11 +20,14 @@ class Place(NamedTuple):
     dtype: torch.dtype
     shape: torch.Size
     strides: tuple[int, ...]
+    is_inference: bool  # made in inference mode; such a tensor works with data that was made there only
 
     def view(self, memory: Tensor) -> Tensor:
-        """The tensor in a block's memory, of the same type, shape and strides."""
-        size = self.shape.numel() * self.dtype.itemsize
-        return memory[self.start : self.start + size].view(self.dtype).as_strided(self.shape, self.strides)
+        """The tensor in a block's memory, of the same type, shape, strides and kind."""
+        first = (memory.storage_offset() + self.start) // self.dtype.itemsize
+        with torch.inference_mode(self.is_inference):
+            view = torch.empty(0, dtype=self.dtype, device=memory.device)
+            return view.set_(memory.untyped_storage(), first, self.shape, self.strides)
 
 
 class Layout(NamedTuple):
@@ -49,7 +52,7 @@ def layout_of(tensors: Sequence[Tensor]) -> Layout:
                 "keep all blocks resident, or load the model with plain weights"
             )
         strides = torch.empty_like(tensor, device="meta").stride()  # dense, in the tensor's own order
-        places.append(Place(end, tensor.dtype, tensor.shape, strides))
+        places.append(Place(end, tensor.dtype, tensor.shape, strides, tensor.is_inference()))
         end = aligned(end + tensor.numel() * tensor.itemsize)
     return Layout(tuple(places), end)
 
@@ -63,9 +66,10 @@ def move_in(blocks: Sequence[Sequence[Tensor]], layouts: Sequence[Layout]) -> tu
     """Move all blocks' tensors into one new arena, where they live from now on; the arena, and each block's part."""
     with torch.inference_mode(False):
         arena = torch.empty(sum(layout.nbytes for layout in layouts), dtype=torch.uint8)
-    memories = list(arena.split([layout.nbytes for layout in layouts]))
+        memories = list(arena.split([layout.nbytes for layout in layouts]))
     for tensors, layout, memory in zip(blocks, layouts, memories, strict=True):
         for tensor, view in zip(tensors, layout.views(memory), strict=True):
-            view.copy_(tensor.data)
+            with torch.inference_mode():
+                view.copy_(tensor.data)
             tensor.data = view
     return arena, memories

@@ -60,8 +60,9 @@ class PlainLane:
         pass
 
     def fill(self, slot: int, copies: Sequence[Copy]) -> None:
-        for copy in copies:
-            copy.target.copy_(copy.source)
+        with torch.inference_mode():  # or tensors made in that mode could not be written on outside of it
+            for copy in copies:
+                copy.target.copy_(copy.source)
 
     def begin(self, slot: int) -> None:
         pass
@@ -99,7 +100,7 @@ class CudaLane:
 
     def fill(self, slot: int, copies: Sequence[Copy]) -> None:
         self.copies.wait_event(self.freed[slot])
-        with torch.cuda.stream(self.copies):
+        with torch.cuda.stream(self.copies), torch.inference_mode():  # for the plain lane's reason
             for copy in copies:
                 copy.target.copy_(copy.source, non_blocking=True)
             self.filled[slot].record(self.copies)

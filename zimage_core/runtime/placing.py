@@ -38,6 +38,6 @@ def module_placed(module: nn.Module, device: torch.device | str) -> Generator[No
 
 
 def moved(tensor: Tensor, device: torch.device) -> Tensor:
-    """The same values on a device, usable in and out of inference mode."""
-    with torch.inference_mode(False):
+    """The same values on a device, in a tensor of the same kind: made in inference mode if this one was."""
+    with torch.inference_mode(tensor.is_inference()):
         return tensor.to(device)
