@@ -6,8 +6,9 @@ quantisation act on them as before. Native's query and key norms keep their smal
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+import torch
 from torch import Tensor, nn
 
 from ...zimage_core.config import DiTConfig
@@ -79,6 +80,14 @@ class AttachedS3DiT(ComfyS3DiT):
     def siglip_pad_token(self) -> Tensor:  # type: ignore[override]
         """Likewise."""
         return self.native.siglip_pad_token
+
+
+def compiled(network: AttachedS3DiT) -> AttachedS3DiT:
+    """The same around the same layers, with torch.compile's blocks; ComfyUI's own wrapper would compile native's."""
+    fresh = AttachedS3DiT(network.native)
+    blocks_of_ours = [cast("Block", torch.compile(each, backend="inductor")) for each in fresh.layers]
+    fresh.layers = Layers(blocks_of_ours)
+    return fresh
 
 
 def assemble(kind: type[Kind], parts: Mapping[str, Any]) -> Kind:

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from ...zimage_core.model import Block, Condition, Stage
 
+OVERRIDE = "optimized_attention_override"  # ComfyUI's name for a node's own attention
+STEADY = "zimage_steady"  # an attribute of overrides that give the same for the same tensors at every step
 Options = dict[str, Any]
 Patch = Callable[[Options], Options]
 

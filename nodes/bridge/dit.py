@@ -10,13 +10,12 @@ from torch import Tensor
 
 from ...zimage_core.config import DiTConfig
 from ...zimage_core.model import COMFYUI, Condition, OmniRules, Reference, S3DiT
+from ...zimage_core.model.condition import Norms
 from ...zimage_core.model.sequence import UNIT_GRID, Grid
-from .blocks import HostedBlocks, Options
+from .blocks import OVERRIDE, STEADY, HostedBlocks, Options
 from .conds import kept, memory_of
 from .control_run import controlled
-
-OVERRIDE = "optimized_attention_override"  # ComfyUI's name for a node's own attention
-STEADY = "zimage_steady"  # an attribute of overrides that give the same for the same tensors at every step
+from .recording import RECORDING, Recording
 
 
 class ComfyS3DiT(S3DiT):
@@ -86,7 +85,14 @@ class ComfyS3DiT(S3DiT):
             )
         caption = run.condition.caption
         norms = kept(memory_of(context), "norms", lambda: self.norms(caption))
-        velocity = self.flow(run.condition, run=controlled(run, x, timesteps), norms=norms)(latent, timesteps)
+        steered = controlled(run, x, timesteps)
+
+        def step(latent: Tensor, sigma: Tensor, condition: Condition, norms: Norms) -> Tensor:
+            return self.flow(condition, run=steered, norms=norms)(latent, sigma)
+
+        recording: Recording | None = transformer_options.get(RECORDING)
+        inputs = (latent, timesteps), (run.condition, norms)
+        velocity = step(*inputs[0], *inputs[1]) if recording is None else recording(self, run.options, step, *inputs)
         return velocity[..., :height, :width]
 
     def _prepared(

@@ -4,34 +4,29 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import comfy.sd
-import torch
-from comfy import model_management
 from comfy.ldm.modules.attention import get_attention_function
 from einops import rearrange
 from torch import Tensor
 
 from ...zimage_core.attention import BACKENDS
 from ...zimage_core.runtime.fastest import Fastest
-from ...zimage_core.runtime.sizes import Precision, Tokens, step_bytes
-from ...zimage_core.runtime.task import DTYPES
-from .attach import CONDITIONS, METHOD, attach, config_of
-from .dit import OVERRIDE, STEADY
+from . import flash
+from .attach import CONDITIONS, METHOD, AttachedS3DiT, attach, compiled
+from .blocks import OVERRIDE, STEADY
 from .model import ZImageModel, load_model
 from .repack import INT8
+from .residency import OFF, is_nvidia_card, room_of, with_graph
 from .speed import USUAL, has_step_cache, with_step_cache
 
 KEEP = "as loaded"
 AUTOMATIC, HOST, SAGE, FLASH, XFORMERS = "automatic", "ComfyUI's", "sage (faster, not exact)", "flash", "xformers"
 INSTALLED = {  # attentions of packages people install themselves: ComfyUI's name, the package, what to know
     SAGE: ("sage", "sageattention", "SageAttention, not exact"),
-    FLASH: ("flash", "flash-attn", "flash-attn's"),
+    FLASH: ("flash", "flash-attn", "FlashAttention 2, through ComfyUI"),
     XFORMERS: ("xformers", "xformers", "xformers'"),
 }
-OFF, LAYERS = "off", "each layer"
+LAYERS = "each layer"
 STEPS = "steps that hardly change (not exact)"
-
-MEGAPIXEL, WORDS = 4096, 128  # tokens of a square megapixel and of a long prompt
-PRECISIONS: dict[torch.dtype, Precision] = {dtype: name for name, dtype in DTYPES.items()}
 
 
 class Change(NamedTuple):
@@ -41,10 +36,13 @@ class Change(NamedTuple):
     report: str
 
 
-def optimise(model: Any, precision: str, attention: str, compiling: str, caching: str = OFF) -> Change:
+def optimise(
+    model: Any, precision: str, attention: str, compiling: str, caching: str = OFF, graph: str = OFF
+) -> Change:
     """All decisions in turn; the MODEL that came in stays as it was."""
     decisions = (
         lambda given: with_precision(given, precision),
+        lambda given: with_graph(given, graph, compiling != OFF),  # which layers there are is settled here
         with_our_forward,
         lambda given: with_attention(given, attention),
         lambda given: with_compiler(given, compiling),
@@ -89,9 +87,14 @@ def with_attention(model: Any, choice: str) -> Change:
         return Change(model, "attention: ComfyUI's choice")
     if OVERRIDE in options:
         return Change(model, "attention: left to the node that overrides it already")
+    newer = flash.newest(model.load_device) if choice == FLASH else None
+    if newer is not None:
+        return Change(
+            _overridden(model, flash.Checked(*newer)), f"attention: {newer[0]}, where it gives ComfyUI's result"
+        )
     if choice in INSTALLED:
         return _installed(model, *INSTALLED[choice])
-    if not _is_measurable(model.load_device):
+    if not is_nvidia_card(model.load_device):
         return Change(model, f"attention: ComfyUI's choice; there is one exact kernel on {model.load_device.type}")
     names = ", ".join(name for name in BACKENDS if name != "sdpa")
     return Change(
@@ -103,11 +106,16 @@ def with_compiler(model: Any, compiling: str) -> Change:
     """torch.compile of every layer by itself, so that one compilation serves them all."""
     if compiling == OFF:
         return Change(model, "compiling: off")
-    from comfy_api.torch_helpers import set_torch_compile_wrapper  # heavy, and only wanted here
-
-    clone = model.clone()
+    clone, method = model.clone(), f"diffusion_model.{METHOD}"
     n_layers = len(clone.get_model_object("diffusion_model").layers)
-    set_torch_compile_wrapper(clone, backend="inductor", keys=[f"diffusion_model.layers.{i}" for i in range(n_layers)])
+    attached = getattr(clone.object_patches.get(method), "__self__", None)
+    if isinstance(attached, AttachedS3DiT):
+        clone.add_object_patch(method, getattr(compiled(attached), METHOD))
+    else:
+        from comfy_api.torch_helpers import set_torch_compile_wrapper  # heavy, and only wanted here
+
+        keys = [f"diffusion_model.layers.{i}" for i in range(n_layers)]
+        set_torch_compile_wrapper(clone, backend="inductor", keys=keys)
     return Change(clone, f"compiling: {n_layers} layers, at the first step of every picture size")
 
 
@@ -126,17 +134,15 @@ def with_caching(model: Any, caching: str) -> Change:
 
 def memory(model: Any) -> str:
     """What a square megapixel takes beside the weights, and how much of those can stay where it is drawn."""
-    network, device = model.get_model_object("diffusion_model"), model.load_device
-    config = getattr(network, "config", None) or config_of(network)
-    precision = PRECISIONS.get(model.model.get_dtype_inference(), "bf16")
-    layers = "int8" if model.model.model_config.quant_config else precision
-    step = step_bytes(config, Tokens(image=MEGAPIXEL, joint=MEGAPIXEL + WORDS), layers, precision)
-    weights, free = model.model_size(), model_management.get_free_memory(device) + model.loaded_size()
-    staying = min(1.0, max(0.0, (free - step) / weights))
-    fits = "everything fits" if staying == 1 else f"about {staying:.0%} of the weights can stay, the rest streams"
+    room = room_of(model)
+    fits = (
+        "everything fits"
+        if room.staying == 1
+        else f"about {room.staying:.0%} of the weights can stay, the rest streams"
+    )
     return (
-        f"memory: {weights / 1e9:.2f} GB of weights, {step / 1e9:.2f} GB for a step at 1024x1024, "
-        f"{free / 1e9:.1f} GB free on {device.type}: {fits}"
+        f"memory: {room.weights / 1e9:.2f} GB of weights, {room.step / 1e9:.2f} GB for a step at 1024x1024, "
+        f"{room.free / 1e9:.1f} GB free on {model.load_device.type}: {fits}"
     )
 
 
@@ -180,7 +186,3 @@ def _source(model: Any) -> str | None:
     load, arguments, *_ = model.cached_patcher_init
     knows_file = load in (load_model, comfy.sd.load_diffusion_model, comfy.sd.load_checkpoint_guess_config)
     return str(arguments[0]) if knows_file else None
-
-
-def _is_measurable(device: Any) -> bool:
-    return model_management.is_nvidia() and device.type == "cuda"

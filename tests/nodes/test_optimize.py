@@ -15,6 +15,13 @@ def optimize(pack):
 
 
 @pytest.fixture(scope="module")
+def residency(pack):
+    import importlib
+
+    return importlib.import_module(f"{pack.entry.__name__}.nodes.bridge.residency")
+
+
+@pytest.fixture(scope="module")
 def models(comfy, pack, native, tmp_path_factory):
     """One file through our loader, and as ComfyUI's would have it, which reads released widths only."""
     path = tmp_path_factory.mktemp("models") / "zimage.safetensors"
@@ -43,7 +50,7 @@ def test_dropped_into_a_graph_unchanged_it_draws_the_same_picture(comfy, native,
         picture(comfy, native, optimised), expected, atol=0 if loader == "ours" else 1e-4, rtol=0
     )
     topics = [line.partition(":")[0] for line in report.splitlines()]
-    assert topics == ["precision", "forward", "attention", "compiling", "caching", "memory"]
+    assert topics == ["precision", "graph", "forward", "attention", "compiling", "caching", "memory"]
     assert "one exact kernel on cpu" in report
 
 
@@ -72,18 +79,18 @@ def test_a_model_whose_file_is_unknown_stays_exact_and_says_so(comfy, native, op
     assert torch.equal(picture(comfy, native, optimised), picture(comfy, native, model))
 
 
-def test_memory_is_told_as_it_is(optimize, models, monkeypatch):
+def test_memory_is_told_as_it_is(optimize, residency, models, monkeypatch):
     """By hand: the file's bytes, and four in five of them when so much is free beside the step."""
     model = models["ours"]
     size = sum(tensor.nbytes for tensor in model.model.state_dict().values())
     line = optimize.memory(model)
     assert f"{size / 1e9:.2f} GB of weights" in line
     assert "everything fits" in line
-    step = optimize.step_bytes(
-        model.model.diffusion_model.config, optimize.Tokens(image=4096, joint=4224), "fp32", "fp32"
+    step = residency.step_bytes(
+        model.model.diffusion_model.config, residency.Tokens(image=4096, joint=4224), "fp32", "fp32"
     )
     free = step + 0.8 * model.model_size() - model.loaded_size()
-    monkeypatch.setattr(optimize.model_management, "get_free_memory", lambda device: free)
+    monkeypatch.setattr(residency.model_management, "get_free_memory", lambda device: free)
     assert "about 80% of the weights can stay" in optimize.memory(model)
 
 
@@ -147,7 +154,7 @@ def test_a_measured_attention_runs_in_every_block_and_keeps_the_picture(
         return attention(run, lambda q: True)
 
     attend = optimize.Fastest({"first": counted("first"), "second": counted("second")}, lambda run: -runs.total())
-    monkeypatch.setattr(optimize, "_is_measurable", lambda device: True)
+    monkeypatch.setattr(optimize, "is_nvidia_card", lambda device: True)
     monkeypatch.setattr(optimize, "Fastest", lambda: attend)
     optimised, report = optimize.optimise(models[loader], optimize.KEEP, optimize.AUTOMATIC, optimize.OFF)
     assert "the fastest of" in report
@@ -158,7 +165,7 @@ def test_a_measured_attention_runs_in_every_block_and_keeps_the_picture(
 
 
 def test_a_measured_attention_leaves_captions_refined_once(comfy, native, optimize, models, monkeypatch):
-    monkeypatch.setattr(optimize, "_is_measurable", lambda device: True)
+    monkeypatch.setattr(optimize, "is_nvidia_card", lambda device: True)
     model = optimize.optimise(models["ours"], optimize.KEEP, optimize.AUTOMATIC, optimize.OFF).model
     calls = []
     block = models["ours"].model.diffusion_model.context_refiner[0]
@@ -187,6 +194,33 @@ def test_another_familys_model_is_refused_by_name(comfy, optimize, models):
     stranger.model.model_config = type("Config", (), {"quant_config": None})()
     with pytest.raises(ValueError, match="not a Z-Image"):
         optimize.optimise(stranger, optimize.KEEP, optimize.AUTOMATIC, optimize.OFF)
+
+
+class Compiled(torch.nn.Module):
+    """Stands for what torch.compile makes of a module, and counts."""
+
+    def __init__(self, module, calls):
+        super().__init__()
+        self._orig_mod, self.calls = module, calls
+
+    def forward(self, *args, **kwargs):
+        self.calls.append(1)
+        return self._orig_mod(*args, **kwargs)
+
+    def __getattr__(self, name):
+        module = self.__dict__["_modules"]["_orig_mod"]
+        return module if name == "_orig_mod" else getattr(module, name)
+
+
+@pytest.mark.parametrize("loader", ["ours", "stock"])
+def test_compiled_layers_are_those_that_run(comfy, native, optimize, models, loader, monkeypatch):
+    calls = []
+    monkeypatch.setattr(torch, "compile", lambda model, **_: Compiled(model, calls))
+    plain = optimize.optimise(models[loader], optimize.KEEP, optimize.HOST, optimize.OFF).model
+    optimised, report = optimize.optimise(models[loader], optimize.KEEP, optimize.HOST, optimize.LAYERS)
+    assert torch.equal(picture(comfy, native, optimised), picture(comfy, native, plain))
+    assert len(calls) == STEPS * native.CONFIG.n_layers
+    assert f"compiling: {native.CONFIG.n_layers} layers" in report
 
 
 def test_caching_is_the_step_cache_nodes_own(comfy, pack, native, optimize, models):

@@ -1,0 +1,417 @@
+"""Recorded steps inside ComfyUI: the same pictures bit for bit, and nothing recorded that could differ or stay behind.
+
+There is no graphics card here: a recording runs the work again on the buffers it was recorded with, as a graph does.
+"""
+
+import gc
+import importlib
+import logging
+import weakref
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from recorder import Recorder
+
+STEPS = 6
+BEFORE_REPLAYS = 3  # a geometry's first step warms up, its second is measured, its third is recorded
+LOADERS = ["ours", "stock"]
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def bridge(pack):
+    names = ("optimize", "recording", "residency", "blocks")
+    return SimpleNamespace(**{name: importlib.import_module(f"zimage_pack.nodes.bridge.{name}") for name in names})
+
+
+@pytest.fixture(scope="module")
+def file(native, tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "zimage.safetensors"
+    save_file(native.weights(), path)
+    return str(path)
+
+
+@pytest.fixture
+def load(comfy, pack, native, file):
+    """One file through our loader, and as ComfyUI's would have it, which reads released widths only."""
+
+    def stock():
+        model = native.model()
+        model.cached_patcher_init = (comfy.sd.load_diffusion_model, (file, {}))
+        return model
+
+    return {"ours": lambda: pack.bridge_model.load_model(file), "stock": stock}
+
+
+@pytest.fixture
+def card(bridge, monkeypatch):
+    """As on an NVIDIA card that waits for its launches and has memory to spare."""
+    recorder = Recorder()
+    recording = partial(bridge.recording.Recording, capture=recorder, is_worth=lambda run: (run(), True))
+    monkeypatch.setattr(bridge.residency, "is_nvidia_card", lambda device: True)
+    monkeypatch.setattr(bridge.residency, "Recording", recording)
+    monkeypatch.setattr(bridge.recording, "ROOM", 0)
+    return recorder
+
+
+@pytest.fixture
+def draw(comfy, native):
+    def run(model, *, words=(17, 25), seed=1, size=(8, 8), steps=STEPS, callback=None):
+        noise = torch.randn(1, 16, *size, generator=torch.Generator().manual_seed(3))
+        positive, negative = (native.conditioning(n, seed + index) for index, n in enumerate(words))
+        settings = (steps, 3.0, "euler", "simple", positive, negative, torch.zeros_like(noise))
+        return comfy.sample.sample(model, noise, *settings, callback=callback, disable_pbar=True)
+
+    return run
+
+
+@pytest.fixture
+def optimise(bridge):
+    def run(model, graph="automatic", **choices):
+        given = {"precision": "as loaded", "attention": "ComfyUI's", "compiling": "off", **choices}
+        return bridge.optimize.optimise(model, graph=graph, **given)
+
+    return run
+
+
+def recording_of(model):
+    return model.model_options["transformer_options"]["zimage_recording"]
+
+
+@pytest.mark.parametrize("loader", LOADERS)
+def test_pictures_are_the_same_bit_for_bit_with_one_recording_for_every_geometry(card, load, optimise, draw, loader):
+    model = load[loader]()
+    plain, recorded = optimise(model, "off").model, optimise(model).model
+    for size in ((8, 8), (12, 8)):
+        for seed in (1, 5, 9):  # other words of the same lengths
+            assert torch.equal(draw(recorded, seed=seed, size=size), draw(plain, seed=seed, size=size))
+    assert card.captures == 2  # both prompts run in one batch
+    assert card.replays == 2 * (3 * STEPS - BEFORE_REPLAYS + 1)  # what was recorded is checked by one replay
+    assert torch.equal(draw(recorded, words=(17, 40)), draw(plain, words=(17, 40)))  # two lengths, two geometries
+    assert card.captures == 4
+
+
+def test_recordings_of_one_model_share_the_memory_they_work_in(card, load, optimise, draw):
+    recorded = optimise(load["ours"]()).model
+    draw(recorded, words=(17, 40))
+    first, second = card.besides
+    assert first is None
+    assert second in [graph.recorded for graph in recording_of(recorded).graphs.graphs.values()]
+
+
+@pytest.mark.parametrize("loader", LOADERS)
+def test_int8_layers_of_comfyui_run_recorded(card, load, optimise, draw, loader):
+    model = load[loader]()
+    plain, recorded = (
+        optimise(model, graph, precision="int8 (faster, not exact)").model for graph in ("off", "automatic")
+    )
+    assert torch.equal(draw(recorded), draw(plain))
+    assert (card.captures, card.replays) == (1, STEPS - BEFORE_REPLAYS + 1)
+
+
+@pytest.mark.parametrize("precision", ["as loaded", "int8 (faster, not exact)"])
+@pytest.mark.parametrize("loader", LOADERS)
+def test_a_lora_put_in_or_taken_out_is_another_recording(card, load, optimise, draw, loader, precision):
+    plain, recorded = (optimise(load[loader](), graph, precision=precision).model for graph in ("off", "automatic"))
+    patched, expected = recorded.clone(), plain.clone()
+    for model in (patched, expected):
+        model.add_patches({"diffusion_model.layers.0.attention.out.weight": ("diff", (torch.full((256, 256), 0.05),))})
+    before = draw(recorded)
+    found = draw(patched)
+    assert torch.equal(found, draw(expected))
+    assert not torch.equal(found, before)
+    assert torch.equal(draw(recorded), before)
+    assert card.captures == 3
+
+
+def test_pad_tokens_of_a_stock_model_belong_to_what_was_recorded(comfy, card, load, optimise, draw):
+    model = load["stock"]()
+    recorded, plain = optimise(model).model, optimise(model, "off").model
+    draw(recorded)
+    pad = model.model.diffusion_model.x_pad_token
+    comfy.utils.set_attr_param(model.model, "diffusion_model.x_pad_token", pad * 3)
+    size = (6, 6)  # of nine tokens, so that there are pads
+    draw(recorded, size=size)
+    comfy.utils.set_attr_param(model.model, "diffusion_model.x_pad_token", pad + 1)
+    assert torch.equal(draw(recorded, size=size), draw(plain, size=size))
+    assert card.captures == 3
+
+
+def test_unloading_drops_what_was_recorded_and_the_next_picture_is_the_same(comfy, card, load, optimise, draw):
+    recorded = optimise(load["ours"]()).model
+    before = draw(recorded)
+    assert recording_of(recorded).graphs.graphs
+    comfy.model_management.free_memory(1e30, CPU)
+    assert not recording_of(recorded).graphs.graphs
+    assert torch.equal(draw(recorded), before)
+    assert card.captures == 2
+
+
+def test_comfyui_counts_the_memory_and_takes_it_back_for_another_model(
+    comfy, bridge, card, load, optimise, draw, monkeypatch
+):
+    reserved = iter(range(0, 10**9, 10**6))
+    monkeypatch.setattr(bridge.recording, "_reserved", lambda device: next(reserved))
+    recorded = optimise(load["ours"]()).model
+    draw(recorded)
+    (memory,) = recorded.get_additional_models_with_key("zimage_recording")
+    listed = [loaded for loaded in comfy.model_management.current_loaded_models if loaded.model is memory]
+    assert [loaded.model_loaded_memory() for loaded in listed] == [10**6]
+    listed[0].model_unload(1)  # a part is all of it
+    assert not recording_of(recorded).graphs.graphs
+    assert memory.loaded_size() == 0
+
+
+def test_nothing_is_kept_where_decoding_would_lack_the_memory(bridge, card, load, optimise, draw, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    recorded, free = optimise(load["ours"]()).model, 8e9
+    monkeypatch.setattr(bridge.recording, "ROOM", 5e9)
+    monkeypatch.setattr(
+        bridge.recording.model_management, "get_free_memory", lambda _, both=False: (free, free) if both else free
+    )
+
+    def spend(step, *_):
+        nonlocal free
+        free = 4e9 if step == STEPS - 1 else free
+
+    draw(recorded, callback=spend)
+    assert card.captures == 1
+    assert not recording_of(recorded).graphs.graphs
+    draw(recorded)
+    assert card.captures == 1
+    assert caplog.text.count("less than 5 GB would stay free") == 1
+
+
+def test_what_does_not_gain_is_not_recorded(bridge, card, load, optimise, draw):
+    model = load["ours"]()
+    recorded = optimise(model).model
+    recording_of(recorded).is_worth = lambda run: (run(), False)
+    assert torch.equal(draw(recorded), draw(optimise(model, "off").model))
+    assert card.captures == 0
+
+
+def seen_attention(calls):
+    def patch(q, k, v, **kwargs):
+        calls.append(1)
+        return {"q": q * 1.1, "k": k, "v": v}
+
+    return patch
+
+
+def patches_attention(model, calls):
+    model.set_model_attn1_patch(seen_attention(calls))
+
+
+def replaces_a_block(model, calls):
+    def replacement(arguments, extra):
+        calls.append(1)
+        return extra["original_block"]({**arguments, "img": arguments["img"] * 1.1})
+
+    model.set_model_patch_replace(replacement, "dit", "double_block", 0)
+
+
+def overrides_attention(model, calls):
+    def override(original, *args, **kwargs):
+        calls.append(1)
+        return original(*args, **kwargs) * 1.1
+
+    model.model_options["transformer_options"]["optimized_attention_override"] = override
+
+
+def wraps_a_weight(model, calls):
+    def double(weight):
+        calls.append(1)
+        return weight * 2
+
+    model.add_weight_wrapper("diffusion_model.layers.0.feed_forward.w1.weight", double)
+
+
+@pytest.mark.parametrize("change", [patches_attention, replaces_a_block, overrides_attention, wraps_a_weight])
+@pytest.mark.parametrize("loader", LOADERS)
+def test_what_another_node_does_inside_a_step_is_done_at_every_step(card, load, optimise, draw, loader, change):
+    model, calls = load[loader](), []
+    recorded, plain = (optimise(model, graph).model.clone() for graph in ("automatic", "off"))
+    draw(recorded)  # before the change; what was recorded then must not run for what comes
+    change(recorded, calls)
+    change(plain, calls)
+    found, n_calls = draw(recorded), len(calls)
+    assert n_calls >= STEPS
+    assert torch.equal(found, draw(plain))
+    assert len(calls) == 2 * n_calls
+    assert card.captures == 1
+
+
+def test_a_run_that_recorded_nothing_gives_the_memory_back(card, load, optimise, draw):
+    recorded = optimise(load["ours"]()).model
+    draw(recorded)
+    patched = recorded.clone()
+    patches_attention(patched, [])
+    draw(patched)
+    assert not recording_of(recorded).graphs.graphs
+
+
+def test_a_hook_on_a_layer_is_called_at_every_step(card, load, optimise, draw):
+    model, calls = load["ours"](), []
+    recorded = optimise(model).model
+    draw(recorded)
+    handle = model.model.diffusion_model.layers[1].register_forward_hook(lambda *_: calls.append(1))
+    draw(recorded)
+    handle.remove()
+    assert len(calls) == STEPS
+
+
+@pytest.mark.parametrize("loader", LOADERS)
+def test_compiled_layers_are_not_recorded(card, load, optimise, draw, loader):
+    model = optimise(load[loader]()).model
+    draw(model)
+    attached = model.object_patches.get("diffusion_model._forward")
+    network = model.model.diffusion_model if attached is None else attached.__self__
+    network.layers[1] = torch.compile(network.layers[1], backend="eager")  # never run here, which would take long
+    assert recording_of(model).why_not(network, {}, CPU) == "its layers are compiled"
+
+
+def test_an_attention_that_is_the_same_at_every_step_is_recorded_with_the_step(bridge, card, load, optimise, draw):
+    def steady(original, *args, **kwargs):
+        return original(*args, **kwargs) * 1.1
+
+    setattr(steady, bridge.blocks.STEADY, True)
+    model = load["ours"]().clone()
+    without = draw(optimise(model, "off").model)
+    model.model_options["transformer_options"][bridge.blocks.OVERRIDE] = steady
+    found = draw(optimise(model).model)
+    assert torch.equal(found, draw(optimise(model, "off").model))
+    assert not torch.equal(found, without)
+    assert card.captures == 1
+
+
+def test_references_run_recorded_under_whatever_rules(card, pack, native, optimise, tmp_path, generator):
+    model = native.ours(pack, tmp_path, native.OMNI)
+    options = {"zimage_recording": recording_of(optimise(model).model)}
+    network, rules = model.model.diffusion_model, pack.core_model
+
+    def random(*shape):
+        return torch.randn(1, *shape, generator=generator)
+
+    known = {
+        "ref_latents": [random(16, 8, 12)],
+        "ref_contexts": [random(length, native.OMNI.cap_feat_dim) for length in (5, 3)],
+        "siglip_feats": [random(2, 3, native.OMNI.siglip_feat_dim)],
+    }
+    caption = random(17, native.OMNI.cap_feat_dim)
+    for each in (rules.COMFYUI, rules.REFERENCE, rules.DIFFUSERS, rules.COMFYUI):
+        for sigma in (0.9, 0.6, 0.3, 0.1):
+            tensors = (random(16, 8, 12), torch.tensor([sigma]), caption, 17)
+            expected = network(*tensors, **known, omni_rules=each)
+            found = network(*tensors, **known, omni_rules=each, transformer_options=options)
+            assert torch.equal(found, expected)
+    assert card.captures >= 1
+    assert card.replays > 8
+
+
+def test_a_failed_recording_is_told_once_and_never_tried_again(card, load, optimise, draw, caplog):
+    model = load["ours"]()
+    recorded, tries = optimise(model).model, []
+
+    def fails(run, beside):
+        tries.append(1)
+        raise RuntimeError("operation not permitted while capturing\nmore of it")
+
+    recording_of(recorded).capture = fails
+    expected = draw(optimise(model, "off").model)
+    for _ in range(2):
+        assert torch.equal(draw(recorded), expected)
+    assert len(tries) == 1
+    lines = [record.message for record in caplog.records if "could not be recorded" in record.message]
+    assert lines == [
+        "Z-Image: a step could not be recorded and runs block by block: operation not permitted while capturing"
+    ]
+
+
+def test_a_recording_that_gives_other_numbers_is_not_used(card, load, optimise, draw, caplog):
+    model = load["ours"]()
+    recorded = optimise(model).model
+
+    def forgetful(run, beside):
+        out = run()
+        return out, SimpleNamespace(replay=lambda: out.mul_(1.0001))
+
+    recording_of(recorded).capture = forgetful
+    assert torch.equal(draw(recorded), draw(optimise(model, "off").model))
+    assert "does not give the same numbers" in caplog.text
+
+
+@pytest.mark.parametrize("when", [0, BEFORE_REPLAYS - 2, BEFORE_REPLAYS + 1], ids=["warming", "recording", "replaying"])
+def test_an_interruption_is_noticed_and_leaves_the_next_picture_right(comfy, card, load, optimise, draw, when):
+    management, model = comfy.model_management, load["ours"]()
+    recorded = optimise(model).model
+    progress = []
+
+    def stop(step, *_):
+        progress.append(step)
+        management.interrupt_current_processing(step == when)
+
+    with pytest.raises(management.InterruptProcessingException):
+        draw(recorded, callback=stop)
+    assert progress == list(range(when + 1))
+    assert torch.equal(draw(recorded), draw(optimise(model, "off").model))
+
+
+def test_nothing_is_left_when_the_model_is_gone(comfy, card, load, optimise, draw):
+    recorded = optimise(load["ours"]()).model
+    draw(recorded)
+    recording = recording_of(recorded)
+    kept = [weakref.ref(each) for each in (recording, *recording.graphs.graphs.values(), recorded.model)]
+    del recorded, recording
+    gc.collect()
+    comfy.model_management.cleanup_models()
+    assert [each() for each in kept] == [None] * len(kept)
+
+
+def test_a_model_that_comfyui_moves_while_it_draws_is_loaded_as_a_whole(comfy, card, load, optimise, draw):
+    model = load["ours"]()
+    model.add_patches({"diffusion_model.x_embedder.weight": ("diff", (torch.full((256, 64), 0.05),))})
+    model.is_dynamic = lambda: True
+    recorded, report = optimise(model)
+    assert "; the model stays on the card as a whole" in report
+    assert recorded.model is not model.model
+    assert type(recorded) is comfy.model_patcher.ModelPatcher
+    del model.is_dynamic
+    assert torch.equal(draw(recorded), draw(model))
+    assert card.captures == 1
+
+
+def refusal(optimise, model, **choices):
+    optimised, report = optimise(model, **choices)
+    (line,) = [line for line in report.splitlines() if line.startswith("graph: ")]
+    assert "zimage_recording" not in optimised.model_options["transformer_options"]
+    return line.removeprefix("graph: refused, because ")
+
+
+def test_on_a_processor_it_is_refused(load, optimise):
+    assert refusal(optimise, load["ours"]()) == ("steps are recorded on NVIDIA cards only, and this model draws on cpu")
+
+
+def test_what_cannot_be_recorded_is_refused_in_one_sentence(bridge, card, load, optimise, monkeypatch):
+    model = load["stock"]()
+    assert refusal(optimise, model, compiling="each layer") == "the layers are compiled; choose one of the two"
+    model.is_dynamic, model.cached_patcher_init = (lambda: True), None
+    assert refusal(optimise, model) == (
+        "ComfyUI moves the weights while it draws and the loader does not tell their file; use Z-Image Load Model"
+    )
+    room = bridge.residency.room_of(model)
+    free = room.step + 0.8 * room.weights - model.loaded_size()
+    monkeypatch.setattr(bridge.residency.model_management, "get_free_memory", lambda device: free)
+    assert refusal(optimise, model) == (
+        "only about 80% of the weights can stay on the card, and a recorded step needs them all there"
+    )
+
+
+def test_off_is_what_it_is_unless_asked_for(load, optimise, bridge):
+    assert "graph: off" in optimise(load["ours"](), "off").report.splitlines()
+    node = importlib.import_module("zimage_pack.nodes.optimize").ZImageOptimize
+    last = node.define_schema().inputs[-1]
+    assert (last.id, last.default, last.optional, last.advanced) == ("graph", "off", True, True)
