@@ -10,12 +10,14 @@ import torch
 from torch import nn
 
 from zimage_core.kernels import CPU, CUDA, PLAIN, Kernels, Split, exercise, kernels, load_fused, only
-from zimage_core.kernels.choice import faster
+from zimage_core.kernels.choice import fastest
 from zimage_core.model.block import weight_of
 from zimage_core.model.rope import rope_table
 
 IS_INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # Triton's kernels run on a processor then, slowly
-SETS = {"plain": PLAIN, "cpu": CPU, "cuda": CUDA, **({"fused": load_fused()} if IS_INTERPRETED else {})}
+SETS = {"plain": PLAIN, "cpu": CPU, "cuda": CUDA}
+if IS_INTERPRETED:
+    (SETS["fused"],) = load_fused(torch.device("cpu"))
 EPS = 1e-5
 WIDTH, HEADS, HEAD = 96, 3, 32
 
@@ -168,20 +170,34 @@ def test_the_fused_kernels_pass_all_of_this_in_tritons_interpreter():
 CHOICES = {"agrees": lambda x: x, "differs": lambda x: x + 1, "is not a number": lambda x: x * float("nan")}
 
 
-@pytest.mark.parametrize("answer", [*CHOICES, "cannot run"])
-@pytest.mark.parametrize("is_faster", [True, False])
-def test_a_set_is_taken_if_it_agrees_and_is_faster_only(monkeypatch, answer, is_faster):
-    def load():
-        if answer == "cannot run":
-            raise ImportError("no compiler")
-        return CHOICES[answer]
+def cannot_run(x):
+    raise RuntimeError("no compiler")
 
-    times = iter([1.0, 2.0] if is_faster else [2.0, 1.0])
+
+@pytest.mark.parametrize("answer", [*CHOICES, "cannot run", "cannot be loaded"])
+@pytest.mark.parametrize("is_faster", [True, False])
+def test_a_set_is_taken_if_it_agrees_and_is_faster_only(monkeypatch, caplog, answer, is_faster):
+    def load(device):
+        if answer == "cannot be loaded":
+            raise ImportError("no Triton")
+        return (CHOICES.get(answer, cannot_run),)
+
+    times = iter([2.0, 1.0] if is_faster else [1.0, 2.0])
     monkeypatch.setattr("zimage_core.kernels.choice.seconds", lambda run: next(times))
     monkeypatch.setattr("zimage_core.kernels.choice.find_spec", lambda name: True)
     stock = abs
-    chosen = faster(stock, load, lambda each, x: each(x.abs()), torch.device("cpu"), torch.float32, 8)
+    chosen = fastest(stock, load, lambda each, x: each(x.abs()), torch.device("cpu"), torch.float32, 8)
     assert (chosen is stock) == (answer != "agrees" or not is_faster)
+    assert ("fused kernels are off" in caplog.text) == (answer != "agrees")
+
+
+def test_one_that_fails_does_not_stand_in_the_way_of_another(monkeypatch):
+    others = (cannot_run, CHOICES["differs"], CHOICES["agrees"])
+    times = iter([2.0, 1.0])
+    monkeypatch.setattr("zimage_core.kernels.choice.seconds", lambda run: next(times))
+    monkeypatch.setattr("zimage_core.kernels.choice.find_spec", lambda name: True)
+    chosen = fastest(abs, lambda device: others, lambda each, x: each(x.abs()), torch.device("cpu"), torch.float32, 16)
+    assert chosen is CHOICES["agrees"]
 
 
 def test_the_exercise_uses_all_four_kernels(generator):

@@ -9,7 +9,11 @@ from zimage_core.adapters import Lora, injected
 from zimage_core.adapters.changes import LowRank
 from zimage_core.adapters.lora import Target
 from zimage_core.checkpoints.dequantise import convrot
-from zimage_core.quant import FP8, INT8, INT8_UNROTATED, Fp8Linear, Int8Linear, fp8, hadamard, int8, quantise, rotated
+from zimage_core.kernels import rounded
+from zimage_core.kernels.rounding import one_after_the_other
+from zimage_core.quant import FP8, INT8, INT8_UNROTATED, Fp8Linear, Int8Linear, hadamard, quantise, rotated
+from zimage_core.quant.fp8 import E4M3
+from zimage_core.quant.int8 import int8_rounding
 from zimage_core.quant.scheme import Scheme
 
 WIDE, TALL = 256, 96
@@ -34,14 +38,15 @@ def with_outliers(generator, *shape):
     return x
 
 
-@pytest.mark.parametrize("module", [int8, fp8], ids=["int8", "fp8"])
-def test_rows_use_their_whole_range_and_come_back_within_half_a_step(generator, module):
+@pytest.mark.parametrize("rounding", [int8_rounding(None), E4M3], ids=["int8", "fp8"])
+def test_rows_use_their_whole_range_and_come_back_within_half_a_step(generator, rounding):
     x = with_outliers(generator, 7, WIDE)
     x[3] = 0
-    rows = module.to_rows(x)
+    rows = rounded(x, rounding)
     values = rows.numbers.double() * rows.scale.double()
-    assert rows.numbers.float().abs().amax(dim=1).tolist() == [0 if row == 3 else module.LARGEST for row in range(7)]
-    step = rows.scale if module is int8 else (x.abs() / 8).clamp_min(rows.scale * 2**-9)  # three bits of mantissa
+    assert rows.numbers.float().abs().amax(dim=1).tolist() == [0 if row == 3 else rounding.largest for row in range(7)]
+    is_whole = rounding.dtype == torch.int8
+    step = rows.scale if is_whole else (x.abs() / 8).clamp_min(rows.scale * 2**-9)  # three bits of mantissa
     assert ((values - x).abs() <= step.double() / 2 * (1 + 1e-5)).all()
     assert not values[3].any()
 
@@ -60,7 +65,7 @@ def test_an_int8_layer_is_the_exact_product_of_its_rounded_numbers(generator, gr
     weight, x = torch.randn(TALL, WIDE, generator=generator), with_outliers(generator, 2, 9, WIDE)
     layer = Int8Linear(weight, group)
     turn = torch.eye(WIDE).double() if group is None else rotated(torch.eye(WIDE), group).double()
-    rows = int8.to_rows(x if group is None else rotated(x, group))
+    rows = rounded(x if group is None else rotated(x, group), int8_rounding(None))
     product = (rows.numbers.double() * rows.scale) @ (layer.weight.double() * layer.weight_scale).T
     assert relative(layer(x), product) < 1e-6
     unpacked = (layer.weight.double() * layer.weight_scale) @ turn
@@ -70,7 +75,7 @@ def test_an_int8_layer_is_the_exact_product_of_its_rounded_numbers(generator, gr
 
 def test_an_fp8_layer_is_the_product_of_its_rounded_numbers(generator):
     weight, x = torch.randn(TALL, WIDE, generator=generator), with_outliers(generator, 2, 9, WIDE)
-    layer, rows = Fp8Linear(weight), fp8.to_rows(x)
+    layer, rows = Fp8Linear(weight), rounded(x, E4M3)
     product = (rows.numbers.double() * rows.scale) @ (layer.weight.double() * layer.weight_scale).T
     assert relative(layer(x), product) < 1e-6
 
@@ -115,6 +120,63 @@ def test_only_the_main_layers_change_and_the_velocity_stays_near(generator, sche
     assert changed
     assert all(key.startswith("layers.") and ("attention." in key or "feed_forward." in key) for key in changed)
     assert 0 < relative(dit(latent, sigma, caption), plain) < 0.1
+
+
+def reading_whole(dit):
+    """Every 8-bit layer as one that rounds its inputs itself."""
+    for module in dit.modules():
+        if isinstance(module, (Int8Linear, Fp8Linear)):
+            module.forward = module.forward  # something of its own stands before it, as a LoRA's side branch does
+    return dit
+
+
+@pytest.mark.parametrize("scheme", [INT8, INT8_UNROTATED, FP8], ids=lambda scheme: scheme.name)
+def test_inputs_rounded_on_the_way_are_those_the_layers_would_have_rounded(generator, monkeypatch, scheme):
+    dit = tiny.dit()
+    quantise(dit, scheme)
+    args = torch.randn(1, 16, 8, 8, generator=generator), torch.tensor([0.6]), [torch.ones(9, 48)]
+    calls = []
+
+    def counted(x, rounding):
+        calls.append(rounding)
+        return rounded(x, rounding)
+
+    monkeypatch.setattr("zimage_core.kernels.rounding.rounded", counted)
+    one_after_the_other.cache_clear()
+    on_the_way, n_on_the_way = dit(*args), len(calls)
+    by_layers, n_by_layers = reading_whole(dit)(*args), len(calls) - n_on_the_way
+    one_after_the_other.cache_clear()
+    assert torch.equal(on_the_way, by_layers)
+    assert (n_on_the_way, n_by_layers) == (4 * len(dit.layers), 5 * len(dit.layers))  # w1 and w3 share one
+
+
+@pytest.mark.parametrize("matrices", [("feed_forward.w1",), ("feed_forward.w2", "attention.qkv")])
+def test_layers_in_8_bits_and_whole_ones_read_the_same_tokens(generator, matrices):
+    plain, mixed = tiny.dit(), tiny.dit()
+    quantise(mixed, Scheme(name="some", pack=INT8.pack, matrices=matrices))
+    args = torch.randn(1, 16, 8, 8, generator=generator), torch.tensor([0.6]), [torch.ones(9, 48)]
+    assert 0 < relative(mixed(*args), plain(*args)) < 0.05
+
+
+@pytest.mark.parametrize("path", ["attention.qkv", "feed_forward.w1", "feed_forward.w2"])
+def test_a_side_branch_reads_tokens_as_they_were_before_rounding(generator, path):
+    """A branch that takes away just what the layer gives leaves what an absent layer leaves."""
+    dit = tiny.dit()
+    quantise(dit, INT8)
+    args = torch.randn(1, 16, 8, 8, generator=generator), torch.tensor([0.6]), [torch.ones(9, 48)]
+    quantised = dit(*args)
+    height, width = (getattr(dit.layers[0].get_submodule(path), name) for name in ("out_features", "in_features"))
+    nothing = LowRank(up=torch.zeros(height, 1), down=torch.randn(1, width, generator=generator))
+    target = Target(f"layers.0.{path}.weight")
+    with injected(dit, (Lora(file="", family="", deltas={target: nothing}), 1.0)):
+        assert torch.equal(dit(*args), quantised)
+    seen = []
+    layer = dit.layers[0].get_submodule(path)
+    plain, layer.forward = layer.forward, lambda x: seen.append(x) or type(layer).forward(layer, x)
+    dit(*args)
+    del layer.forward
+    assert [x.dtype for x in seen] == [torch.float32]
+    assert torch.equal(plain(seen[0]), layer(rounded(seen[0], layer.rounding)))
 
 
 def test_a_scheme_may_name_fewer_matrices_but_only_real_ones():

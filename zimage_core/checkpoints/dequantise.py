@@ -14,7 +14,7 @@ from einops import rearrange
 from torch import Tensor
 
 from .._shapes import Float, UInt8
-from ..quant.rotation import rotated
+from ..kernels.rotation import rotated
 
 # E2M1: sign, two bits of exponent, one of mantissa (OCP Microscaling Formats 1.0, section 5.3.3).
 E2M1 = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0)

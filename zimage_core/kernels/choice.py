@@ -1,10 +1,10 @@
-"""The set of kernels for a graphics card: the fused ones where they run, agree and are faster than stock operations.
+"""Which kernels a graphics card gets: the fastest of those that run and agree with stock operations.
 
 Decided once for every device, type and width, on random tokens.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.util import find_spec
 from typing import TypeVar
@@ -22,21 +22,43 @@ Exercise = Callable[[Set, Tensor], Tensor]
 
 
 @cache
-def faster(
-    stock: Set, load: Callable[[], Set], exercise: Exercise[Set], device: torch.device, dtype: torch.dtype, width: int
+def fastest(
+    stock: Set,
+    load: Callable[[torch.device], Sequence[Set]],
+    exercise: Exercise[Set],
+    device: torch.device,
+    dtype: torch.dtype,
+    width: int,
 ) -> Set:
-    """The set that `load` imports if it gives what `stock` gives, in less time; else `stock`, and a line in the log."""
+    """The fastest of the stock kernels and of those `load` imports that give what the stock ones give.
+
+    What is left out gets a line in the log. `exercise` runs kernels on tokens (1, n, width).
+    """
     if find_spec("triton") is None:
         return stock
     x = SPREAD * torch.randn(1, N_TOKENS, width, device=device, dtype=dtype)
     try:
-        fused = load()
-        if not agree(exercise(fused, x), exercise(stock, x)):
-            raise ArithmeticError("they do not agree with PyTorch's")
+        others = load(device)
+    except Exception as error:  # noqa: BLE001 - a broken installation fails in any way; the work goes on without it
+        _tell(device, error)
+        return stock
+    expected = exercise(stock, x)
+    sound = [stock, *(each for each in others if _is_sound(each, exercise, x, expected))]
+    return min(sound, key=lambda each: seconds(lambda: exercise(each, x))) if len(sound) > 1 else stock
+
+
+def _is_sound(kernels: Set, exercise: Exercise[Set], x: Tensor, expected: Tensor) -> bool:
+    """Whether kernels compile here and agree."""
+    try:
+        if agree(exercise(kernels, x), expected):
+            return True
+        raise ArithmeticError("they do not agree with PyTorch's")
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - a compiler's failure has any type; the work goes on without it
-        LOGGER.warning("Z-Image: fused kernels are off on %s: %s", device, str(error).partition("\n")[0])
-        return stock
-    times = [seconds(lambda each=each: exercise(each, x)) for each in (fused, stock)]
-    return fused if times[0] < times[1] else stock
+        _tell(x.device, error)
+        return False
+
+
+def _tell(device: torch.device, error: Exception) -> None:
+    LOGGER.warning("Z-Image: fused kernels are off on %s: %s", device, str(error).partition("\n")[0])

@@ -6,7 +6,9 @@ a graphics card is there to run it; kernels/choice.py measures whether it pays.
 Letters: b batch, n tokens, d width, h heads, e head width, m = e/2 rotated pairs, f feed-forward width.
 """
 # pyright: basic, reportArgumentType=false, reportCallIssue=false
-# Triton compiles functions from their text, and its language has no types.
+# Triton compiles functions from their text, so nothing may wrap them first, and its language has no types.
+
+from typing import no_type_check
 
 import torch
 import triton
@@ -67,6 +69,7 @@ def _rows(y: Float[Tensor, "b n d"], x: Tensor | None, row: Row, eps: float) -> 
 
 
 @triton.jit
+@no_type_check
 def _norm(
     x, y, clean, noisy, out, n, start, clean_stride, noisy_stride, eps,
     WIDTH: tl.constexpr, BLOCK: tl.constexpr, HAS_RESIDUAL: tl.constexpr,
@@ -88,6 +91,7 @@ def _norm(
 
 
 @triton.jit
+@no_type_check
 def _turn(
     qkv, weights, rope, token_stride, n, item_stride, place_stride, pair_stride, row_stride, eps,
     N_HEADS: tl.constexpr, WIDTH: tl.constexpr, HALF: tl.constexpr,
@@ -112,6 +116,7 @@ def _turn(
 
 
 @triton.jit
+@no_type_check
 def _swiglu(gate, up, size, PIECE: tl.constexpr):
     place = tl.program_id(0).to(tl.int64) * PIECE + tl.arange(0, PIECE)
     inside = place < size

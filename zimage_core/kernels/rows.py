@@ -43,3 +43,8 @@ def as_weight(row: Row, like: Tensor) -> Float[Tensor, " d"] | None:
     if isinstance(row, Split) or row.shape[0] != 1 or row.dtype != like.dtype:
         return None
     return row.flatten()
+
+
+def finite(x: Tensor) -> Tensor:
+    """Clamp what float16 cannot hold: published weights reach activations of 4e5. Other types pass untouched."""
+    return torch.nan_to_num(x, nan=0.0) if x.dtype == torch.float16 else x

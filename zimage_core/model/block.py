@@ -1,6 +1,6 @@
 """One layer of S3-DiT and what it is made of.
 
-Letters: b batch, n tokens, d model width, h heads, e head width, t time vector width.
+Letters: b batch, n tokens, d model width, f feed-forward width, h heads, e head width, t time vector width.
 """
 
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from typing_extensions import Unpack
 from .._shapes import Float
 from ..attention import Attention, attention
 from ..config import DiTConfig
-from ..kernels import Rope, Row, kernels
+from ..kernels import Rope, Rounding, Row, Rows, finite, kernels, roundings
 from ..ops import TORCH, Factory, Ops
 
 UNIT_RMS = 1024.0  # a constant row: its square hides any epsilon, and its root is exact in every type
@@ -68,11 +68,11 @@ class Block(nn.Module):
         self, x: Float[Tensor, "b n d"], rope: Rope, gains: Gains, attend: Attention = attention
     ) -> Float[Tensor, "b n d"]:
         fused = kernels(x)
-        normed = fused.norm(x, gains.attn_in, epsilon(self.attention_norm1))
+        normed = _normed(x, gains.attn_in, epsilon(self.attention_norm1), self.attention.rounding)
         x = fused.add_normed(
             x, self.attention(normed, rope, gains.heads, attend), gains.attn_out, epsilon(self.attention_norm2)
         )
-        normed = fused.norm(x, gains.ffn_in, epsilon(self.ffn_norm1))
+        normed = _normed(x, gains.ffn_in, epsilon(self.ffn_norm1), self.feed_forward.rounding)
         return fused.add_normed(x, self.feed_forward(normed), gains.ffn_out, epsilon(self.ffn_norm2))
 
 
@@ -87,11 +87,20 @@ class SelfAttention(nn.Module):
         self.q_norm = ops.RMSNorm(config.head_dim, eps=config.norm_eps, **factory)
         self.k_norm = ops.RMSNorm(config.head_dim, eps=config.norm_eps, **factory)
 
+    @property
+    def rounding(self) -> Rounding | None:
+        """What tokens should be rounded to before they come here."""
+        return rounding_for(self.qkv)
+
     def forward(
-        self, x: Float[Tensor, "b n d"], rope: Rope, weights: Float[Tensor, "2 1 e"], attend: Attention = attention
+        self,
+        x: Float[Tensor, "b n d"] | Rows,
+        rope: Rope,
+        weights: Float[Tensor, "2 1 e"],
+        attend: Attention = attention,
     ) -> Float[Tensor, "b n d"]:
         q, k, v = kernels(x).heads(self.qkv(x), weights, rope, self.n_heads, epsilon(self.q_norm))
-        return _finite(self.out(attend(q, k, v)))
+        return finite(self.out(attend(q, k, v)))
 
 
 class SwiGLU(nn.Module):
@@ -103,8 +112,19 @@ class SwiGLU(nn.Module):
         self.w2 = ops.Linear(config.ffn_dim, config.dim, bias=False, **factory)
         self.w3 = ops.Linear(config.dim, config.ffn_dim, bias=False, **factory)
 
-    def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
-        return _finite(self.w2(_finite(kernels(x).swiglu(self.w1(x), self.w3(x)))))
+    @property
+    def rounding(self) -> Rounding | None:
+        """What tokens should be rounded to before they come here."""
+        return rounding_for(self.w1, self.w3)
+
+    def forward(self, x: Float[Tensor, "b n d"] | Rows) -> Float[Tensor, "b n d"]:
+        return finite(self.w2(self._gated(x)))
+
+    def _gated(self, x: Float[Tensor, "b n d"] | Rows) -> Float[Tensor, "b n f"] | Rows:
+        gate, up, rounding = self.w1(x), self.w3(x), rounding_for(self.w2)
+        if rounding is None:
+            return finite(kernels(x).swiglu(gate, up))
+        return roundings(x, rounding).swiglu(gate, up, rounding)
 
 
 class FinalLayer(nn.Module):
@@ -134,6 +154,14 @@ def epsilon(norm: nn.RMSNorm) -> float:
     return torch.finfo(torch.float32).eps if norm.eps is None else norm.eps
 
 
-def _finite(x: Tensor) -> Tensor:
-    """Clamp what float16 cannot hold: published weights reach activations of 4e5. Other types pass untouched."""
-    return torch.nan_to_num(x, nan=0.0) if x.dtype == torch.float16 else x
+def rounding_for(*layers: nn.Module) -> Rounding | None:
+    """What 8-bit layers want their common input rounded to; None if one wants it whole, as one with a LoRA beside."""
+    wanted = {None if "forward" in vars(layer) else getattr(layer, "rounding", None) for layer in layers}
+    return wanted.pop() if len(wanted) == 1 else None
+
+
+def _normed(
+    x: Float[Tensor, "b n d"], row: Row, eps: float, rounding: Rounding | None
+) -> Float[Tensor, "b n d"] | Rows:
+    """Normed tokens, rounded on the way for layers that multiply in 8 bits."""
+    return kernels(x).norm(x, row, eps) if rounding is None else roundings(x, rounding).norm(x, row, eps, rounding)

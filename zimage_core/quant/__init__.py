@@ -1,8 +1,8 @@
 """Arithmetic in 8 bits: opt-in, because it is not exact."""
 
+from ..kernels.rotation import hadamard, largest_group, rotated
 from .fp8 import Fp8Linear
 from .int8 import Int8Linear
-from .rotation import hadamard, largest_group, rotated
 from .scheme import FP8, INT8, INT8_UNROTATED, MATRICES, Scheme, quantise
 
 __all__ = [

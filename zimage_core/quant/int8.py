@@ -1,57 +1,50 @@
 """Linear layers that multiply in 8-bit whole numbers, a scale for every row of the weight and of the input.
 
-Letters: b batch and tokens, n rows of a product, i input width, o output width.
-
 Weights are those of ComfyUI's `int8_tensorwise` format with a scale per row and, if rotated, its `convrot`: what is
 packed here can be written to such a file, and the other way round.
+
+Letters: n rows of a product, i input width, o output width.
 """
 
+from collections.abc import Callable, Sequence
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .._shapes import Float, Int8
-from .rotation import rotated
-from .rows import Rows, row_scale
+from ..kernels import Rounding, Rows, rounded
+from ..kernels.choice import fastest
+from .linear import RoundedLinear
 
-LARGEST = 127  # symmetric: -128 is not used
 FEWEST_ROWS = 17  # of the left factor that CUDA's int8 product takes
+FIRST_CAPABILITY = (8, 0)  # of the graphics cards whose int8 products Triton compiles (Ampere)
+
+Product = Callable[[Rows, Rows], Tensor]
 
 
-def to_rows(x: Float[Tensor, "*b i"]) -> Rows:
-    """Each row divided by its largest magnitude over 127 and rounded to the nearest, halves to even."""
-    scale = row_scale(x, LARGEST)
-    return Rows((x / scale).round_().to(torch.int8), scale)
+def int8_rounding(group: int | None) -> Rounding:
+    """To whole numbers, after columns were turned in groups, if they are."""
+    return Rounding(torch.int8, group)
 
 
-def packed_rows(weight: Float[Tensor, "o i"], group: int | None) -> Rows:
-    """A weight as its rows are stored, rotated if in groups."""
-    return to_rows(weight.float() if group is None else rotated(weight.float(), group))
-
-
-class Int8Linear(nn.Module):
-    """Stands for a Linear without bias. Inputs are rotated as its weight is, and rounded row by row as they come."""
-
-    weight_scale: Tensor
+class Int8Linear(RoundedLinear):
+    """In whole numbers. Inputs are rotated as its weight is."""
 
     def __init__(self, weight: Float[Tensor, "o i"], group: int | None) -> None:
-        super().__init__()
-        self.out_features, self.in_features = weight.shape
-        self.group = group
-        packed = packed_rows(weight, group)
-        self.weight = nn.Parameter(packed.numbers, requires_grad=False)
-        self.register_buffer("weight_scale", packed.scale)
+        super().__init__(weight, int8_rounding(group))
 
-    def forward(self, x: Float[Tensor, "*b i"]) -> Float[Tensor, "*b o"]:
-        rows = self._rounded(x.flatten(0, -2))  # (n, i)
-        product = int_product(rows.numbers, self.weight)
-        out = (product * rows.scale).mul_(self.weight_scale.T)
-        return out.to(x.dtype).unflatten(0, x.shape[:-1])
+    @staticmethod
+    def product(left: Rows, right: Rows) -> Float[Tensor, "n o"]:
+        if not left.numbers.is_cuda or torch.compiler.is_compiling():
+            return product_then_scales(left, right)
+        width = left.numbers.shape[-1]
+        return fastest(product_then_scales, load_fused, exercise, left.numbers.device, left.dtype, width)(left, right)
 
-    def _rounded(self, tokens: Float[Tensor, "n i"]) -> Rows:
-        if self.group is None:
-            return to_rows(tokens)
-        # few processors multiply in 16 bits, and the rotation is a product
-        return to_rows(rotated(tokens.float() if tokens.device.type == "cpu" else tokens, self.group))
+
+def product_then_scales(left: Rows, right: Rows) -> Float[Tensor, "n o"]:
+    """left · right.T in whole numbers, then both scales, by stock operations."""
+    product = int_product(left.numbers, right.numbers)
+    return (product * left.scale).mul_(right.scale.T).to(left.dtype)
 
 
 def int_product(left: Int8[Tensor, "n i"], right: Int8[Tensor, "o i"]) -> Tensor:
@@ -60,3 +53,22 @@ def int_product(left: Int8[Tensor, "n i"], right: Int8[Tensor, "o i"]) -> Tensor
     if left.is_cuda and short > 0:
         return torch._int_mm(torch.cat((left, left.new_zeros(short, left.shape[1]))), right.T)[:-short]  # type: ignore[no-untyped-call]
     return torch._int_mm(left, right.T)  # type: ignore[no-untyped-call]
+
+
+def load_fused(device: torch.device) -> Sequence[Product]:
+    """Triton's: one that scales what PyTorch multiplied, and where Triton can, one that multiplies and scales."""
+    from . import fused_int8 as fused
+
+    def product_then_fused_scales(left: Rows, right: Rows) -> Tensor:
+        return fused.scaled(int_product(left.numbers, right.numbers), left, right)
+
+    multiplies = torch.cuda.get_device_capability(device) >= FIRST_CAPABILITY
+    return (product_then_fused_scales, fused.scaled_product)[: 2 if multiplies else 1]
+
+
+def exercise(product: Product, x: Tensor) -> Tensor:
+    """A square layer on four times as many tokens as x (1, n, i) has."""
+    rows = rounded(x[0], int8_rounding(None))
+    repeats = -(-x.shape[-1] // len(rows.numbers))
+    left, right = (Rows(rows.numbers.repeat(times, 1), rows.scale.repeat(times, 1), x.dtype) for times in (4, repeats))
+    return product(left, right)

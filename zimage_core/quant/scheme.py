@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from ..kernels.rotation import largest_group
 from ..model import S3DiT
 from .fp8 import Fp8Linear
 from .int8 import Int8Linear
-from .rotation import largest_group
 
 MATRICES = ("attention.qkv", "attention.out", "feed_forward.w1", "feed_forward.w2", "feed_forward.w3")
 
