@@ -38,9 +38,9 @@ def heads(qkv: Float[Tensor, "b n _"], weights: Float[Tensor, "2 1 e"], rope: Ro
     pairs = qkv.view(b, n, 3, n_heads, -1)
     width = pairs.shape[-1]
     of_rope = (0 if rope.shape[0] == 1 else rope.stride(0), rope.stride(1), rope.stride(-3), rope.stride(-2))
-    _turn[(b * n, 2 * n_heads)](
+    _turn[(b * n, 2)](
         qkv, weights.contiguous(), rope, qkv.stride(1), n, *of_rope, eps,
-        N_HEADS=n_heads, WIDTH=width, HALF=triton.next_power_of_2(width // 2),
+        N_HEADS=n_heads, HEADS=triton.next_power_of_2(n_heads), WIDTH=width, BLOCK=triton.next_power_of_2(width),
     )  # fmt: skip
     q, k, v = pairs.unbind(2)
     return q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
@@ -94,25 +94,25 @@ def _norm(
 @no_type_check
 def _turn(
     qkv, weights, rope, token_stride, n, item_stride, place_stride, pair_stride, row_stride, eps,
-    N_HEADS: tl.constexpr, WIDTH: tl.constexpr, HALF: tl.constexpr,
+    N_HEADS: tl.constexpr, HEADS: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    token = tl.program_id(0).to(tl.int64)
-    part = tl.program_id(1)  # heads of queries, then heads of keys
+    token, which = tl.program_id(0).to(tl.int64), tl.program_id(1)  # 0 for queries, 1 for keys
     item, place = token // n, token % n
-    pair = tl.arange(0, HALF)
-    inside = pair < WIDTH // 2
-    head = qkv + token * token_stride + part * WIDTH + 2 * pair
-    even = tl.load(head, mask=inside, other=0.0).to(tl.float32)
-    odd = tl.load(head + 1, mask=inside, other=0.0).to(tl.float32)
-    scale = tl.rsqrt(tl.sum(even * even + odd * odd, axis=0) / WIDTH + eps)
-    weight = weights + (part // N_HEADS) * WIDTH + 2 * pair
-    even = even * scale * tl.load(weight, mask=inside, other=0.0).to(tl.float32)
-    odd = odd * scale * tl.load(weight + 1, mask=inside, other=0.0).to(tl.float32)
+    head, column = tl.arange(0, HEADS), tl.arange(0, BLOCK)
+    inside = (head < N_HEADS)[:, None] & (column < WIDTH)[None, :]
+    heads = qkv + token * token_stride + (which * N_HEADS + head)[:, None] * WIDTH + column[None, :]
+    values = tl.load(heads, mask=inside, other=0.0).to(tl.float32)
+    scale = tl.rsqrt(tl.sum(values * values, axis=1) / WIDTH + eps)
+    weight = tl.load(weights + which * WIDTH + column, mask=column < WIDTH, other=0.0).to(tl.float32)
+    values = values * scale[:, None] * weight[None, :]
+    even, odd = tl.split(tl.reshape(values, (HEADS, BLOCK // 2, 2)))
     # the first column of the matrix is (cos, sin)
+    pair = tl.arange(0, BLOCK // 2)
     angle = rope + item * item_stride + place * place_stride + pair * pair_stride
-    cos, sin = tl.load(angle, mask=inside, other=0.0), tl.load(angle + row_stride, mask=inside, other=0.0)
-    tl.store(head, (cos * even - sin * odd).to(qkv.dtype.element_ty), mask=inside)
-    tl.store(head + 1, (sin * even + cos * odd).to(qkv.dtype.element_ty), mask=inside)
+    cos = tl.load(angle, mask=pair < WIDTH // 2, other=0.0)[None, :]
+    sin = tl.load(angle + row_stride, mask=pair < WIDTH // 2, other=0.0)[None, :]
+    turned = tl.join(cos * even - sin * odd, sin * even + cos * odd)
+    tl.store(heads, tl.reshape(turned, (HEADS, BLOCK)).to(qkv.dtype.element_ty), mask=inside)
 
 
 @triton.jit
