@@ -6,8 +6,7 @@ bits in, the same out, in some releases with the logarithms of the sums beside i
 
 import logging
 from collections.abc import Callable
-from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from einops import rearrange
@@ -23,13 +22,27 @@ class Generation(NamedTuple):
     """One of FlashAttention's generations."""
 
     name: str
-    module: str  # where `flash_attn_func` is
+    load: Callable[[], Attend]
     cards: frozenset[int]  # their compute capability's first number
 
 
+def fourth() -> Attend:
+    """Of the package flash-attn-4."""
+    from flash_attn.cute import flash_attn_func  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
+
+    return cast("Attend", flash_attn_func)
+
+
+def third() -> Attend:
+    """Of the package flash-attn-3."""
+    from flash_attn_interface import flash_attn_func  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
+
+    return cast("Attend", flash_attn_func)
+
+
 GENERATIONS = (  # newest first
-    Generation("FlashAttention 4", "flash_attn.cute", frozenset({9, 10, 11, 12})),
-    Generation("FlashAttention 3", "flash_attn_interface", frozenset({9})),
+    Generation("FlashAttention 4", fourth, frozenset({9, 10, 11, 12})),
+    Generation("FlashAttention 3", third, frozenset({9})),
 )
 
 
@@ -37,7 +50,7 @@ def newest(device: torch.device) -> tuple[str, Attend] | None:
     """The newest installed generation beyond ComfyUI's that is made for a card."""
     card = capability(device)
     for generation in GENERATIONS:
-        attend = _function(generation.module) if card in generation.cards else None
+        attend = _loaded(generation) if card in generation.cards else None
         if attend is not None:
             return generation.name, attend
     return None
@@ -113,11 +126,12 @@ class Checked:
         return rearrange(out, "b n h e -> b h n e" if skip_output_reshape else "b n h e -> b n (h e)")
 
 
-def _function(module: str) -> Attend | None:
-    """A package's function; None where it is not there or cannot be loaded, for whatever reason."""
+def _loaded(generation: Generation) -> Attend | None:
+    """A generation's function; None where it is not installed or cannot be loaded, for whatever reason."""
     try:
-        return import_module(module).flash_attn_func
+        return generation.load()
+    except ModuleNotFoundError:
+        return None
     except Exception as error:  # noqa: BLE001 - compiled packages fail to load in many ways
-        if not isinstance(error, ModuleNotFoundError):
-            LOGGER.info("Z-Image: %s cannot be loaded: %s", module, str(error).partition("\n")[0])
+        LOGGER.info("Z-Image: %s cannot be loaded: %s", generation.name, str(error).partition("\n")[0])
         return None

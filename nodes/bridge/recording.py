@@ -126,28 +126,27 @@ class Recording:
             self.stages[key] = Next.RECORDING if is_worth else Next.PLAIN
             return out
         elif stage is Next.RECORDING and self._has_room(device):
-            return self._record(key, plain, recorded, device)
+            return self._first_recorded(key, plain, recorded, device)
         return plain()
 
-    def _record(self, key: Hashable, plain: Run, recorded: Run, device: torch.device) -> Tensor:
+    def _first_recorded(self, key: Hashable, plain: Run, recorded: Run, device: torch.device) -> Tensor:
         """The plain step's answer; from the next step on the recorded one's, if that is the same."""
         assert self.graphs is not None
         expected = plain()
-        model_management.soft_empty_cache()
-        before = _reserved(device)
+        before = _free(device)
         try:
             is_same = torch.equal(recorded(), expected)
             trouble = None if is_same else "it does not give the same numbers"
         except model_management.InterruptProcessingException:
-            self.graphs.forget(key)
+            self.drop()
             raise
         except Exception as error:  # noqa: BLE001 - a capture's failure has any type; the work goes on without it
             trouble = str(error).partition("\n")[0]
         if trouble is None:
             self.is_used = True
-            self.held += max(0, _reserved(device) - before)
+            self.held += max(0, before - _free(device))
         else:
-            self.graphs.forget(key)
+            self.drop()
             self.stages[key] = Next.PLAIN
             LOGGER.warning("Z-Image: a step could not be recorded and runs block by block: %s", trouble)
         return expected
@@ -191,5 +190,7 @@ def _change_in_layers(network: S3DiT) -> str | None:
     return None
 
 
-def _reserved(device: torch.device) -> int:
-    return torch.cuda.memory_reserved(device) if device.type == "cuda" else 0
+def _free(device: torch.device) -> int:
+    """Bytes no program holds, this one's own caches emptied."""
+    model_management.soft_empty_cache()
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0

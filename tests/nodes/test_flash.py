@@ -74,7 +74,7 @@ def test_a_package_that_cannot_be_loaded_is_as_good_as_none(flash, card, monkeyp
     caplog.set_level("INFO")
     card(9)
     assert flash.newest(torch.device("cpu")) is None
-    assert "flash_attn_interface cannot be loaded: libcudart.so.12" in caplog.text
+    assert "FlashAttention 3 cannot be loaded: libcudart.so.12" in caplog.text
 
 
 def test_a_processor_has_no_generation(flash):

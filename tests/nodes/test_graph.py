@@ -154,8 +154,8 @@ def test_unloading_drops_what_was_recorded_and_the_next_picture_is_the_same(comf
 def test_comfyui_counts_the_memory_and_takes_it_back_for_another_model(
     comfy, bridge, card, load, optimise, draw, monkeypatch
 ):
-    reserved = iter(range(0, 10**9, 10**6))
-    monkeypatch.setattr(bridge.recording, "_reserved", lambda device: next(reserved))
+    free = iter(range(10**9, 0, -(10**6)))
+    monkeypatch.setattr(bridge.recording, "_free", lambda device: next(free))
     recorded = optimise(load["ours"]()).model
     draw(recorded)
     (memory,) = recorded.get_additional_models_with_key("zimage_recording")

@@ -21,7 +21,7 @@ REGISTRY_RULES = {"S102": "exec", "S307": "eval", "E702": "several statements on
 # the harmless form and nothing else of the kind. Real exec and eval are ruff's S102 and S307.
 HARMLESS = {
     "pattern `eval(`": r"\.eval\(\)",  # a network leaves training mode
-    "pattern `compile(`": r"\bre\.compile\(",
+    "pattern `compile(`": r"\b(re|torch)\.compile\(",
     "pattern `ord(`": r"\brecord\(",  # an event on a stream
     "pattern `importlib.import_module`": r"import_module\(\"?f?\"\.[\w.{}]+\", __package__\)",  # our own modules only
     "Dynamic `getattr`": r"getattr\(",  # fields of our own dataclasses and layers by name

@@ -7,7 +7,6 @@ another precision, a move) all are dropped.
 """
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
@@ -20,7 +19,7 @@ from ..measure import Run
 from ..model import Condition, S3DiT
 from ..model.condition import Modulation
 
-MOST_GRAPHS = 4  # each keeps its inputs and its answer: positive and negative prompt of two sizes
+MOST_GRAPHS = 8  # positive and negative prompt of four sizes; each keeps its inputs, its answer and its launches
 WARM_UPS = 3  # back-ends choose and allocate before anything is recorded
 LAUNCH_BOUND = 0.8  # of a step's time; a device with more work than that before it gains nothing from a graph
 
@@ -42,23 +41,38 @@ class Capture(Protocol):
     def __call__(self, run: Run, beside: Recorded | None) -> tuple[Tensor, Recorded]: ...
 
 
-def capture_cuda(run: Run, beside: Recorded | None) -> tuple[Tensor, Recorded]:
+class CudaRecording:
+    """A graph and the stream it was recorded on."""
+
+    def __init__(self, graph: torch.cuda.CUDAGraph, stream: torch.cuda.Stream) -> None:
+        self.graph = graph
+        self.stream = stream
+
+    def replay(self) -> None:
+        """Launch all of it on the current stream."""
+        self.graph.replay()
+
+
+def capture_cuda(run: Run, beside: Recorded | None) -> tuple[Tensor, CudaRecording]:
     """What a run returns, and its graph; warm-ups are on a stream of their own, as PyTorch asks for.
 
-    Graphs of one owner share the memory they work in: each one's answer is taken away before the next is replayed.
+    Graphs of one owner share their stream and the memory they work in: each one's answer is taken away before the next
+    is replayed. They also share the stream's cuBLAS workspace, which PyTorch frees with the first of them to go (its
+    issue 193402), so all must go together.
     """
-    current, stream = torch.cuda.current_stream(), torch.cuda.Stream()
+    former = beside if isinstance(beside, CudaRecording) else None
+    current, stream = torch.cuda.current_stream(), torch.cuda.Stream() if former is None else former.stream
+    pool = None if former is None else former.graph.pool()
     stream.wait_stream(current)
     with torch.cuda.stream(stream):
         for _ in range(WARM_UPS):
             run()
     current.wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
-    pool = None if beside is None else cast("torch.cuda.CUDAGraph", beside).pool()
-    # PyTorch does not leave its own stream where a capture fails, and other threads may ask the card what is free
-    with torch.cuda.stream(current), torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
+    recording = torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local")
+    with torch.cuda.stream(current), recording:  # the first, as PyTorch stays on its stream where a capture fails
         out = run()
-    return out, graph
+    return out, CudaRecording(graph, stream)
 
 
 def launch_bound(run: Run) -> tuple[Tensor, bool]:
@@ -102,7 +116,7 @@ class Graphs:
         self.capture = capture
         self.beside = beside  # modules whose own parameters the network reads, without being part of it
         self.standing: Standing | None = None  # what the graphs were recorded with
-        self.graphs: OrderedDict[Hashable, StepGraph] = OrderedDict()
+        self.graphs: dict[Hashable, StepGraph] = {}
 
     def __call__(
         self, x: Float[Tensor, "b c H W"], condition: Condition, modulation: Modulation
@@ -125,11 +139,10 @@ class Graphs:
         `lasting` inputs are copied where they are other objects than before, `changing` ones always.
         """
         if key not in self.graphs:
-            while len(self.graphs) >= MOST_GRAPHS:
-                self.graphs.popitem(last=False)
+            if len(self.graphs) >= MOST_GRAPHS:
+                self.drop()
             beside = next((graph.recorded for graph in self.graphs.values()), None)
             self.graphs[key] = StepGraph(step, changing, lasting, self.capture, beside)
-        self.graphs.move_to_end(key)
         return self.graphs[key](changing, lasting)
 
     def key(self, changing: Inputs, lasting: Inputs, way: Hashable = None) -> Hashable:
@@ -137,12 +150,8 @@ class Graphs:
         # buffers made in inference mode cannot be written to outside of it
         return _geometry((changing, lasting)), way, torch.is_inference_mode_enabled()
 
-    def forget(self, key: Hashable) -> None:
-        """Give one graph back."""
-        self.graphs.pop(key, None)
-
     def drop(self) -> None:
-        """Give all graphs and their buffers back."""
+        """Give all graphs and their buffers back; one alone must not go (`capture_cuda`)."""
         self.graphs.clear()
 
 
