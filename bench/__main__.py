@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from tqdm import tqdm
 
 from zimage_core.config import FLUX_VAE
 
@@ -87,21 +88,21 @@ def measure(options: argparse.Namespace, setup: Setup) -> None:
         least=3 if is_cpu else 15,
         most=max(options.rounds or 25, 3 if is_cpu else 15),
     )
-    weights = Weights(setup)
-    makers = [] if options.no_peers else peers(setup.device)
+    weights, notes = Weights(setup), Notes()
+    makers = [] if options.no_peers else peers(setup.device, notes.add)
     matrix = machine_matrix(setup.device, options.sizes, options.captions)
     cells = (matrix.full if options.full else matrix.star)(options.parts)
     peak = machine.peak_flops(setup.device, setup.dtype)
-    n_contestants = 2 + len(options.variants) + len(makers)
+    n_contestants = 2 + sum(not is_cpu or not VARIANTS[name].needs_card for name in options.variants) + len(makers)
     planned, left_out = plan_cells(cells, setup, n_contestants, options.seconds, peak, pace)
     for each in left_out:
-        say(f"left out: {each.cell.part}, {each.cell.describe()} would take about {each.seconds:.0f} s more")
+        notes.add(f"left out: {each.cell.part}, {each.cell.describe()} would take about {each.fewest:.0f} s more")
     if not planned:
         sys.exit(
             f"nothing fits within {options.seconds:.0f} s; raise --seconds, or lower --sizes, --captions or --layers"
         )
-    found = measure_all(planned, weights, makers, options.variants, pace, peak)
-    report(options, "seconds", preamble(weights, peak, command()), results(found))
+    found = measure_all(planned, weights, makers, options.variants, pace, peak, notes.add)
+    report(options, "seconds", [*preamble(weights, peak, command()), *notes.sentences], results(found))
     if options.plot:
         say(plot(found, options.plot))
 
@@ -109,7 +110,8 @@ def measure(options: argparse.Namespace, setup: Setup) -> None:
 def count(options: argparse.Namespace, device: torch.device) -> None:
     """The counting mode, at widths a processor counts in a minute: operations do not depend on them."""
     cell = Cell(part="transformer", size=(options.sizes or [(128, 128)])[0], caption=32)
-    makers = [Ours, *([] if options.no_peers else peers(device))]
+    notes = Notes()
+    makers = [Ours, *([] if options.no_peers else peers(device, notes.add))]
     small = replace(tiny_setup(n_heads=12), vae=FLUX_VAE, device=device)
     setups = [replace(small, dtype=dtype) for dtype in (torch.float32, torch.bfloat16)]
     rows = [count_row(each) for each in count_all(makers, setups, cell)]
@@ -117,6 +119,7 @@ def count(options: argparse.Namespace, device: torch.device) -> None:
         f"machine: {machine.describe(device)}; versions: {machine.versions()}",
         f"{cell.describe()}, widths {small.dit.dim} and {small.text.dim}; a layer is the difference of two depths",
         f"command: `{command()}`",
+        *notes.sentences,
     ]
     report(options, "counts", lines, table(COUNT_HEADER, rows))
 
@@ -153,6 +156,18 @@ def command() -> str:
 def say(line: str) -> None:
     """To the terminal."""
     sys.stdout.write(line + "\n")
+
+
+class Notes:
+    """What a reader of the table must know beside it: said at once, and kept for the log."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def add(self, sentence: str) -> None:
+        """One more."""
+        self.sentences.append(sentence)
+        tqdm.write(sentence)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Literal, get_args
 
 from zimage_core.config import SEQUENCE_MULTIPLE
@@ -86,13 +87,13 @@ class Matrix:
     guided: Sequence[bool] = (False, True)
 
     def star(self, parts: Sequence[Part]) -> Iterator[Cell]:
-        """The centre of every part, then cells that leave it along one axis."""
+        """The centre of every part, then cells that leave it along one axis: one step along each, then the next."""
         centres = [self._centre(part) for part in parts]
         yield from centres
         for centre in centres:
-            for axis in AXES[centre.part]:
-                for value in self._values(axis)[1:]:
-                    yield replace(centre, **{axis: value})
+            rays = [[{axis: value} for value in self._values(axis)[1:]] for axis in AXES[centre.part]]
+            for changes in zip_longest(*rays):
+                yield from (replace(centre, **change) for change in changes if change is not None)
 
     def full(self, parts: Sequence[Part]) -> Iterator[Cell]:
         """Every combination of what a part depends on."""

@@ -13,12 +13,17 @@ Run = Callable[[], Tensor]
 Scope = Callable[[], AbstractContextManager[object]]
 
 
+def nothing() -> None:
+    """Forgets nothing, as most runs keep nothing."""
+
+
 class Contestant(NamedTuple):
     """A named run. Whatever its `scope` switches is switched outside the clock."""
 
     name: str
     run: Run
     scope: Scope = nullcontext
+    forget: Callable[[], None] = nothing  # gives back what a run keeps for the next, so that memory counts it
 
     @torch.inference_mode()
     def once(self) -> Tensor:

@@ -4,16 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-import torch
 from torch import Tensor
 
 from .contest import Contestant
 from .drift import Drift, drift
 from .flops import cell_flops
 from .memory import Peak, peak
-from .systems.diffusers import Diffusers
 from .timing import Pace, Ratio, paired_ratio, race
-from .weights import Inputs, Setup, Weights, Widened
+from .weights import Inputs, Setup
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,17 +50,3 @@ def measure(
         )
         for contestant, taken in zip(contestants, times, strict=True)
     ]
-
-
-@torch.inference_mode()
-def exact_result(inputs: Inputs, weights: Weights) -> Tensor | None:
-    """The same work in float32 by diffusers and transformers, which share no code with ours.
-
-    None for whole pictures: with random weights eight steps amplify any rounding, and the distance says nothing.
-    """
-    part = inputs.cell.part
-    if part == "picture":
-        return None
-    system = Diffusers(Widened(weights))
-    run = system.exact_text if part == "text" else getattr(system, part)
-    return run(inputs.cast(torch.float32))()

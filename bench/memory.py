@@ -1,4 +1,4 @@
-"""Peak memory of one run above what was held before it."""
+"""Peak memory of one run above what was held before it; what a run keeps for the next one is its own."""
 
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ def peak(contestant: Contestant, device: torch.device) -> Peak:
     with contestant.scope():
         if device.type != "cuda":
             return Peak(count(contestant.run).peak_bytes, None)
+        contestant.forget()
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device), torch.cuda.memory_reserved(device)

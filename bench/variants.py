@@ -32,13 +32,22 @@ class Variant(NamedTuple):
     scope: Callable[[], AbstractContextManager[object]] = nullcontext
     is_lossy: bool = False  # lossy variants are another class: the table keeps them apart
     parts: Collection[Part] = PARTS  # where it makes a difference
-    is_recorded: bool = False  # steps run as CUDA graphs; on other devices there is nothing to measure
+    is_recorded: bool = False  # steps run as CUDA graphs
+    needs_card: bool = False  # on other devices there is nothing to measure
 
 
 LAYERS: tuple[Part, ...] = ("block", "transformer", "picture")
 STEPS: tuple[Part, ...] = ("transformer", "picture")
 
 PLAIN = Variant()
+
+# cuDNN's attention where it can, then the others; PyTorch's own order tries it last.
+CUDNN_FIRST = [
+    SDPBackend.CUDNN_ATTENTION,
+    SDPBackend.FLASH_ATTENTION,
+    SDPBackend.EFFICIENT_ATTENTION,
+    SDPBackend.MATH,
+]
 
 
 def multiplying_in(scheme: Scheme) -> Callable[[nn.Module], nn.Module]:
@@ -56,7 +65,11 @@ VARIANTS: dict[str, Variant] = {
     "plain kernels": Variant(scope=lambda: only(PLAIN_KERNELS)),
     "stock kernels": Variant(scope=lambda: only(STOCK_KERNELS)),  # what a graphics card has without Triton
     "unfused attention": Variant(scope=lambda: sdpa_kernel(SDPBackend.MATH)),
-    "graph": Variant(parts=STEPS, is_recorded=True),
+    "cuDNN attention": Variant(scope=lambda: sdpa_kernel(CUDNN_FIRST, set_priority=True), needs_card=True),
+    "graph": Variant(parts=STEPS, is_recorded=True, needs_card=True),
+    "graph and cuDNN attention": Variant(
+        scope=lambda: sdpa_kernel(CUDNN_FIRST, set_priority=True), parts=STEPS, is_recorded=True, needs_card=True
+    ),
     "int8": Variant(prepare=multiplying_in(INT8), parts=LAYERS, is_lossy=True),
     "int8, not rotated": Variant(prepare=multiplying_in(INT8_UNROTATED), parts=LAYERS, is_lossy=True),
     "fp8": Variant(prepare=multiplying_in(FP8), parts=LAYERS, is_lossy=True),

@@ -164,6 +164,11 @@ class Diffusers:
         return network.requires_grad_(False).eval()
 
 
+def diffusers_best(weights: Weights) -> Diffusers:
+    """In its documented fast setting."""
+    return Diffusers(weights, is_best=True)
+
+
 def encode(encoder: Any, prompts: list[list[int]], length: int = MAX_CAPTION_TOKENS) -> list[Tensor]:
     """Prompts filled up to `length` behind a mask, through every layer, then cut back: `_encode_prompt`'s way."""
     device = next(encoder.parameters()).device

@@ -24,6 +24,12 @@ class Ours:
         self.name = name
         self.variant = variant
         self.weights = weights
+        self.recordings: list[Graphs] = []
+
+    def forget(self) -> None:
+        """Give back what steps keep for the next."""
+        for recording in self.recordings:
+            recording.drop()
 
     def block(self, inputs: Inputs) -> Run:
         dit = self._dit()
@@ -86,7 +92,10 @@ class Ours:
 
     def _network(self, dit: S3DiT, inputs: Inputs) -> Graphs | None:
         """The network recorded, where the variant is and the device can; None is the plain one."""
-        return Graphs(dit) if self.variant.is_recorded and inputs.latents.is_cuda else None
+        if not self.variant.is_recorded or not inputs.latents.is_cuda:
+            return None
+        self.recordings.append(Graphs(dit))
+        return self.recordings[-1]
 
     def _dit(self) -> S3DiT:
         return cast(S3DiT, self._holding(S3DiT(self.weights.setup.dit, device="meta"), self.weights.dit))

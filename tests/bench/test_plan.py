@@ -19,6 +19,13 @@ def test_a_star_leaves_the_centre_along_one_axis_at_a_time():
     assert cells[:2] == [centre, Cell(part="text", size=(64, 64), caption=20)]
     assert len(cells) == 2 + (2 + 1 + 1 + 1) + (1 + 1)  # sizes, caption, batch, guidance; caption, batch
     assert len(set(cells)) == len(cells)
+    nearest = [(cell.size, cell.caption, cell.batch, cell.guided) for cell in cells[2:6]]
+    assert nearest == [
+        ((96, 64), 20, 1, False),
+        ((64, 64), 40, 1, False),
+        ((64, 64), 20, 4, False),
+        ((64, 64), 20, 1, True),
+    ]
 
 
 def test_the_full_matrix_is_every_combination():
@@ -48,7 +55,10 @@ def test_the_budget_is_kept_and_what_it_leaves_out_is_told():
     setup, pace = tiny_setup(), Pace(seconds=0, warmups=1, least=3)
     cells = [Cell(part="decode", size=(side, side), caption=1) for side in (64, 512, 128)]
     work = [cell_flops(cell, setup.dit, setup.text, setup.vae) for cell in cells]
-    peak = 2 * (1 + 3 + 1) * SLOWDOWN * (work[0] + work[2])  # two contestants: small and middle take one second
+    rounds = 1 + 3 + 2  # to warm up, the fewest, one to try everybody and one for memory
+    peak = (
+        (2 * rounds + 1) * SLOWDOWN * (work[0] + work[2])
+    )  # two, and the exact answer: one second for small and middle
     planned, left_out = plan_cells(cells, setup, 2, 4.0, peak, pace)
     assert [each.cell for each in planned] == [cells[0], cells[2]] and [each.cell for each in left_out] == [cells[1]]
     assert sum(each.seconds for each in planned) == pytest.approx(4.0)  # what is left over is measured longer

@@ -5,8 +5,8 @@ import torch
 
 from bench.cells import PARTS, Cell
 from bench.drift import drift
-from bench.measure import exact_result
 from bench.plan import tiny_setup
+from bench.referee import exact_result
 from bench.systems.ours import Ours
 from bench.variants import VARIANTS
 from bench.weights import Weights, draw_inputs
