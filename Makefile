@@ -1,6 +1,7 @@
 # make run     a picture from a prompt, in a real ComfyUI, on any machine
 # make serve   the same ComfyUI for the browser
 # make test    everything that is promised here, tested
+# make gpu     tests that need a graphics card
 # make check   style, types (Python's and the page's), import contracts: under a minute
 # make chromium  install the browser the browser tests drive (Debian and Ubuntu, as root)
 # make fix     let ruff mend style
@@ -21,7 +22,7 @@ export COMFYUI_OLDEST_DIR ?= $(CACHE)/ComfyUI-0.16.3
 BIN      := .venv/bin
 WORKFLOW ?= workflows/Z-Image Nano - text to image.json
 
-.PHONY: run serve test check fix chromium nano judge bench count pictures help-pictures screens setup dev clean
+.PHONY: run serve test gpu check fix chromium nano judge bench count pictures help-pictures screens setup dev clean
 
 run: setup
 	@$(BIN)/python tools/run_workflow.py "$(WORKFLOW)"
@@ -31,6 +32,9 @@ serve: setup
 
 test: dev
 	$(BIN)/pytest
+
+gpu: dev
+	$(BIN)/python -m pytest tests/gpu
 
 check: dev tests/js/node_modules/.ready
 	$(BIN)/ruff check .

@@ -1,0 +1,140 @@
+"""Every network the pack has, small and in float32: the card's answer is the processor's, wherever tensors came from.
+
+What is wrong with places (a table made on the processor, a picture still there) shows on a card only.
+"""
+
+import copy
+from dataclasses import replace
+
+import card
+import pytest
+import torch
+from card import drift
+
+import tiny
+from zimage_core.adapters import Lora, injected
+from zimage_core.adapters.changes import LowRank
+from zimage_core.adapters.control import ControlNet
+from zimage_core.adapters.control_run import Control, controlled_flow
+from zimage_core.adapters.lora import Target
+from zimage_core.config import ControlConfig
+from zimage_core.model import Reference
+from zimage_core.runtime.streaming import stream
+from zimage_core.sampling import StepCache, denoise
+from zimage_core.vae import decode_tiled, encode_tiled
+
+SIZE = (6, 10)  # 15 patches, so that there are pads
+NEAR = 2e-5
+CONTROL = ControlConfig(
+    dim=64, n_heads=2, ffn_dim=170, adaln_dim=64, n_layers=2, n_refiner_layers=2, in_channels=33,
+    refiner="control_noise_refiner",
+)  # fmt: skip
+DEVICES = ("cpu", card.DEVICE)
+
+
+def made(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def there(network, device):
+    return copy.deepcopy(network).to(device)
+
+
+def check_alike(answer):
+    """`answer` of a device, on the card and on the processor."""
+    expected, found = (answer(device) for device in DEVICES)
+    assert drift(found, expected) < NEAR
+
+
+@pytest.mark.parametrize("length", [1, 9, 40])
+def test_the_transformer(length):
+    dit = tiny.dit()
+
+    def answer(device):
+        captions = [made(length, 48, seed=1).to(device), made(33, 48, seed=2).to(device)]  # of two lengths
+        return there(dit, device)(made(2, 16, *SIZE).to(device), torch.tensor([0.7, 0.2], device=device), captions)
+
+    check_alike(answer)
+
+
+@pytest.mark.parametrize("n_references", [1, 2])
+def test_the_transformer_with_references(n_references):
+    dit = tiny.omni()
+
+    def answer(device):
+        chunks = [made(n, 48, seed=n).to(device) for n in (5, *[6] * (n_references - 1), 7, 3)]
+        seen = [
+            Reference(made(16, *SIZE, seed=seed).to(device), made(4, 4, 40, seed=seed).to(device))
+            for seed in range(n_references)
+        ]
+        network = there(dit, device)
+        return network.flow(network.prepare_with_references([chunks], [seen], SIZE))(made(1, 16, *SIZE).to(device), 0.6)
+
+    check_alike(answer)
+
+
+def test_a_controlnet():
+    dit, net = tiny.dit(), tiny.fill(ControlNet(CONTROL), 2)
+
+    def answer(device):
+        network, control = there(dit, device), there(net, device)
+        context = control.embed(made(1, 33, *SIZE, seed=4).to(device))
+        condition = network.prepare([made(17, 48).to(device)], SIZE)
+        field = controlled_flow(network, condition, [Control(network=control, tokens=context)])
+        return field(made(1, 16, *SIZE).to(device), 0.6)
+
+    check_alike(answer)
+
+
+def test_a_lora_read_on_the_processor():
+    dit = tiny.dit()
+    change = LowRank(up=made(64, 2, seed=1), down=made(2, 64, seed=2))
+    lora = Lora(file="", family="", deltas={Target("layers.0.attention.out.weight"): change})
+
+    def answer(device):
+        network = there(dit, device)
+        with injected(network, (lora, 0.5)):
+            return network.flow(network.prepare([made(9, 48).to(device)], SIZE))(made(1, 16, *SIZE).to(device), 0.6)
+
+    check_alike(answer)
+
+
+def test_a_run_that_rests_between_evaluations():
+    dit = tiny.dit()
+
+    def answer(device):
+        network = there(dit, device)
+        velocity = network.flow(network.prepare([made(9, 48).to(device)], SIZE))
+        levels = [1 - step / 12 for step in range(13)]
+        steps = list(denoise(velocity, made(1, 16, *SIZE).to(device), levels, cache=StepCache(threshold=5.0)))
+        assert steps[-1].evaluations < 12
+        return steps[-1].x
+
+    check_alike(answer)
+
+
+def test_streaming_in_float32():
+    dit = tiny.fill(type(tiny.dit())(replace(tiny.DIT, n_layers=5)))
+    latent, caption = made(1, 16, *SIZE), made(9, 48)
+    expected = dit.flow(dit.prepare([caption], SIZE))(latent, 0.6)
+    with stream(dit, card.DEVICE, resident=1) as blocks, blocks.preparing():
+        condition = dit.prepare([caption.to(card.DEVICE)], SIZE, run=blocks.run)
+        found = dit.flow(condition, run=blocks.run)(latent.to(card.DEVICE), 0.6)
+    assert drift(found, expected) < NEAR
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_the_autoencoder_in_tiles(batch):
+    vae = tiny.vae()
+    check_alike(lambda device: decode_tiled(there(vae, device), made(batch, 16, 24, 40).to(device), 16, 4))
+    check_alike(lambda device: encode_tiled(there(vae, device), made(batch, 3, 192, 128).to(device), 16, 4))
+
+
+def test_the_text_encoder():
+    encoder = tiny.text_encoder()
+    check_alike(lambda device: torch.cat(there(encoder, device).encode([[3, 5, 600, 9], [7]])))
+
+
+def test_the_vision_tower():
+    tower = tiny.vision()
+    check_alike(lambda device: there(tower, device)(made(1, 3, 64, 80).to(device)))

@@ -1,0 +1,139 @@
+"""The sets of kernels at the released width, against the mathematics in float64 on the processor."""
+
+import card
+import pytest
+import torch
+from card import drawn, drift
+
+from zimage_core.kernels import CUDA, PLAIN, Kernels, Split, kernels
+from zimage_core.model.rope import rope_table
+
+EPS, DIM, HEADS, HEAD, FFN = 1e-5, 3840, 30, 128, 10240
+ITEMS, TOKENS = 2, 37  # an odd number, no multiple of anything
+ROWS = ("one row", "a row for each item", "clean and noisy")
+
+
+def kernel_set(name: str) -> Kernels:
+    if name == "stock":
+        return CUDA
+    pytest.importorskip("triton")
+    from zimage_core.kernels import fused
+
+    return Kernels(fused.norm, fused.add_normed, fused.heads, fused.swiglu)
+
+
+def row_of(kind, dtype):
+    one, each = drawn(1, 1, DIM, seed=1, dtype=dtype), drawn(ITEMS, 1, DIM, seed=2, dtype=dtype)
+    return {"one row": one, "a row for each item": each, "clean and noisy": Split(one, each, 5)}[kind]
+
+
+def made(dtype, n_ropes=1, ffn=FFN):
+    """Inputs as the model has them: tokens may be a part of more, a rope table too."""
+    positions = 90 * torch.rand(n_ropes, TOKENS + 3, 3, generator=torch.Generator().manual_seed(3))
+    table = torch.cat([rope_table(each, (32, 48, 48), 256.0) for each in positions])[:, 3:]
+    return {
+        "x": 3 * drawn(ITEMS, TOKENS, DIM, seed=4, dtype=dtype),
+        "y": 3 * drawn(ITEMS, TOKENS + 4, DIM, seed=5, dtype=dtype)[:, 4:],
+        "qkv": drawn(ITEMS, TOKENS, 3 * DIM, seed=6, dtype=dtype),
+        "weights": drawn(2, 1, HEAD, seed=7, dtype=dtype),
+        "table": table.to(card.DEVICE),
+        "gate": drawn(ITEMS, TOKENS, ffn, seed=8, dtype=dtype),
+        "up": drawn(ITEMS, TOKENS, ffn, seed=9, dtype=dtype),
+    }
+
+
+def outputs(chosen: Kernels, given, row):
+    before = {name: given[name].clone() for name in ("x", "y", "up")}
+    q, k, v = chosen.heads(given["qkv"].clone(), given["weights"], given["table"], HEADS, EPS)
+    found = {
+        "norm": chosen.norm(given["y"], row, EPS),
+        "add_normed": chosen.add_normed(given["x"], given["y"], row, EPS),
+        "queries": q,
+        "keys": k,
+        "values": v,
+        "swiglu": chosen.swiglu(given["gate"].clone(), given["up"]),
+    }
+    assert all(torch.equal(given[name], kept) for name, kept in before.items()), "an input was written on"
+    return found
+
+
+def truths(given, row):
+    def rms(x):
+        return x / (x.square().mean(-1, keepdim=True) + EPS).sqrt()
+
+    def turned(x):
+        column = given["table"].cpu().double()[..., 0]  # (r, n, 1, m, 2): cosines and sines
+        return torch.view_as_real(
+            torch.view_as_complex(x.unflatten(-1, (-1, 2))) * torch.view_as_complex(column.contiguous())
+        )
+
+    x, y, qkv, weights, gate, up = (given[name].cpu().double() for name in ("x", "y", "qkv", "weights", "gate", "up"))
+    if isinstance(row, Split):
+        clean, noisy = row.clean.cpu().double(), row.noisy.cpu().double()
+        row = torch.cat((clean.expand(ITEMS, row.start, -1), noisy.expand(ITEMS, TOKENS - row.start, -1)), dim=1)
+    normed = rms(y) * row.cpu().double()
+    q, k, v = qkv.unflatten(-1, (3, HEADS, HEAD)).unbind(2)
+    return {
+        "norm": normed,
+        "add_normed": x + normed,
+        "queries": turned(rms(q) * weights[0]).flatten(-2).transpose(1, 2),
+        "keys": turned(rms(k) * weights[1]).flatten(-2).transpose(1, 2),
+        "values": v.transpose(1, 2),
+        "swiglu": gate * torch.sigmoid(gate) * up,
+    }
+
+
+@pytest.mark.parametrize("kind", ROWS)
+@pytest.mark.parametrize("n_ropes", [1, ITEMS])
+@pytest.mark.parametrize("name", ["stock", "fused"])
+def test_in_float32_every_kernel_is_its_formula(name, n_ropes, kind):
+    given, row = made(torch.float32, n_ropes, ffn=10007), row_of(kind, torch.float32)
+    found, expected = outputs(kernel_set(name), given, row), truths(given, row)
+    errors = {each: drift(found[each], expected[each]) for each in expected}
+    assert max(errors.values()) < 1e-6, errors
+    assert errors["values"] == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("kind", ROWS)
+@pytest.mark.parametrize("name", ["stock", "fused"])
+def test_in_16_bits_no_set_is_further_from_the_truth_than_the_plain_one(name, kind, dtype):
+    given, row = made(dtype), row_of(kind, dtype)
+    found, plain, expected = outputs(kernel_set(name), given, row), outputs(PLAIN, given, row), truths(given, row)
+    for each, truth in expected.items():
+        assert found[each].dtype == dtype
+        assert drift(found[each], truth) <= 1.1 * drift(plain[each], truth), each
+
+
+@pytest.mark.parametrize("name", ["stock", "fused"])
+def test_tensors_of_more_than_two_to_the_31_values_are_worked_on_to_their_end(name):
+    """The last tokens of a long sequence come out as they do by themselves."""
+    n, last, chosen = 2**31 // (3 * DIM) + 11, 3, kernel_set(name)
+    if torch.cuda.mem_get_info()[0] < 10 * n * 3 * DIM * 2:
+        pytest.skip("needs a card with more free memory")
+    made_here = {"device": card.DEVICE, "dtype": torch.bfloat16}
+    row, weights = drawn(1, 1, DIM), drawn(2, 1, HEAD)
+    wide, rope = (
+        torch.randn(1, n, 3 * DIM, **made_here),
+        torch.eye(2, device=card.DEVICE).expand(1, n, 1, HEAD // 2, 2, 2),
+    )
+    alone = wide[:, -last:].clone()
+    long, short = wide.view(1, 3 * n, DIM), alone.view(1, 3 * last, DIM)
+    assert torch.equal(chosen.norm(long, row, EPS)[:, -3 * last :], chosen.norm(short, row, EPS))
+    assert torch.equal(chosen.swiglu(wide.clone(), wide)[:, -last:], chosen.swiglu(alone.clone(), alone))
+    expected = chosen.heads(alone.clone(), weights, rope[:, :last], HEADS, EPS)
+    for found, single in zip(chosen.heads(wide, weights, rope, HEADS, EPS), expected, strict=True):
+        assert torch.equal(found[:, :, -last:], single)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32], ids=str)
+def test_a_set_is_chosen_without_a_word_and_remembered(dtype):
+    for width in (DIM, FFN, 2560):
+        x = drawn(1, 64, width, dtype=dtype)
+        chosen = kernels(x)
+        assert chosen != PLAIN
+        with card.never_waiting():
+            assert kernels(drawn_again := x[:, :3]) == chosen and drawn_again.is_cuda
+    assert not [sentence for sentence in card.WARNINGS.sentences if "fused kernels are off" in sentence]
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        assert kernels(x) == PLAIN

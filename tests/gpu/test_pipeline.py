@@ -1,0 +1,50 @@
+"""From a prompt to a picture on the card, with the built-in model: the processor's pictures."""
+
+from dataclasses import asdict, replace
+
+import card
+import pytest
+import torch
+from PIL import ImageChops
+
+from zimage_core import generate
+from zimage_core.nano.checker import check, recognise
+from zimage_core.nano.render import render
+from zimage_core.nano.scenes import Scene
+from zimage_core.quant import INT8
+from zimage_core.sampling import StepCache
+
+PROMPT = "a large red heart in the middle on a white background"
+HEART = Scene(shape="heart", colour="red", size="large", row="middle", column="middle", ground="white")
+
+
+def levels(one, other):
+    """Mean and largest difference of two pictures."""
+    difference = ImageChops.difference(one, other).tobytes()
+    return sum(difference) / len(difference), max(difference)
+
+
+@pytest.mark.parametrize("prompt", [PROMPT, "一个大的蓝色圆在中间，白色背景"])
+def test_a_picture_in_float32_is_the_processors(prompt):
+    [found], [expected] = generate(prompt, device=str(card.DEVICE), seed=3), generate(prompt, seed=3)
+    mean, largest = levels(found, expected)
+    assert mean < 0.1 and largest <= 3
+
+
+@pytest.mark.parametrize(
+    "lever",
+    [{"dtype": torch.bfloat16}, {"scheme": INT8}, {"cache": StepCache(threshold=0.05)}],
+    ids=lambda each: [*each][0],
+)
+def test_what_is_not_exact_still_draws_what_was_asked_for(lever):
+    [found] = generate(PROMPT, device=str(card.DEVICE), **lever)
+    assert all(asdict(check(found, HEART)).values())
+
+
+def test_an_instruction_changes_what_it_names_and_leaves_the_rest():
+    before = Scene(shape="circle", colour="blue", size="large", row="middle", column="right", ground="white")
+    picture = render(before, 5)
+    [found] = generate("make the circle red", references=[picture], seed=1, device=str(card.DEVICE))
+    [expected] = generate("make the circle red", references=[picture], seed=1)
+    assert recognise(found) == replace(before, colour="red")
+    assert levels(found, expected)[0] < 0.1

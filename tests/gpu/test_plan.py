@@ -1,0 +1,130 @@
+"""The released model under the memory of small cards: what a plan promises is held by a real run.
+
+Weights are random. PyTorch refuses to take more than the cap, whatever the card has.
+"""
+
+from contextlib import contextmanager, nullcontext
+
+import card
+import pytest
+import torch
+from card import drawn
+from torch import nn
+
+from zimage_core.config import FLUX_VAE, QWEN3_4B, TURBO
+from zimage_core.quant import INT8, quantise
+from zimage_core.runtime.placing import module_placed
+from zimage_core.runtime.plan import make_plan
+from zimage_core.runtime.sizes import decoder_bytes
+from zimage_core.runtime.streaming import stream
+from zimage_core.runtime.task import Machine, Networks, Picture
+from zimage_core.text import Qwen3
+from zimage_core.vae import Autoencoder, decode_within
+
+GB = 10**9
+CONTEXT = GB // 2  # what CUDA takes for itself before it says what is free
+NETWORKS = Networks(transformer=TURBO, text=QWEN3_4B, autoencoder=FLUX_VAE)
+PICTURE = Picture(width=1024, height=1024)
+SIGMAS = (1.0, 0.6)
+HOST = 40 * GB  # what the plan is told of main memory
+
+
+@pytest.fixture(autouse=True)
+def _room():
+    """On the card for the whole model, as it is made there; in main memory for all that waits."""
+    free, host = torch.cuda.mem_get_info()[0], card.free_host()
+    if free < 30 * GB or host < HOST:
+        pytest.skip(f"needs 30 GB of a card and 40 GB of main memory; {free / GB:.0f} and {host / GB:.0f} are free")
+
+
+def machine(size):
+    capability = torch.cuda.get_device_capability()
+    return Machine(kind="cuda", free_device=size - CONTEXT, free_host=HOST, capability=capability)
+
+
+@contextmanager
+def capped(size):
+    """PyTorch may take so many bytes of the card, less what CUDA has taken."""
+    assert card.held() < GB // 10, "earlier tests left something on the card"
+    torch.cuda.empty_cache()
+    torch.cuda.set_per_process_memory_fraction((size - CONTEXT) / torch.cuda.get_device_properties(0).total_memory)
+    try:
+        yield
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+
+
+def velocity_of(dit, caption, run=None):
+    chosen = {} if run is None else {"run": run}
+    return dit.flow(dit.prepare([caption], PICTURE.cells(NETWORKS), **chosen), SIGMAS, **chosen)
+
+
+def on_host(network: nn.Module) -> nn.Module:
+    network.cpu()
+    card.held()
+    torch.cuda.empty_cache()
+    return network
+
+
+def released(is_8_bit):
+    """The transformer in main memory, and what it answers where all of it is on the card."""
+    dit = card.transformer(config=TURBO)
+    if is_8_bit:
+        quantise(dit, INT8)
+    latent, caption = drawn(1, 16, 128, 128, dtype=torch.float32), drawn(128, TURBO.cap_feat_dim, seed=1)
+    expected = velocity_of(dit, caption)(latent, SIGMAS[1]).cpu()
+    return on_host(dit), latent.cpu(), caption.cpu(), expected
+
+
+@pytest.mark.parametrize("size, allowed", [(6 * GB, ("int8",)), (8 * GB, ())], ids=["6 GB, int8", "8 GB, bf16"])
+def test_a_step_of_a_megapixel_runs_on_a_small_card_as_planned(size, allowed):
+    plan = make_plan(NETWORKS, PICTURE, machine(size), allowed)
+    assert plan.precision == ("int8" if allowed else "bf16") and plan.streamed
+    dit, latent, caption, expected = released(is_8_bit=bool(allowed))
+    answers = []
+
+    def draw():
+        with stream(dit, card.DEVICE, resident=plan.resident, arena_limit=plan.arena_limit) as blocks:
+            with blocks.preparing() if plan.tables_leave else nullcontext():
+                velocity = velocity_of(dit, caption.to(card.DEVICE), blocks.run)
+            answers.extend(velocity(latent.to(card.DEVICE), sigma).cpu() for sigma in SIGMAS)
+
+    with capped(size):
+        peak = card.peak(draw)
+    assert torch.equal(answers[-1], expected)
+    assert peak <= plan.peaks.transformer + card.WORKSPACES
+    assert peak >= 0.8 * plan.peaks.transformer  # a plan that asks for far too much would be safe, and slow
+
+
+@pytest.mark.parametrize("size, allowed", [(6 * GB, ("int8",)), (8 * GB, ())], ids=["6 GB", "8 GB"])
+def test_a_megapixel_is_decoded_on_a_small_card_as_planned(size, allowed):
+    plan = make_plan(NETWORKS, PICTURE, machine(size), allowed)
+    vae = card.filled(Autoencoder(FLUX_VAE, device="meta"))
+    expected = vae.decode(drawn(1, 16, 128, 128)).cpu()
+    on_host(vae)
+    pictures = []
+
+    def decode():
+        with module_placed(vae.decoder, card.DEVICE):
+            pictures.append(decode_within(vae, drawn(1, 16, 128, 128), plan.decode_budget).cpu())
+
+    with capped(size):
+        assert card.peak(decode) <= decoder_bytes(FLUX_VAE, "bf16") + plan.decode_budget + card.WORKSPACES
+    assert (pictures[0].float() - expected.float()).abs().mean() < 0.02 * expected.float().abs().mean()
+
+
+def test_the_released_text_encoder_reads_on_a_card_of_8_gb_as_planned():
+    plan = make_plan(NETWORKS, PICTURE, machine(8 * GB))
+    assert plan.text_on == "device"
+    encoder, prompt = card.filled(Qwen3(QWEN3_4B, device="meta")), list(range(7, 135))
+    [expected] = [features.cpu() for features in encoder.encode([prompt])]
+    on_host(encoder)
+    found = []
+
+    def read():
+        with module_placed(encoder.model.layers, card.DEVICE):
+            found.append(encoder.encode([prompt])[0].cpu())
+
+    with capped(8 * GB):
+        assert card.peak(read) <= plan.peaks.text + card.WORKSPACES
+    assert torch.equal(found[0], expected)
