@@ -21,9 +21,9 @@ from ...zimage_core.model.sequence import padded_length
 from .conditions import conditions
 from .dit import ComfyS3DiT
 from .repack import int8_form, is_int8_already
+from .room import CELLS_PER_TOKEN, evaluation_bytes
 from .weights import QUANTISED, carried, count_parameters, fill, open_file, storage_dtype
 
-CELLS_PER_TOKEN = 4  # a patch of 2x2 latent cells
 FP16_SAFE_SPREAD = 0.42  # ComfyUI's rule: float16 only where a late norm's weights vary less than this
 
 
@@ -45,6 +45,15 @@ class ZImageModel(comfy.model_base.Lumina2):
     def extra_conds(self, **kwargs: Any) -> dict[str, Any]:
         """Native's conditions, with captions in the form that lets prompts of one padded length run together."""
         return conditions(self, super().extra_conds(**kwargs), **kwargs)
+
+    def memory_required(self, input_shape: Any, cond_shapes: Mapping[str, Any] = {}) -> float:  # noqa: B006 - ComfyUI's
+        """Bytes of an evaluation, counted, where attention keeps no scores; ComfyUI's estimate if that is less."""
+        estimate = super().memory_required(input_shape, cond_shapes=cond_shapes)
+        if not (model_management.xformers_enabled() or model_management.pytorch_attention_flash_attention()):
+            return estimate
+        config, is_packed = self.diffusion_model.config, self.model_config.quant_config is not None
+        references = cond_shapes.get("ref_latents") or ()
+        return min(estimate, evaluation_bytes(config, self.get_dtype_inference(), is_packed, input_shape, references))
 
     def extra_conds_shapes(self, **kwargs: Any) -> dict[str, Any]:
         """Native's estimate of references, with their vision features: each is a token, as four latent cells are."""

@@ -13,14 +13,13 @@ from comfy import model_management
 from comfy.patcher_extension import CallbacksMP
 
 from ...zimage_core.model import S3DiT
-from ...zimage_core.runtime.sizes import Precision, Tokens, step_bytes
-from ...zimage_core.runtime.task import DTYPES
+from ...zimage_core.runtime.sizes import Tokens, step_bytes
 from .attach import CONDITIONS, METHOD, check, config_of
 from .recording import RECORDING, Recording
+from .room import PRECISIONS
 
 OFF = "off"
 MEGAPIXEL, WORDS = 4096, 128  # tokens of a square megapixel and of a long prompt
-PRECISIONS: dict[torch.dtype, Precision] = {dtype: name for name, dtype in DTYPES.items()}
 
 
 class Room(NamedTuple):

@@ -61,7 +61,21 @@ def pack(comfy) -> SimpleNamespace:
         return importlib.import_module(f"{PACKAGE}.{name}")
 
     groups = ("loaders", "conditioning", "latent", "sampling", "image", "lora", "inspect")
-    bridge = ("model", "dit", "text", "vae", "files", "latents", "images", "prompts", "loras", "attach", "vision")
+    bridge = (
+        "model",
+        "dit",
+        "text",
+        "vae",
+        "files",
+        "latents",
+        "images",
+        "prompts",
+        "loras",
+        "attach",
+        "vision",
+        "blocks",
+        "room",
+    )
     return SimpleNamespace(
         entry=module,
         groups=[load(f"nodes.{name}") for name in groups],

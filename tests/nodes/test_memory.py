@@ -1,9 +1,12 @@
 """Five prompts in a row leave no tensor behind: what lives afterwards is what lived after the first."""
 
 import gc
+from dataclasses import replace
 
 import pytest
 import torch
+
+from memory import LiveBytes
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +58,38 @@ def test_memory_is_back_where_it_was_after_every_prompt(pack, parts):
     draw(pack, parts, "a red heart", side=12)
     assert alive() == after_first
     assert draw(pack, parts, "a red heart") == first
+
+
+WIDE = {"dim": 768, "n_heads": 6, "ffn_dim": 2048}
+
+
+@pytest.mark.parametrize("references", [0, 1])
+@pytest.mark.parametrize("shape", [(1, 16, 48, 48), (2, 16, 32, 64)])
+def test_room_is_made_for_what_an_evaluation_keeps_alive(pack, comfy, native, monkeypatch, tmp_path, shape, references):
+    """As on a card: PyTorch's attention keeps no scores; the one ComfyUI chooses for processors does."""
+    attention = comfy.ldm.modules.attention.attention_pytorch
+    monkeypatch.setattr(pack.bridge_blocks, "optimized_attention", attention)
+    monkeypatch.setattr(comfy.model_management, "pytorch_attention_flash_attention", lambda: True)
+    monkeypatch.setattr(pack.bridge_room, "WORKSPACE", 0)
+    config = replace(native.OMNI if references else native.CONFIG, **WIDE)
+    base = native.ours(pack, tmp_path, config).model
+    latent, timestep = torch.randn(shape), torch.full(shape[:1], 0.7)
+    caption = torch.randn(shape[0], 512, config.cap_feat_dim)
+    seen = {"ref_latents": [torch.randn(shape[0], 16, 32, 32)]} if references else {}
+    with LiveBytes() as counter:
+        base.diffusion_model(latent, timestep, caption, **seen)
+    shapes = {"ref_latents": [[1, 16, 32 * 32]] * references}
+    required = base.memory_required(list(shape), cond_shapes=shapes)
+    assert counter.peak < required < 1.25 * counter.peak
+    native_estimate = comfy.model_base.Lumina2.memory_required(base, list(shape), cond_shapes=shapes)
+    assert required <= native_estimate
+
+
+def test_less_room_is_made_for_a_released_model_than_comfyui_estimates(pack):
+    """1024x1024 and 2048x2048 in bfloat16; the estimate is 2.8 % of a mebibyte for every latent cell and byte."""
+    from zimage_core.config import TURBO
+
+    for side, share in ((128, 0.70), (256, 0.58)):
+        counted = pack.bridge_room.evaluation_bytes(TURBO, torch.bfloat16, False, (1, 16, side, side))
+        estimate = side * side * 2 * 0.01 * 2.8 * 2**20
+        assert counted / estimate == pytest.approx(share, abs=0.02)
