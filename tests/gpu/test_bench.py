@@ -42,7 +42,7 @@ def test_everybody_is_measured(weights, part):
 
 
 def test_a_recording_counts_with_the_memory_it_keeps(weights):
-    inputs = draw_inputs(Cell(part="transformer", size=(512, 512), caption=20), weights.setup)
+    inputs = draw_inputs(Cell(part="transformer", size=(1024, 1024), caption=20), weights.setup)
 
     def peak_of(variant):
         system = Ours(weights, variant)

@@ -40,10 +40,10 @@ def there(network, device):
     return copy.deepcopy(network).to(device)
 
 
-def check_alike(answer):
+def check_alike(answer, near=NEAR):
     """`answer` of a device, on the card and on the processor."""
     expected, found = (answer(device) for device in DEVICES)
-    assert drift(found, expected) < NEAR
+    assert drift(found, expected) < near
 
 
 @pytest.mark.parametrize("length", [1, 9, 40])
@@ -110,7 +110,7 @@ def test_a_run_that_rests_between_evaluations():
         assert steps[-1].evaluations < 12
         return steps[-1].x
 
-    check_alike(answer)
+    check_alike(answer, near=1e-3)  # of several evaluations one after another
 
 
 def test_streaming_in_float32():

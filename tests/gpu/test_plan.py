@@ -45,6 +45,7 @@ def machine(size):
 @contextmanager
 def capped(size):
     """PyTorch may take so many bytes of the card, less what CUDA has taken."""
+    torch._C._cuda_clearCublasWorkspaces()
     assert card.held() < GB // 10, "earlier tests left something on the card"
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction((size - CONTEXT) / torch.cuda.get_device_properties(0).total_memory)

@@ -62,13 +62,13 @@ def test_int8_layers_err_no_more_than_on_the_processor(inside, n, group):
 @pytest.mark.parametrize("n", [5, 16, 33, 257, 1057])
 @pytest.mark.parametrize("widths", [(3840, 11520), (10240, 3840)], ids=str)
 def test_fp8_products_are_those_of_the_same_rounded_numbers(widths, n):
-    """But for the card's short sums and the answer's rounding to bfloat16."""
+    """But for the answer's rounding to bfloat16 and for sums that a card may keep in as few as 14 bits."""
     inside, outside = widths
     weight, x = drawn(outside, inside, dtype=torch.float32) / inside**0.5, outlying(n, inside)
     layer = Fp8Linear(weight)
     found, unpacked = layer(x), copy.deepcopy(layer).cpu()(x.cpu().float())
     assert found.dtype == x.dtype
-    assert drift(found, unpacked) < 4e-3
+    assert drift(found, unpacked) < 0.01
     assert drift(found, x.cpu().double() @ weight.cpu().double().T) < 0.04
 
 
@@ -96,4 +96,4 @@ def test_a_step_in_8_bits_stays_near_the_exact_one_and_is_as_near_as_the_process
     exact = drift(velocity(dit, caption, latent), truth)
     quantise(dit, scheme)
     found = drift(velocity(dit, caption, latent), truth)
-    assert exact < found <= 1.1 * (on_processor**2 + exact**2) ** 0.5
+    assert exact < found <= 1.2 * (on_processor**2 + exact**2) ** 0.5
