@@ -78,6 +78,14 @@ def optimise(bridge):
     return run
 
 
+def only_the_model(comfy, model):
+    comfy.model_management.unload_model_and_clones(model, unload_additional_models=False)
+
+
+def everything(comfy, model):
+    comfy.model_management.free_memory(1e30, CPU)
+
+
 def recording_of(model):
     return model.model_options["transformer_options"]["zimage_recording"]
 
@@ -141,18 +149,20 @@ def test_pad_tokens_of_a_stock_model_belong_to_what_was_recorded(comfy, card, lo
     assert card.captures == 3
 
 
-def test_unloading_drops_what_was_recorded_and_the_next_picture_is_the_same(comfy, card, load, optimise, draw):
+@pytest.mark.parametrize("unload", [only_the_model, everything])
+def test_unloading_drops_what_was_recorded_and_the_next_picture_is_the_same(comfy, card, load, optimise, draw, unload):
     recorded = optimise(load["ours"]()).model
     before = draw(recorded)
     assert recording_of(recorded).graphs.graphs
-    comfy.model_management.free_memory(1e30, CPU)
+    unload(comfy, recorded)
     assert not recording_of(recorded).graphs.graphs
     assert torch.equal(draw(recorded), before)
     assert card.captures == 2
 
 
+@pytest.mark.parametrize("is_part", [True, False], ids=["a part", "all"])
 def test_comfyui_counts_the_memory_and_takes_it_back_for_another_model(
-    comfy, bridge, card, load, optimise, draw, monkeypatch
+    comfy, bridge, card, load, optimise, draw, monkeypatch, is_part
 ):
     free = iter(range(10**9, 0, -(10**6)))
     monkeypatch.setattr(bridge.recording, "_free", lambda device: next(free))
@@ -161,7 +171,10 @@ def test_comfyui_counts_the_memory_and_takes_it_back_for_another_model(
     (memory,) = recorded.get_additional_models_with_key("zimage_recording")
     listed = [loaded for loaded in comfy.model_management.current_loaded_models if loaded.model is memory]
     assert [loaded.model_loaded_memory() for loaded in listed] == [10**6]
-    listed[0].model_unload(1)  # a part is all of it
+    if is_part:
+        listed[0].model_unload(1)
+    else:
+        only_the_model(comfy, memory)
     assert not recording_of(recorded).graphs.graphs
     assert memory.loaded_size() == 0
 
@@ -279,13 +292,15 @@ def test_an_attention_that_is_the_same_at_every_step_is_recorded_with_the_step(b
         return original(*args, **kwargs) * 1.1
 
     setattr(steady, bridge.blocks.STEADY, True)
-    model = load["ours"]().clone()
-    without = draw(optimise(model, "off").model)
-    model.model_options["transformer_options"][bridge.blocks.OVERRIDE] = steady
-    found = draw(optimise(model).model)
-    assert torch.equal(found, draw(optimise(model, "off").model))
-    assert not torch.equal(found, without)
-    assert card.captures == 1
+    model = load["ours"]()
+    plain, recorded = (optimise(model, graph).model for graph in ("off", "automatic"))
+    before = draw(recorded)
+    for each in (plain, recorded):
+        each.model_options["transformer_options"][bridge.blocks.OVERRIDE] = steady
+    found = draw(recorded)
+    assert torch.equal(found, draw(plain))
+    assert not torch.equal(found, before)
+    assert card.captures == 2
 
 
 def test_references_run_recorded_under_whatever_rules(card, pack, native, optimise, tmp_path, generator):
@@ -357,7 +372,26 @@ def test_an_interruption_is_noticed_and_leaves_the_next_picture_right(comfy, car
     with pytest.raises(management.InterruptProcessingException):
         draw(recorded, callback=stop)
     assert progress == list(range(when + 1))
+    assert card.replays == max(0, when - 1)  # none after it
     assert torch.equal(draw(recorded), draw(optimise(model, "off").model))
+
+
+def test_an_interruption_in_the_midst_of_recording_is_no_failure_of_it(comfy, card, load, optimise, draw):
+    stopped = comfy.model_management.InterruptProcessingException
+    recorded = optimise(load["ours"]()).model
+    recording = recording_of(recorded)
+    capture = recording.capture
+
+    def interrupted(run, beside):
+        run()
+        raise stopped
+
+    recording.capture = interrupted
+    with pytest.raises(stopped):
+        draw(recorded)
+    recording.capture = recording.graphs.capture = capture
+    draw(recorded)
+    assert card.captures == 1
 
 
 def test_nothing_is_left_when_the_model_is_gone(comfy, card, load, optimise, draw):
@@ -381,6 +415,17 @@ def test_a_model_that_comfyui_moves_while_it_draws_is_loaded_as_a_whole(comfy, c
     assert type(recorded) is comfy.model_patcher.ModelPatcher
     del model.is_dynamic
     assert torch.equal(draw(recorded), draw(model))
+    assert card.captures == 1
+
+
+def test_one_that_was_attached_before_is_attached_again(card, pack, native, optimise, draw):
+    attached = pack.bridge_attach.attach(native.model())
+    before = draw(attached)
+    attached.is_dynamic = lambda: True
+    recorded = optimise(attached).model
+    del attached.is_dynamic
+    assert recorded.object_patches["diffusion_model._forward"].__self__.native is recorded.model.diffusion_model
+    assert torch.equal(draw(recorded), before)
     assert card.captures == 1
 
 
