@@ -50,7 +50,9 @@ def room_of(model: Any) -> Room:
 def with_graph(model: Any, choice: str, is_compiled: bool) -> tuple[Any, str]:
     """A clone that records its steps, or why none does."""
     if choice == OFF:
-        return model, "graph: off"
+        former: Recording | None = model.model_options.get("transformer_options", {}).get(RECORDING)
+        is_on = former is not None and former.model() is model.model
+        return model, "graph: left to the Z-Image Optimize before" if is_on else "graph: off"
     network = model.get_model_object("diffusion_model")
     if not isinstance(network, S3DiT):
         check(network, type(model.model).__name__)

@@ -455,6 +455,18 @@ def test_what_cannot_be_recorded_is_refused_in_one_sentence(bridge, card, load, 
     )
 
 
+def test_a_second_node_leaves_the_first_ones_recordings_alone(card, load, optimise, draw):
+    model = load["ours"]()
+    recorded, report = optimise(optimise(model).model, "off")
+    assert "graph: left to the Z-Image Optimize before" in report.splitlines()
+    assert torch.equal(draw(recorded), draw(optimise(model, "off").model))
+    assert card.captures == 1
+    other, report = optimise(recorded, "off", precision="int8 (faster, not exact)")  # other layers
+    assert "graph: off" in report.splitlines()
+    draw(other)
+    assert card.captures == 1
+
+
 def test_off_is_what_it_is_unless_asked_for(load, optimise, bridge):
     assert "graph: off" in optimise(load["ours"](), "off").report.splitlines()
     node = importlib.import_module("zimage_pack.nodes.optimize").ZImageOptimize
