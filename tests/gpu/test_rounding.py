@@ -1,4 +1,4 @@
-"""Kernels that round to 8 bits on the way, and fused int8 products: on the card as near the truth as stock operations."""
+"""Kernels that round to 8 bits on the way, and fused int8 products: as near the truth as stock operations."""
 
 import card
 import pytest
