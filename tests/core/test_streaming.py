@@ -52,6 +52,22 @@ def velocities(dit, **options):
         return [velocity(latent, sigma) for sigma in SIGMAS]
 
 
+@pytest.mark.parametrize("is_used_so", [True, False], ids=["used in inference mode", "used outside of it"])
+@pytest.mark.parametrize("is_made_so", [True, False], ids=["made in inference mode", "made outside of it"])
+@pytest.mark.parametrize("arena_limit", [None, 0], ids=["arena", "no arena"])
+def test_a_model_streams_whatever_mode_it_was_made_in(arena_limit, is_made_so, is_used_so):
+    expected = velocities(network())
+    with torch.inference_mode(is_made_so):
+        dit = network()
+
+    def run(**options):
+        with torch.inference_mode(is_used_so), torch.no_grad():
+            return velocities.__wrapped__(dit, **options)
+
+    for found in (run(resident=2, arena_limit=arena_limit), run()):
+        assert all(torch.equal(each, truth) for each, truth in zip(found, expected, strict=True))
+
+
 def state_of(dit):
     """Everything an owner of the model could notice: objects, values, devices."""
     tensors = [*dit.named_parameters(), *dit.named_buffers()]

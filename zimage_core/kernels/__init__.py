@@ -113,7 +113,7 @@ def exercise_of(rounding: Rounding) -> Callable[[Roundings, Tensor], Tensor]:
             chosen.norm(x, torch.ones_like(x[:, :1]), SAMPLE_EPS, rounding),
             chosen.swiglu(x.clone(), x, rounding),
         )
-        return torch.cat([rows.numbers * rows.scale for rows in made])
+        return torch.cat([rows.numbers.float() * rows.scale for rows in made])
 
     return run
 

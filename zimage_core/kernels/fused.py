@@ -38,10 +38,11 @@ def heads(qkv: Float[Tensor, "b n _"], weights: Float[Tensor, "2 1 e"], rope: Ro
     pairs = qkv.view(b, n, 3, n_heads, -1)
     width = pairs.shape[-1]
     of_rope = (0 if rope.shape[0] == 1 else rope.stride(0), rope.stride(1), rope.stride(-3), rope.stride(-2))
-    _turn[(b * n, 2)](
-        qkv, weights.contiguous(), rope, qkv.stride(1), n, *of_rope, eps,
-        N_HEADS=n_heads, HEADS=triton.next_power_of_2(n_heads), WIDTH=width, BLOCK=triton.next_power_of_2(width),
-    )  # fmt: skip
+    with torch.cuda.device_of(qkv):
+        _turn[(b * n, 2)](
+            qkv, weights.contiguous(), rope, qkv.stride(1), n, *of_rope, eps,
+            N_HEADS=n_heads, HEADS=triton.next_power_of_2(n_heads), WIDTH=width, BLOCK=triton.next_power_of_2(width),
+        )  # fmt: skip
     q, k, v = pairs.unbind(2)
     return q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
 
@@ -49,7 +50,8 @@ def heads(qkv: Float[Tensor, "b n _"], weights: Float[Tensor, "2 1 e"], rope: Ro
 def swiglu(gate: Float[Tensor, "b n f"], up: Float[Tensor, "b n f"]) -> Float[Tensor, "b n f"]:
     """silu(gate) · up, written over `gate`."""
     size = gate.numel()
-    _swiglu[(triton.cdiv(size, PIECE),)](gate, up, size, PIECE=PIECE)
+    with torch.cuda.device_of(gate):
+        _swiglu[(triton.cdiv(size, PIECE),)](gate, up, size, PIECE=PIECE)
     return gate
 
 
@@ -61,10 +63,11 @@ def _rows(y: Float[Tensor, "b n d"], x: Tensor | None, row: Row, eps: float) -> 
     out = torch.empty_like(y)
     residual = y if x is None else x.contiguous()
     strides = [0 if each.shape[0] == 1 else each.stride(0) for each in (first, second)]
-    _norm[(b * n,)](
-        residual, y, first, second, out, n, start, *strides, eps,
-        WIDTH=d, BLOCK=triton.next_power_of_2(d), HAS_RESIDUAL=x is not None,
-    )  # fmt: skip
+    with torch.cuda.device_of(y):
+        _norm[(b * n,)](
+            residual, y, first, second, out, n, start, *strides, eps,
+            WIDTH=d, BLOCK=triton.next_power_of_2(d), HAS_RESIDUAL=x is not None,
+        )  # fmt: skip
     return out
 
 

@@ -32,10 +32,11 @@ def rounded(x: Float[Tensor, "*b i"], rounding: Rounding) -> Rows:
     tokens = x.contiguous()
     rows = _empty_rows(tokens, rounding)
     width = x.shape[-1]
-    _round[(rows.scale.numel(),)](
-        tokens, rows.numbers, rows.scale, _square(x.device), rounding.largest,
-        WIDTH=width, BLOCK=_block(width), IS_TURNED=rounding.group is not None,
-    )  # fmt: skip
+    with torch.cuda.device_of(tokens):
+        _round[(rows.scale.numel(),)](
+            tokens, rows.numbers, rows.scale, _square(x.device), rounding.largest,
+            WIDTH=width, BLOCK=_block(width), IS_TURNED=rounding.group is not None,
+        )  # fmt: skip
     return rows
 
 
@@ -46,10 +47,11 @@ def norm(x: Float[Tensor, "b n d"], row: Row, eps: float, rounding: Rounding) ->
     tokens, (b, n, width) = x.contiguous(), x.shape
     rows = _empty_rows(tokens, rounding)
     strides = [0 if each.shape[0] == 1 else each.stride(0) for each in (first, second)]
-    _norm_and_round[(b * n,)](
-        tokens, first, second, rows.numbers, rows.scale, _square(x.device), n, start, *strides, eps, rounding.largest,
-        WIDTH=width, BLOCK=_block(width), IS_TURNED=rounding.group is not None,
-    )  # fmt: skip
+    with torch.cuda.device_of(tokens):
+        _norm_and_round[(b * n,)](
+            tokens, first, second, *rows[:2], _square(x.device), n, start, *strides, eps, rounding.largest,
+            WIDTH=width, BLOCK=_block(width), IS_TURNED=rounding.group is not None,
+        )  # fmt: skip
     return rows
 
 
@@ -58,10 +60,11 @@ def swiglu(gate: Float[Tensor, "b n f"], up: Float[Tensor, "b n f"], rounding: R
     gate, up = gate.contiguous(), up.contiguous()
     rows = _empty_rows(gate, rounding)
     width = gate.shape[-1]
-    _swiglu_and_round[(rows.scale.numel(),)](
-        gate, up, rows.numbers, rows.scale, _square(gate.device), rounding.largest,
-        WIDTH=width, PIECE=min(PIECE, _block(width)), IS_TURNED=rounding.group is not None,
-    )  # fmt: skip
+    with torch.cuda.device_of(gate):
+        _swiglu_and_round[(rows.scale.numel(),)](
+            gate, up, rows.numbers, rows.scale, _square(gate.device), rounding.largest,
+            WIDTH=width, PIECE=min(PIECE, _block(width)), IS_TURNED=rounding.group is not None,
+        )  # fmt: skip
     return rows
 
 

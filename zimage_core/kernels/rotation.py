@@ -30,5 +30,11 @@ def largest_group(columns: int) -> int | None:
 
 def rotated(x: Float[Tensor, "*b i"], group: int) -> Float[Tensor, "*b i"]:
     """Every group of columns turned, in x's own type. Turning twice gives x back."""
-    matrix = hadamard(group).to(x)
-    return (x.unflatten(-1, (-1, group)) @ matrix).flatten(-2)
+    return (x.unflatten(-1, (-1, group)) @ _hadamard_at(group, x.device, x.dtype)).flatten(-2)
+
+
+@lru_cache(maxsize=16)
+def _hadamard_at(size: int, device: torch.device, dtype: torch.dtype) -> Float[Tensor, "g g"]:
+    """Brought there once: a copy in every layer would let the host wait for the card, and cannot be recorded."""
+    with torch.inference_mode(False):
+        return hadamard(size).to(device, dtype)

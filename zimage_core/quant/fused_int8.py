@@ -27,10 +27,11 @@ def scaled_product(left: Rows, right: Rows) -> Float[Tensor, "n o"]:
     """left · right.T with both scales, in the left's own type."""
     (n, width), o = left.numbers.shape, len(right.numbers)
     out = left.numbers.new_empty((n, o), dtype=left.dtype)
-    _multiply[(triton.cdiv(n, TILE_N) * triton.cdiv(o, TILE_O),)](
-        left.numbers, right.numbers, left.scale, right.scale, out, n, o,
-        WIDTH=width, TILE_N=TILE_N, TILE_O=TILE_O, TILE_I=TILE_I, BAND=BAND, **LAUNCH,
-    )  # fmt: skip
+    with torch.cuda.device_of(out):
+        _multiply[(triton.cdiv(n, TILE_N) * triton.cdiv(o, TILE_O),)](
+            left.numbers, right.numbers, left.scale, right.scale, out, n, o,
+            WIDTH=width, TILE_N=TILE_N, TILE_O=TILE_O, TILE_I=TILE_I, BAND=BAND, **LAUNCH,
+        )  # fmt: skip
     return out
 
 
@@ -38,7 +39,8 @@ def scaled(product: Int[Tensor, "n o"], left: Rows, right: Rows) -> Float[Tensor
     """A product in 32-bit whole numbers with both scales, in the left's own type: read once, written once."""
     n, o = product.shape
     out = torch.empty_like(product, dtype=left.dtype)
-    _scale[(n, triton.cdiv(o, PIECE))](product, left.scale, right.scale, out, o, PIECE=PIECE)
+    with torch.cuda.device_of(out):
+        _scale[(n, triton.cdiv(o, PIECE))](product, left.scale, right.scale, out, o, PIECE=PIECE)
     return out
 
 

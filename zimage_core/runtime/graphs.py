@@ -142,7 +142,8 @@ class Graphs:
             if len(self.graphs) >= MOST_GRAPHS:
                 self.drop()
             beside = next((graph.recorded for graph in self.graphs.values()), None)
-            self.graphs[key] = StepGraph(step, changing, lasting, self.capture, beside)
+            with torch.cuda.device_of(tree_leaves(changing)[0]):
+                self.graphs[key] = StepGraph(step, changing, lasting, self.capture, beside)
         return self.graphs[key](changing, lasting)
 
     def key(self, changing: Inputs, lasting: Inputs, way: Hashable = None) -> Hashable:
