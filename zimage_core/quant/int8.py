@@ -44,7 +44,7 @@ class Int8Linear(RoundedLinear):
 def product_then_scales(left: Rows, right: Rows) -> Float[Tensor, "n o"]:
     """left · right.T in whole numbers, then both scales, by stock operations."""
     product = int_product(left.numbers, right.numbers)
-    return (product * left.scale).mul_(right.scale.T).to(left.dtype)
+    return product.float().mul_(left.scale).mul_(right.scale.T).to(left.dtype)
 
 
 def int_product(left: Int8[Tensor, "n i"], right: Int8[Tensor, "o i"]) -> Tensor:
