@@ -57,18 +57,24 @@ def swiglu(gate: Float[Tensor, "b n f"], up: Float[Tensor, "b n f"]) -> Float[Te
 
 def _rows(y: Float[Tensor, "b n d"], x: Tensor | None, row: Row, eps: float) -> Float[Tensor, "b n d"]:
     """norm(y), or x + norm(y), a program for every token."""
-    clean, noisy, start = row if isinstance(row, Split) else (row, row, 0)
-    first, second = clean.contiguous(), noisy.contiguous()
     y, (b, n, d) = y.contiguous(), y.shape
     out = torch.empty_like(y)
     residual = y if x is None else x.contiguous()
-    strides = [0 if each.shape[0] == 1 else each.stride(0) for each in (first, second)]
+    clean, noisy, *places = of_row(row)
     with torch.cuda.device_of(y):
         _norm[(b * n,)](
-            residual, y, first, second, out, n, start, *strides, eps,
+            residual, y, clean, noisy, out, n, *places, eps,
             WIDTH=d, BLOCK=triton.next_power_of_2(d), HAS_RESIDUAL=x is not None,
         )  # fmt: skip
     return out
+
+
+def of_row(row: Row) -> tuple[Tensor, Tensor, int, int, int]:
+    """A row as kernels take it: that of clean tokens and of noisy ones, where these begin, and from item to item."""
+    clean, noisy, start = row if isinstance(row, Split) else (row, row, 0)
+    clean, noisy = clean.contiguous(), noisy.contiguous()
+    from_clean, from_noisy = (0 if each.shape[0] == 1 else each.stride(0) for each in (clean, noisy))
+    return clean, noisy, start, from_clean, from_noisy
 
 
 @triton.jit
@@ -78,8 +84,21 @@ def _norm(
     WIDTH: tl.constexpr, BLOCK: tl.constexpr, HAS_RESIDUAL: tl.constexpr,
 ):  # fmt: skip
     token = tl.program_id(0).to(tl.int64)
-    item, place = token // n, token % n
     column = tl.arange(0, BLOCK)
+    inside = column < WIDTH
+    values = normed_token(y, clean, noisy, token, column, n, start, clean_stride, noisy_stride, eps, WIDTH)
+    if HAS_RESIDUAL:
+        values += tl.load(x + token * WIDTH + column, mask=inside, other=0.0).to(tl.float32)
+    tl.store(out + token * WIDTH + column, values.to(out.dtype.element_ty), mask=inside)
+
+
+@triton.jit
+@no_type_check
+def normed_token(
+    y, clean, noisy, token, column, n, start, clean_stride, noisy_stride, eps, WIDTH: tl.constexpr
+):  # fmt: skip
+    """One token, normed and times the row of its item and kind."""
+    item, place = token // n, token % n
     inside = column < WIDTH
     values = tl.load(y + token * WIDTH + column, mask=inside, other=0.0).to(tl.float32)
     scale = tl.rsqrt(tl.sum(values * values, axis=0) / WIDTH + eps)
@@ -87,10 +106,7 @@ def _norm(
         row = tl.load(clean + item * clean_stride + column, mask=inside, other=0.0)
     else:
         row = tl.load(noisy + item * noisy_stride + column, mask=inside, other=0.0)
-    values = values * scale * row.to(tl.float32)
-    if HAS_RESIDUAL:
-        values += tl.load(x + token * WIDTH + column, mask=inside, other=0.0).to(tl.float32)
-    tl.store(out + token * WIDTH + column, values.to(out.dtype.element_ty), mask=inside)
+    return values * scale * row.to(tl.float32)
 
 
 @triton.jit

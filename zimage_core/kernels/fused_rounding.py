@@ -17,9 +17,10 @@ import triton.language as tl
 from torch import Tensor
 
 from .._shapes import Float
+from .fused import normed_token, of_row
 from .rotation import hadamard
 from .rounding import SMALLEST_SCALE, Rounding, Rows
-from .rows import Row, Split
+from .rows import Row
 
 GROUP, SIDE = 256, 16  # columns that turn together, in every published file; as a square
 PIECE = 2048  # elements of a long row at a time
@@ -42,14 +43,12 @@ def rounded(x: Float[Tensor, "*b i"], rounding: Rounding) -> Rows:
 
 def norm(x: Float[Tensor, "b n d"], row: Row, eps: float, rounding: Rounding) -> Rows:
     """RMS-normed tokens times a row, rounded."""
-    clean, noisy, start = row if isinstance(row, Split) else (row, row, 0)
-    first, second = clean.contiguous(), noisy.contiguous()
     tokens, (b, n, width) = x.contiguous(), x.shape
     rows = _empty_rows(tokens, rounding)
-    strides = [0 if each.shape[0] == 1 else each.stride(0) for each in (first, second)]
+    clean, noisy, *places = of_row(row)
     with torch.cuda.device_of(tokens):
         _norm_and_round[(b * n,)](
-            tokens, first, second, *rows[:2], _square(x.device), n, start, *strides, eps, rounding.largest,
+            tokens, clean, noisy, *rows[:2], _square(x.device), n, *places, eps, rounding.largest,
             WIDTH=width, BLOCK=_block(width), IS_TURNED=rounding.group is not None,
         )  # fmt: skip
     return rows
@@ -101,16 +100,8 @@ def _norm_and_round(
     WIDTH: tl.constexpr, BLOCK: tl.constexpr, IS_TURNED: tl.constexpr,
 ):  # fmt: skip
     token = tl.program_id(0).to(tl.int64)
-    item, place = token // n, token % n
     column = tl.arange(0, BLOCK)
-    inside = column < WIDTH
-    values = tl.load(x + token * WIDTH + column, mask=inside, other=0.0).to(tl.float32)
-    values *= tl.rsqrt(tl.sum(values * values, axis=0) / WIDTH + eps)
-    if place < start:
-        row = tl.load(clean + item * clean_stride + column, mask=inside, other=0.0)
-    else:
-        row = tl.load(noisy + item * noisy_stride + column, mask=inside, other=0.0)
-    values *= row.to(tl.float32)
+    values = normed_token(x, clean, noisy, token, column, n, start, clean_stride, noisy_stride, eps, WIDTH)
     _store_row(values, token, column, numbers, scales, square, largest, WIDTH, BLOCK, IS_TURNED)
 
 

@@ -12,7 +12,7 @@ from typing_extensions import Unpack
 from .._shapes import Float
 from ..attention import Attention, attention
 from ..config import DiTConfig
-from ..kernels import Rope, Rounding, Row, Rows, finite, kernels, roundings
+from ..kernels import Kernels, Rope, Rounding, Row, Rows, finite, kernels, roundings
 from ..ops import TORCH, Factory, Ops
 
 UNIT_RMS = 1024.0  # a constant row: its square hides any epsilon, and its root is exact in every type
@@ -68,11 +68,11 @@ class Block(nn.Module):
         self, x: Float[Tensor, "b n d"], rope: Rope, gains: Gains, attend: Attention = attention
     ) -> Float[Tensor, "b n d"]:
         fused = kernels(x)
-        normed = _normed(x, gains.attn_in, epsilon(self.attention_norm1), self.attention.rounding)
+        normed = _normed(fused, x, gains.attn_in, epsilon(self.attention_norm1), self.attention.rounding)
         x = fused.add_normed(
             x, self.attention(normed, rope, gains.heads, attend), gains.attn_out, epsilon(self.attention_norm2)
         )
-        normed = _normed(x, gains.ffn_in, epsilon(self.ffn_norm1), self.feed_forward.rounding)
+        normed = _normed(fused, x, gains.ffn_in, epsilon(self.ffn_norm1), self.feed_forward.rounding)
         return fused.add_normed(x, self.feed_forward(normed), gains.ffn_out, epsilon(self.ffn_norm2))
 
 
@@ -161,7 +161,7 @@ def rounding_for(*layers: nn.Module) -> Rounding | None:
 
 
 def _normed(
-    x: Float[Tensor, "b n d"], row: Row, eps: float, rounding: Rounding | None
+    fused: Kernels, x: Float[Tensor, "b n d"], row: Row, eps: float, rounding: Rounding | None
 ) -> Float[Tensor, "b n d"] | Rows:
     """Normed tokens, rounded on the way for layers that multiply in 8 bits."""
-    return kernels(x).norm(x, row, eps) if rounding is None else roundings(x, rounding).norm(x, row, eps, rounding)
+    return fused.norm(x, row, eps) if rounding is None else roundings(x, rounding).norm(x, row, eps, rounding)
