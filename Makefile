@@ -51,7 +51,7 @@ nano: setup
 	$(BIN)/python -m zimage_core.nano.make
 
 judge: setup
-	$(BIN)/python -m zimage_core.nano.judge
+	$(BIN)/python -m zimage_core.nano.judging.judge
 
 bench: dev
 	$(BIN)/pip install --quiet --editable ".[bench]"

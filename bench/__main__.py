@@ -17,12 +17,12 @@ from .cells import PARTS, Cell, parse_size
 from .counts import Counted, count_all
 from .plan import machine_matrix, machine_setup, plan_cells, tiny_setup
 from .plot import plot
+from .random_weights import Setup, Weights
 from .run import measure_all, peers, preamble, results
 from .systems.ours import Ours
 from .table import append, size, table
 from .timing import Pace
 from .variants import VARIANTS
-from .weights import Setup, Weights
 
 HERE = Path(__file__).parent
 FEWEST_TEXT_LAYERS = 3  # it takes the last but one's output

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from .weights import Inputs
+from .random_weights import Inputs
 
 Run = Callable[[], Tensor]
 Scope = Callable[[], AbstractContextManager[object]]

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from .cells import Cell, Part
 from .contest import System
 from .counter import Counts, count
-from .weights import Setup, Weights, draw_inputs
+from .random_weights import Setup, Weights, draw_inputs
 
 LEAST_TEXT_LAYERS = 3  # ComfyUI builds no encoder of fewer when asked for its second-to-last features
 

@@ -10,8 +10,8 @@ from .contest import Contestant
 from .drift import Drift, drift
 from .flops import cell_flops
 from .memory import Peak, peak
+from .random_weights import Inputs, Setup
 from .timing import Pace, Ratio, paired_ratio, race
-from .weights import Inputs, Setup
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,8 @@ from zimage_core.config import FLUX_VAE, MAX_CAPTION_TOKENS, QWEN3_4B, TURBO, Di
 from .cells import Cell, Matrix
 from .flops import cell_flops, text_flops
 from .machine import free_bytes
+from .random_weights import Setup
 from .timing import Pace
-from .weights import Setup
 
 GPU_SIZES = ((1024, 1024), (512, 512), (832, 1216), (1536, 1536), (768, 768), (2048, 2048))
 CPU_SIZES = ((512, 512), (256, 256), (192, 320))

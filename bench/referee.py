@@ -14,8 +14,8 @@ from torch import Tensor
 
 from zimage_core.kernels import PLAIN, only
 
+from .random_weights import Inputs, Weights, Widened
 from .systems.ours import Ours
-from .weights import Inputs, Weights, Widened
 
 
 def is_independent() -> bool:

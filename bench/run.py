@@ -15,13 +15,13 @@ from .contest import Contestant, System
 from .counts import MakeSystem
 from .measure import Measured, measure
 from .plan import Planned
+from .random_weights import Inputs, Weights, draw_inputs
 from .referee import describe, exact_result
 from .systems.comfyui import ComfyUI, ComfyUIMissing, import_comfyui, version
 from .systems.ours import Ours
 from .table import duration, size, table
 from .timing import Pace
 from .variants import VARIANTS
-from .weights import Inputs, Weights, draw_inputs
 
 Note = Callable[[str], None]  # tells a sentence that belongs beside the table
 Enter = Callable[[], Contestant]

@@ -19,7 +19,7 @@ class ZImageExtension(ComfyExtension):
     async def on_load(self) -> None:
         """What the browser may ask, facts for saved pictures, ids of before; nodes work without any of them."""
         try:
-            importlib.import_module(".bridge.routes", __package__).register()
+            importlib.import_module(".bridge.page.routes", __package__).register()
             await importlib.import_module(".migration", __package__).register()
         except Exception as error:  # noqa: BLE001 - whatever it is, ComfyUI would drop every node for it
             LOGGER.error("Z-Image: the browser is told less because %s; %s", error, REMEDY)

@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from .bridge import attach
+from .bridge.network import attach
 
 
 class ZImageAttach(io.ComfyNode):

@@ -2,7 +2,8 @@
 
 from comfy_api.latest import io
 
-from .bridge import features, prompts
+from .bridge.loading import prompt_cache
+from .bridge.tasks import prompts
 
 KEEP = "keep every token"
 CUT = "cut at 512 tokens"
@@ -41,8 +42,8 @@ class ZImageTextEncode(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "remember",
-                    options=[features.MEMORY, features.DISK, features.OFF],
-                    default=features.MEMORY,
+                    options=[prompt_cache.MEMORY, prompt_cache.DISK, prompt_cache.OFF],
+                    default=prompt_cache.MEMORY,
                     optional=True,
                     advanced=True,
                     tooltip="Keeps encoded prompts, so that the text encoder is not loaded for one it has read before: "
@@ -59,7 +60,7 @@ class ZImageTextEncode(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, clip, prompt: str, long_prompts: str, remember: str = features.MEMORY) -> io.NodeOutput:
+    def execute(cls, clip, prompt: str, long_prompts: str, remember: str = prompt_cache.MEMORY) -> io.NodeOutput:
         return io.NodeOutput(*prompts.encode(clip, prompt, is_cut=long_prompts == CUT, remember=remember))
 
 

@@ -2,8 +2,9 @@
 
 from comfy_api.latest import io
 
-from ..zimage_core.adapters.control_run import DEFAULT_STRENGTH
-from .bridge import control, control_net
+from ..zimage_core.adapters.control.hints import DEFAULT_STRENGTH
+from .bridge.loading import control_net
+from .bridge.patches import control
 
 CATEGORY = "Z-Image/control"
 COMPUTATIONS = ["author", "diffusers", "comfyui"]

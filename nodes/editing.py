@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io, ui
 
-from .bridge import editing
+from .bridge.tasks import editing
 
 LOOK, IGNORE = "look at them", "ignore"
 FIRST, LAST = "first picture", "last picture"

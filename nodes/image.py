@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from .bridge import images
+from .bridge.tasks import images
 
 CATEGORY = "Z-Image/image"
 

@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from ..zimage_core.regions import ANCHORS, FILLS, Margins
-from .bridge import regions
+from .bridge.tasks import regions
 from .latent import RATIOS
 
 CATEGORY = "Z-Image/inpaint"

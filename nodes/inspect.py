@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io, ui
 
-from .bridge import files, inspection
+from .bridge.loading import files, inspection
 
 
 class ZImageInspectFile(io.ComfyNode):

@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from .bridge import latents
+from .bridge.tasks import latents
 
 RATIOS = {
     "1:1": (1, 1),

@@ -4,7 +4,7 @@ import torch
 from comfy_api.latest import io
 
 from ..zimage_core.checkpoints import DIT, TEXT_ENCODER, VAE, VISION
-from .bridge import files, model, repack, text, vae, vision
+from .bridge.loading import files, model, repack, text, vae, vision
 
 CATEGORY = "Z-Image/loaders"
 PRECISIONS = {  # number format, and whether the main layers multiply in int8

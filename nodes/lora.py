@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from comfy_api.latest import io, ui
 
-from ..zimage_core.checkpoints.lora_write import NAMINGS
-from .bridge import files, loras
+from ..zimage_core.checkpoints.lora.write import NAMINGS
+from .bridge.loading import files
+from .bridge.patches import loras
 
 CATEGORY = "Z-Image/loaders"
 

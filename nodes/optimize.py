@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io, ui
 
-from .bridge import optimize
+from .bridge.patches import optimize
 
 
 class ZImageOptimize(io.ComfyNode):

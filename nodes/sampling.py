@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from ..zimage_core.sampling import BASE, SOLVERS, TURBO, Guidance, Preset, shifted_schedule
-from .bridge import sampling
+from .bridge.tasks import sampling
 
 CATEGORY = "Z-Image/sampling"
 SEED_MAX = 0xFFFFFFFFFFFFFFFF

@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from ..zimage_core.sampling import StepCache
-from .bridge import speed
+from .bridge.patches import step_cache
 
 
 class ZImageStepCache(io.ComfyNode):
@@ -22,7 +22,7 @@ class ZImageStepCache(io.ComfyNode):
                 io.Model.Input("model", tooltip="A Z-Image model from any loader."),
                 io.Float.Input(
                     "threshold",
-                    default=speed.USUAL.threshold,
+                    default=step_cache.USUAL.threshold,
                     min=0.0,
                     max=3.0,
                     step=0.005,
@@ -32,7 +32,7 @@ class ZImageStepCache(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "start_percent",
-                    default=speed.USUAL.start,
+                    default=step_cache.USUAL.start,
                     min=0.0,
                     max=1.0,
                     step=0.01,
@@ -41,7 +41,7 @@ class ZImageStepCache(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "end_percent",
-                    default=speed.USUAL.end,
+                    default=step_cache.USUAL.end,
                     min=0.0,
                     max=1.0,
                     step=0.01,
@@ -51,7 +51,7 @@ class ZImageStepCache(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "max_skips",
-                    default=speed.USUAL.max_skips,
+                    default=step_cache.USUAL.max_skips,
                     min=1,
                     max=1000,
                     advanced=True,
@@ -68,7 +68,7 @@ class ZImageStepCache(io.ComfyNode):
     @classmethod
     def execute(cls, model, threshold, start_percent, end_percent, max_skips) -> io.NodeOutput:
         cache = StepCache(threshold=threshold, start=start_percent, end=end_percent, max_skips=max_skips)
-        return io.NodeOutput(speed.with_step_cache(model, cache))
+        return io.NodeOutput(step_cache.with_step_cache(model, cache))
 
 
 NODES: list[type[io.ComfyNode]] = [ZImageStepCache]

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import register_parametrization
 
 from zimage_core.checkpoints import load_dit, load_text_encoder, load_vae
-from zimage_core.nano.captions import training_caption
-from zimage_core.nano.render import SIDE, SUPERSAMPLING, ground, place
-from zimage_core.nano.scenes import Scene, training_scenes
-from zimage_core.nano.weights import FOLDER
+from zimage_core.nano.data.captions import training_caption
+from zimage_core.nano.data.render import SIDE, SUPERSAMPLING, ground, place
+from zimage_core.nano.data.scenes import Scene, training_scenes
+from zimage_core.nano.files import FOLDER
 from zimage_core.text import load_tokenizer, tokenize
 from zimage_core.training import flow_matching_loss, logit_normal_sigmas
 from zimage_core.vae import from_images

@@ -8,7 +8,7 @@ from PIL import Image
 
 from .checkpoints import load_dit, load_text_encoder, load_vae, load_vision
 from .model import Reference
-from .nano.weights import FOLDER as NANO_FOLDER
+from .nano.files import FOLDER as NANO_FOLDER
 from .quant import Scheme, quantise
 from .sampling import (
     BASE,

@@ -23,7 +23,7 @@ from zimage_core.sampling import TURBO, shifted_schedule
 
 from ..cells import CFG
 from ..contest import Run, captured
-from ..weights import Inputs, Weights
+from ..random_weights import Inputs, Weights
 
 
 class ComfyUIMissing(RuntimeError):

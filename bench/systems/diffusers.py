@@ -19,7 +19,7 @@ from zimage_core.sampling import TURBO
 
 from ..cells import CFG
 from ..contest import Run, captured
-from ..weights import Inputs, Weights
+from ..random_weights import Inputs, Weights
 
 # Only partly typed, and stricter in their annotations than in their code: seen as plain modules.
 diffusers: Any = importlib.import_module("diffusers")

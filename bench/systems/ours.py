@@ -6,15 +6,15 @@ import torch
 from torch import Tensor, nn
 
 from zimage_core.model import S3DiT, Velocity
-from zimage_core.runtime.graphs import Graphs
+from zimage_core.runtime.cuda_graphs import Graphs
 from zimage_core.sampling import TURBO, Guidance, denoise, shifted_schedule
 from zimage_core.text import Qwen3
 from zimage_core.vae import Autoencoder
 
 from ..cells import CFG
 from ..contest import Run, captured
+from ..random_weights import Inputs, Weights
 from ..variants import PLAIN, Variant
-from ..weights import Inputs, Weights
 
 
 class Ours:

@@ -8,8 +8,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench.cells import Cell
 from bench.flops import caption_flops, cell_flops, decode_flops, step_attention, step_flops, step_products, text_flops
 from bench.plan import tiny_setup
+from bench.random_weights import Weights, draw_inputs
 from bench.systems.ours import Ours
-from bench.weights import Weights, draw_inputs
 from zimage_core.config import FLUX_VAE, QWEN3_4B, TURBO
 
 # reference/performance.md, 2a, for 128 caption tokens: side, tokens, 10^12 operations in all, of products, of attention

@@ -10,12 +10,12 @@ from bench import run as module
 from bench.cells import Cell
 from bench.contest import Contestant
 from bench.plan import FEWEST_PICTURES, Planned, plan_cells, tiny_setup
+from bench.random_weights import Weights, draw_inputs
 from bench.referee import describe, exact_result
 from bench.run import able, measure_all, peers
 from bench.systems.ours import Ours
 from bench.timing import Pace
 from bench.variants import VARIANTS, Variant
-from bench.weights import Weights, draw_inputs
 
 CELL = Cell(part="transformer", size=(64, 48), caption=20)
 CPU = torch.device("cpu")

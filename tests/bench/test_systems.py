@@ -6,10 +6,10 @@ import torch
 from bench.cells import PARTS, Cell
 from bench.drift import drift
 from bench.plan import tiny_setup
+from bench.random_weights import Weights, draw_inputs
 from bench.referee import exact_result
 from bench.systems.ours import Ours
 from bench.variants import VARIANTS
-from bench.weights import Weights, draw_inputs
 
 # The two peers tie one width to two values, so each has a small network of its own beside ours.
 WEIGHTS = {"diffusers": Weights(tiny_setup()), "comfyui": Weights(tiny_setup(time_hidden_dim=384))}

@@ -8,9 +8,9 @@ from safetensors.torch import save_file
 
 import quantise
 import tiny
-from zimage_core.adapters.control import ControlNet
-from zimage_core.adapters.control_context import control_context, hidden
-from zimage_core.adapters.control_run import Control, Span, controlled_flow
+from zimage_core.adapters.control.context import control_context, hidden
+from zimage_core.adapters.control.hints import Control, Span, controlled_flow
+from zimage_core.adapters.control.network import ControlNet
 from zimage_core.checkpoints import CONTROL_PUBLISHED, CheckpointError, inspect, load_control, load_dit
 from zimage_core.config import ControlConfig
 from zimage_core.model import Reference, S3DiT

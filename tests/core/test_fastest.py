@@ -5,7 +5,7 @@ import torch
 
 from zimage_core.attention import Backend, only, sdpa
 from zimage_core.measure import RUNS, WARM_UPS, seconds
-from zimage_core.runtime.fastest import Fastest
+from zimage_core.runtime.attention_choice import Fastest
 
 
 def made(generator, n=6):

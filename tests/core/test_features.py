@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 
-from zimage_core.runtime.features import FeatureStore, InMemory, OnDisk, feature_key, file_identity
+from zimage_core.runtime.prompt_cache import FeatureStore, InMemory, OnDisk, feature_key, file_identity
 
 KEY, OTHER = feature_key({"tokens": "1 2 3"}), feature_key({"tokens": "1 2"})
 MEBIBYTE = 1 << 20

@@ -16,7 +16,7 @@ from triton.backends.compiler import GPUTarget  # noqa: E402
 from triton.compiler import ASTSource  # noqa: E402
 
 from zimage_core.config import TURBO  # noqa: E402
-from zimage_core.kernels import fused, fused_rounding  # noqa: E402
+from zimage_core.kernels import fused, fused_quantize  # noqa: E402
 from zimage_core.quant import fused_int8  # noqa: E402
 
 CAPABILITIES = {"Ampere": 80, "Ada": 89, "Hopper": 90, "Blackwell": 120}
@@ -41,12 +41,12 @@ KERNELS = {
         {"N_HEADS": TURBO.n_heads, "HEADS": 32, "WIDTH": E, "BLOCK": E},
     ),
     "swiglu": (fused._swiglu, {"gate": "*bf16", "up": "*bf16", "size": "i32"}, {"PIECE": fused.PIECE}),
-    "rounded": (fused_rounding._round, {"x": "*bf16", **ROUND}, WHOLE),
-    "rounded norm": (fused_rounding._norm_and_round, {"x": "*bf16", **ROW, **ROUND}, WHOLE),
+    "rounded": (fused_quantize._round, {"x": "*bf16", **ROUND}, WHOLE),
+    "rounded norm": (fused_quantize._norm_and_round, {"x": "*bf16", **ROW, **ROUND}, WHOLE),
     "rounded swiglu": (
-        fused_rounding._swiglu_and_round,
+        fused_quantize._swiglu_and_round,
         {"gate": "*bf16", "up": "*bf16", **ROUND},
-        {"WIDTH": F, "PIECE": fused_rounding.PIECE, "IS_TURNED": True},
+        {"WIDTH": F, "PIECE": fused_quantize.PIECE, "IS_TURNED": True},
     ),
     "int8 product": (
         fused_int8._multiply,

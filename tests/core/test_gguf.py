@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 import ggufs
 import tiny
 from zimage_core.checkpoints import CheckpointError, inspect, load_dit, load_text_encoder, read_tensors
-from zimage_core.checkpoints.gguf_header import TYPES
+from zimage_core.checkpoints.formats.gguf_header import TYPES
 from zimage_core.model import S3DiT
 from zimage_core.text import Qwen3
 

@@ -12,11 +12,11 @@ import torch
 import tiny
 from recorder import Recorder
 from zimage_core.adapters import Lora, injected
-from zimage_core.adapters.changes import LowRank
+from zimage_core.adapters.deltas.plain import LowRank
 from zimage_core.adapters.lora import Target
 from zimage_core.model import Reference
 from zimage_core.quant import INT8, quantise
-from zimage_core.runtime.graphs import MOST_GRAPHS, Graphs, capture_cuda, launch_bound
+from zimage_core.runtime.cuda_graphs import MOST_GRAPHS, Graphs, capture_cuda, launch_bound
 
 SIGMAS = (1.0, 0.7, 0.25)
 
@@ -226,7 +226,7 @@ def test_a_step_is_worth_recording_where_launching_takes_the_time(monkeypatch, l
 
     answer, work_left = torch.ones(1), []
     monkeypatch.setattr(torch.cuda, "synchronize", wait)
-    monkeypatch.setattr("zimage_core.runtime.graphs.time.perf_counter", lambda: now)
+    monkeypatch.setattr("zimage_core.runtime.cuda_graphs.time.perf_counter", lambda: now)
     found, told = launch_bound(run)
     assert found is answer
     assert told is is_worth

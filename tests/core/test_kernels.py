@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from zimage_core.kernels import CPU, CUDA, PLAIN, Kernels, Split, exercise, kernels, load_fused, only
-from zimage_core.kernels.choice import fastest
+from zimage_core.kernels.selection import fastest
 from zimage_core.model.block import weight_of
 from zimage_core.model.rope import rope_table
 
@@ -183,8 +183,8 @@ def test_a_set_is_taken_if_it_agrees_and_is_faster_only(monkeypatch, caplog, ans
         return (CHOICES.get(answer, cannot_run),)
 
     times = iter([2.0, 1.0] if is_faster else [1.0, 2.0])
-    monkeypatch.setattr("zimage_core.kernels.choice.seconds", lambda run: next(times))
-    monkeypatch.setattr("zimage_core.kernels.choice.find_spec", lambda name: True)
+    monkeypatch.setattr("zimage_core.kernels.selection.seconds", lambda run: next(times))
+    monkeypatch.setattr("zimage_core.kernels.selection.find_spec", lambda name: True)
     stock = abs
     chosen = fastest(stock, load, lambda each, x: each(x.abs()), torch.device("cpu"), torch.float32, 8)
     assert (chosen is stock) == (answer != "agrees" or not is_faster)
@@ -194,8 +194,8 @@ def test_a_set_is_taken_if_it_agrees_and_is_faster_only(monkeypatch, caplog, ans
 def test_one_that_fails_does_not_stand_in_the_way_of_another(monkeypatch):
     others = (cannot_run, CHOICES["differs"], CHOICES["agrees"])
     times = iter([2.0, 1.0])
-    monkeypatch.setattr("zimage_core.kernels.choice.seconds", lambda run: next(times))
-    monkeypatch.setattr("zimage_core.kernels.choice.find_spec", lambda name: True)
+    monkeypatch.setattr("zimage_core.kernels.selection.seconds", lambda run: next(times))
+    monkeypatch.setattr("zimage_core.kernels.selection.find_spec", lambda name: True)
     chosen = fastest(abs, lambda device: others, lambda each, x: each(x.abs()), torch.device("cpu"), torch.float32, 16)
     assert chosen is CHOICES["agrees"]
 

@@ -10,7 +10,7 @@ import loras
 import tiny
 from zimage_core.adapters import parameter_shapes
 from zimage_core.checkpoints import CheckpointError, read_lora, save_lora
-from zimage_core.checkpoints.lora_write import comfyui_state, diffusers_state
+from zimage_core.checkpoints.lora.write import comfyui_state, diffusers_state
 
 SHAPES = parameter_shapes(tiny.dit())
 DRAWN = loras.pairs(tiny.DIT)

@@ -6,12 +6,12 @@ from functools import partial
 import pytest
 import torch
 
-from zimage_core.nano.captions import LANGUAGES, SPEECH, held_out_caption, plain_caption, training_caption
-from zimage_core.nano.checker import check, recognise
-from zimage_core.nano.judge import load, shuffled
-from zimage_core.nano.render import render
-from zimage_core.nano.scenes import Scene, every_scene, held_out_scenes, training_scenes
-from zimage_core.nano.weights import FOLDER
+from zimage_core.nano.data.captions import LANGUAGES, SPEECH, held_out_caption, plain_caption, training_caption
+from zimage_core.nano.data.render import render
+from zimage_core.nano.data.scenes import Scene, every_scene, held_out_scenes, training_scenes
+from zimage_core.nano.files import FOLDER
+from zimage_core.nano.judging.checker import check, recognise
+from zimage_core.nano.judging.judge import load, shuffled
 from zimage_core.sampling import NANO
 
 
@@ -73,7 +73,7 @@ def test_the_checker_notices_each_wrong_attribute_and_only_that(attribute, chang
 
 
 def test_an_empty_picture_passes_nothing_but_its_ground():
-    from zimage_core.nano.render import ground
+    from zimage_core.nano.data.render import ground
 
     for colour in ("blue", "pink"):
         scene = Scene(shape="ring", colour=colour, size="large", row="top", column="left", ground="grey")
@@ -94,7 +94,7 @@ def test_the_built_in_model_draws_what_a_held_out_caption_asks_for(language):
 
 
 def test_the_files_stay_small_and_carry_their_notice():
-    from zimage_core.nano.weights import FOLDER
+    from zimage_core.nano.files import FOLDER
 
     assert sum(file.stat().st_size for file in FOLDER.rglob("*") if file.is_file()) < 16e6
     assert "Apache" in (FOLDER.parent / "NOTICE").read_text("utf-8")

@@ -15,8 +15,8 @@ from tokenizers import Tokenizer as FastTokenizer
 from zimage_core.checkpoints import load_text_encoder, load_vae
 from zimage_core.config import NANO_OMNI
 from zimage_core.model import S3DiT
-from zimage_core.nano.captions import LANGUAGES, training_caption
-from zimage_core.nano.edit_captions import (
+from zimage_core.nano.data.captions import LANGUAGES, training_caption
+from zimage_core.nano.data.edit_captions import (
     HELD_OUT_TEMPLATES,
     TEMPLATES,
     describe,
@@ -25,16 +25,16 @@ from zimage_core.nano.edit_captions import (
     plain_instruction,
     training_instruction,
 )
-from zimage_core.nano.edit_checker import check_edit, parts, recognise_things
-from zimage_core.nano.editor import EditingModel
-from zimage_core.nano.edits import KINDS, any_edit, apart_things, held_out_edits, training_edit
-from zimage_core.nano.judge_edits import header, report, rows, wilson
-from zimage_core.nano.render import coverage, ground, render, render_composition
-from zimage_core.nano.scenes import COLOURS, GROUNDS, SHAPES, Composition, Scene, Thing, every_scene
-from zimage_core.nano.stage_instructions import PROMPT, READINGS, label
-from zimage_core.nano.stage_tokenizer import VISION_TOKENS, add_vision_tokens
-from zimage_core.nano.stage_vision import VisionReader, object_labels, patch_coverage, training_composition
-from zimage_core.nano.weights import FOLDER, TOKENIZER
+from zimage_core.nano.data.edits import KINDS, any_edit, apart_things, held_out_edits, training_edit
+from zimage_core.nano.data.render import coverage, ground, render, render_composition
+from zimage_core.nano.data.scenes import COLOURS, GROUNDS, SHAPES, Composition, Scene, Thing, every_scene
+from zimage_core.nano.files import FOLDER, TOKENIZER
+from zimage_core.nano.judging.edit_checker import check_edit, parts, recognise_things
+from zimage_core.nano.judging.editor import EditingModel
+from zimage_core.nano.judging.judge_edits import header, report, rows, wilson
+from zimage_core.nano.stages.instructions import PROMPT, READINGS, label
+from zimage_core.nano.stages.tokenizer import VISION_TOKENS, add_vision_tokens
+from zimage_core.nano.stages.vision import VisionReader, object_labels, patch_coverage, training_composition
 from zimage_core.sampling import NANO
 from zimage_core.text import load_tokenizer, tokenize, tokenize_chunks
 from zimage_core.training import initialise

@@ -8,9 +8,9 @@ from PIL import ImageChops
 
 import zimage_core
 from zimage_core import generate
-from zimage_core.nano.checker import check, recognise
-from zimage_core.nano.render import render
-from zimage_core.nano.scenes import Scene
+from zimage_core.nano.data.render import render
+from zimage_core.nano.data.scenes import Scene
+from zimage_core.nano.judging.checker import check, recognise
 from zimage_core.quant import INT8
 from zimage_core.sampling import TURBO, StepCache
 
@@ -38,7 +38,7 @@ def test_steps_can_be_watched_and_a_preset_chosen():
 
 
 def test_a_folder_laid_out_as_diffusers_does_is_a_model(tmp_path):
-    from zimage_core.nano.weights import FOLDER
+    from zimage_core.nano.files import FOLDER
 
     (tmp_path / "my-model").symlink_to(FOLDER)
     direct = generate("a green square", steps=2, preset=TURBO)[0]

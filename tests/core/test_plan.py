@@ -10,8 +10,11 @@ from memory import LiveBytes
 from zimage_core.config import FLUX_VAE, NANO, NANO_TEXT, NANO_VAE, OMNI, QWEN3_4B, TURBO, DiTConfig, TextConfig
 from zimage_core.model import S3DiT
 from zimage_core.quant import INT8, quantise
-from zimage_core.runtime import placing
-from zimage_core.runtime.plan import make_plan
+from zimage_core.runtime.offload import placing
+from zimage_core.runtime.offload.overlap import step_seconds
+from zimage_core.runtime.offload.plan import make_plan
+from zimage_core.runtime.offload.streaming import divide, stream
+from zimage_core.runtime.offload.task import RESERVE, Machine, Networks, Picture, PlanError
 from zimage_core.runtime.sizes import (
     decoder_bytes,
     embedding_bytes,
@@ -20,9 +23,6 @@ from zimage_core.runtime.sizes import (
     text_bytes,
     transformer_bytes,
 )
-from zimage_core.runtime.streaming import divide, stream
-from zimage_core.runtime.task import RESERVE, Machine, Networks, Picture, PlanError
-from zimage_core.runtime.timing import step_seconds
 from zimage_core.text import Qwen3
 from zimage_core.vae import Autoencoder, decode_budget_bytes, decode_within
 

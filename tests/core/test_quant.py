@@ -6,11 +6,11 @@ from torch import nn
 
 import tiny
 from zimage_core.adapters import Lora, injected
-from zimage_core.adapters.changes import LowRank
+from zimage_core.adapters.deltas.plain import LowRank
 from zimage_core.adapters.lora import Target
-from zimage_core.checkpoints.dequantise import convrot
+from zimage_core.checkpoints.formats.dequantize import convrot
 from zimage_core.kernels import rounded
-from zimage_core.kernels.rounding import one_after_the_other
+from zimage_core.kernels.quantize import one_after_the_other
 from zimage_core.quant import FP8, INT8, INT8_UNROTATED, Fp8Linear, Int8Linear, hadamard, quantise, rotated
 from zimage_core.quant.fp8 import E4M3
 from zimage_core.quant.int8 import int8_rounding
@@ -141,7 +141,7 @@ def test_inputs_rounded_on_the_way_are_those_the_layers_would_have_rounded(gener
         calls.append(rounding)
         return rounded(x, rounding)
 
-    monkeypatch.setattr("zimage_core.kernels.rounding.rounded", counted)
+    monkeypatch.setattr("zimage_core.kernels.quantize.rounded", counted)
     one_after_the_other.cache_clear()
     on_the_way, n_on_the_way = dit(*args), len(calls)
     by_layers, n_by_layers = reading_whole(dit)(*args), len(calls) - n_on_the_way

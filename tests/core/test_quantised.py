@@ -13,8 +13,9 @@ from safetensors.torch import save_file
 
 import quantise
 import tiny
-from zimage_core.checkpoints import DIT_DIFFUSERS, CheckpointError, inspect, load_dit, load_text_encoder, packed
-from zimage_core.checkpoints.quantised import recognise
+from zimage_core.checkpoints import DIT_DIFFUSERS, CheckpointError, inspect, load_dit, load_text_encoder
+from zimage_core.checkpoints.formats import packed
+from zimage_core.checkpoints.formats.quantized import recognise
 from zimage_core.model import S3DiT
 
 FORMATS = list(quantise.MAKERS)

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from zimage_core.kernels import CPU, PLAIN, Rounding, Rows, Split, exercise_of, kernels, only, rounded, roundings
+from zimage_core.kernels.quantize import one_after_the_other
 from zimage_core.kernels.rotation import hadamard
-from zimage_core.kernels.rounding import one_after_the_other
 
 IS_INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # Triton's kernels run on a processor then, slowly
 SETS = {name: one_after_the_other(each.norm, each.swiglu) for name, each in {"plain": PLAIN, "cpu": CPU}.items()}

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from zimage_core.checkpoints import load_dit, load_text_encoder, load_vae
-from zimage_core.nano.weights import FOLDER
+from zimage_core.nano.files import FOLDER
 from zimage_core.sampling import SOLVERS, CachedRun, Guidance, StepCache, denoise, shifted_schedule
 from zimage_core.text import load_tokenizer, tokenize_chunks
 

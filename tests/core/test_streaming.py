@@ -14,10 +14,10 @@ import tiny
 from memory import LiveBytes
 from zimage_core.model import S3DiT
 from zimage_core.model.condition import run_block
-from zimage_core.runtime import placing
-from zimage_core.runtime.lanes import PlainLane
-from zimage_core.runtime.streaming import divide, stream
-from zimage_core.runtime.timing import spread, step_seconds
+from zimage_core.runtime.offload import placing
+from zimage_core.runtime.offload.copy_streams import PlainLane
+from zimage_core.runtime.offload.overlap import spread, step_seconds
+from zimage_core.runtime.offload.streaming import divide, stream
 
 CONFIG = replace(tiny.DIT, n_layers=7, n_refiner_layers=1, time_hidden_dim=64)
 SIGMAS = (1.0, 0.6, 0.3)

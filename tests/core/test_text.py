@@ -6,7 +6,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import tiny
 from host import QWEN_VOCABULARY, needs_comfyui
-from zimage_core.nano.weights import FOLDER, TOKENIZER
+from zimage_core.nano.files import FOLDER, TOKENIZER
 from zimage_core.text import TEMPLATE, chunk_templates, load_tokenizer, tokenize, tokenize_chunks
 from zimage_core.text.qwen3 import rope, rotate
 

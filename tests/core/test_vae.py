@@ -7,9 +7,9 @@ import tiny
 from memory import peak_bytes
 from zimage_core.checkpoints import load_vae
 from zimage_core.config import FLUX_VAE, VAEConfig
-from zimage_core.nano.render import render
-from zimage_core.nano.scenes import held_out_scenes
-from zimage_core.nano.weights import FOLDER, VAE
+from zimage_core.nano.data.render import render
+from zimage_core.nano.data.scenes import held_out_scenes
+from zimage_core.nano.files import FOLDER, VAE
 from zimage_core.vae import (
     Autoencoder,
     decode_budget_bytes,

@@ -17,7 +17,7 @@ from zimage_core.checkpoints import (
     load_vae,
     vision_config,
 )
-from zimage_core.checkpoints.layouts import VISION_BARE
+from zimage_core.checkpoints.identify.layouts import VISION_BARE
 from zimage_core.config import NANO_VISION, SIGLIP2_SO400M, VisionConfig, vision_heads
 from zimage_core.vision import Siglip2, grid_of, prepare
 

@@ -19,7 +19,7 @@ import damage
 import ggufs
 import quantise
 import tiny
-from zimage_core.adapters.control import ControlNet
+from zimage_core.adapters.control.network import ControlNet
 from zimage_core.checkpoints import (
     CONTROL_PUBLISHED,
     DIT_DIFFUSERS,

@@ -8,7 +8,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from zimage_core.attention import BACKENDS
 from zimage_core.measure import seconds
-from zimage_core.runtime.fastest import Fastest
+from zimage_core.runtime.attention_choice import Fastest
 
 HEADS, HEAD = 5, 128
 # Rounding of the answer, of the weights and of products; float32 kernels may split their products into three of TF32.

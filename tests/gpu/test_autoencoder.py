@@ -9,7 +9,7 @@ from card import drawn, drift
 
 from zimage_core.config import FLUX_VAE
 from zimage_core.vae import Autoencoder, decode_budget_bytes, decode_within, encode_budget_bytes
-from zimage_core.vae.memory import middle
+from zimage_core.vae.activation_bytes import middle
 
 SIZE = (96, 128)  # latent cells: 768x1024 pixels
 FORMATS = [torch.contiguous_format, torch.channels_last]

@@ -10,11 +10,11 @@ from bench.cells import Cell
 from bench.contest import Contestant
 from bench.memory import peak
 from bench.plan import Planned
+from bench.random_weights import Setup, Weights, draw_inputs
 from bench.run import measure_all
 from bench.systems.ours import Ours
 from bench.timing import Pace
 from bench.variants import PLAIN, VARIANTS
-from bench.weights import Setup, Weights, draw_inputs
 from zimage_core.config import FLUX_VAE, QWEN3_4B
 from zimage_core.quant.fp8 import multiplies_fp8
 

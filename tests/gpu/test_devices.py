@@ -13,13 +13,13 @@ from card import drift
 
 import tiny
 from zimage_core.adapters import Lora, injected
-from zimage_core.adapters.changes import LowRank
-from zimage_core.adapters.control import ControlNet
-from zimage_core.adapters.control_run import Control, controlled_flow
+from zimage_core.adapters.control.hints import Control, controlled_flow
+from zimage_core.adapters.control.network import ControlNet
+from zimage_core.adapters.deltas.plain import LowRank
 from zimage_core.adapters.lora import Target
 from zimage_core.config import ControlConfig
 from zimage_core.model import Reference
-from zimage_core.runtime.streaming import stream
+from zimage_core.runtime.offload.streaming import stream
 from zimage_core.sampling import StepCache, denoise
 from zimage_core.vae import decode_tiled, encode_tiled
 

@@ -6,12 +6,12 @@ import torch
 from card import drawn
 
 from zimage_core.adapters import Lora, injected
-from zimage_core.adapters.changes import LowRank
+from zimage_core.adapters.deltas.plain import LowRank
 from zimage_core.adapters.lora import Target
 from zimage_core.quant import FP8, INT8, INT8_UNROTATED, quantise
 from zimage_core.quant.fp8 import multiplies_fp8
-from zimage_core.runtime.fastest import Fastest
-from zimage_core.runtime.graphs import Graphs
+from zimage_core.runtime.attention_choice import Fastest
+from zimage_core.runtime.cuda_graphs import Graphs
 
 SIGMAS = (1.0, 0.7, 0.25)
 GEOMETRIES = ((16, 24), (24, 16))  # as many cells, so nothing but the shape tells them apart

@@ -11,8 +11,8 @@ import torch
 from card import drawn
 
 from zimage_core.model.condition import run_block
-from zimage_core.runtime.lanes import CudaLane
-from zimage_core.runtime.streaming import stream
+from zimage_core.runtime.offload.copy_streams import CudaLane
+from zimage_core.runtime.offload.streaming import stream
 
 N_LAYERS = 10
 CONFIG = card.replace(card.WIDE, n_layers=N_LAYERS)

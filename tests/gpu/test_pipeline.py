@@ -8,9 +8,9 @@ import torch
 from PIL import ImageChops
 
 from zimage_core import generate
-from zimage_core.nano.checker import check, recognise
-from zimage_core.nano.render import render
-from zimage_core.nano.scenes import Scene
+from zimage_core.nano.data.render import render
+from zimage_core.nano.data.scenes import Scene
+from zimage_core.nano.judging.checker import check, recognise
 from zimage_core.quant import INT8
 from zimage_core.sampling import StepCache
 

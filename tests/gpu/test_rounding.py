@@ -6,13 +6,13 @@ import torch
 from card import drawn, drift
 
 from zimage_core.kernels import CUDA, Rounding, Rows, Split, rounded, roundings
+from zimage_core.kernels.quantize import one_after_the_other
 from zimage_core.kernels.rotation import rotated
-from zimage_core.kernels.rounding import one_after_the_other
 from zimage_core.quant.fp8 import multiplies_fp8
 from zimage_core.quant.int8 import int_product, product_then_scales
 
 pytest.importorskip("triton")
-fused = pytest.importorskip("zimage_core.kernels.fused_rounding")
+fused = pytest.importorskip("zimage_core.kernels.fused_quantize")
 fused_int8 = pytest.importorskip("zimage_core.quant.fused_int8")
 
 EPS, DIM, FFN, TOKENS = 1e-5, 3840, 10240, 37

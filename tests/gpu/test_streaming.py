@@ -11,10 +11,10 @@ from zimage_core.config import FLUX_VAE, QWEN3_4B
 from zimage_core.model.condition import run_block
 from zimage_core.quant import FP8, INT8, quantise
 from zimage_core.quant.fp8 import multiplies_fp8
-from zimage_core.runtime.lanes import CudaLane
-from zimage_core.runtime.plan import residencies
-from zimage_core.runtime.streaming import stream
-from zimage_core.runtime.task import Machine, Networks, Picture
+from zimage_core.runtime.offload.copy_streams import CudaLane
+from zimage_core.runtime.offload.plan import residencies
+from zimage_core.runtime.offload.streaming import stream
+from zimage_core.runtime.offload.task import Machine, Networks, Picture
 
 N_LAYERS = 6
 CONFIG = card.replace(card.WIDE, n_layers=N_LAYERS)

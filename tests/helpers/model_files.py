@@ -7,7 +7,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 import tiny
-from zimage_core.adapters.control import ControlNet
+from zimage_core.adapters.control.network import ControlNet
 from zimage_core.checkpoints import CONTROL_PUBLISHED
 from zimage_core.config import ControlConfig, TextConfig
 from zimage_core.text import Qwen3

@@ -61,28 +61,19 @@ def pack(comfy) -> SimpleNamespace:
         return importlib.import_module(f"{PACKAGE}.{name}")
 
     groups = ("loaders", "conditioning", "latent", "sampling", "image", "lora", "inspect")
-    bridge = (
-        "model",
-        "dit",
-        "text",
-        "vae",
-        "files",
-        "latents",
-        "images",
-        "prompts",
-        "loras",
-        "attach",
-        "vision",
-        "blocks",
-        "room",
-    )
+    bridge = {
+        "network": ("dit", "blocks", "attach", "step_memory"),
+        "loading": ("model", "text", "vae", "files", "vision"),
+        "patches": ("loras",),
+        "tasks": ("latents", "images", "prompts", "sampling"),
+    }
     return SimpleNamespace(
         entry=module,
         groups=[load(f"nodes.{name}") for name in groups],
         **{f"bridge_{name}": load(f"nodes.bridge.{name}") for name in bridge},
-        bridge_sampling=load("nodes.bridge.sampling"),
+        bridge_sampling=load("nodes.bridge.tasks.sampling"),
         core_model=load("zimage_core.model"),
-        core_parts=load("zimage_core.checkpoints.parts"),
+        core_parts=load("zimage_core.checkpoints.identify.parts"),
         editing=load("nodes.editing"),
     )
 

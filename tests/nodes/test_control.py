@@ -25,10 +25,10 @@ def bridge(pack):
 
     return SimpleNamespace(
         nodes=load("control"),
-        control=load("bridge.control"),
-        net=load("bridge.control_net"),
-        run=load("bridge.control_run"),
-        attach=load("bridge.attach"),
+        control=load("bridge.patches.control"),
+        net=load("bridge.loading.control_net"),
+        run=load("bridge.network.control_run"),
+        attach=load("bridge.network.attach"),
     )
 
 
@@ -212,7 +212,7 @@ def test_the_hosted_run_is_the_cores(deep, lite, steer, bridge, computation):
     x, context = latents.repeat(2, 1, 1, 1), caption.repeat_interleave(2, 0)
     found = network(x, torch.full((4,), 0.625), context, transformer_options=options)
 
-    core = importlib.import_module("zimage_pack.zimage_core.adapters.control_run")
+    core = importlib.import_module("zimage_pack.zimage_core.adapters.control.hints")
     (patch,) = options["patches"][bridge.run.KEY]
     for item in range(4):
         tokens = lite.ours.model.embed(patch.encoded_image[[item % 2]])

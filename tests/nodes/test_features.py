@@ -28,7 +28,7 @@ def kept(pack, tmp_path, monkeypatch):
     """The bridge's cache, empty, with a user folder of the test's own; call it to forget what a restart forgets."""
     import folder_paths
 
-    bridge = importlib.import_module(pack.bridge_text.__name__.replace("text", "features"))
+    bridge = importlib.import_module("zimage_pack.nodes.bridge.loading.prompt_cache")
     monkeypatch.setattr(folder_paths, "user_directory", str(tmp_path / "user"))
 
     def restart():

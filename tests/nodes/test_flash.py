@@ -16,7 +16,7 @@ MODULES = {"FlashAttention 4": "flash_attn.cute", "FlashAttention 3": "flash_att
 
 @pytest.fixture(scope="module")
 def flash(pack):
-    return importlib.import_module("zimage_pack.nodes.bridge.flash")
+    return importlib.import_module("zimage_pack.nodes.bridge.patches.flash")
 
 
 def attention(q, k, v, softmax_scale=None, causal=False):
@@ -182,7 +182,7 @@ def test_masks_and_wide_types_go_to_comfyuis_attention(flash):
 
 
 def test_the_node_names_the_generation_it_found(pack, native, install, card, tmp_path):
-    optimize = importlib.import_module("zimage_pack.nodes.bridge.optimize")
+    optimize = importlib.import_module("zimage_pack.nodes.bridge.patches.optimize")
     install("FlashAttention 3", attention)
     card(9)
     model = native.ours(pack, tmp_path)

@@ -24,8 +24,15 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def bridge(pack):
-    names = ("optimize", "recording", "residency", "blocks")
-    return SimpleNamespace(**{name: importlib.import_module(f"zimage_pack.nodes.bridge.{name}") for name in names})
+    def load(name):
+        return importlib.import_module(f"zimage_pack.nodes.bridge.{name}")
+
+    return SimpleNamespace(
+        optimize=load("patches.optimize"),
+        cuda_graphs=load("network.cuda_graphs"),
+        cuda_graph_memory=load("patches.cuda_graph_memory"),
+        blocks=load("network.blocks"),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +58,10 @@ def load(comfy, pack, native, file):
 def card(bridge, monkeypatch):
     """As on an NVIDIA card that waits for its launches and has memory to spare."""
     recorder = Recorder()
-    recording = partial(bridge.recording.Recording, capture=recorder, is_worth=lambda run: (run(), True))
-    monkeypatch.setattr(bridge.residency, "is_nvidia_card", lambda device: True)
-    monkeypatch.setattr(bridge.residency, "Recording", recording)
-    monkeypatch.setattr(bridge.recording, "ROOM", 0)
+    recording = partial(bridge.cuda_graphs.Recording, capture=recorder, is_worth=lambda run: (run(), True))
+    monkeypatch.setattr(bridge.cuda_graph_memory, "is_nvidia_card", lambda device: True)
+    monkeypatch.setattr(bridge.cuda_graph_memory, "Recording", recording)
+    monkeypatch.setattr(bridge.cuda_graphs, "ROOM", 0)
     return recorder
 
 
@@ -165,7 +172,7 @@ def test_comfyui_counts_the_memory_and_takes_it_back_for_another_model(
     comfy, bridge, card, load, optimise, draw, monkeypatch, is_part
 ):
     free = iter(range(10**9, 0, -(10**6)))
-    monkeypatch.setattr(bridge.recording, "_free", lambda device: next(free))
+    monkeypatch.setattr(bridge.cuda_graphs, "_free", lambda device: next(free))
     recorded = optimise(load["ours"]()).model
     draw(recorded)
     (memory,) = recorded.get_additional_models_with_key("zimage_recording")
@@ -182,9 +189,9 @@ def test_comfyui_counts_the_memory_and_takes_it_back_for_another_model(
 def test_nothing_is_kept_where_decoding_would_lack_the_memory(bridge, card, load, optimise, draw, monkeypatch, caplog):
     caplog.set_level(logging.INFO)
     recorded, free = optimise(load["ours"]()).model, 8e9
-    monkeypatch.setattr(bridge.recording, "ROOM", 5e9)
+    monkeypatch.setattr(bridge.cuda_graphs, "ROOM", 5e9)
     monkeypatch.setattr(
-        bridge.recording.model_management, "get_free_memory", lambda _, both=False: (free, free) if both else free
+        bridge.cuda_graphs.model_management, "get_free_memory", lambda _, both=False: (free, free) if both else free
     )
 
     def spend(step, *_):
@@ -447,9 +454,9 @@ def test_what_cannot_be_recorded_is_refused_in_one_sentence(bridge, card, load, 
     assert refusal(optimise, model) == (
         "ComfyUI moves the weights while it draws and the loader does not tell their file; use Z-Image Load Model"
     )
-    room = bridge.residency.room_of(model)
+    room = bridge.cuda_graph_memory.room_of(model)
     free = room.step + 0.8 * room.weights - model.loaded_size()
-    monkeypatch.setattr(bridge.residency.model_management, "get_free_memory", lambda device: free)
+    monkeypatch.setattr(bridge.cuda_graph_memory.model_management, "get_free_memory", lambda device: free)
     assert refusal(optimise, model) == (
         "only about 80% of the weights can stay on the card, and a recorded step needs them all there"
     )

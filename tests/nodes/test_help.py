@@ -10,7 +10,7 @@ from PIL import Image
 
 from paths import REPOSITORY
 from zimage_core.checkpoints import inspect
-from zimage_core.nano.weights import DIT, FOLDER
+from zimage_core.nano.files import DIT, FOLDER
 
 DOCS = REPOSITORY / "js" / "docs"
 LANGUAGES = ("en", "zh")

@@ -12,7 +12,7 @@ from memory import LiveBytes
 @pytest.fixture(scope="module")
 def parts(pack):
     """The built-in networks, loaded once."""
-    from zimage_core.checkpoints.parts import DIT, TEXT_ENCODER, VAE
+    from zimage_core.checkpoints.identify.parts import DIT, TEXT_ENCODER, VAE
 
     files = pack.bridge_files
     paths = {part: files.path_of(part, files.BUILT_IN) for part in (DIT, TEXT_ENCODER, VAE)}
@@ -70,7 +70,7 @@ def test_room_is_made_for_what_an_evaluation_keeps_alive(pack, comfy, native, mo
     attention = comfy.ldm.modules.attention.attention_pytorch
     monkeypatch.setattr(pack.bridge_blocks, "optimized_attention", attention)
     monkeypatch.setattr(comfy.model_management, "pytorch_attention_flash_attention", lambda: True)
-    monkeypatch.setattr(pack.bridge_room, "WORKSPACE", 0)
+    monkeypatch.setattr(pack.bridge_step_memory, "WORKSPACE", 0)
     config = replace(native.OMNI if references else native.CONFIG, **WIDE)
     base = native.ours(pack, tmp_path, config).model
     latent, timestep = torch.randn(shape), torch.full(shape[:1], 0.7)
@@ -90,6 +90,6 @@ def test_less_room_is_made_for_a_released_model_than_comfyui_estimates(pack):
     from zimage_core.config import TURBO
 
     for side, share in ((128, 0.70), (256, 0.58)):
-        counted = pack.bridge_room.evaluation_bytes(TURBO, torch.bfloat16, False, (1, 16, side, side))
+        counted = pack.bridge_step_memory.evaluation_bytes(TURBO, torch.bfloat16, False, (1, 16, side, side))
         estimate = side * side * 2 * 0.01 * 2.8 * 2**20
         assert counted / estimate == pytest.approx(share, abs=0.02)

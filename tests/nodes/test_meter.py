@@ -15,7 +15,7 @@ PROMPTS = [
 
 @pytest.fixture(scope="module")
 def meter(pack):
-    return importlib.import_module(f"{pack.entry.__name__}.nodes.bridge.meter")
+    return importlib.import_module(f"{pack.entry.__name__}.nodes.bridge.page.meter")
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import torch
 def models(pack, native, tmp_path_factory):
     """Our MODEL, native's, and native's with our forward attached, on the same weights."""
     stock = native.model()
-    attached = importlib.import_module("zimage_pack.nodes.bridge.attach").attach(stock)
+    attached = importlib.import_module("zimage_pack.nodes.bridge.network.attach").attach(stock)
     return SimpleNamespace(ours=native.ours(pack, tmp_path_factory.mktemp("models")), native=stock, attached=attached)
 
 
@@ -430,7 +430,7 @@ def test_prompts_of_one_bucket_run_in_one_call_and_the_picture_stays(native, mod
 def test_an_attached_model_draws_natives_picture_and_leaves_the_model_as_it_was(native, models, pack):
     stock = native.model()
     before = draw(native, stock, cfg=3.0)
-    attached = importlib.import_module("zimage_pack.nodes.bridge.attach").attach(stock)
+    attached = importlib.import_module("zimage_pack.nodes.bridge.network.attach").attach(stock)
     same(draw(native, attached, cfg=3.0), before, 1e-4)
     assert torch.equal(draw(native, stock, cfg=3.0), before)
 
@@ -462,7 +462,7 @@ def test_loras_and_wrappers_act_on_an_attached_model_as_on_natives(native, model
 
 
 def test_attaching_to_our_own_model_or_to_another_family_is_answered(models, pack):
-    attach = importlib.import_module("zimage_pack.nodes.bridge.attach").attach
+    attach = importlib.import_module("zimage_pack.nodes.bridge.network.attach").attach
     assert attach(models.ours) is models.ours
     other = models.native.clone()
     other.add_object_patch("diffusion_model", torch.nn.Linear(1, 1))

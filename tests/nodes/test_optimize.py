@@ -11,14 +11,14 @@ STEPS = 2
 def optimize(pack):
     import importlib
 
-    return importlib.import_module(f"{pack.entry.__name__}.nodes.bridge.optimize")
+    return importlib.import_module(f"{pack.entry.__name__}.nodes.bridge.patches.optimize")
 
 
 @pytest.fixture(scope="module")
 def residency(pack):
     import importlib
 
-    return importlib.import_module(f"{pack.entry.__name__}.nodes.bridge.residency")
+    return importlib.import_module(f"{pack.entry.__name__}.nodes.bridge.patches.cuda_graph_memory")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import torch
 
 @pytest.fixture
 def previews(pack):
-    return importlib.import_module(pack.bridge_text.__name__.replace("text", "previews"))
+    return importlib.import_module("zimage_pack.nodes.bridge.tasks.previews")
 
 
 @pytest.fixture

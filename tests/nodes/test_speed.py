@@ -19,7 +19,7 @@ def models(pack, native, tmp_path_factory):
     stock, ours = native.model(config), native.ours(pack, tmp_path_factory.mktemp("speed"), config)
     for model in (stock, ours):
         calm(model.model.diffusion_model)
-    attached = importlib.import_module("zimage_pack.nodes.bridge.attach").attach(stock)
+    attached = importlib.import_module("zimage_pack.nodes.bridge.network.attach").attach(stock)
     return SimpleNamespace(ours=ours, native=stock, attached=attached)
 
 

@@ -6,7 +6,7 @@ from safetensors.torch import save_file
 
 import tiny
 from zimage_core.config import TextConfig
-from zimage_core.nano.weights import FOLDER, TEXT_ENCODER, TOKENIZER
+from zimage_core.nano.files import FOLDER, TEXT_ENCODER, TOKENIZER
 
 # Native fixes the head width at 128.
 CONFIG = TextConfig(vocab_size=151936, dim=32, n_layers=3, n_heads=2, n_kv_heads=1, head_dim=128, ffn_dim=64)

@@ -8,7 +8,7 @@ import tiny
 from memory import peak_bytes
 from zimage_core.checkpoints import VAE_DIFFUSERS
 from zimage_core.config import FLUX_VAE
-from zimage_core.nano.weights import FOLDER, VAE
+from zimage_core.nano.files import FOLDER, VAE
 from zimage_core.vae import Autoencoder
 
 

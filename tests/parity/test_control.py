@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import tiny
-from zimage_core.adapters.control import ControlNet
-from zimage_core.adapters.control_run import Control, controlled_flow
+from zimage_core.adapters.control.hints import Control, controlled_flow
+from zimage_core.adapters.control.network import ControlNet
 from zimage_core.checkpoints import CONTROL_PUBLISHED, DIT_DIFFUSERS
 from zimage_core.config import ControlConfig
 from zimage_core.model import S3DiT

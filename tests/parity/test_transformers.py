@@ -6,7 +6,7 @@ import torch
 import tiny
 from zimage_core.checkpoints import load_text_encoder, read_tensors, text_config
 from zimage_core.config import TextConfig
-from zimage_core.nano.weights import FOLDER, TEXT_ENCODER
+from zimage_core.nano.files import FOLDER, TEXT_ENCODER
 
 transformers = pytest.importorskip("transformers")
 

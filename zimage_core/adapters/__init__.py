@@ -1,13 +1,13 @@
 """Adapters: what they change, put into a network and taken out again."""
 
-from .changes import Full, LowRank, Replacement
-from .control import ControlNet
-from .control_context import control_context
-from .control_run import Control, Span, controlled_flow
-from .deltas import Additive, Decomposed, Delta
+from .control.context import control_context
+from .control.hints import Control, Span, controlled_flow
+from .control.network import ControlNet
+from .deltas.dora import Additive, Decomposed, Delta
+from .deltas.lycoris import Hadamard, Kronecker
+from .deltas.plain import Full, LowRank, Replacement
 from .inject import Change, Injection, changed_weight, collect, inject, injected, is_quantised, parameter_shapes
 from .lora import AdapterError, Lora, Report, Target
-from .lycoris import Hadamard, Kronecker
 
 __all__ = [
     "AdapterError",

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .deltas import Additive, Delta, moved
+from .deltas.dora import Additive, Delta, moved
 from .lora import AdapterError, Lora, Target
 
 Forward = Callable[..., Tensor]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from .deltas import Delta
+from .deltas.dora import Delta
 
 N_PARTS = 3  # queries, keys and values, on top of each other in one matrix
 N_NAMED = 5  # how many names a sentence lists

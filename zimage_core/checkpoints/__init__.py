@@ -1,14 +1,14 @@
 """Files in, networks out."""
 
-from .files import read_tensors
-from .header import CheckpointError
-from .layouts import CONTROL_PUBLISHED, DIT_DIFFUSERS, VAE_DIFFUSERS, Layout
+from .formats.files import read_tensors
+from .formats.safetensors_header import CheckpointError
+from .identify.layouts import CONTROL_PUBLISHED, DIT_DIFFUSERS, VAE_DIFFUSERS, Layout
+from .identify.parts import CONTROL, DIT, TEXT_ENCODER, VAE, VISION, Part
+from .identify.shapes import control_config, dit_config, text_config, vae_config, vision_config
+from .identify.verdict import Verdict, inspect
 from .load import load_control, load_dit, load_text_encoder, load_vae, load_vision
-from .lora_files import read_lora
-from .lora_write import save_lora
-from .parts import CONTROL, DIT, TEXT_ENCODER, VAE, VISION, Part
-from .shapes import control_config, dit_config, text_config, vae_config, vision_config
-from .verdict import Verdict, inspect
+from .lora.read import read_lora
+from .lora.write import save_lora
 from .weights import Weights, open_part
 
 __all__ = [

@@ -8,15 +8,15 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from ..adapters.control import ControlNet
+from ..adapters.control.network import ControlNet
 from ..config import ControlConfig
 from ..model import S3DiT
 from ..text import Qwen3
 from ..vae import Autoencoder
 from ..vision import Siglip2
-from .packed import Packed, Value
-from .parts import CONTROL, DIT, TEXT_ENCODER, VAE, VISION
-from .shapes import control_config, dit_config, text_config, vae_config, vision_config
+from .formats.packed import Packed, Value
+from .identify.parts import CONTROL, DIT, TEXT_ENCODER, VAE, VISION
+from .identify.shapes import control_config, dit_config, text_config, vae_config, vision_config
 from .weights import Source, Weights, open_part
 
 Network = TypeVar("Network", bound=nn.Module)

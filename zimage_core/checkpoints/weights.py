@@ -13,13 +13,13 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from .files import Read, headers_of, read_files, read_safetensors
-from .header import CheckpointError, Entry, one_line
-from .layouts import Layout
-from .packed import Packed, Value
-from .parts import Part
-from .quantised import recognise
-from .verdict import judge, verdict_of
+from .formats.files import Read, headers_of, read_files, read_safetensors
+from .formats.packed import Packed, Value
+from .formats.quantized import recognise
+from .formats.safetensors_header import CheckpointError, Entry, one_line
+from .identify.layouts import Layout
+from .identify.parts import Part
+from .identify.verdict import judge, verdict_of
 
 Source = str | Path | Mapping[str, Tensor]
 Config = TypeVar("Config")

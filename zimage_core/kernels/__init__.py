@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from . import cpu, cuda, plain
-from .choice import fastest
 from .plain import Heads, Rope, rotate
-from .rounding import Rounding, Roundings, Rows, one_after_the_other, rounded
-from .rows import Row, Split, finite
+from .quantize import Rounding, Roundings, Rows, one_after_the_other, rounded
+from .scale_row import Row, Split, finite
+from .selection import fastest
 
 __all__ = [
     "CPU",
@@ -88,7 +88,7 @@ def load_fused(_device: torch.device) -> Sequence[Kernels]:
 
 def load_fused_roundings(_device: torch.device) -> Sequence[Roundings]:
     """Likewise of those that round."""
-    from . import fused_rounding as fused
+    from . import fused_quantize as fused
 
     return (Roundings(fused.rounded, fused.norm, fused.swiglu),)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .._shapes import Float
 from .plain import Heads, Rope, turns
-from .rows import Row, Split, scale_
+from .scale_row import Row, Split, scale_
 
 
 def norm(x: Float[Tensor, "b n d"], row: Row, eps: float) -> Float[Tensor, "b n d"]:

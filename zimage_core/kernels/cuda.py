@@ -10,7 +10,7 @@ from torch.nn.functional import rms_norm
 
 from .._shapes import Float
 from .plain import Heads, Rope, turns
-from .rows import Row, Split, as_weight, scale_
+from .scale_row import Row, Split, as_weight, scale_
 
 
 def norm(x: Float[Tensor, "b n d"], row: Row, eps: float) -> Float[Tensor, "b n d"]:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .._shapes import Float
 from .plain import Heads, Rope
-from .rows import Row, Split
+from .scale_row import Row, Split
 
 PIECE = 1024  # elements of a SwiGLU that one program makes
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import rms_norm, silu
 
 from .._shapes import Float
-from .rows import Row, scaled
+from .scale_row import Row, scaled
 
 Rope = Float[Tensor, "r n 1 m 2 2"]  # rotation matrices; r is 1, or the batch where items sit at different positions
 Heads = tuple[Float[Tensor, "b h n e"], Float[Tensor, "b h n e"], Float[Tensor, "b h n e"]]

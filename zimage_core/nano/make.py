@@ -16,11 +16,11 @@ from ..checkpoints import load_dit, load_text_encoder, load_vae, load_vision
 from ..config import NANO_TEXT
 from ..text import load_tokenizer
 from ..training import Ema, Progress
-from . import stage_autoencoder, stage_editing, stage_instructions, stage_text, stage_transformer, stage_vision
-from .captions import LANGUAGES
-from .scenes import training_scenes
-from .stage_tokenizer import build_tokenizer
-from .weights import DIT, FOLDER, TEXT_ENCODER, TOKENIZER, VAE, VISION
+from .data.captions import LANGUAGES
+from .data.scenes import training_scenes
+from .files import DIT, FOLDER, TEXT_ENCODER, TOKENIZER, VAE, VISION
+from .stages import autoencoder, editing, instructions, text_encoder, transformer, vision
+from .stages.tokenizer import build_tokenizer
 
 LICENCE_NOTE = "Apache-2.0; trained from scratch on procedurally drawn pictures, see NOTICE"
 
@@ -61,21 +61,21 @@ def make_tokenizer(folder: Path, weights: Path) -> None:
 
 def make_autoencoder(folder: Path, weights: Path) -> None:
     """Stage 2."""
-    vae, recipe = stage_autoencoder.fresh_autoencoder(), stage_autoencoder.RECIPE
+    vae, recipe = autoencoder.fresh_autoencoder(), autoencoder.RECIPE
     ema = Ema(vae, recipe.ema_decay)
-    follow("autoencoder", recipe.steps, stage_autoencoder.train_autoencoder(vae, ema, folder / "autoencoder"))
+    follow("autoencoder", recipe.steps, autoencoder.train_autoencoder(vae, ema, folder / "autoencoder"))
     with ema.applied():
         scenes = training_scenes()[::9]
-        stage_autoencoder.scale_latents(vae, stage_autoencoder.rendered(scenes, range(len(scenes))))
+        autoencoder.scale_latents(vae, autoencoder.rendered(scenes, range(len(scenes))))
         export(vae, weights / VAE)
 
 
 def make_text_encoder(folder: Path, weights: Path) -> None:
     """Stage 3."""
     tokenizer = load_tokenizer(weights / TOKENIZER)
-    reader, recipe = stage_text.Reader(), stage_text.RECIPE
+    reader, recipe = text_encoder.Reader(), text_encoder.RECIPE
     ema = Ema(reader, recipe.ema_decay)
-    follow("text encoder", recipe.steps, stage_text.train_reader(reader, tokenizer, ema, folder / "text_encoder"))
+    follow("text encoder", recipe.steps, text_encoder.train_reader(reader, tokenizer, ema, folder / "text_encoder"))
     with ema.applied():
         export(reader.text, weights / TEXT_ENCODER, unused_last_layer(reader.text))
 
@@ -84,13 +84,13 @@ def make_instructions(folder: Path, weights: Path) -> None:
     """Stage 4, which goes on from stage 3's file and replaces it."""
     tokenizer = load_tokenizer(weights / TOKENIZER)
     text = load_text_encoder(weights / TEXT_ENCODER.parent, torch.float32)
-    reader, recipe = stage_instructions.InstructionReader(text), stage_instructions.RECIPE
+    reader, recipe = instructions.InstructionReader(text), instructions.RECIPE
     ema = Ema(reader, recipe.ema_decay)
-    progress = stage_instructions.train_instruction_reader(reader, tokenizer, ema, folder / "instructions")
+    progress = instructions.train_instruction_reader(reader, tokenizer, ema, folder / "instructions")
     follow("instructions", recipe.steps, progress)
     with ema.applied():
         for language in LANGUAGES:
-            rates = stage_instructions.held_out_accuracy(reader, tokenizer, language)
+            rates = instructions.held_out_accuracy(reader, tokenizer, language)
             tqdm.write(f"{language}, held out: " + ", ".join(f"{name} {rate:.3f}" for name, rate in rates.items()))
         export(reader.text, weights / TEXT_ENCODER, unused_last_layer(reader.text))
 
@@ -99,10 +99,10 @@ def make_transformer(folder: Path, weights: Path) -> None:
     """Stage 5."""
     tokenizer = load_tokenizer(weights / TOKENIZER)
     text = load_text_encoder(weights / TEXT_ENCODER.parent, torch.float32)
-    bank = stage_transformer.latent_bank(load_vae(weights / VAE.parent, torch.float32), folder / "latents.safetensors")
-    dit, recipe = stage_transformer.fresh_transformer(), stage_transformer.RECIPE
+    bank = transformer.latent_bank(load_vae(weights / VAE.parent, torch.float32), folder / "latents.safetensors")
+    dit, recipe = transformer.fresh_transformer(), transformer.RECIPE
     ema = Ema(dit, recipe.ema_decay)
-    progress = stage_transformer.train_transformer(dit, text, tokenizer, bank, ema, folder / "transformer")
+    progress = transformer.train_transformer(dit, text, tokenizer, bank, ema, folder / "transformer")
     follow("transformer", recipe.steps, progress)
     with ema.applied():
         export(dit, weights / DIT)
@@ -110,11 +110,11 @@ def make_transformer(folder: Path, weights: Path) -> None:
 
 def make_vision(folder: Path, weights: Path) -> None:
     """Stage 6, which needs nothing but renders."""
-    reader, recipe = stage_vision.VisionReader(), stage_vision.RECIPE
+    reader, recipe = vision.VisionReader(), vision.RECIPE
     ema = Ema(reader, recipe.ema_decay)
-    follow("vision", recipe.steps, stage_vision.train_vision_reader(reader, ema, folder / "vision"))
+    follow("vision", recipe.steps, vision.train_vision_reader(reader, ema, folder / "vision"))
     with ema.applied():
-        tqdm.write(", ".join(f"{name} {rate:.3f}" for name, rate in stage_vision.vision_accuracy(reader).items()))
+        tqdm.write(", ".join(f"{name} {rate:.3f}" for name, rate in vision.vision_accuracy(reader).items()))
         export(reader.tower, weights / VISION)
 
 
@@ -124,14 +124,14 @@ def make_editing(folder: Path, weights: Path) -> None:
     text = load_text_encoder(weights / TEXT_ENCODER.parent, torch.float32)
     vae, tower = load_vae(weights / VAE.parent, torch.float32), load_vision(weights / VISION.parent, torch.float32)
     banks = (
-        stage_editing.edit_bank(vae, tower, folder / "edits.safetensors"),
-        stage_editing.combination_bank(vae, tower, folder / "combinations.safetensors"),
-        stage_editing.SceneBank(*stage_transformer.latent_bank(vae, folder / "latents.safetensors")),
+        editing.edit_bank(vae, tower, folder / "edits.safetensors"),
+        editing.combination_bank(vae, tower, folder / "combinations.safetensors"),
+        editing.SceneBank(*transformer.latent_bank(vae, folder / "latents.safetensors")),
     )
-    drawer, recipe = load_dit(weights / DIT.parent, torch.float32), stage_editing.RECIPE
-    dit = stage_editing.with_new_branch(drawer).requires_grad_(True)
+    drawer, recipe = load_dit(weights / DIT.parent, torch.float32), editing.RECIPE
+    dit = editing.with_new_branch(drawer).requires_grad_(True)
     ema = Ema(dit, recipe.ema_decay)
-    follow("editing", recipe.steps, stage_editing.train_editing(dit, text, tokenizer, banks, ema, folder / "editing"))
+    follow("editing", recipe.steps, editing.train_editing(dit, text, tokenizer, banks, ema, folder / "editing"))
     with ema.applied():
         export(dit, weights / DIT)
 

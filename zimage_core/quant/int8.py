@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .._shapes import Float, Int8
 from ..kernels import Rounding, Rows, rounded
-from ..kernels.choice import fastest
+from ..kernels.selection import fastest
 from .linear import RoundedLinear
 
 FEWEST_ROWS = 17  # of the left factor that CUDA's int8 product takes

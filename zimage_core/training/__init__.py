@@ -1,10 +1,10 @@
 """Objectives, batches, averages and the runner every kind of training shares."""
 
-from .batches import fitting, token_count
-from .ema import Ema
-from .initial import initialise
-from .objective import flow_matching_loss, logit_normal_sigmas
-from .runner import Progress, Recipe, train
+from .loop.batches import fitting, token_count
+from .loop.ema import Ema
+from .loop.init_weights import initialise
+from .loop.runner import Progress, Recipe, train
+from .objectives.flow_matching import flow_matching_loss, logit_normal_sigmas
 
 __all__ = [
     "Ema",

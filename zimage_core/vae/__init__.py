@@ -1,7 +1,7 @@
 """The FLUX autoencoder."""
 
+from .activation_bytes import decode_budget_bytes, decode_peak_bytes, encode_budget_bytes, encode_peak_bytes
 from .autoencoder import Autoencoder, Posterior
-from .memory import decode_budget_bytes, decode_peak_bytes, encode_budget_bytes, encode_peak_bytes
 from .pictures import crop_to_patches, from_images, shrink_to_area, to_images
 from .rows import decode_within, in_rows
 from .tiling import decode_tiled, encode_tiled, fit_tile

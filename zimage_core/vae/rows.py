@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from .._shapes import Float
+from .activation_bytes import decode_budget_bytes
 from .autoencoder import AttentionBlock, Autoencoder, Decoder, Downsample, Encoder, ResnetBlock, Upsample
-from .memory import decode_budget_bytes
 from .tiling import Progress, silent
 
 HALO = 2  # rows; a convolution looks one aside, and two keep strips even where sides are halved

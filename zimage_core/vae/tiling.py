@@ -15,8 +15,8 @@ from torch import Tensor
 
 from .._shapes import Float
 from ..config import VAEConfig
+from .activation_bytes import decode_budget_bytes
 from .autoencoder import Autoencoder
-from .memory import decode_budget_bytes
 
 OVERLAP_CELLS = 16  # latent cells shared by neighbouring tiles: 128 pixels
 SMALLEST_TILE_CELLS = 32

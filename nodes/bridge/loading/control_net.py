@@ -1,0 +1,119 @@
+"""Fun ControlNets as ComfyUI's MODEL_PATCH: files into managed networks, and stock-loaded ones into ours."""
+
+from typing import Any
+
+import comfy.model_patcher
+import comfy.ops
+import folder_paths
+from comfy import model_management
+
+from ....zimage_core.adapters.control.network import ControlBlock, ControlNet
+from ....zimage_core.checkpoints import CONTROL, DIT
+from ....zimage_core.checkpoints.load import used_control
+from ....zimage_core.config import ControlConfig
+from ....zimage_core.model import Block
+from ....zimage_core.ops import Layers
+from ..network.attach import assemble, block
+from .files import LIKELY
+from .fill import fill, open_file, storage_dtype
+from .listing import state_of
+
+OTHER_FOLDER = "controlnet"  # where many keep them, though ComfyUI's own loader looks in model_patches
+NATIVE_PARTS = ("control_layers", "control_noise_refiner", "control_all_x_embedder", "refiner_control")
+
+
+def choices() -> list[str]:
+    """Names for a dropdown: files of models/model_patches, then those of models/controlnet as "controlnet/name"."""
+    own = _names(CONTROL.folder)
+    return list(dict.fromkeys([*own, *(f"{OTHER_FOLDER}/{name}" for name in _names(OTHER_FOLDER))]))
+
+
+def likely() -> str | None:
+    """The dropdown's default: the first file that sounds like Z-Image's, since others' ControlNets lie beside them."""
+    return next((name for name in choices() if any(hint in name.lower() for hint in LIKELY[DIT.name])), None)
+
+
+def path_of(name: str) -> str:
+    """The file behind a dropdown's name."""
+    path = folder_paths.get_full_path(CONTROL.folder, name)
+    folder, _, rest = name.partition("/")
+    if path is None and folder == OTHER_FOLDER:
+        path = folder_paths.get_full_path(OTHER_FOLDER, rest)
+    return path or folder_paths.get_full_path_or_raise(CONTROL.folder, name)
+
+
+def fingerprint(name: str) -> str:
+    """Changes when the file behind a name does."""
+    return state_of(path_of(name))
+
+
+def load_control(path: str, disable_dynamic: bool = False) -> Any:
+    """The MODEL_PATCH of a file: a patcher, so that ComfyUI counts, loads and offloads it."""
+    weights, config = used_control(open_file(path, CONTROL))
+    skeleton = ControlNet(config, device="meta")
+    weights.check_fits(skeleton)
+    offload_device = model_management.unet_offload_device()
+    dtype = storage_dtype(weights)
+    network = ControlNet(config, ops=comfy.ops.manual_cast, device=offload_device, dtype=dtype)
+    kind = comfy.model_patcher.ModelPatcher if disable_dynamic else comfy.model_patcher.CoreModelPatcher
+    patcher = kind(network.eval(), load_device=model_management.get_torch_device(), offload_device=offload_device)
+    fill(network, weights, skeleton, dtype=dtype, assign=patcher.is_dynamic())
+    patcher.cached_patcher_init = (load_control, (path,))
+    return patcher
+
+
+def network_of(model_patch: Any) -> ControlNet:
+    """Our network of a MODEL_PATCH, put together around native's layers where the stock loader loaded it."""
+    network = getattr(model_patch, "model", None)
+    if isinstance(network, ControlNet):
+        return network
+    if not all(hasattr(network, part) for part in NATIVE_PARTS):
+        raise ValueError(
+            f"This model patch is a {type(network).__name__}, not a Z-Image ControlNet. "
+            f"Load a file like {CONTROL.example} with Z-Image Load ControlNet."
+        )
+    return _around(network)
+
+
+def _around(native: Any) -> ControlNet:
+    """Nothing is copied, as in attach: ComfyUI goes on managing native's layers."""
+    config = _config_of(native)
+    refiner = [] if config.refiner == "control_layers" else native.control_noise_refiner
+    return assemble(
+        ControlNet,
+        {
+            "config": config,
+            "control_x_embedder": native.control_all_x_embedder["2-1"],
+            "control_noise_refiner": Layers(_block(each, config) for each in refiner),
+            "control_layers": Layers(_block(each, config) for each in native.control_layers),
+        },
+    )
+
+
+def _block(native: Any, config: ControlConfig) -> Block:
+    """One block, with the projections it has."""
+    inner = block(native, config.blocks)
+    projections = {name: getattr(native, name) for name in ("before_proj", "after_proj") if hasattr(native, name)}
+    return assemble(ControlBlock, {**dict(inner.named_children()), **projections}) if projections else inner
+
+
+def _config_of(native: Any) -> ControlConfig:
+    """Widths from native's attributes, since its weights may not be in memory yet."""
+    first = native.control_layers[0]
+    is_shared = native.refiner_control and native.broken  # native's word for 2.0, whose own refiner is zeros
+    hinting = "control_layers" if is_shared else "control_noise_refiner"
+    return ControlConfig(
+        dim=first.after_proj.in_features,
+        n_layers=len(native.control_layers),
+        n_refiner_layers=0 if is_shared else len(native.control_noise_refiner),
+        n_heads=first.attention.n_local_heads,
+        ffn_dim=first.feed_forward.w1.out_features,
+        adaln_dim=first.adaLN_modulation[0].in_features,
+        in_channels=native.control_in_dim + native.additional_in_dim,
+        refiner=hinting if native.refiner_control else "plain",
+    )
+
+
+def _names(folder: str) -> list[str]:
+    """Older versions of ComfyUI have no models/model_patches."""
+    return folder_paths.get_filename_list(folder) if folder in folder_paths.folder_names_and_paths else []

@@ -1,0 +1,141 @@
+"""A checkpoint becomes a real ComfyUI MODEL: managed memory, LoRA, patches and all.
+
+The classes derive from ComfyUI's own Z-Image classes because their types decide LoRA key maps and conditioning.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import comfy.model_base
+import comfy.model_patcher
+import comfy.supported_models
+import torch
+from comfy import model_management
+from torch import Tensor
+
+from ....zimage_core.checkpoints import DIT, Weights, dit_config
+from ....zimage_core.checkpoints.load import cast
+from ....zimage_core.config import TIME_SCALE, DiTConfig
+from ....zimage_core.model import S3DiT
+from ....zimage_core.model.sequence import padded_length
+from ..network.conditions import conditions
+from ..network.dit import ComfyS3DiT
+from ..network.step_memory import CELLS_PER_TOKEN, evaluation_bytes
+from .fill import QUANTISED, carried, count_parameters, fill, open_file, storage_dtype
+from .repack import int8_form, is_int8_already
+
+FP16_SAFE_SPREAD = 0.42  # ComfyUI's rule: float16 only where a late norm's weights vary less than this
+
+
+class ZImageModelConfig(comfy.supported_models.ZImage):
+    """ComfyUI's Z-Image settings with our network."""
+
+    def get_model(self, state_dict: Mapping[str, Tensor], prefix: str = "", device: Any = None) -> "ZImageModel":
+        return ZImageModel(self, device=device)
+
+
+class ZImageModel(comfy.model_base.Lumina2):
+    """ComfyUI's Z-Image model around our network."""
+
+    def __init__(self, model_config: ZImageModelConfig, device: Any = None) -> None:
+        flow = comfy.model_base.ModelType.FLOW
+        comfy.model_base.BaseModel.__init__(self, model_config, flow, device=device, unet_model=ComfyS3DiT)
+        self.memory_usage_factor_conds = ("ref_latents",)
+
+    def extra_conds(self, **kwargs: Any) -> dict[str, Any]:
+        """Native's conditions, with captions in the form that lets prompts of one padded length run together."""
+        return conditions(self, super().extra_conds(**kwargs), **kwargs)
+
+    def memory_required(self, input_shape: Any, cond_shapes: Mapping[str, Any] = {}) -> float:  # noqa: B006 - ComfyUI's
+        """Bytes of an evaluation, counted, where attention keeps no scores; ComfyUI's estimate if that is less."""
+        estimate = super().memory_required(input_shape, cond_shapes=cond_shapes)
+        if not (model_management.xformers_enabled() or model_management.pytorch_attention_flash_attention()):
+            return estimate
+        config, is_packed = self.diffusion_model.config, self.model_config.quant_config is not None
+        references = cond_shapes.get("ref_latents") or ()
+        return min(estimate, evaluation_bytes(config, self.get_dtype_inference(), is_packed, input_shape, references))
+
+    def extra_conds_shapes(self, **kwargs: Any) -> dict[str, Any]:
+        """Native's estimate of references, with their vision features: each is a token, as four latent cells are."""
+        shapes = super().extra_conds_shapes(**kwargs)
+        seen = [each for each in kwargs.get("clip_vision_outputs") or () if each is not None]
+        if "ref_latents" in shapes:
+            *batch_and_channels, cells = shapes["ref_latents"]
+            tokens = sum(padded_length(each.last_hidden_state.shape[1]) for each in seen)
+            shapes["ref_latents"] = [*batch_and_channels, cells + CELLS_PER_TOKEN * tokens]
+        return shapes
+
+
+def load_model(
+    path: str, dtype: torch.dtype | None = None, is_int8: bool = False, disable_dynamic: bool = False
+) -> Any:
+    """The MODEL of a checkpoint file. ComfyUI calls this again when it clones the model to another device.
+
+    Asking for a `dtype` unpacks quantised weights to it. `is_int8` packs the main layers' matrices, whatever the file
+    keeps them in; all else is as without.
+    """
+    weights = open_file(path, DIT)
+    config = weights.config(dit_config)
+    skeleton = S3DiT(config, device="meta")
+    weights.check_fits(skeleton)
+    packed = carried(weights, skeleton) if dtype is None else set[str]()
+    if is_int8:
+        packed = {key for key in packed if is_int8_already(weights.values[key])}
+    model_config = ZImageModelConfig(native_config(config, weights))
+    model_config.quant_config = QUANTISED if packed or is_int8 else None
+    load_device, offload_device = model_management.get_torch_device(), model_management.unet_offload_device()
+    choose_dtype(model_config, weights, load_device, dtype)
+    model = model_config.get_model({})
+    kind = comfy.model_patcher.ModelPatcher if disable_dynamic else comfy.model_patcher.CoreModelPatcher
+    patcher = kind(model, load_device=load_device, offload_device=offload_device)
+    if not model_management.is_device_cpu(offload_device):
+        model.to(offload_device)
+    stored = model_config.unet_config["dtype"]
+    form = int8_form if is_int8 else dict
+    fill(model.diffusion_model, weights, skeleton, dtype=stored, packed=packed, assign=patcher.is_dynamic(), form=form)
+    patcher.cached_patcher_init = (load_model, (path, dtype, is_int8))
+    return patcher
+
+
+def native_config(config: DiTConfig, weights: Weights) -> dict[str, Any]:
+    """What ComfyUI would have detected, which LoRA maps among others read, and our own description."""
+    late_norm = cast(
+        weights.values[f"layers.{max(0, config.n_layers - 2)}.ffn_norm1.weight"], torch.float32, (config.dim,)
+    )
+    return {
+        "image_model": "lumina2",
+        "patch_size": config.patch_size,
+        "in_channels": config.in_channels,
+        "dim": config.dim,
+        "n_layers": config.n_layers,
+        "n_refiner_layers": config.n_refiner_layers,
+        "n_heads": config.n_heads,
+        "n_kv_heads": config.n_heads,
+        "axes_dims": list(config.axes_dims),
+        "rope_theta": config.rope_theta,
+        "cap_feat_dim": config.cap_feat_dim,
+        "time_scale": TIME_SCALE,
+        "z_image_modulation": True,
+        "qk_norm": True,
+        "allow_fp16": late_norm.std(unbiased=False).item() < FP16_SAFE_SPREAD,
+        "siglip_feat_dim": config.siglip_feat_dim,
+        "zimage": config,
+    }
+
+
+def choose_dtype(
+    model_config: ZImageModelConfig,
+    weights: Weights,
+    device: torch.device,
+    dtype: torch.dtype | None,
+) -> None:
+    """Let ComfyUI choose how weights are stored and computed with, unless the user did."""
+    supported = list(model_config.supported_inference_dtypes)
+    is_packed = model_config.quant_config is not None  # packed layers say themselves how they are stored
+    stored = dtype or model_management.unet_dtype(
+        model_params=count_parameters(weights),
+        supported_dtypes=supported,
+        weight_dtype=None if is_packed else storage_dtype(weights),
+    )
+    computed = model_management.unet_manual_cast(None if is_packed else stored, device, supported)
+    model_config.set_inference_dtype(stored, computed)

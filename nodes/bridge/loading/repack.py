@@ -1,0 +1,39 @@
+"""Any file's main layers as ComfyUI's int8 layers: its own kernels multiply them, its manager moves them."""
+
+import re
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from ....zimage_core.checkpoints.formats.packed import Packed, Value
+from ....zimage_core.checkpoints.formats.quantized import Layer, pack
+from ....zimage_core.kernels import rounded
+from ....zimage_core.quant import MATRICES, largest_group
+from ....zimage_core.quant.int8 import int8_rounding
+from .fill import native_form
+
+MAIN_LAYERS = re.compile(rf"layers\.\d+\.({'|'.join(map(re.escape, MATRICES))})\.weight")  # not those of the refiners
+FORMAT = "int8_tensorwise"
+INT8 = "int8 (faster, not exact)"  # as nodes offer it
+
+
+def is_int8_already(value: Value) -> bool:
+    """Whether a file keeps this weight in the format as it is."""
+    return isinstance(value, Packed) and value.format == FORMAT
+
+
+def int8_form(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A block's tensors, the main layers' matrices rotated, rounded row by row and marked for ComfyUI's loaders."""
+    block: dict[str, Tensor] = {}
+    for key, tensor in tensors.items():
+        is_meant = MAIN_LAYERS.fullmatch(key) and tensor.is_floating_point()
+        block.update(native_form(key, _packed(tensor)) if is_meant else {key: tensor})
+    return block
+
+
+def _packed(weight: Tensor) -> Packed:
+    group = largest_group(weight.shape[1])
+    rows = rounded(weight.float(), int8_rounding(group))
+    turn = {} if group is None else {"convrot": True, "convrot_groupsize": group}
+    parts = {"weight": rows.numbers, "weight_scale": rows.scale}
+    return pack(Layer("", "", parts, {"format": FORMAT, **turn}))

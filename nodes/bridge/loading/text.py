@@ -1,0 +1,205 @@
+"""The core's Qwen3 as a ComfyUI CLIP: stock encode nodes, LoRA, memory management and embeddings work on it."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import comfy.sd
+import comfy.sd1_clip
+import comfy.supported_models_base
+import torch
+from comfy.text_encoders.z_image import ZImageTokenizer
+from torch import Tensor
+from torch.nn import Parameter
+from torch.nn.functional import embedding
+
+from ....zimage_core.checkpoints import TEXT_ENCODER, Weights, text_config
+from ....zimage_core.checkpoints.formats.files import tensor_files
+from ....zimage_core.config import TextConfig
+from ....zimage_core.runtime.prompt_cache import file_identity
+from ....zimage_core.text import TEMPLATE, Qwen3
+from .fill import QUANTISED, carried, count_parameters, fill, open_file, storage_dtype
+from .prompt_cache import IDENTITY
+
+TOKENS_KEY = "qwen3_4b"  # ComfyUI's name for the encoder inside a CLIP and in token dictionaries
+
+
+class Table:
+    """The embedding table, a tenth of the encoder, read where it lies: ComfyUI's layer would copy it for every prompt.
+
+    ComfyUI decides where that is. With dynamic VRAM, weights stay in main memory until they are used.
+    """
+
+    def __init__(self, layer: Any) -> None:
+        self.layer = layer
+
+    @property
+    def weight(self) -> Tensor:
+        return self.layer.weight
+
+    def __call__(self, ids: Tensor, out_dtype: torch.dtype) -> Tensor:
+        if ids.device == self.weight.device or not is_plain(self.layer):
+            return self.layer(ids, out_dtype=out_dtype)
+        return rows(self.weight, ids, out_dtype)
+
+
+def is_plain(layer: Any) -> bool:
+    """Whether a table's rows are its stored values: nothing is packed, patched, cast or still on disk."""
+    weight = layer.weight
+    changes = (*getattr(layer, "weight_function", ()), getattr(layer, "weight_lowvram_function", None))
+    is_cast = getattr(layer, "weight_comfy_model_dtype", None) not in (None, weight.dtype)
+    return type(weight) is Parameter and not weight.is_meta and not any(changes) and not is_cast
+
+
+def rows(table: Tensor, ids: Tensor, dtype: torch.dtype) -> Tensor:
+    """Rows (b, n, d) of a table, on the ids' device; only they travel."""
+    return embedding(ids.to(table.device), table).to(ids.device, dtype)
+
+
+class ComfyQwen3(Qwen3):
+    """The network inside ComfyUI's `SDClipModel`, which calls it with embeddings and asks for a hidden layer."""
+
+    def __init__(self, settings: dict[str, Any], dtype: Any, device: Any, operations: Any) -> None:
+        config: TextConfig = settings["zimage"]
+        super().__init__(config, ops=operations, device=device, dtype=dtype)
+        self.num_layers = config.n_layers
+        self.dtype = dtype
+
+    def get_input_embeddings(self) -> Any:
+        """The table ComfyUI looks tokens up in."""
+        return Table(self.model.embed_tokens)
+
+    def forward(  # type: ignore[override]
+        self,
+        ids: Any,
+        attention_mask: Any = None,
+        *,
+        embeds: Tensor,
+        intermediate_output: int | None = None,
+        **kwargs: Any,
+    ) -> tuple[Tensor, Tensor]:
+        """Features of embedded tokens (b, n, d) in float32; prompts have their exact length, so there is no mask."""
+        n_layers = self.num_layers if intermediate_output is None else self.num_layers + 1 + intermediate_output
+        if not 0 < n_layers <= self.config.n_layers_run:
+            raise ValueError(
+                f"This text encoder keeps {self.config.n_layers_run} of its {self.num_layers} layers; "
+                "set CLIP Set Last Layer to -2 or earlier, or load the file with the stock CLIP loader."
+            )
+        features = super().forward(embeds.float(), n_layers=n_layers)
+        return features, features
+
+
+class Encoder(comfy.sd1_clip.SDClipModel):
+    """ComfyUI's token handling around the network."""
+
+    def __init__(self, device: Any = "cpu", dtype: Any = None, model_options: dict[str, Any] = {}) -> None:  # noqa: B006
+        super().__init__(
+            device=device,
+            layer="hidden",
+            layer_idx=-2,
+            textmodel_json_config={},
+            dtype=dtype,
+            special_tokens={"pad": 0},  # never met: prompts have their exact length
+            layer_norm_hidden_state=False,
+            model_class=ComfyQwen3,
+            enable_attention_masks=False,
+            return_attention_masks=False,
+            model_options=model_options,
+        )
+
+    def load_sd(self, sd: Any) -> tuple[list[str], list[str]]:
+        """The host hands on what `load_text_encoder` gave it: a function that fills the network."""
+        sd(self.transformer, assign=getattr(self, "can_assign_sd", False))
+        return [], []
+
+
+class TextEncoder(comfy.sd1_clip.SD1ClipModel):
+    """What a CLIP socket carries."""
+
+    def __init__(self, device: Any = "cpu", dtype: Any = None, model_options: dict[str, Any] = {}) -> None:  # noqa: B006
+        super().__init__(device=device, dtype=dtype, name=TOKENS_KEY, clip_model=Encoder, model_options=model_options)
+
+    def generate(self, *args: Any, **kwargs: Any) -> Any:
+        """Writing text needs the last layer and the output head, which this loader leaves on disk."""
+        raise ValueError(
+            "This text encoder was loaded for reading prompts only and cannot write text. "
+            "For text generation load the same file with the stock CLIP loader (type lumina2)."
+        )
+
+
+def tokenizer_of(folder: Path) -> Any:
+    """A ComfyUI tokenizer class over a folder with a `tokenizer.json`."""
+    from transformers import PreTrainedTokenizerFast
+
+    class FolderTokenizer(comfy.sd1_clip.SDTokenizer):
+        def __init__(self, embedding_directory: Any = None, tokenizer_data: dict[str, Any] = {}) -> None:  # noqa: B006
+            super().__init__(
+                str(folder),
+                pad_with_end=False,
+                embedding_directory=None,
+                embedding_key=TOKENS_KEY,
+                tokenizer_class=PreTrainedTokenizerFast,
+                has_start_token=False,
+                has_end_token=False,
+                pad_to_max_length=False,
+                max_length=99999999,
+                min_length=1,
+                tokenizer_data=tokenizer_data,
+            )
+
+    class PromptTokenizer(comfy.sd1_clip.SD1Tokenizer):
+        def __init__(self, embedding_directory: Any = None, tokenizer_data: dict[str, Any] = {}) -> None:  # noqa: B006
+            super().__init__(
+                embedding_directory=embedding_directory,
+                tokenizer_data=tokenizer_data,
+                name=TOKENS_KEY,
+                tokenizer=FolderTokenizer,
+            )
+
+        def tokenize_with_weights(
+            self, text: str, return_word_ids: bool = False, llama_template: str | None = None, **kwargs: Any
+        ) -> dict[str, Any]:
+            templated = (llama_template or TEMPLATE).format(text)
+            return super().tokenize_with_weights(
+                templated, return_word_ids=return_word_ids, disable_weights=True, **kwargs
+            )
+
+    return PromptTokenizer
+
+
+def load_text_encoder(path: str, tokenizer: Path | None, embeddings: Any = None) -> comfy.sd.CLIP:
+    """The CLIP of a text-encoder file; `tokenizer` None means Qwen's vocabulary, which ComfyUI brings along."""
+    weights = open_file(path, TEXT_ENCODER)
+    identity = file_identity(files_of(Path(path)))
+    config = weights.config(text_config)
+    weights = weights.without(f"model.layers.{config.n_layers_run}.")
+    skeleton = Qwen3(config, device="meta")
+    weights.check_fits(skeleton)
+    packed = carried(weights, skeleton)
+    dtype = computing_dtype(weights) if packed else storage_dtype(weights)
+    options: dict[str, Any] = {f"{TOKENS_KEY}_model_config": {"zimage": config}, "dtype": dtype}
+    if packed:
+        options["quantization_metadata"] = QUANTISED
+    clip = comfy.sd.CLIP(
+        comfy.supported_models_base.ClipTarget(
+            ZImageTokenizer if tokenizer is None else tokenizer_of(tokenizer), TextEncoder
+        ),
+        embedding_directory=embeddings,
+        parameters=count_parameters(weights),
+        state_dict=[partial(fill, weights=weights, skeleton=skeleton, dtype=dtype, packed=packed)],
+        model_options=options,
+    )
+    setattr(clip.cond_stage_model, IDENTITY, identity)
+    return clip
+
+
+def files_of(place: Path) -> list[Path]:
+    """The weights behind a path, which may be a file, a folder or a whole diffusers pipeline."""
+    inside = place / TEXT_ENCODER.subfolder
+    return list(tensor_files(inside if inside.is_dir() else place))
+
+
+def computing_dtype(weights: Weights) -> torch.dtype:
+    """What a file of packed layers computes in: the type of its norms, as ComfyUI's own loader has it."""
+    norm = weights.values["model.layers.0.input_layernorm.weight"]
+    return norm.dtype if isinstance(norm, Tensor) and norm.dtype.itemsize > 1 else torch.bfloat16

@@ -1,0 +1,89 @@
+"""The core's autoencoder as a ComfyUI VAE, with its own memory estimate instead of the host's blanket one."""
+
+from typing import Any
+
+import comfy.model_patcher
+import comfy.ops
+import comfy.sd
+import comfy.utils
+import torch
+from comfy import model_management
+from torch import Tensor
+
+from ....zimage_core.checkpoints import VAE, Weights, vae_config
+from ....zimage_core.vae import Autoencoder, decode_budget_bytes, encode_budget_bytes, in_rows
+from .fill import fill, open_file
+
+CHANNELS, CELL = 16, 8  # of a latent, and pixels along a side of one of its cells
+SIDE_MULTIPLE = 16  # pixels: eight per latent cell, two cells per patch
+
+
+class ComfyAutoencoder(Autoencoder):
+    """Speaks the raw latents of the VAE socket; the MODEL scales and shifts them."""
+
+    def encode(self, picture: Tensor) -> Tensor:
+        return self.posterior(picture).mean
+
+    def decode(self, latent: Tensor) -> Tensor:
+        return self.decoder(latent)
+
+    def decode_tiled(self, latent: Tensor, tile_x: int = 64, tile_y: int = 64, overlap: int = 0) -> Tensor:
+        """With the memory of one tile, but without tiles: a strip of rows at a time, which leaves no seams."""
+        budget = decode_budget_bytes(self.config, (tile_y, tile_x), latent.dtype)
+        bar = comfy.utils.ProgressBar(1)
+
+        def progress(done: int, total: int) -> None:
+            model_management.throw_exception_if_processing_interrupted()
+            bar.update_absolute(done, total)
+
+        return in_rows(self.decoder, latent.cpu(), budget, progress)
+
+
+def load_vae(path: str) -> comfy.sd.VAE:
+    """The VAE of an autoencoder file.
+
+    ComfyUI's class cannot be built around a ready network, so its weightless pixel-space VAE is taken, which has every
+    attribute the running version expects, and given ours.
+    """
+    weights = open_file(path, VAE)
+    config = weights.config(vae_config)
+    skeleton = Autoencoder(config, device="meta")
+    weights.check_fits(skeleton)
+    vae = comfy.sd.VAE(sd={"pixel_space_vae": torch.ones(())})
+    vae.latent_channels, vae.output_channels = config.latent_channels, 3
+    vae.downscale_ratio = vae.upscale_ratio = config.downscale
+    vae.disable_offload = False
+    vae.handles_tiling = True  # ComfyUI calls our `decode_tiled` when memory runs out and when tiles are asked for
+    vae.size = None
+    vae.memory_used_decode = lambda shape, dtype: decode_budget_bytes(config, (shape[-2], shape[-1]), dtype)
+    vae.memory_used_encode = lambda shape, dtype: encode_budget_bytes(
+        config, (shape[-2] // config.downscale, shape[-1] // config.downscale), dtype
+    )
+    vae.vae_dtype = model_management.vae_dtype(vae.device, [torch.bfloat16, torch.float32])
+    put_network(vae, ComfyAutoencoder(config, ops=comfy.ops.disable_weight_init), weights, skeleton)
+    return vae
+
+
+def put_network(vae: comfy.sd.VAE, network: ComfyAutoencoder, weights: Weights, skeleton: Autoencoder) -> None:
+    """Make `network` what the VAE runs and manages."""
+    vae.first_stage_model = network.to(vae.vae_dtype).eval()
+    model_management.archive_model_dtypes(network)
+    offload_device = model_management.vae_offload_device()
+    vae.patcher = comfy.model_patcher.CoreModelPatcher(network, load_device=vae.device, offload_device=offload_device)
+    fill(network, weights, skeleton, dtype=vae.vae_dtype, assign=vae.patcher.is_dynamic())
+    if model_management.force_channels_last():  # the user's choice at ComfyUI's start, for every network
+        network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - missing from torch's stubs
+    vae.model_size()
+
+
+def check_vae(vae: Any) -> None:
+    """Refuse another model's autoencoder."""
+    if vae is None or getattr(vae, "first_stage_model", None) is None:
+        raise ValueError(
+            "No VAE is connected: the checkpoint loaded here holds none. Use Z-Image Load VAE with ae.safetensors."
+        )
+    if vae.latent_channels != CHANNELS or vae.spacial_compression_decode() != CELL:
+        raise ValueError(
+            f"This VAE makes latents of {vae.latent_channels} channels at 1/{vae.spacial_compression_decode()} of the "
+            f"size; Z-Image needs {CHANNELS} at 1/{CELL}. Load ae.safetensors, the FLUX autoencoder."
+        )

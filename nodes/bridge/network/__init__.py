@@ -1,0 +1,1 @@
+"""Our networks behind ComfyUI's calls."""

@@ -1,0 +1,145 @@
+"""Our forward over the layers of a stock-loaded Z-Image model.
+
+Nothing is copied: our classes are put together around native's own layers, so ComfyUI's memory management, LoRA and
+quantisation act on them as before. Native's query and key norms keep their smaller epsilon.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from ....zimage_core.config import DiTConfig
+from ....zimage_core.model import Block, S3DiT
+from ....zimage_core.model.block import FinalLayer, SelfAttention, SwiGLU
+from ....zimage_core.model.embed import TimestepEmbedder
+from ....zimage_core.ops import Layers
+from .conditions import conditions
+from .dit import ComfyS3DiT
+
+METHOD = "_forward"  # inside ComfyUI's wrappers, which `forward` calls
+CONDITIONS = "extra_conds"  # what ComfyUI asks a model once a run
+
+Kind = TypeVar("Kind", bound=nn.Module)
+
+BLOCK_PARTS = ("attention_norm1", "attention_norm2", "ffn_norm1", "ffn_norm2")
+WANTED = ("x_embedder", "cap_embedder", "t_embedder", "noise_refiner", "context_refiner", "layers", "final_layer")
+
+
+def attach(model: Any) -> Any:
+    """A clone of a stock Z-Image MODEL that runs our forward; the model itself stays as it is."""
+    native = model.get_model_object("diffusion_model")
+    if isinstance(native, S3DiT):
+        return model  # ours already
+    check(native, type(model.model).__name__)
+    clone = model.clone()
+    clone.add_object_patch(f"diffusion_model.{METHOD}", getattr(AttachedS3DiT(native), METHOD))
+    clone.add_object_patch(CONDITIONS, partial(extra_conds, model.model))
+    return clone
+
+
+def extra_conds(model: Any, **kwargs: Any) -> dict[str, Any]:
+    """A stock model's conditions in our form."""
+    return conditions(model, type(model).extra_conds(model, **kwargs), **kwargs)
+
+
+class AttachedS3DiT(ComfyS3DiT):
+    """Our network around native's layers. It is never trained, saved or moved: ComfyUI does that to native."""
+
+    native: Any
+
+    def __init__(self, native: Any) -> None:
+        nn.Module.__init__(self)
+        self.config = config_of(native)
+        self.__dict__["native"] = native  # beside the modules, so that nothing is listed twice
+        self.x_embedder, self.cap_embedder = native.x_embedder, native.cap_embedder
+        self.t_embedder = assemble(TimestepEmbedder, {"mlp": native.t_embedder.mlp})
+        self.noise_refiner = blocks(native.noise_refiner, self.config)
+        self.context_refiner = blocks(native.context_refiner, self.config)
+        self.layers = blocks(native.layers, self.config)
+        final = native.final_layer
+        parts = {"norm_final": final.norm_final, "linear": final.linear, "adaLN_modulation": final.adaLN_modulation}
+        self.final_layer = assemble(FinalLayer, parts)
+        if self.config.siglip_feat_dim is not None:
+            self.siglip_embedder = native.siglip_embedder
+            self.siglip_refiner = blocks(native.siglip_refiner, self.config)
+
+    @property
+    def x_pad_token(self) -> Tensor:  # type: ignore[override]
+        """Asked for at every use, because ComfyUI may have moved or patched it."""
+        return self.native.x_pad_token
+
+    @property
+    def cap_pad_token(self) -> Tensor:  # type: ignore[override]
+        """Likewise."""
+        return self.native.cap_pad_token
+
+    @property
+    def siglip_pad_token(self) -> Tensor:  # type: ignore[override]
+        """Likewise."""
+        return self.native.siglip_pad_token
+
+
+def compiled(network: AttachedS3DiT) -> AttachedS3DiT:
+    """The same around the same layers, with torch.compile's blocks; ComfyUI's own wrapper would compile native's."""
+    fresh = AttachedS3DiT(network.native)
+    blocks_of_ours = [cast("Block", torch.compile(each, backend="inductor")) for each in fresh.layers]
+    fresh.layers = Layers(blocks_of_ours)
+    return fresh
+
+
+def assemble(kind: type[Kind], parts: Mapping[str, Any]) -> Kind:
+    """A module of ours whose layers were made elsewhere."""
+    module = kind.__new__(kind)
+    nn.Module.__init__(module)
+    for name, part in parts.items():
+        setattr(module, name, part)
+    return module
+
+
+def blocks(natives: Any, config: DiTConfig) -> Layers[Block]:
+    """One of native's rows of blocks."""
+    return Layers(block(native, config) for native in natives)
+
+
+def block(native: Any, config: DiTConfig) -> Block:
+    """One block; only modulated ones have adaLN."""
+    feed_forward = {name: getattr(native.feed_forward, name) for name in ("w1", "w2", "w3")}
+    attention = {name: getattr(native.attention, name) for name in ("qkv", "out", "q_norm", "k_norm")}
+    parts: dict[str, Any] = {name: getattr(native, name) for name in BLOCK_PARTS}
+    parts["attention"] = assemble(SelfAttention, {**attention, "n_heads": config.n_heads})
+    parts["feed_forward"] = assemble(SwiGLU, feed_forward)
+    if hasattr(native, "adaLN_modulation"):
+        parts["adaLN_modulation"] = native.adaLN_modulation
+    return assemble(Block, parts)
+
+
+def config_of(native: Any) -> DiTConfig:
+    """Widths from native's attributes, since its weights may not be in memory yet."""
+    return DiTConfig(
+        dim=native.dim,
+        n_layers=len(native.layers),
+        n_refiner_layers=len(native.noise_refiner),
+        n_heads=native.n_heads,
+        ffn_dim=native.layers[0].feed_forward.w1.out_features,
+        cap_feat_dim=native.cap_embedder[1].in_features,
+        time_hidden_dim=native.t_embedder.mlp[0].out_features,
+        adaln_dim=native.t_embedder.mlp[2].out_features,
+        siglip_feat_dim=None if native.siglip_embedder is None else native.siglip_embedder[1].in_features,
+        in_channels=native.in_channels,
+        patch_size=native.patch_size,
+    )
+
+
+def check(native: Any, name: str) -> None:
+    """Refuse a network that is not put together like Z-Image's."""
+    missing = [part for part in WANTED if not hasattr(native, part)]
+    is_zimage = not missing and getattr(native, "pad_tokens_multiple", None) == 32 and not hasattr(native, "dec_net")
+    if not is_zimage or not isinstance(native.layers[0].adaLN_modulation[0], nn.Linear):
+        found = f"it has no {missing[0]}" if missing else "its layers are put together in another way"
+        raise ValueError(
+            f"This model is {name}, not a Z-Image diffusion model: {found}. "
+            "Load a Z-Image file with Load Diffusion Model."
+        )

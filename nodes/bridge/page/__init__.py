@@ -1,0 +1,1 @@
+"""What the page asks, and what is written into saved pictures."""

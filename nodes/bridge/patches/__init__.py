@@ -1,0 +1,1 @@
+"""What nodes change about a MODEL, on a clone of it."""

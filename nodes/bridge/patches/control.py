@@ -1,0 +1,212 @@
+"""Fun ControlNets on a MODEL: pictures in, latents kept, a patch that the sampler loads, counts and calls."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from comfy import model_management
+from comfy.latent_formats import Flux
+from comfy.ldm.common_dit import pad_to_patch_size
+from comfy.patcher_extension import WrappersMP
+from comfy.utils import common_upscale, repeat_to_batch_size
+from torch import Tensor
+
+from ....zimage_core.adapters.control.context import GREY, control_context, hidden
+from ....zimage_core.adapters.control.hints import ALWAYS, Computation, Control, Span, check_widths
+from ....zimage_core.model import S3DiT
+from ..loading.control_net import network_of
+from ..loading.vae import CELL, SIDE_MULTIPLE, check_vae
+from ..network.attach import METHOD
+from ..network.control_run import KEY
+
+LATENTS = Flux()  # the scale and shift between a VAE's latents and the model's
+Size = tuple[int, int]
+
+
+class Settings(NamedTuple):
+    """What ComfyUI's own patch does not have."""
+
+    computation: Computation = "author"
+    span: Span = ALWAYS
+
+
+class ZImageControlPatch:
+    """One ControlNet with its pictures.
+
+    The class is called, begun and read like ComfyUI's own: tiled upscalers find it by its name, crop `image`, and begin
+    it anew on the crop or put a crop of `encoded_image` in its place.
+    """
+
+    settings = Settings()  # stay when it is begun anew
+
+    def __init__(
+        self,
+        model_patch: Any,
+        vae: Any,
+        image: Tensor | None,
+        strength: float,
+        inpaint_image: Tensor | None = None,
+        mask: Tensor | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        self.model_patch = model_patch
+        self.vae = vae
+        self.image = image
+        self.strength = strength
+        self.inpaint_image = inpaint_image
+        self.mask = mask
+        self.settings = settings or self.settings
+        self.network = network_of(model_patch)
+        self.prepared: tuple[Tensor, Tensor] | None = None  # an encoded image and its tokens
+        self.encoded_image: Tensor | None = None  # the whole context, whose size in pixels is the next line's
+        self.encoded_image_size = _size(inpaint_image if image is None else image)
+        if strength and not any(side % SIDE_MULTIPLE for side in self.encoded_image_size):  # else no latent is so large
+            self.encoded_image = self.encode(self.encoded_image_size)
+
+    def control(self, x: Tensor, dtype: torch.dtype, chunks: int) -> Control:
+        """The core's control for latents `x`, in which `chunks` prompts draw the same pictures."""
+        if not self.is_encoded(x.shape):  # tiles and regions have sizes of their own
+            loaded = model_management.loaded_models(only_currently_used=True)
+            self.encode_for(x.shape)
+            model_management.load_models_gpu(loaded)
+        assert self.encoded_image is not None
+        tokens = self._tokens(self.encoded_image, x, dtype)
+        if len(tokens) > 1:
+            tokens = repeat_to_batch_size(tokens, len(x) // chunks).repeat(chunks, 1, 1)
+        return Control(network=self.network, tokens=tokens, strength=self.strength, **self.settings._asdict())
+
+    def before_sampling(self, executor: Any, model: Any, noise_shape: Sequence[int], *rest: Any, **named: Any) -> Any:
+        """Use the VAE before the sampler loads its models, so that it does not push them out in the first step."""
+        if self.strength and not self.is_encoded(noise_shape):
+            self.encode_for(noise_shape)
+        return executor(model, noise_shape, *rest, **named)
+
+    def is_encoded(self, shape: Sequence[int]) -> bool:
+        """Whether the context fits latents of this shape."""
+        return self.encoded_image is not None and self.encoded_image_size == _pixels(shape)
+
+    def encode_for(self, shape: Sequence[int]) -> None:
+        """Make the context fit latents of this shape."""
+        self.encoded_image, self.encoded_image_size = self.encode(_pixels(shape)), _pixels(shape)
+
+    def encode(self, size: Size) -> Tensor:
+        """What the network looks at, for pictures of (height, width) pixels; the sides are cropped to their ratio."""
+        image = None if self.image is None else self._latent(_fit(self.image, size, "area"))
+        repaint = None
+        if self.inpaint_image is not None and self.mask is not None:
+            picture, mask = _fit(self.inpaint_image, size, "area"), self.mask[..., None]
+            latent = self._latent(hidden(picture, _fit(mask, size, "bilinear")[..., 0]))
+            cells = (latent.shape[-2], latent.shape[-1])
+            repaint = (1 - _fit(mask, cells, "nearest").movedim(-1, 1)).to(latent), latent
+        n_channels = self.network.config.in_channels
+        if image is not None and (repaint is not None or n_channels == image.shape[1]):
+            return control_context(n_channels, image, repaint, image)
+        some = image if repaint is None else repaint[1]
+        assert some is not None
+        is_grey = self.settings.computation == "comfyui"
+        blank = self._latent(torch.full((1, *size, 3), GREY)) if is_grey else torch.zeros_like(some[:1])
+        return control_context(n_channels, image, repaint, blank)
+
+    def models(self) -> list[Any]:
+        """What the sampler loads beside the MODEL."""
+        return [self.model_patch] if self.strength else []
+
+    def to(self, device_or_dtype: Any) -> "ZImageControlPatch":
+        """Follow the MODEL to its device."""
+        if isinstance(device_or_dtype, torch.device) and self.encoded_image is not None:
+            self.encoded_image = self.encoded_image.to(device_or_dtype)
+        self.prepared = None
+        return self
+
+    def cleanup(self) -> None:
+        """Forget what belongs to one run."""
+        self.prepared = None
+
+    def _tokens(self, context: Tensor, x: Tensor, dtype: torch.dtype) -> Tensor:
+        """The embedded context; it is the same in every step, so it is made in the first."""
+        if self.prepared is not None:
+            encoded, tokens = self.prepared
+            if encoded is context and tokens.dtype == dtype and tokens.device == x.device:
+                return tokens
+        patch = (self.network.config.patch_size,) * 2
+        tokens = self.network.embed(pad_to_patch_size(context.to(device=x.device, dtype=dtype), patch))
+        self.prepared = (context, tokens)
+        return tokens
+
+    def _latent(self, pictures: Tensor) -> Tensor:
+        return LATENTS.process_in(self.vae.encode(pictures[..., :3]))
+
+
+def apply(
+    model: Any,
+    model_patch: Any,
+    vae: Any,
+    image: Tensor | None,
+    inpaint_image: Tensor | None,
+    mask: Tensor | None,
+    strength: float,
+    percents: tuple[float, float],
+    computation: Computation,
+) -> Any:
+    """A clone of a MODEL that a ControlNet steers between two parts of the run, 0 its start and 1 its end."""
+    network = network_of(model_patch)
+    check_widths(network, _dit_of(model))
+    _check_pictures(image, inpaint_image, mask, network.config.in_channels)
+    check_vae(vae)
+    sampling = model.get_model_object("model_sampling")
+    span = Span(*(float(sampling.percent_to_sigma(percent)) for percent in percents))
+    settings = Settings(computation, span)
+    patch = ZImageControlPatch(model_patch, vae, image, strength, inpaint_image, mask, settings)
+    clone = model.clone()
+    clone.set_model_patch(patch, KEY)
+    clone.add_wrapper_with_key(WrappersMP.PREPARE_SAMPLING, KEY, patch.before_sampling)
+    return clone
+
+
+def _dit_of(model: Any) -> S3DiT:
+    """The network that will run for a MODEL, which must be ours."""
+    network = model.get_model_object("diffusion_model")
+    attached = getattr(model.object_patches.get(f"diffusion_model.{METHOD}"), "__self__", network)
+    if not isinstance(attached, S3DiT):
+        raise ValueError(
+            f"This model is run by ComfyUI's own code ({type(network).__name__}), which knows nothing of this node. "
+            "Put Z-Image Attach before it, or load the model with Z-Image Load Model."
+        )
+    return attached
+
+
+def _check_pictures(image: Tensor | None, inpaint_image: Tensor | None, mask: Tensor | None, n_channels: int) -> None:
+    if image is None and inpaint_image is None:
+        raise ValueError(
+            "The ControlNet has nothing to look at: connect a control picture to 'image' (edges, depth, a pose), or a "
+            "picture and a mask to 'inpaint_image' and 'mask'."
+        )
+    if (inpaint_image is None) != (mask is None):
+        given, missing = ("mask", "inpaint_image") if inpaint_image is None else ("inpaint_image", "mask")
+        raise ValueError(f"'{given}' is connected without '{missing}': to repaint, a ControlNet needs both.")
+    counts = [1 if pictures is None else len(pictures) for pictures in (image, inpaint_image, mask)]
+    if len({*counts, 1}) > 2:
+        raise ValueError(
+            f"There are {counts[0]} control pictures, {counts[1]} pictures to repaint and {counts[2]} masks: give "
+            "every input the same number, or one for all."
+        )
+    if inpaint_image is not None and n_channels == LATENTS.latent_channels:
+        raise ValueError(
+            f"This ControlNet reads {n_channels} channels, as version 1.0 does, and cannot repaint. "
+            "Disconnect inpaint_image and mask, or load a 2.x file."
+        )
+
+
+def _fit(pictures: Tensor, size: Size, method: str) -> Tensor:
+    """Pictures (r, h, w, k) at another size, cropped around the middle to its ratio."""
+    return common_upscale(pictures.movedim(-1, 1), size[1], size[0], method, "center").movedim(1, -1)
+
+
+def _pixels(shape: Sequence[int]) -> Size:
+    """The picture's height and width behind latents of a shape."""
+    return shape[-2] * CELL, shape[-1] * CELL
+
+
+def _size(pictures: Tensor | None) -> Size:
+    assert pictures is not None
+    return pictures.shape[1], pictures.shape[2]

@@ -1,0 +1,143 @@
+"""What a MODEL of recorded steps asks of ComfyUI's memory manager.
+
+Weights must stay where they were recorded, so a MODEL whose weights ComfyUI moves while it draws is loaded again as one
+that is moved as a whole. And the memory that only recordings can use is a model of its own in ComfyUI's list: counted,
+and given up first when another model needs it.
+"""
+
+from typing import Any, NamedTuple
+
+import comfy.model_patcher
+import torch
+from comfy import model_management
+from comfy.patcher_extension import CallbacksMP
+
+from ....zimage_core.model import S3DiT
+from ....zimage_core.runtime.sizes import Tokens, step_bytes
+from ..network.attach import CONDITIONS, METHOD, check, config_of
+from ..network.cuda_graphs import RECORDING, Recording
+from ..network.step_memory import PRECISIONS
+
+OFF = "off"
+MEGAPIXEL, WORDS = 4096, 128  # tokens of a square megapixel and of a long prompt
+
+
+class Room(NamedTuple):
+    """Bytes of a MODEL and of its device."""
+
+    weights: int
+    step: int  # beside the weights, at a square megapixel
+    free: int  # with what the MODEL itself takes already
+
+    @property
+    def staying(self) -> float:
+        """How much of the weights can stay where the model draws."""
+        return min(1.0, max(0.0, (self.free - self.step) / self.weights))
+
+
+def room_of(model: Any) -> Room:
+    """What a MODEL takes, and what is there."""
+    network = model.get_model_object("diffusion_model")
+    config = getattr(network, "config", None) or config_of(network)
+    precision = PRECISIONS.get(model.model.get_dtype_inference(), "bf16")
+    layers = "int8" if model.model.model_config.quant_config else precision
+    step = step_bytes(config, Tokens(image=MEGAPIXEL, joint=MEGAPIXEL + WORDS), layers, precision)
+    return Room(
+        model.model_size(), step, model_management.get_free_memory(model.load_device) + int(model.loaded_size())
+    )
+
+
+def with_graph(model: Any, choice: str, is_compiled: bool) -> tuple[Any, str]:
+    """A clone that records its steps, or why none does."""
+    if choice == OFF:
+        former: Recording | None = model.model_options.get("transformer_options", {}).get(RECORDING)
+        is_on = former is not None and former.model() is model.model
+        return model, "graph: left to the Z-Image Optimize before" if is_on else "graph: off"
+    network = model.get_model_object("diffusion_model")
+    if not isinstance(network, S3DiT):
+        check(network, type(model.model).__name__)
+    reason = _refusal(model, is_compiled)
+    if reason is not None:
+        return model, f"graph: refused, because {reason}"
+    clone, moved = (staying(model), "; the model stays on the card as a whole") if model.is_dynamic() else (model, "")
+    clone = clone.clone()
+    recording = Recording(clone.model)
+    clone.model_options.setdefault("transformer_options", {})[RECORDING] = recording
+    for event, answer in (
+        (CallbacksMP.ON_DETACH, recording.after_unloading),
+        (CallbacksMP.ON_CLEANUP, recording.after_run),
+    ):
+        clone.remove_callbacks_with_key(event, RECORDING)
+        clone.add_callback_with_key(event, RECORDING, answer)
+    clone.set_additional_models(RECORDING, [GraphMemory(recording, model.load_device, model.offload_device)])
+    return clone, f"graph: whole steps are recorded, for picture sizes that gain by it; the same pictures{moved}"
+
+
+def staying(model: Any) -> Any:
+    """The same MODEL, loaded again as one that ComfyUI moves as a whole and not while it draws."""
+    clone = model.clone(disable_dynamic=True)
+    for of_attaching in (f"diffusion_model.{METHOD}", CONDITIONS):  # they hold the layers of before
+        clone.object_patches.pop(of_attaching, None)
+    clone.parent = None  # the MODEL it was cloned from has other layers
+    return clone
+
+
+class RecordedSteps(torch.nn.Module):
+    """What ComfyUI names in its log when it loads and unloads the memory below."""
+
+
+class GraphMemory(comfy.model_patcher.ModelPatcher):
+    """The memory of a MODEL's recordings, as one of the models ComfyUI loads, counts and unloads."""
+
+    def __init__(self, recording: Recording, load_device: torch.device, offload_device: torch.device) -> None:
+        super().__init__(RecordedSteps(), load_device, offload_device)
+        self.model.device = load_device  # it is nowhere else
+        self.recording = recording
+
+    def model_size(self) -> int:
+        return self.recording.held
+
+    def loaded_size(self) -> int:
+        return self.recording.held
+
+    def clone(self, *args: Any, **kwargs: Any) -> "GraphMemory":
+        """Clones of a MODEL share their recordings."""
+        return self
+
+    def deepclone_multigpu(self, *args: Any, **kwargs: Any) -> "GraphMemory":
+        """On other cards nothing is recorded."""
+        return self
+
+    def partially_load(self, *args: Any, **kwargs: Any) -> int:
+        """Memory is taken when a step is recorded."""
+        return 0
+
+    def partially_unload(self, *args: Any, **kwargs: Any) -> int:
+        """All of it at once."""
+        return self.recording.drop()
+
+    def detach(self, unpatch_all: bool = True) -> Any:
+        """Also called, with `unpatch_all` false, when it stays."""
+        if unpatch_all:
+            self.recording.drop()
+        return self.model
+
+
+def _refusal(model: Any, is_compiled: bool) -> str | None:
+    if not is_nvidia_card(model.load_device):
+        return f"steps are recorded on NVIDIA cards only, and this model draws on {model.load_device.type}"
+    if is_compiled:
+        return "the layers are compiled; choose one of the two"
+    share = room_of(model).staying
+    if share < 1:
+        return f"only about {share:.0%} of the weights can stay on the card, and a recorded step needs them all there"
+    if model.is_dynamic() and model.cached_patcher_init is None:
+        return (
+            "ComfyUI moves the weights while it draws and the loader does not tell their file; use Z-Image Load Model"
+        )
+    return None
+
+
+def is_nvidia_card(device: torch.device) -> bool:
+    """Where there is a choice of kernels, and work can be recorded."""
+    return model_management.is_nvidia() and device.type == "cuda"

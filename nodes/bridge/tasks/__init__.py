@@ -1,0 +1,1 @@
+"""What nodes do with loaded networks: encode, sample, decode, edit, repaint."""

@@ -1,0 +1,107 @@
+"""LoHa and LoKr, two ways of LyCORIS (arXiv 2309.14859) to say a large matrix with few numbers.
+
+Letters: o output width, i input width, r rank, p q the two factors of a Kronecker product.
+"""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from ..._shapes import Float
+from .plain import Full, check_product
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hadamard:
+    """LoHa: scale · (w1_a · w1_b) · (w2_a · w2_b), the middle product element by element."""
+
+    w1_a: Tensor  # (o, r)
+    w1_b: Tensor  # (r, i)
+    w2_a: Tensor  # (o, r2)
+    w2_b: Tensor  # (r2, i)
+    alpha: float | None = None
+    kind: ClassVar[str] = "LoHa"
+
+    def __post_init__(self) -> None:
+        check_product(self.w1_a, self.w1_b)
+        check_product(self.w2_a, self.w2_b)
+        if len(self.w1_a) != len(self.w2_a) or self.w1_b.shape[1] != self.w2_b.shape[1]:
+            raise ValueError(f"its two products have shapes {self.shape} and {len(self.w2_a), self.w2_b.shape[1]}")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return len(self.w1_a), self.w1_b.shape[1]
+
+    @property
+    def rank(self) -> int:
+        return len(self.w1_b)
+
+    def matrix(self) -> Float[Tensor, "o i"]:
+        scale = 1.0 if self.alpha is None else self.alpha / self.rank
+        return scale * (self.w1_a.float() @ self.w1_b.float()) * (self.w2_a.float() @ self.w2_b.float())
+
+    def change(self, weight: Float[Tensor, "o i"]) -> Float[Tensor, "o i"]:
+        return self.matrix()
+
+    def branch(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... o"]:
+        return x @ self.matrix().to(x).T
+
+    def rows(self, start: int, stop: int) -> "Hadamard":
+        return replace(self, w1_a=self.w1_a[start:stop], w2_a=self.w2_a[start:stop])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kronecker:
+    """LoKr: scale · kron(w1, w2), each whole or a product of two. The scale is 1 unless one of them is a product."""
+
+    w1: tuple[Tensor, ...]  # (o1, i1), or (o1, r) and (r, i1)
+    w2: tuple[Tensor, ...]  # (o2, i2), or (o2, r) and (r, i2)
+    alpha: float | None = None
+    kind: ClassVar[str] = "LoKr"
+
+    def __post_init__(self) -> None:
+        for factor in (self.w1, self.w2):
+            if len(factor) == 2:
+                check_product(*factor)
+            elif factor[0].ndim != 2:
+                raise ValueError(f"its factor has shape {tuple(factor[0].shape)}, which is no matrix's")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return len(self.w1[0]) * len(self.w2[0]), self.w1[-1].shape[1] * self.w2[-1].shape[1]
+
+    @property
+    def rank(self) -> int | None:
+        """The inner width of the factor that is a product; the second's where both are."""
+        return next((len(factor[1]) for factor in (self.w2, self.w1) if len(factor) == 2), None)
+
+    @property
+    def scale(self) -> float:
+        """Files with whole factors carry meaningless alphas, 1e10 among them."""
+        return 1.0 if self.alpha is None or self.rank is None else self.alpha / self.rank
+
+    def matrix(self) -> Float[Tensor, "o i"]:
+        return self.scale * torch.kron(_product(self.w1, torch.float32), _product(self.w2, torch.float32))
+
+    def change(self, weight: Float[Tensor, "o i"]) -> Float[Tensor, "o i"]:
+        return self.matrix()
+
+    def branch(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... o"]:
+        w1, w2 = (_product(factor, x.dtype).to(x.device) for factor in (self.w1, self.w2))
+        grid = rearrange(x, "... (p q) -> ... p q", p=w1.shape[1])
+        return self.scale * rearrange(w1 @ grid @ w2.T, "... p q -> ... (p q)")
+
+    def rows(self, start: int, stop: int) -> "Kronecker | Full":
+        """The change to these rows: a LoKr again where they are whole rows of the first factor."""
+        height = len(self.w2[0])
+        if start % height or stop % height:
+            return Full(diff=self.matrix()[start:stop])
+        return replace(self, w1=(self.w1[0][start // height : stop // height], *self.w1[1:]))
+
+
+def _product(factor: tuple[Tensor, ...], dtype: torch.dtype) -> Float[Tensor, "p q"]:
+    first, *rest = (tensor.to(dtype) for tensor in factor)
+    return first @ rest[0] if rest else first

@@ -1,0 +1,1 @@
+"""LoRA files of every trainer in one form, and back into two."""

@@ -1,0 +1,1 @@
+"""The small world nano learns: scenes, how they are drawn, and the sentences that describe them."""

@@ -1,0 +1,1 @@
+"""How well nano draws and edits, measured by checkers that know the renderer."""

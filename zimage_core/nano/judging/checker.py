@@ -1,0 +1,130 @@
+"""Reads a scene back from a picture, by comparing it with what the renderer would have drawn.
+
+It knows the renderer and nothing of the model, so its verdict on generated pictures means something only beside its
+verdict on real renders and on autoencoder reconstructions; `judge` prints all three.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..data.render import SIDE, draw_mask, ground, pixels
+from ..data.scenes import COLOURS, COLUMNS, GROUNDS, ROWS, SHAPES, SIZES, Scene
+
+Array = NDArray[np.float32]
+
+TOLERANCE = 0.12  # a pixel this close to a ground, in the farthest channel, belongs to it
+TEMPLATE_RADII = tuple(round(float(radius), 4) for radius in np.linspace(0.1, 0.25, 16))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """Whether each attribute of a picture is the one that was asked for."""
+
+    shape: bool
+    colour: bool
+    size: bool
+    position: bool
+    ground: bool
+
+
+def check(picture: Image.Image, scene: Scene) -> Score:
+    """Compare what a picture shows with what it should show."""
+    seen = recognise(picture)
+    return Score(
+        shape=seen.shape == scene.shape,
+        colour=seen.colour == scene.colour,
+        size=seen.size == scene.size,
+        position=seen.position == scene.position,
+        ground=seen.ground == scene.ground,
+    )
+
+
+def recognise(picture: Image.Image) -> Scene:
+    """The scene that best explains a picture of the renderer's side."""
+    image = pixels(picture)
+    name, behind = nearest_ground(image)
+    object_mask = np.abs(image - behind).max(-1) > TOLERANCE
+    colour = nearest_colour(image, object_mask)
+    coverage = alpha(image, behind, palette(colour))
+    y, x = centroid(coverage * object_mask)
+    shape, radius = nearest_template(coverage, y, x)
+    return Scene(
+        shape=shape,
+        colour=colour,
+        size=min(SIZES, key=lambda size: abs(SIZES[size] - radius)),
+        row=min(ROWS, key=lambda row: abs(ROWS[row] - y)),
+        column=min(COLUMNS, key=lambda column: abs(COLUMNS[column] - x)),
+        ground=name,
+    )
+
+
+def nearest_ground(image: Array) -> tuple[str, Array]:
+    """The ground most pixels agree with, and its picture; pixels count more the closer they agree."""
+    grounds = {name: pixels(ground(name, SIDE)) for name in GROUNDS}
+
+    def agreement(name: str) -> float:
+        distance = np.abs(image - grounds[name]).max(-1)
+        return float(np.exp(-((distance / TOLERANCE) ** 2)).mean())
+
+    best = max(GROUNDS, key=agreement)
+    return best, grounds[best]
+
+
+def nearest_colour(image: Array, mask: NDArray[np.bool_]) -> str:
+    """The palette's colour nearest to the median of the object's pixels."""
+    if not mask.any():
+        return "red"
+    median = np.median(image[mask], axis=0)
+    return min(COLOURS, key=lambda name: float(np.square(palette(name) - median).sum()))
+
+
+def palette(name: str) -> Array:
+    """A colour's channels in [0, 1]."""
+    return np.array(COLOURS[name], dtype=np.float32) / np.float32(255)
+
+
+def alpha(image: Array, behind: Array, colour: Array) -> Array:
+    """How far every pixel has gone from the ground to the colour, 0-1."""
+    direction = colour - behind
+    along = ((image - behind) * direction).sum(-1) / np.maximum(np.square(direction).sum(-1), 1e-4)
+    return along.clip(0, 1)
+
+
+def centroid(weight: Array) -> tuple[float, float]:
+    """The weight's centre (y, x) in parts of the side; the middle if there is no weight."""
+    total = float(weight.sum())
+    if total == 0:
+        return 0.5, 0.5
+    centres = (np.arange(SIDE) + 0.5) / SIDE
+    return float((weight.sum(1) * centres).sum() / total), float((weight.sum(0) * centres).sum() / total)
+
+
+def nearest_template(coverage: Array, y: float, x: float) -> tuple[str, float]:
+    """The shape and radius whose exact drawing around the same centroid differs least from the coverage."""
+    shift = round((0.5 - y) * SIDE), round((0.5 - x) * SIDE)
+    centred = np.roll(coverage, shift, axis=(0, 1))
+    names, templates = template_bank()
+    differences = np.abs(templates - centred).sum((1, 2))
+    return names[int(differences.argmin())]
+
+
+@cache
+def template_bank() -> tuple[list[tuple[str, float]], Array]:
+    """Coverage of every shape at every radius, its centroid in the middle of the picture."""
+    names = [(shape, radius) for shape in SHAPES for radius in TEMPLATE_RADII]
+    return names, np.stack([centred_mask(*name) for name in names])
+
+
+def centred_mask(shape: str, radius: float) -> Array:
+    """One exact drawing, moved so that its centroid is the middle."""
+    y, x = centroid(mask_values(shape, 0.5, 0.5, radius))
+    return mask_values(shape, 1 - x, 1 - y, radius)
+
+
+def mask_values(shape: str, x: float, y: float, radius: float) -> Array:
+    """An exact drawing's coverage, 0-1."""
+    return np.asarray(draw_mask(shape, x, y, radius, 0.0, SIDE)).astype(np.float32) / np.float32(255)

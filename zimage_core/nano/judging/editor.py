@@ -1,0 +1,85 @@
+"""The built-in model as an editor of whole batches, for the judges: pictures and instructions to pictures.
+
+`pipeline.py` shows how one picture is made; this does the same for many of one size.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from ...checkpoints import load_dit, load_text_encoder, load_vae, load_vision
+from ...model import Reference, S3DiT
+from ...sampling import NANO, SOLVERS, Guidance, Preset, denoise, shifted_schedule
+from ...text import Qwen3, Tokenizer, load_tokenizer, tokenize_chunks
+from ...vae import Autoencoder, from_images, to_images
+from ...vision import Siglip2
+from ..stages.vision import look_at
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditingModel:
+    """The networks under judgement; without the tower, latents are all that is looked at."""
+
+    dit: S3DiT
+    text_encoder: Qwen3
+    vae: Autoencoder
+    tower: Siglip2 | None
+    tokenizer: Tokenizer
+    preset: Preset = NANO
+
+    def reconstruct(self, pictures: Sequence[Image.Image]) -> list[Image.Image]:
+        """Pictures through the autoencoder and back."""
+        return to_images(self.vae.decode(self.vae.encode(from_images(pictures))))
+
+    def edit(self, sources: Sequence[Image.Image], instructions: Sequence[str], seed: int) -> list[Image.Image]:
+        """Every picture after its instruction."""
+        return self.draw([[source] for source in sources], instructions, seed)
+
+    def draw(
+        self, pictures: Sequence[Sequence[Image.Image]], instructions: Sequence[str], seed: int
+    ) -> list[Image.Image]:
+        """What is asked for of equally many pictures for every instruction."""
+        references = self.look(pictures)
+        width, height = (side // self.vae.config.downscale for side in pictures[0][0].size)
+        positive, negative = (
+            self.dit.flow(
+                self.dit.prepare_with_references(self.read(words, len(pictures[0])), references, (height, width))
+            )
+            for words in (instructions, [""] * len(instructions))
+        )
+        *_, last = denoise(
+            lambda x, sigma: positive(x, torch.full((len(x),), sigma)),
+            torch.randn(len(references), 16, height, width, generator=torch.Generator().manual_seed(seed)),
+            shifted_schedule(self.preset.steps, self.preset.shift),
+            solver=SOLVERS[self.preset.solver](),
+            negative=lambda x, sigma: negative(x, torch.full((len(x),), sigma)),
+            guidance=Guidance(cfg=self.preset.cfg),
+        )
+        return to_images(self.vae.decode(last.x))
+
+    def look(self, pictures: Sequence[Sequence[Image.Image]]) -> list[list[Reference]]:
+        """Latents and, with a tower, features of every picture."""
+        each = [picture for row in pictures for picture in row]
+        features = self.tower(look_at(each)) if self.tower else [None] * len(each)
+        seen = (Reference(*parts) for parts in zip(self.vae.encode(from_images(each)), features, strict=True))
+        return [[next(seen) for _ in row] for row in pictures]
+
+    def read(self, instructions: Sequence[str], n_references: int) -> list[list[torch.Tensor]]:
+        """Features of every chunk of every instruction."""
+        ids = [[chunk.ids for chunk in tokenize_chunks(self.tokenizer, words, n_references)] for words in instructions]
+        features = iter(self.text_encoder.encode([chunk for chunks in ids for chunk in chunks]))
+        return [[next(features) for _ in chunks] for chunks in ids]
+
+
+def load_editor(folder: Path, *, has_tower: bool = True) -> EditingModel:
+    """The model in a folder, in float32."""
+    return EditingModel(
+        dit=load_dit(folder / "transformer", torch.float32),
+        text_encoder=load_text_encoder(folder / "text_encoder", torch.float32),
+        vae=load_vae(folder / "vae", torch.float32),
+        tower=load_vision(folder / "siglip", torch.float32) if has_tower else None,
+        tokenizer=load_tokenizer(folder / "tokenizer"),
+    )

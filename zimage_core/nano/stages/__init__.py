@@ -1,0 +1,1 @@
+"""The recipe of nano, one training stage a file."""

@@ -1,0 +1,1 @@
+"""Networks larger than their device: a memory plan, and blocks streamed by it."""

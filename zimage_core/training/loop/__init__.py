@@ -1,0 +1,1 @@
+"""The runner every kind of training shares, with its state, averages and batches."""

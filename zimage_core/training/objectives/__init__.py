@@ -1,0 +1,1 @@
+"""One loss each."""
