@@ -70,8 +70,9 @@ def pack(comfy) -> SimpleNamespace:
     return SimpleNamespace(
         entry=module,
         groups=[load(f"nodes.{name}") for name in groups],
-        **{f"bridge_{name}": load(f"nodes.bridge.{name}") for name in bridge},
-        bridge_sampling=load("nodes.bridge.tasks.sampling"),
+        **{
+            f"bridge_{name}": load(f"nodes.bridge.{folder}.{name}") for folder, names in bridge.items() for name in names
+        },
         core_model=load("zimage_core.model"),
         core_parts=load("zimage_core.checkpoints.identify.parts"),
         editing=load("nodes.editing"),
