@@ -70,9 +70,7 @@ def pack(comfy) -> SimpleNamespace:
     return SimpleNamespace(
         entry=module,
         groups=[load(f"nodes.{name}") for name in groups],
-        **{
-            f"bridge_{name}": load(f"nodes.bridge.{folder}.{name}") for folder, names in bridge.items() for name in names
-        },
+        **{f"bridge_{name}": load(f"nodes.bridge.{at}.{name}") for at, names in bridge.items() for name in names},
         core_model=load("zimage_core.model"),
         core_parts=load("zimage_core.checkpoints.identify.parts"),
         editing=load("nodes.editing"),

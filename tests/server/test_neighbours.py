@@ -1,6 +1,7 @@
 """Stock nodes on our MODEL in a real server: where one should change nothing, or say the same twice, not a pixel moves.
 
-That they change what they should as native's model does is tested step for step in tests/nodes/network/test_neighbours.py.
+That they change what they should, as native's model does, is tested step for step in
+tests/nodes/network/test_neighbours.py.
 """
 
 from typing import Any
