@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from zimage_core.config import FLUX_VAE, MAX_CAPTION_TOKENS, QWEN3_4B, TURBO, DiTConfig, TextConfig, VAEConfig
+from zimage_core.config import FLUX_VAE, MAX_CAPTION_TOKENS, QWEN3_4B, TURBO_DIT, DiTConfig, TextConfig, VAEConfig
 
 from .cells import Cell, Matrix
 from .flops import cell_flops, text_flops
@@ -26,8 +26,8 @@ FEWEST_PICTURES = 5  # rounds are enough for pictures, each of which is eight st
 
 def machine_setup(device: torch.device, dtype: torch.dtype, layers: int | None, text_layers: int | None) -> Setup:
     """The released widths, at the released depth where memory holds it, else with a few layers."""
-    is_large = device.type == "cuda" and free_bytes(device) >= bytes_needed(TURBO, QWEN3_4B, dtype) + ROOM
-    dit = replace(TURBO, n_layers=layers or (TURBO.n_layers if is_large else 2))
+    is_large = device.type == "cuda" and free_bytes(device) >= bytes_needed(TURBO_DIT, QWEN3_4B, dtype) + ROOM
+    dit = replace(TURBO_DIT, n_layers=layers or (TURBO_DIT.n_layers if is_large else 2))
     text = replace(QWEN3_4B, n_layers=text_layers or (QWEN3_4B.n_layers if is_large else 12))
     if not is_large:
         dit, text = replace(dit, n_refiner_layers=1), replace(text, vocab_size=4096)

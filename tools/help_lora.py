@@ -84,9 +84,9 @@ def trained(scenes: list[Scene], latents: Tensor, rng: random.Random, generator:
             changes[name] = LowRank(layer.weight, generator)
             register_parametrization(layer, "weight", changes[name])
     learned = [parameter for change in changes.values() for parameter in change.parameters()]
-    optimiser = torch.optim.AdamW(learned, lr=LEARNING_RATE, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(learned, lr=LEARNING_RATE, weight_decay=0.0)
     for step in range(STEPS):
-        for group in optimiser.param_groups:
+        for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * (1 - step / STEPS)
         chosen = rng.sample(range(len(scenes)), BATCH)
         prompts = [tokenize(tokenizer, training_caption(scenes[index], rng)).ids for index in chosen]
@@ -94,10 +94,10 @@ def trained(scenes: list[Scene], latents: Tensor, rng: random.Random, generator:
             features = text.encode(prompts)
         noise = torch.randn(latents[chosen].shape, generator=generator)
         sigmas = logit_normal_sigmas(BATCH, generator, SIGMA_SHIFT)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = flow_matching_loss(
             lambda noisy, sigma, given=features: dit(noisy, sigma, given), latents[chosen], noise, sigmas
         )
         loss.backward()
-        optimiser.step()
+        optimizer.step()
     return changes

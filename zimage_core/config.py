@@ -198,7 +198,7 @@ def norm_groups(widths: tuple[int, ...]) -> int:
 
 
 # Tongyi-MAI/Z-Image-Turbo, transformer/config.json; Turbo and base share it.
-TURBO = BASE = DiTConfig(
+TURBO_DIT = BASE_DIT = DiTConfig(
     dim=3840,
     n_layers=30,
     n_refiner_layers=2,
@@ -211,7 +211,7 @@ TURBO = BASE = DiTConfig(
 
 # Z-Image-Omni-Base is announced, not public: the base's widths with SigLIP 2 so400m's 1152 features, as diffusers' and
 # ComfyUI's code for it agree.
-OMNI = replace(TURBO, siglip_feat_dim=1152)
+OMNI_DIT = replace(TURBO_DIT, siglip_feat_dim=1152)
 
 # Qwen/Qwen3-4B, config.json.
 QWEN3_4B = TextConfig(vocab_size=151936, dim=2560, n_layers=36, n_heads=32, n_kv_heads=8, head_dim=128, ffn_dim=9728)
@@ -223,7 +223,7 @@ FLUX_VAE = VAEConfig(encoder_widths=(128, 256, 512, 512), decoder_widths=(128, 2
 SIGLIP2_SO400M = VisionConfig(dim=1152, n_layers=27, n_heads=16, ffn_dim=4304, n_positions=256)
 
 # The built-in model: the same networks made small enough to live in the repository (nano/README.md).
-NANO = DiTConfig(
+NANO_DIT = DiTConfig(
     dim=192,
     n_layers=6,
     n_refiner_layers=1,
@@ -233,7 +233,7 @@ NANO = DiTConfig(
     time_hidden_dim=1024,
     adaln_dim=192,
 )
-NANO_OMNI = replace(NANO, siglip_feat_dim=48)  # the same after it has learned to edit
+NANO_OMNI_DIT = replace(NANO_DIT, siglip_feat_dim=48)  # the same after it has learned to edit
 NANO_TEXT = TextConfig(vocab_size=640, dim=128, n_layers=4, n_heads=4, n_kv_heads=2, head_dim=32, ffn_dim=384)
 NANO_VAE = VAEConfig(
     encoder_widths=(16, 32, 48, 64), decoder_widths=(16, 32, 64, 96), encoder_blocks=1, decoder_blocks=2

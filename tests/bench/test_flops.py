@@ -10,7 +10,7 @@ from bench.flops import caption_flops, cell_flops, decode_flops, step_attention,
 from bench.plan import tiny_setup
 from bench.random_weights import Weights, draw_inputs
 from bench.systems.ours import Ours
-from zimage_core.config import FLUX_VAE, QWEN3_4B, TURBO
+from zimage_core.config import FLUX_VAE, QWEN3_4B, TURBO_DIT
 
 # reference/performance.md, 2a, for 128 caption tokens: side, tokens, 10^12 operations in all, of products, of attention
 TABLE = [
@@ -28,15 +28,17 @@ def test_the_released_transformer_costs_what_the_reference_counted(side, tokens,
     cell = Cell(part="transformer", size=(side, side), caption=128)
     n, m = cell.image_tokens, cell.caption_tokens
     assert n + m == tokens
-    refined = caption_flops(TURBO, m)
-    assert (step_flops(TURBO, n, m) + refined) / 1e12 == pytest.approx(total, rel=2e-3)
-    assert (step_products(TURBO, n, m) + refined) / 1e12 == pytest.approx(products, rel=2e-3)
-    assert step_attention(TURBO, n, m) / 1e12 == pytest.approx(attention, rel=6e-3)
+    refined = caption_flops(TURBO_DIT, m)
+    assert (step_flops(TURBO_DIT, n, m) + refined) / 1e12 == pytest.approx(total, rel=2e-3)
+    assert (step_products(TURBO_DIT, n, m) + refined) / 1e12 == pytest.approx(products, rel=2e-3)
+    assert step_attention(TURBO_DIT, n, m) / 1e12 == pytest.approx(attention, rel=6e-3)
 
 
 @pytest.mark.parametrize(("tokens", "total"), [(32, 55.1), (64, 55.6), (256, 58.5), (512, 62.5)])
 def test_longer_captions_cost_what_the_reference_counted(tokens, total):
-    assert (step_flops(TURBO, 4096, tokens) + caption_flops(TURBO, tokens)) / 1e12 == pytest.approx(total, rel=1e-3)
+    assert (step_flops(TURBO_DIT, 4096, tokens) + caption_flops(TURBO_DIT, tokens)) / 1e12 == pytest.approx(
+        total, rel=1e-3
+    )
 
 
 @pytest.mark.parametrize(("tokens", "total"), [(64, 0.45), (128, 0.914), (512, 3.77)])

@@ -11,7 +11,7 @@ from zimage_core.training import (
     Recipe,
     fitting,
     flow_matching_loss,
-    initialise,
+    init_weights,
     logit_normal_sigmas,
     token_count,
     train,
@@ -29,7 +29,7 @@ def quadratic(module):
 
 def run(folder, recipe, stop_after=None):
     module = nn.Linear(4, 3)
-    initialise(module, torch.Generator().manual_seed(1))
+    init_weights(module, torch.Generator().manual_seed(1))
     ema, losses = Ema(module, recipe.ema_decay), []
     for progress in train(module, quadratic(module), recipe, ema, folder):
         losses.append(progress.loss)
@@ -121,7 +121,7 @@ def test_modulated_blocks_start_as_the_identity(generator):
     from zimage_core.model import S3DiT
 
     model = S3DiT(tiny.DIT)
-    initialise(model, generator)
+    init_weights(model, generator)
     x = torch.randn(1, 5, 64, generator=generator)
     gains = model.modulation(torch.tensor([0.5]), torch.float32).layers[0]
     from zimage_core.model.rope import rope_table

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 import tiny
-from zimage_core.config import TURBO, DiTConfig
+from zimage_core.config import TURBO_DIT, DiTConfig
 from zimage_core.model import S3DiT
 
 DEVICE = torch.device("cuda")
-WIDE = replace(TURBO, n_layers=2, n_refiner_layers=1)  # the released widths, and few layers
+WIDE = replace(TURBO_DIT, n_layers=2, n_refiner_layers=1)  # the released widths, and few layers
 WORKSPACES = 150_000_000  # bytes that libraries may keep for themselves, of the 400 MB a plan leaves alone
 
 Network = TypeVar("Network", bound=nn.Module)

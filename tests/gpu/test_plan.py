@@ -11,7 +11,7 @@ import torch
 from card import drawn
 from torch import nn
 
-from zimage_core.config import FLUX_VAE, QWEN3_4B, TURBO
+from zimage_core.config import FLUX_VAE, QWEN3_4B, TURBO_DIT
 from zimage_core.quant import INT8, quantise
 from zimage_core.runtime.offload.placing import module_placed
 from zimage_core.runtime.offload.plan import make_plan
@@ -23,7 +23,7 @@ from zimage_core.vae import Autoencoder, decode_within
 
 GB = 10**9
 CONTEXT = GB // 2  # what CUDA takes for itself before it says what is free
-NETWORKS = Networks(transformer=TURBO, text=QWEN3_4B, autoencoder=FLUX_VAE)
+NETWORKS = Networks(transformer=TURBO_DIT, text=QWEN3_4B, autoencoder=FLUX_VAE)
 PICTURE = Picture(width=1024, height=1024)
 SIGMAS = (1.0, 0.6)
 HOST = 40 * GB  # what the plan is told of main memory
@@ -69,10 +69,10 @@ def on_host(network: nn.Module) -> nn.Module:
 
 def released(is_8_bit):
     """The transformer in main memory, and what it answers where all of it is on the card."""
-    dit = card.transformer(config=TURBO)
+    dit = card.transformer(config=TURBO_DIT)
     if is_8_bit:
         quantise(dit, INT8)
-    latent, caption = drawn(1, 16, 128, 128, dtype=torch.float32), drawn(128, TURBO.cap_feat_dim, seed=1)
+    latent, caption = drawn(1, 16, 128, 128, dtype=torch.float32), drawn(128, TURBO_DIT.cap_feat_dim, seed=1)
     expected = velocity_of(dit, caption)(latent, SIGMAS[1]).cpu()
     return on_host(dit), latent.cpu(), caption.cpu(), expected
 

@@ -14,7 +14,7 @@ from zimage_core.vision import Siglip2
 DIT = DiTConfig(
     dim=64, n_layers=2, n_refiner_layers=2, n_heads=2, ffn_dim=170, cap_feat_dim=48, time_hidden_dim=1024, adaln_dim=64
 )
-OMNI = replace(DIT, siglip_feat_dim=40)
+OMNI_DIT = replace(DIT, siglip_feat_dim=40)
 TEXT = TextConfig(vocab_size=640, dim=48, n_layers=3, n_heads=4, n_kv_heads=2, head_dim=16, ffn_dim=96)
 VAE = VAEConfig(encoder_widths=(16, 32, 32, 32), decoder_widths=(16, 32, 32, 32))
 VISION = VisionConfig(dim=128, n_layers=2, n_heads=2, ffn_dim=80, n_positions=36)
@@ -46,7 +46,7 @@ def dit(seed: int = 0) -> S3DiT:
 
 
 def omni(seed: int = 0) -> S3DiT:
-    network = fill(S3DiT(OMNI), seed)
+    network = fill(S3DiT(OMNI_DIT), seed)
     assert isinstance(network, S3DiT)
     return network
 

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from comfyui import running
 from graphs import encode, node, text_to_image
 from workflows import execute
-from zimage_core.config import NANO
+from zimage_core.config import NANO_DIT
 
 LEVERS = {"cfg_normalization": 1.0, "cfg_truncation": 0.6, "cfg_start": 0.05}
 CACHE = {"threshold": 0.1, "start_percent": 0.15, "end_percent": 0.95, "max_skips": 3}
@@ -177,8 +177,8 @@ def write_lora(path):
     generator = torch.Generator().manual_seed(0)
     save_file(
         {
-            f"{key}.lora_A.weight": torch.randn(2, NANO.dim, generator=generator),
-            f"{key}.lora_B.weight": torch.randn(NANO.dim, 2, generator=generator) / 100,
+            f"{key}.lora_A.weight": torch.randn(2, NANO_DIT.dim, generator=generator),
+            f"{key}.lora_B.weight": torch.randn(NANO_DIT.dim, 2, generator=generator) / 100,
         },
         path,
     )

@@ -2,7 +2,7 @@
 
 from .loop.batches import fitting, token_count
 from .loop.ema import Ema
-from .loop.init_weights import initialise
+from .loop.init_weights import init_weights
 from .loop.runner import Progress, Recipe, train
 from .objectives.flow_matching import flow_matching_loss, logit_normal_sigmas
 
@@ -12,7 +12,7 @@ __all__ = [
     "Recipe",
     "fitting",
     "flow_matching_loss",
-    "initialise",
+    "init_weights",
     "logit_normal_sigmas",
     "token_count",
     "train",

@@ -164,7 +164,7 @@ def test_a_control_of_another_width_or_size_and_references_are_refused_in_a_sent
 
 @torch.no_grad()
 def test_a_control_beside_reference_images_is_refused(generator):
-    dit = tiny.fill(S3DiT(replace(tiny.OMNI, n_layers=6)), 1)
+    dit = tiny.fill(S3DiT(replace(tiny.OMNI_DIT, n_layers=6)), 1)
     chunks = [torch.randn(5, 48, generator=generator) for _ in range(3)]
     seen = [Reference(torch.randn(16, 8, 8, generator=generator))]
     condition = dit.prepare_with_references([chunks], [seen], SIZE)

@@ -18,7 +18,7 @@ from zimage_core.checkpoints import (
     text_config,
     vae_config,
 )
-from zimage_core.config import BASE, FLUX_VAE, QWEN3_4B, DiTConfig, VAEConfig
+from zimage_core.config import BASE_DIT, FLUX_VAE, QWEN3_4B, DiTConfig, VAEConfig
 from zimage_core.model import S3DiT
 from zimage_core.text import Qwen3
 from zimage_core.vae import Autoencoder
@@ -87,7 +87,7 @@ def test_layouts_translate_there_and_back_without_loss(layout, network):
 
 def test_published_tensor_counts_and_parameter_counts_are_met():
     """Numbers of the released files: 453 and 521 tensors, 6 154 908 736 parameters; the FLUX VAE has 244."""
-    dit = S3DiT(BASE, device="meta").state_dict()
+    dit = S3DiT(BASE_DIT, device="meta").state_dict()
     assert len(dit) == 453
     assert sum(tensor.numel() for tensor in dit.values()) == 6_154_908_736
     vae = Autoencoder(FLUX_VAE, device="meta").state_dict()
@@ -99,7 +99,7 @@ def test_published_tensor_counts_and_parameter_counts_are_met():
 def test_the_diffusers_key_set_is_that_of_the_released_turbo():
     import hashlib
 
-    small = {key: torch.zeros(3, 1) for key in S3DiT(BASE, device="meta").state_dict()}
+    small = {key: torch.zeros(3, 1) for key in S3DiT(BASE_DIT, device="meta").state_dict()}
     keys = sorted(DIT_DIFFUSERS.to_theirs(small))
     assert len(keys) == 521
     digest = hashlib.sha256(("\n".join(keys) + "\n").encode()).hexdigest()
@@ -110,7 +110,7 @@ def test_the_diffusers_key_set_is_that_of_the_released_turbo():
     "config",
     [
         tiny.DIT,
-        BASE,
+        BASE_DIT,
         DiTConfig(
             dim=96,
             n_layers=3,

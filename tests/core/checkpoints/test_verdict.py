@@ -17,7 +17,7 @@ from zimage_core.checkpoints import (
     load_text_encoder,
     load_vae,
 )
-from zimage_core.config import BASE, FLUX_VAE, QWEN3_4B
+from zimage_core.config import BASE_DIT, FLUX_VAE, QWEN3_4B
 from zimage_core.model import S3DiT
 from zimage_core.text import Qwen3
 from zimage_core.vae import Autoencoder
@@ -30,7 +30,7 @@ def shapes_of(state, prefix=""):
 
 
 def dit_state():
-    return S3DiT(BASE, device="meta").state_dict()
+    return S3DiT(BASE_DIT, device="meta").state_dict()
 
 
 DIFFUSION = shapes_of(dit_state())

@@ -15,13 +15,13 @@ triton = pytest.importorskip("triton")
 from triton.backends.compiler import GPUTarget  # noqa: E402
 from triton.compiler import ASTSource  # noqa: E402
 
-from zimage_core.config import TURBO  # noqa: E402
+from zimage_core.config import TURBO_DIT  # noqa: E402
 from zimage_core.kernels import fused, fused_quantize  # noqa: E402
 from zimage_core.quant import fused_int8  # noqa: E402
 
 CAPABILITIES = {"Ampere": 80, "Ada": 89, "Hopper": 90, "Blackwell": 120}
 MOST_SHARED = 99 * 1024  # bytes
-D, F, E = TURBO.dim, TURBO.ffn_dim, TURBO.head_dim
+D, F, E = TURBO_DIT.dim, TURBO_DIT.ffn_dim, TURBO_DIT.head_dim
 
 ROW = {"row": "*bf16", "n": "i32", "start": "i32", "clean_stride": "i32", "noisy_stride": "i32", "eps": "fp32"}
 ROW |= {"clean": "*bf16", "noisy": "*bf16"}
@@ -38,7 +38,7 @@ KERNELS = {
     "heads": (
         fused._turn,
         {"qkv": "*bf16", "weights": "*bf16", "rope": "*fp32", "n": "i32", "eps": "fp32", **STRIDES},
-        {"N_HEADS": TURBO.n_heads, "HEADS": 32, "WIDTH": E, "BLOCK": E},
+        {"N_HEADS": TURBO_DIT.n_heads, "HEADS": 32, "WIDTH": E, "BLOCK": E},
     ),
     "swiglu": (fused._swiglu, {"gate": "*bf16", "up": "*bf16", "size": "i32"}, {"PIECE": fused.PIECE}),
     "rounded": (fused_quantize._round, {"x": "*bf16", **ROUND}, WHOLE),

@@ -5,7 +5,7 @@ import torch
 
 import tiny
 from zimage_core.checkpoints import DIT_DIFFUSERS, load_dit
-from zimage_core.config import OMNI, TURBO
+from zimage_core.config import OMNI_DIT, TURBO_DIT
 from zimage_core.model import S3DiT
 from zimage_core.model.embed import sinusoid
 
@@ -114,7 +114,7 @@ def test_half_precision_overflow_is_clamped_to_finite_numbers():
 
 @pytest.mark.parametrize(
     ("config", "single_file", "diffusers", "parameters"),
-    [(TURBO, 453, 521, 6_154_908_736), (OMNI, 479, 551, 6_513_266_880)],
+    [(TURBO_DIT, 453, 521, 6_154_908_736), (OMNI_DIT, 479, 551, 6_513_266_880)],
     ids=["Turbo and base", "Omni"],
 )
 def test_the_family_has_the_published_tensors_and_parameters(config, single_file, diffusers, parameters):
@@ -129,5 +129,5 @@ def test_a_model_that_can_look_loads_from_either_layout():
     dit = tiny.omni()
     for state in (dit.state_dict(), DIT_DIFFUSERS.to_theirs(dit.state_dict())):
         loaded = load_dit(state)
-        assert loaded.config == tiny.OMNI
+        assert loaded.config == tiny.OMNI_DIT
         assert all(torch.equal(tensor, dit.state_dict()[key]) for key, tensor in loaded.state_dict().items())

@@ -13,7 +13,7 @@ from PIL import Image
 from tokenizers import Tokenizer as FastTokenizer
 
 from zimage_core.checkpoints import load_text_encoder, load_vae
-from zimage_core.config import NANO_OMNI
+from zimage_core.config import NANO_OMNI_DIT
 from zimage_core.model import S3DiT
 from zimage_core.nano.data.captions import LANGUAGES, training_caption
 from zimage_core.nano.data.edit_captions import (
@@ -37,7 +37,7 @@ from zimage_core.nano.stages.tokenizer import VISION_TOKENS, add_vision_tokens
 from zimage_core.nano.stages.vision import VisionReader, object_labels, patch_coverage, training_composition
 from zimage_core.sampling import NANO
 from zimage_core.text import load_tokenizer, tokenize, tokenize_chunks
-from zimage_core.training import initialise
+from zimage_core.training import init_weights
 from zimage_core.vae import to_images
 
 
@@ -286,8 +286,8 @@ def test_held_out_instructions_name_the_same_values():
 
 def test_an_editor_whose_network_says_nothing_returns_its_noise():
     """A fresh transformer predicts zero, so the picture is the starting noise, decoded; whatever it looked at."""
-    dit = S3DiT(NANO_OMNI)
-    initialise(dit, torch.Generator().manual_seed(0))
+    dit = S3DiT(NANO_OMNI_DIT)
+    init_weights(dit, torch.Generator().manual_seed(0))
     vae = load_vae(FOLDER / "vae", torch.float32)
     model = EditingModel(
         dit=dit,

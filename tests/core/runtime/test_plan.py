@@ -7,7 +7,17 @@ import torch
 
 import tiny
 from memory import LiveBytes
-from zimage_core.config import FLUX_VAE, NANO, NANO_TEXT, NANO_VAE, OMNI, QWEN3_4B, TURBO, DiTConfig, TextConfig
+from zimage_core.config import (
+    FLUX_VAE,
+    NANO_DIT,
+    NANO_TEXT,
+    NANO_VAE,
+    OMNI_DIT,
+    QWEN3_4B,
+    TURBO_DIT,
+    DiTConfig,
+    TextConfig,
+)
 from zimage_core.model import S3DiT
 from zimage_core.quant import INT8, quantise
 from zimage_core.runtime.offload import placing
@@ -28,7 +38,7 @@ from zimage_core.vae import Autoencoder, decode_budget_bytes, decode_within
 
 GB = 10**9
 CONTEXT = GB // 2  # what CUDA takes for itself before it says what is free (performance.md §9)
-RELEASED = Networks(transformer=TURBO, text=QWEN3_4B, autoencoder=FLUX_VAE)
+RELEASED = Networks(transformer=TURBO_DIT, text=QWEN3_4B, autoencoder=FLUX_VAE)
 SQUARE = Picture(width=1024, height=1024)
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -42,7 +52,7 @@ def nbytes(tensors, dtype=torch.bfloat16):
     return sum(tensor.numel() for tensor in tensors) * dtype.itemsize
 
 
-@pytest.mark.parametrize("config", [TURBO, OMNI, NANO], ids=["turbo", "omni", "nano"])
+@pytest.mark.parametrize("config", [TURBO_DIT, OMNI_DIT, NANO_DIT], ids=["turbo", "omni", "nano"])
 @pytest.mark.parametrize("resident", [0, 5])
 def test_weights_are_counted_as_the_network_has_them_and_streaming_divides_them(config, resident):
     network = S3DiT(config, device="meta")
@@ -63,9 +73,9 @@ def test_8_bit_layers_are_counted_as_they_are_packed():
 
 def test_the_released_model_has_the_published_counts():
     """performance.md §2a: parameters, and those left once adaLN rows and refined captions are known."""
-    counted = transformer_bytes(TURBO, "bf16", "bf16")
+    counted = transformer_bytes(TURBO_DIT, "bf16", "bf16")
     assert counted.total == 2 * 6_154_908_736
-    network = S3DiT(TURBO, device="meta")
+    network = S3DiT(TURBO_DIT, device="meta")
     rows = nbytes(tensor for name, tensor in network.named_parameters() if "adaLN" in name and "final" not in name)
     refiner = nbytes(network.context_refiner.parameters())
     assert round((counted.total - rows - refiner) / 2e9, 3) == 5.675
@@ -171,7 +181,7 @@ def test_1024_fits_6_gb_in_int8_and_8_gb_in_streamed_bf16():
     exact = make_plan(RELEASED, SQUARE, card(8 * GB))
     assert (exact.precision, exact.is_exact) == ("bf16", True) and exact.streamed
     assert exact.peak + RESERVE + CONTEXT <= 8 * GB
-    network = S3DiT(TURBO, device="meta")  # the same from the network, with activations of performance.md §9
+    network = S3DiT(TURBO_DIT, device="meta")  # the same from the network, with activations of performance.md §9
     parts = divide(network, exact.resident)
     held = (
         nbytes(parts.staying) + 2 * nbytes(next(iter(parts.passing.values()))) + max(450_000_000, nbytes(parts.leaving))
@@ -212,7 +222,7 @@ def test_the_encoder_lives_on_the_device_only_where_it_fits():
     middle, large = make_plan(RELEASED, SQUARE, card(12 * GB)), make_plan(RELEASED, SQUARE, card(40 * GB))
     assert (middle.text_on, middle.text_leaves) == ("device", True)
     assert (large.text_on, large.text_leaves) == ("device", False)
-    assert large.peak > text_bytes(QWEN3_4B, "bf16") + transformer_bytes(TURBO, "bf16", "bf16").total
+    assert large.peak > text_bytes(QWEN3_4B, "bf16") + transformer_bytes(TURBO_DIT, "bf16", "bf16").total
 
 
 def test_a_picture_too_large_to_decode_whole_is_decoded_in_strips():
@@ -227,7 +237,7 @@ def test_a_picture_too_large_to_decode_whole_is_decoded_in_strips():
 @pytest.mark.parametrize("decode, room", [("whole", 0), ("strips", -1), ("strips", -3_000_000)])
 def test_decoding_within_the_plans_budget_goes_as_planned(decode, room):
     """Room for exactly what a whole picture needs, or for less."""
-    networks = replace(SMALL, transformer=NANO, text=NANO_TEXT, autoencoder=NANO_VAE, autoencoder_precision="fp32")
+    networks = replace(SMALL, transformer=NANO_DIT, text=NANO_TEXT, autoencoder=NANO_VAE, autoencoder_precision="fp32")
     picture = Picture(width=512, height=512, caption_tokens=32)
     weights = decoder_bytes(NANO_VAE, "fp32")
     whole = decode_budget_bytes(NANO_VAE, (64, 64), torch.float32)
@@ -290,7 +300,7 @@ def test_a_step_is_as_long_as_the_longer_of_computing_and_copying():
 
 def test_a_plan_knows_how_long_its_copies_take():
     plan = make_plan(RELEASED, SQUARE, replace(card(8 * GB), bandwidth=25e9))
-    layer = transformer_bytes(TURBO, "bf16", "bf16").layer
+    layer = transformer_bytes(TURBO_DIT, "bf16", "bf16").layer
     assert plan.transfer_seconds == pytest.approx(plan.streamed * layer / 25e9)
     assert plan.step_seconds(2.4) == 2.4  # a 3060 hides all of it
     assert plan.step_seconds(0.0) == plan.transfer_seconds

@@ -87,9 +87,9 @@ def test_room_is_made_for_what_an_evaluation_keeps_alive(pack, comfy, native, mo
 
 def test_less_room_is_made_for_a_released_model_than_comfyui_estimates(pack):
     """1024x1024 and 2048x2048 in bfloat16; the estimate is 2.8 % of a mebibyte for every latent cell and byte."""
-    from zimage_core.config import TURBO
+    from zimage_core.config import TURBO_DIT
 
     for side, share in ((128, 0.70), (256, 0.58)):
-        counted = pack.bridge_step_memory.evaluation_bytes(TURBO, torch.bfloat16, False, (1, 16, side, side))
+        counted = pack.bridge_step_memory.evaluation_bytes(TURBO_DIT, torch.bfloat16, False, (1, 16, side, side))
         estimate = side * side * 2 * 0.01 * 2.8 * 2**20
         assert counted / estimate == pytest.approx(share, abs=0.02)

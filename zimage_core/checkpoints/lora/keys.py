@@ -13,7 +13,7 @@ from functools import cache
 import torch
 
 from ...adapters import Target
-from ...config import BASE
+from ...config import BASE_DIT
 from ...model import S3DiT
 from ..identify.layouts import DIT_DIFFUSERS
 
@@ -106,7 +106,7 @@ def stranger_of(keys: Iterable[str]) -> str:
 @cache
 def _table() -> Mapping[str, tuple[Target, ...]]:
     """Flattened module names of both layouts, of the first block of each row, to parameters."""
-    network = S3DiT(replace(BASE, n_layers=1, n_refiner_layers=1), device="meta")
+    network = S3DiT(replace(BASE_DIT, n_layers=1, n_refiner_layers=1), device="meta")
     ours = [key for key in network.state_dict() if not key.endswith(".bias")]
     table: dict[str, tuple[Target, ...]] = {}
     for key in ours:

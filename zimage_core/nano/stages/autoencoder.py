@@ -10,7 +10,7 @@ from torch.nn.functional import max_pool2d
 
 from ..._shapes import Float
 from ...config import NANO_VAE
-from ...training import Ema, Progress, Recipe, initialise, train
+from ...training import Ema, Progress, Recipe, init_weights, train
 from ...vae import Autoencoder, from_images
 from ..data.render import SIDE, ground, render
 from ..data.scenes import Scene, training_scenes
@@ -25,7 +25,7 @@ KL_WEIGHT = 3e-5  # per latent value against per pixel value; just enough to kee
 def fresh_autoencoder() -> Autoencoder:
     """The untrained network."""
     vae = Autoencoder(NANO_VAE)
-    initialise(vae, torch.Generator().manual_seed(RECIPE.seed))
+    init_weights(vae, torch.Generator().manual_seed(RECIPE.seed))
     return vae
 
 

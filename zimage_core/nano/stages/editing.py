@@ -17,10 +17,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..._shapes import Float
-from ...config import NANO_OMNI
+from ...config import NANO_OMNI_DIT
 from ...model import Reference, S3DiT
 from ...text import Qwen3, Tokenizer, tokenize, tokenize_chunks
-from ...training import Ema, Progress, Recipe, flow_matching_loss, initialise, logit_normal_sigmas, train
+from ...training import Ema, Progress, Recipe, flow_matching_loss, init_weights, logit_normal_sigmas, train
 from ...vae import Autoencoder, from_images
 from ...vision import Siglip2
 from ..data.captions import training_caption
@@ -102,8 +102,8 @@ def encode_pairs(
 
 def with_new_branch(drawer: S3DiT) -> S3DiT:
     """The transformer of stage 5 with an untrained branch for vision features."""
-    dit = S3DiT(NANO_OMNI)
-    initialise(dit, torch.Generator().manual_seed(RECIPE.seed))
+    dit = S3DiT(NANO_OMNI_DIT)
+    init_weights(dit, torch.Generator().manual_seed(RECIPE.seed))
     dit.load_state_dict(drawer.state_dict(), strict=False)
     return dit
 

@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy, rms_norm
 
 from ..._shapes import Float
 from ...text import Qwen3, Tokenizer, tokenize, tokenize_chunks
-from ...training import Ema, Progress, Recipe, initialise, train
+from ...training import Ema, Progress, Recipe, init_weights, train
 from ..data.captions import told_caption
 from ..data.edit_captions import Instruction, held_out_instruction, training_instruction
 from ..data.edits import KINDS, held_out_edits, training_edit
@@ -38,7 +38,7 @@ class InstructionReader(nn.Module):
         super().__init__()
         dim = text.config.dim
         self.heads = nn.ModuleDict({name: nn.Linear(dim, 1 + len(values)) for name, values in READINGS.items()})
-        initialise(self, torch.Generator().manual_seed(RECIPE.seed))
+        init_weights(self, torch.Generator().manual_seed(RECIPE.seed))
         self.text = deepcopy(text).requires_grad_(True)
 
     def read(self, features: Sequence[Float[Tensor, "_ d"]]) -> dict[str, Float[Tensor, "b k"]]:

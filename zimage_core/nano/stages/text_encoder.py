@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from ...config import NANO_TEXT
 from ...text import Qwen3, Tokenizer, tokenize
-from ...training import Ema, Progress, Recipe, initialise, train
+from ...training import Ema, Progress, Recipe, init_weights, train
 from ..data.captions import told_caption
 from ..data.scenes import ATTRIBUTES, Scene, training_scenes
 
@@ -33,7 +33,7 @@ class Reader(nn.Module):
         self.heads = nn.ModuleDict(
             {name: nn.Linear(NANO_TEXT.dim, 1 + len(values)) for name, values in ATTRIBUTES.items()}
         )
-        initialise(self, torch.Generator().manual_seed(RECIPE.seed))
+        init_weights(self, torch.Generator().manual_seed(RECIPE.seed))
 
 
 def train_reader(reader: Reader, tokenizer: Tokenizer, ema: Ema, folder: Path) -> Iterator[Progress]:

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..._shapes import Float
-from ...config import NANO
+from ...config import NANO_DIT
 from ...model import S3DiT
 from ...text import Qwen3, Tokenizer, tokenize
 from ...training import (
@@ -18,7 +18,7 @@ from ...training import (
     Recipe,
     fitting,
     flow_matching_loss,
-    initialise,
+    init_weights,
     logit_normal_sigmas,
     token_count,
     train,
@@ -37,8 +37,8 @@ RENDERS_PER_SCENE = 6
 
 def fresh_transformer() -> S3DiT:
     """The untrained network."""
-    dit = S3DiT(NANO)
-    initialise(dit, torch.Generator().manual_seed(RECIPE.seed))
+    dit = S3DiT(NANO_DIT)
+    init_weights(dit, torch.Generator().manual_seed(RECIPE.seed))
     return dit
 
 

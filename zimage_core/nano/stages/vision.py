@@ -19,7 +19,7 @@ from torch.nn.functional import cross_entropy, log_softmax
 
 from ..._shapes import Float, Int
 from ...config import NANO_VISION
-from ...training import Ema, Progress, Recipe, initialise, train
+from ...training import Ema, Progress, Recipe, init_weights, train
 from ...vision import Siglip2, prepare
 from ..data.edits import apart_things
 from ..data.render import coverage, pixels, render_composition
@@ -54,7 +54,7 @@ class VisionReader(nn.Module):
                 for name, values in OF_OBJECTS.items()
             }
         )
-        initialise(self, torch.Generator().manual_seed(RECIPE.seed))
+        init_weights(self, torch.Generator().manual_seed(RECIPE.seed))
 
     def objects(self, features: Float[Tensor, "b gh gw c"]) -> dict[str, Float[Tensor, "b s k"]]:
         """What the mean feature tells of every shape: logits of each attribute, 0 where there is no such object."""

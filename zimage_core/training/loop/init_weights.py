@@ -12,7 +12,7 @@ ZERO_ENDINGS = (
 
 
 @torch.no_grad()
-def initialise(module: nn.Module, generator: torch.Generator) -> None:
+def init_weights(module: nn.Module, generator: torch.Generator) -> None:
     """Matrices and kernels get variance 1 / fan-in, norms ones, biases and modulation zeros, pad tokens small noise."""
     for name, parameter in module.named_parameters():
         if name.endswith(ZERO_ENDINGS):

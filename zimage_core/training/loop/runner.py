@@ -1,4 +1,4 @@
-"""One training run: a generator that steps an optimiser and yields what happened.
+"""One training run: a generator that steps an optimizer and yields what happened.
 
 Everything random in step k is drawn from a generator seeded by (seed, k), so a run that stops and resumes from its
 folder makes the same steps, with the same losses, as one that never stopped.
@@ -41,7 +41,7 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """One optimiser step."""
+    """One optimizer step."""
 
     step: int  # from 0
     steps: int
@@ -56,21 +56,21 @@ def train(module: nn.Module, loss_of_step: LossOfStep, recipe: Recipe, ema: Ema,
     Parameters stay float32; a caller who stops iterating loses at most `save_every` steps.
     """
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(
+    optimizer = torch.optim.AdamW(
         parameters, lr=recipe.lr, betas=recipe.betas, weight_decay=recipe.weight_decay, fused=True
     )
-    first = load_state(folder, module, optimiser, ema, asdict(recipe))
+    first = load_state(folder, module, optimizer, ema, asdict(recipe))
     for step in range(first, recipe.steps):
-        for group in optimiser.param_groups:
+        for group in optimizer.param_groups:
             group["lr"] = recipe.lr_at(step)
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         loss = loss_of_step(step, torch.Generator().manual_seed(recipe.seed * 1_000_003 + step))
         loss.backward()
         grad_norm = nn.utils.clip_grad_norm_(parameters, recipe.clip)
-        optimiser.step()
+        optimizer.step()
         ema.update(step)
         if (step + 1) % recipe.save_every == 0 or step + 1 == recipe.steps:
-            save_state(folder, step + 1, module, optimiser, ema, asdict(recipe))
+            save_state(folder, step + 1, module, optimizer, ema, asdict(recipe))
         yield Progress(
             step=step, steps=recipe.steps, loss=loss.item(), grad_norm=grad_norm.item(), lr=recipe.lr_at(step)
         )

@@ -1,4 +1,4 @@
-"""A run's state on disk: parameters, their average and the optimiser's moments in one safetensors file."""
+"""A run's state on disk: parameters, their average and the optimizer's moments in one safetensors file."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ def save_state(
     folder: Path,
     step: int,
     module: nn.Module,
-    optimiser: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer,
     ema: Ema,
     recipe: dict[str, Any],
 ) -> None:
@@ -30,15 +30,15 @@ def save_state(
         tensors[f"module.{name}"] = parameter.detach().contiguous()
         tensors[f"ema.{name}"] = ema.average[name].contiguous()
         for moment in MOMENTS:
-            if parameter in optimiser.state:
-                tensors[f"{moment}.{name}"] = optimiser.state[parameter][moment].contiguous()
+            if parameter in optimizer.state:
+                tensors[f"{moment}.{name}"] = optimizer.state[parameter][moment].contiguous()
     partial = folder / f"{FILE}.partial"
     save_file(tensors, partial, metadata={"step": str(step), "recipe": json.dumps(recipe)})
     partial.replace(folder / FILE)
 
 
 def load_state(
-    folder: Path, module: nn.Module, optimiser: torch.optim.Optimizer, ema: Ema, recipe: dict[str, Any]
+    folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer, ema: Ema, recipe: dict[str, Any]
 ) -> int:
     """Restore what `save_state` wrote and return the step to go on with: 0 where nothing was saved.
 
@@ -59,9 +59,9 @@ def load_state(
                 ema.average[name].copy_(saved.get_tensor(f"ema.{name}"))
                 if f"{MOMENTS[0]}.{name}" not in saved.keys():  # noqa: SIM118 - not a mapping
                     continue  # a parameter that has had no gradient yet
-                # in the parameter's own memory format, which the fused optimiser relies on
+                # in the parameter's own memory format, which the fused optimizer relies on
                 moments = {moment: saved.get_tensor(f"{moment}.{name}") for moment in MOMENTS}
-                optimiser.state[parameter] = {
+                optimizer.state[parameter] = {
                     "step": torch.tensor(float(step)),
                     **{moment: torch.empty_like(parameter).copy_(value) for moment, value in moments.items()},
                 }
