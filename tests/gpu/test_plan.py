@@ -13,11 +13,11 @@ from torch import nn
 
 from zimage_core.config import FLUX_VAE, QWEN3_4B, TURBO_DIT
 from zimage_core.quant import INT8, quantise
+from zimage_core.runtime.byte_counts import decoder_bytes
 from zimage_core.runtime.offload.placing import module_placed
 from zimage_core.runtime.offload.plan import make_plan
 from zimage_core.runtime.offload.streaming import stream
 from zimage_core.runtime.offload.task import Machine, Networks, Picture
-from zimage_core.runtime.sizes import decoder_bytes
 from zimage_core.text import Qwen3
 from zimage_core.vae import Autoencoder, decode_within
 

@@ -13,7 +13,7 @@ from comfy import model_management
 from comfy.patcher_extension import CallbacksMP
 
 from ....zimage_core.model import S3DiT
-from ....zimage_core.runtime.sizes import Tokens, step_bytes
+from ....zimage_core.runtime.byte_counts import Tokens, step_bytes
 from ..network.attach import CONDITIONS, METHOD, check, config_of
 from ..network.cuda_graphs import RECORDING, Recording
 from ..network.step_memory import PRECISIONS

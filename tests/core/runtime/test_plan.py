@@ -20,12 +20,7 @@ from zimage_core.config import (
 )
 from zimage_core.model import S3DiT
 from zimage_core.quant import INT8, quantise
-from zimage_core.runtime.offload import placing
-from zimage_core.runtime.offload.overlap import step_seconds
-from zimage_core.runtime.offload.plan import make_plan
-from zimage_core.runtime.offload.streaming import divide, stream
-from zimage_core.runtime.offload.task import RESERVE, Machine, Networks, Picture, PlanError
-from zimage_core.runtime.sizes import (
+from zimage_core.runtime.byte_counts import (
     decoder_bytes,
     embedding_bytes,
     encode_bytes,
@@ -33,6 +28,11 @@ from zimage_core.runtime.sizes import (
     text_bytes,
     transformer_bytes,
 )
+from zimage_core.runtime.offload import placing
+from zimage_core.runtime.offload.overlap import step_seconds
+from zimage_core.runtime.offload.plan import make_plan
+from zimage_core.runtime.offload.streaming import divide, stream
+from zimage_core.runtime.offload.task import RESERVE, Machine, Networks, Picture, PlanError
 from zimage_core.text import Qwen3
 from zimage_core.vae import Autoencoder, decode_budget_bytes, decode_within
 
@@ -58,8 +58,8 @@ def test_weights_are_counted_as_the_network_has_them_and_streaming_divides_them(
     network = S3DiT(config, device="meta")
     counted, parts = transformer_bytes(config, "bf16", "bf16"), divide(network, resident)
     assert counted.total == nbytes(network.parameters())
-    assert counted.leaving == nbytes(parts.leaving)
-    assert counted.staying + resident * counted.layer == nbytes(parts.staying)
+    assert counted.preparation == nbytes(parts.leaving)
+    assert counted.every_step + resident * counted.layer == nbytes(parts.staying)
     assert {counted.layer} == {nbytes(tensors) for tensors in parts.passing.values()}
 
 
@@ -80,7 +80,7 @@ def test_the_released_model_has_the_published_counts():
     refiner = nbytes(network.context_refiner.parameters())
     assert round((counted.total - rows - refiner) / 2e9, 3) == 5.675
     assert round((rows + refiner) / GB, 2) == 0.96
-    assert rows + refiner < counted.leaving < 1.05 * (rows + refiner)  # embedders of captions and time leave as well
+    assert rows + refiner < counted.preparation < 1.05 * (rows + refiner)  # with embedders of captions and time
 
 
 def test_encoder_and_decoder_are_counted_as_they_are():
@@ -164,8 +164,8 @@ def test_the_peak_of_the_transformer_is_what_a_whole_streamed_run_takes(monkeypa
     picture = Picture(width=side, height=side, caption_tokens=40)
     weights = transformer_bytes(WIDE, "bf16", "bf16")
     step = step_bytes(WIDE, picture.tokens(SMALL), "bf16", "bf16")
-    loaded = weights.staying + (8 - streamed + (2 if streamed else 0)) * weights.layer
-    room = RESERVE + loaded + max(step, weights.leaving + step // 2)
+    loaded = weights.every_step + (8 - streamed + (2 if streamed else 0)) * weights.layer
+    room = RESERVE + loaded + max(step, weights.preparation + step // 2)
     networks, machine = replace(SMALL, autoencoder=NANO_VAE), Machine(kind="xpu", free_device=room, free_host=GB)
     plan = make_plan(networks, picture, machine)
     assert plan.streamed == streamed and plan.tables_leave

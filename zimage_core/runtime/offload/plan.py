@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from ...vae import decode_budget_bytes
 from ...vae.activation_bytes import middle
-from ..sizes import (
+from ..byte_counts import (
     EIGHT_BIT,
     Precision,
     Tokens,
@@ -136,13 +136,13 @@ def _all_residencies(networks: Networks, picture: Picture, machine: Machine) -> 
     widths = networks.transformer, networks.layers, networks.rest
     step = step_bytes(widths[0], tokens, *widths[1:])
     caption = Tokens(image=0, joint=tokens.joint - tokens.image)
-    preparing = weights.leaving + step_bytes(widths[0], caption, *widths[1:])
+    preparing = weights.preparation + step_bytes(widths[0], caption, *widths[1:])
     yield Residency(networks.layers, 0, False, weights.total, weights.total + step)
     if machine.kind == "cpu":
         return  # there is nowhere to go from main memory
     even = range(FEWEST_STREAMED, weights.n_layers, 2)
     for streamed in (0, *even, weights.n_layers):
-        loaded = weights.staying + (weights.n_layers - streamed) * weights.layer
+        loaded = weights.every_step + (weights.n_layers - streamed) * weights.layer
         loaded += SLOTS * weights.layer if streamed else 0
         yield Residency(networks.layers, streamed, True, loaded, loaded + max(step, preparing))
 

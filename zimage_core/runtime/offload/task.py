@@ -7,7 +7,7 @@ import torch
 
 from ...config import DiTConfig, TextConfig, VAEConfig
 from ...model.sequence import padded_length
-from ..sizes import Precision, Tokens
+from ..byte_counts import Precision, Tokens
 
 RESERVE = 400_000_000  # bytes of a device left alone: workspaces of its libraries, and gaps between tensors
 DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
