@@ -19,8 +19,10 @@ from ....zimage_core.ops import Layers
 from .conditions import conditions
 from .dit import ComfyS3DiT
 
-METHOD = "_forward"  # inside ComfyUI's wrappers, which `forward` calls
-CONDITIONS = "extra_conds"  # what ComfyUI asks a model once a run
+DIFFUSION_MODEL = "diffusion_model"  # ComfyUI's name for the network inside a MODEL
+FORWARD = "_forward"  # the method that runs inside ComfyUI's wrappers, which `forward` calls
+FORWARD_PATCH = f"{DIFFUSION_MODEL}.{FORWARD}"  # object patch of that method
+CONDITIONS_PATCH = "extra_conds"  # object patch of the method that ComfyUI calls once a run for conditions
 
 Kind = TypeVar("Kind", bound=nn.Module)
 
@@ -30,14 +32,31 @@ WANTED = ("x_embedder", "cap_embedder", "t_embedder", "noise_refiner", "context_
 
 def attach(model: Any) -> Any:
     """A clone of a stock Z-Image MODEL that runs our forward; the model itself stays as it is."""
-    native = model.get_model_object("diffusion_model")
+    native = model.get_model_object(DIFFUSION_MODEL)
     if isinstance(native, S3DiT):
         return model  # ours already
     check(native, type(model.model).__name__)
     clone = model.clone()
-    clone.add_object_patch(f"diffusion_model.{METHOD}", getattr(AttachedS3DiT(native), METHOD))
-    clone.add_object_patch(CONDITIONS, partial(extra_conds, model.model))
+    patch_forward(clone, AttachedS3DiT(native))
+    clone.add_object_patch(CONDITIONS_PATCH, partial(extra_conds, model.model))
     return clone
+
+
+def patch_forward(clone: Any, network: "AttachedS3DiT") -> None:
+    """Let a MODEL run an attached network's forward."""
+    clone.add_object_patch(FORWARD_PATCH, getattr(network, FORWARD))
+
+
+def remove_attachment(clone: Any) -> None:
+    """Remove the object patches of `attach` from a MODEL whose layers were exchanged: they refer to the former ones."""
+    for key in (FORWARD_PATCH, CONDITIONS_PATCH):
+        clone.object_patches.pop(key, None)
+
+
+def running_network(model: Any) -> Any:
+    """The network whose forward runs for a MODEL: the attached one, else the MODEL's own."""
+    network = model.get_model_object(DIFFUSION_MODEL)
+    return getattr(model.object_patches.get(FORWARD_PATCH), "__self__", network)
 
 
 def extra_conds(model: Any, **kwargs: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ....zimage_core.adapters.control.hints import ALWAYS, Computation, Control,
 from ....zimage_core.model import S3DiT
 from ..loading.control_net import network_of
 from ..loading.vae import CELL, SIDE_MULTIPLE, check_vae
-from ..network.attach import METHOD
+from ..network.attach import running_network
 from ..network.control_run import KEY
 
 LATENTS = Flux()  # the scale and shift between a VAE's latents and the model's
@@ -165,14 +165,13 @@ def apply(
 
 def _dit_of(model: Any) -> S3DiT:
     """The network that will run for a MODEL, which must be ours."""
-    network = model.get_model_object("diffusion_model")
-    attached = getattr(model.object_patches.get(f"diffusion_model.{METHOD}"), "__self__", network)
-    if not isinstance(attached, S3DiT):
+    network = running_network(model)
+    if not isinstance(network, S3DiT):
         raise ValueError(
             f"This model is run by ComfyUI's own code ({type(network).__name__}), which knows nothing of this node. "
             "Put Z-Image Attach before it, or load the model with Z-Image Load Model."
         )
-    return attached
+    return network
 
 
 def _check_pictures(image: Tensor | None, inpaint_image: Tensor | None, mask: Tensor | None, n_channels: int) -> None:

@@ -14,7 +14,7 @@ from comfy.patcher_extension import CallbacksMP
 
 from ....zimage_core.model import S3DiT
 from ....zimage_core.runtime.byte_counts import Tokens, step_bytes
-from ..network.attach import CONDITIONS, METHOD, check, config_of
+from ..network.attach import DIFFUSION_MODEL, check, config_of, remove_attachment
 from ..network.cuda_graphs import RECORDING, Recording
 from ..network.step_memory import PRECISIONS
 
@@ -37,7 +37,7 @@ class Room(NamedTuple):
 
 def room_of(model: Any) -> Room:
     """What a MODEL takes, and what is there."""
-    network = model.get_model_object("diffusion_model")
+    network = model.get_model_object(DIFFUSION_MODEL)
     config = getattr(network, "config", None) or config_of(network)
     precision = PRECISIONS.get(model.model.get_dtype_inference(), "bf16")
     layers = "int8" if model.model.model_config.quant_config else precision
@@ -53,7 +53,7 @@ def with_graph(model: Any, choice: str, is_compiled: bool) -> tuple[Any, str]:
         former: Recording | None = model.model_options.get("transformer_options", {}).get(RECORDING)
         is_on = former is not None and former.model() is model.model
         return model, "graph: left to the Z-Image Optimize before" if is_on else "graph: off"
-    network = model.get_model_object("diffusion_model")
+    network = model.get_model_object(DIFFUSION_MODEL)
     if not isinstance(network, S3DiT):
         check(network, type(model.model).__name__)
     reason = _refusal(model, is_compiled)
@@ -76,8 +76,7 @@ def with_graph(model: Any, choice: str, is_compiled: bool) -> tuple[Any, str]:
 def staying(model: Any) -> Any:
     """The same MODEL, loaded again as one that ComfyUI moves as a whole and not while it draws."""
     clone = model.clone(disable_dynamic=True)
-    for of_attaching in (f"diffusion_model.{METHOD}", CONDITIONS):  # they hold the layers of before
-        clone.object_patches.pop(of_attaching, None)
+    remove_attachment(clone)
     clone.parent = None  # the MODEL it was cloned from has other layers
     return clone
 

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from ....zimage_core.adapters import Change, Injection, Lora, changed_weight, collect, is_quantised, parameter_shapes
 from ....zimage_core.checkpoints import read_lora, save_lora
 from ..loading import files
+from ..network.attach import DIFFUSION_MODEL
 from .lora_adapters import native_form
 
-NETWORK = "diffusion_model."
+NETWORK = f"{DIFFUSION_MODEL}."
 KEY = "zimage_loras"
 ROWS = tuple((f"lora_{number}", f"strength_{number}") for number in range(1, 5))  # a loader's widgets, in pairs
 LIVE: WeakKeyDictionary[nn.Module, Injection] = WeakKeyDictionary()  # what a network has in it now

@@ -12,7 +12,15 @@ from ....zimage_core.attention import BACKENDS
 from ....zimage_core.runtime.attention_choice import Fastest
 from ..loading.model import ZImageModel, load_model
 from ..loading.repack import INT8
-from ..network.attach import CONDITIONS, METHOD, AttachedS3DiT, attach, compiled
+from ..network.attach import (
+    DIFFUSION_MODEL,
+    AttachedS3DiT,
+    attach,
+    compiled,
+    patch_forward,
+    remove_attachment,
+    running_network,
+)
 from ..network.blocks import OVERRIDE, STEADY
 from . import flash
 from .cuda_graph_memory import OFF, is_nvidia_card, room_of, with_graph
@@ -65,8 +73,7 @@ def with_precision(model: Any, precision: str) -> Change:
         return Change(model, "precision: int8 refused, as the loader does not tell its file; use Z-Image Load Model")
     fresh = load_model(source, None, True)
     clone = model.clone(model_override=fresh.get_clone_model_override())
-    for of_attaching in (f"diffusion_model.{METHOD}", CONDITIONS):  # they hold the layers of before
-        clone.object_patches.pop(of_attaching, None)
+    remove_attachment(clone)
     clone.parent, clone.size, clone.clone_base_uuid = fresh, fresh.model_size(), fresh.clone_base_uuid
     clone.cached_patcher_init = fresh.cached_patcher_init
     sizes = f"{model.model_size() / 1e9:.2f} GB of weights are now {fresh.model_size() / 1e9:.2f} GB"
@@ -106,15 +113,14 @@ def with_compiler(model: Any, compiling: str) -> Change:
     """torch.compile of every layer by itself, so that one compilation serves them all."""
     if compiling == OFF:
         return Change(model, "compiling: off")
-    clone, method = model.clone(), f"diffusion_model.{METHOD}"
-    n_layers = len(clone.get_model_object("diffusion_model").layers)
-    attached = getattr(clone.object_patches.get(method), "__self__", None)
-    if isinstance(attached, AttachedS3DiT):
-        clone.add_object_patch(method, getattr(compiled(attached), METHOD))
+    clone, network = model.clone(), running_network(model)
+    n_layers = len(clone.get_model_object(DIFFUSION_MODEL).layers)
+    if isinstance(network, AttachedS3DiT):
+        patch_forward(clone, compiled(network))
     else:
         from comfy_api.torch_helpers import set_torch_compile_wrapper  # heavy, and only wanted here
 
-        keys = [f"diffusion_model.layers.{i}" for i in range(n_layers)]
+        keys = [f"{DIFFUSION_MODEL}.layers.{i}" for i in range(n_layers)]
         set_torch_compile_wrapper(clone, backend="inductor", keys=keys)
     return Change(clone, f"compiling: {n_layers} layers, at the first step of every picture size")
 

@@ -19,6 +19,7 @@ from ....zimage_core.text import chunk_templates
 from ....zimage_core.vae import from_images, shrink_to_area, to_images
 from ..loading import vision
 from ..loading.vae import CELL, SIDE_MULTIPLE, check_vae
+from ..network.attach import DIFFUSION_MODEL
 from ..network.conditions import RULES_KEY
 from ..network.dit import check_can_look
 from . import prompts
@@ -104,7 +105,7 @@ def check_can_edit(model: Any, images: Sequence[Tensor]) -> None:
             "the words alone."
         )
     if model is not None:
-        check_can_look(model.get_model_object("diffusion_model"))
+        check_can_look(model.get_model_object(DIFFUSION_MODEL))
 
 
 def split(images: Sequence[Tensor]) -> list[Tensor]:
