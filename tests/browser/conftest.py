@@ -1,6 +1,5 @@
 """A real server, a real browser, and the page they make together."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -12,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from comfyui import PACK, Server, comfyui_folder, running
 from model_files import furnish
 from page import Canvas
+from tools.comfyui import Server, cache_folder, comfyui_folder, running_server
+from tools.page import skip_tutorial
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
@@ -24,7 +24,7 @@ PINNED, NEWEST = "pinned frontend, classic canvas", "newest frontend, Nodes 2.0"
 @cache
 def newest_frontend() -> Path | None:
     """The newest frontend on PyPI, unpacked in the cache; None without a network or a cached one."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / PACK / "frontend"
+    cache = cache_folder() / "frontend"
     cache.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(cache)]
     subprocess.run([*command, "comfyui-frontend-package"], check=False, capture_output=True, timeout=300)
@@ -69,7 +69,7 @@ def server(frontend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         if root is None:
             pytest.skip("the newest comfyui-frontend-package could not be had from PyPI")
         extra += ["--front-end-root", str(root)]
-    with running(base, base / "output", extra) as up:
+    with running_server(base, base / "output", extra) as up:
         yield up
 
 
@@ -79,12 +79,12 @@ def open_page(chromium, frontend: str) -> Callable[[Server], AbstractContextMana
 
     @contextmanager
     def opened(server: Server) -> Iterator[Canvas]:
-        server.post("/settings", {"Comfy.TutorialCompleted": True})  # or templates greet a newcomer
+        skip_tutorial(server)
         context = chromium.new_context(viewport={"width": 1600, "height": 1000})
         canvas = Canvas(page=context.new_page(), url=server.url)
         canvas.go()
         canvas.set("Comfy.VueNodes.Enabled", frontend == NEWEST)
-        canvas.speak("en")
+        canvas.set_language("en")
         yield canvas
         context.close()
 

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from comfyui import Server, command, free_port, wait_until_up
 from paths import REPOSITORY
+from tools.comfyui import Server, free_port, server_command, wait_until_up
 
 NANO, TURBO = (REPOSITORY / "workflows" / f"Z-Image {name} - text to image.json" for name in ("Nano", "Turbo"))
 
@@ -23,7 +23,7 @@ NANO, TURBO = (REPOSITORY / "workflows" / f"Z-Image {name} - text to image.json"
 )
 def test_any_text_is_counted_and_drawn(shared, text, told):
     shared.open(NANO)
-    shared.look_at("ZImageTextEncode")
+    shared.scroll_to("ZImageTextEncode")
     shared.put("ZImageTextEncode", prompt=text)
     shared.put("ZImageSampler", steps=1)
     shared.line("tokens", told)
@@ -42,7 +42,7 @@ def test_half_of_an_emoji_is_drawn_too(shared):
 
 def test_a_hundred_thousand_pasted_characters_are_counted_and_change_nothing_else(shared):
     shared.open(NANO)
-    shared.look_at("ZImageTextEncode")
+    shared.scroll_to("ZImageTextEncode")
     shared.put("ZImageTextEncoderLoader", text_encoder_name="qwen_3_4b.safetensors")
     before = shared.serialized()
     shared.put("ZImageTextEncode", prompt="a fox 狐狸 " * 12_500)
@@ -73,7 +73,7 @@ def test_a_server_that_goes_away_for_a_while_costs_nothing(open_page, server, tm
     port, flags = free_port(), server.process.args[server.process.args.index("--disable-api-nodes") + 1 :]
     with started(tmp_path, port, flags) as own, open_page(own) as canvas:
         canvas.open(NANO)
-        canvas.look_at("ZImageTextEncode")
+        canvas.scroll_to("ZImageTextEncode")
         canvas.line("tokens")
         own.process.terminate()
         own.process.wait(timeout=30)
@@ -91,7 +91,7 @@ def started(base, port, flags):
     """A server at a port that stays the same."""
     log = base / "comfyui.log"
     with log.open("ab") as sink:
-        process = subprocess.Popen(command(base, base / "output", port, flags), stdout=sink, stderr=sink)
+        process = subprocess.Popen(server_command(base, base / "output", port, flags), stdout=sink, stderr=sink)
     up = Server(url=f"http://127.0.0.1:{port}", base=base, output=base / "output", log=log, process=process)
     try:
         wait_until_up(up)

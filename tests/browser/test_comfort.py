@@ -33,7 +33,7 @@ def choose(canvas, kind, content):
 
 def test_the_meter_counts_while_one_types(shared):
     shared.add("ZImageTextEncode")
-    shared.look_at("ZImageTextEncode")
+    shared.scroll_to("ZImageTextEncode")
     assert shared.line("tokens", "8 / 512 tokens")  # the chat template alone
     box = shared.page.locator("textarea:visible").first
     box.click()
@@ -47,7 +47,7 @@ def test_the_meter_counts_while_one_types(shared):
 
 def test_the_meter_uses_the_vocabulary_of_the_encoder_that_is_connected(shared):
     shared.open(NANO)
-    shared.look_at("ZImageTextEncode")
+    shared.scroll_to("ZImageTextEncode")
     shared.put("ZImageTextEncode", prompt="photograph")
     shared.put("ZImageTextEncoderLoader", text_encoder_name="qwen_3_4b.safetensors")
     assert shared.line("tokens", "10 / 512 tokens")  # photo + graph
@@ -59,7 +59,7 @@ def test_the_meter_uses_the_vocabulary_of_the_encoder_that_is_connected(shared):
 
 def test_a_sampler_tells_the_evaluations_it_will_make_and_then_the_time_it_took(shared):
     shared.open(NANO)
-    shared.look_at("ZImageSampler")
+    shared.scroll_to("ZImageSampler")
     assert shared.line("evaluations", "40 evaluations")
     shared.put("ZImageSampler", steps=5, cfg=1.0)
     assert shared.line("evaluations", "5 evaluations")
@@ -70,13 +70,13 @@ def test_a_sampler_tells_the_evaluations_it_will_make_and_then_the_time_it_took(
 
 def test_a_step_cache_makes_the_count_an_upper_bound(shared):
     shared.open(WORKFLOWS / "Z-Image Nano - faster.json")
-    shared.look_at("ZImageSampler")
+    shared.scroll_to("ZImageSampler")
     assert shared.line("evaluations", "at most 40 evaluations")
 
 
 def test_turbo_with_fifty_steps_is_marked_and_mended_with_one_click(shared):
     shared.open(TURBO)
-    shared.look_at("ZImageTurboSampler")
+    shared.scroll_to("ZImageTurboSampler")
     shared.line("evaluations", "8 evaluations")
     assert shared.lines("advice") == []
     shared.put("ZImageTurboSampler", steps=50)
@@ -89,7 +89,7 @@ def test_turbo_with_fifty_steps_is_marked_and_mended_with_one_click(shared):
 
 def test_a_stock_sampler_with_turbo_at_guidance_8_is_marked_too_and_others_never(shared):
     shared.open(WORKFLOWS / "Z-Image Turbo - default graph plus one node.json")
-    shared.look_at("KSampler")
+    shared.scroll_to("KSampler")
     shared.put("KSampler", cfg=8.0, steps=50)
     assert "made for 8 steps at cfg 1" in shared.line("advice")
     assert menu_of(shared, "KSampler") == ["Z-Image: Turbo settings", "Z-Image: Base settings"]
@@ -118,7 +118,7 @@ def test_the_menu_of_a_sampler_sets_it_up_and_undo_takes_it_back(shared):
 
 def test_the_picker_draws_the_ratio_and_a_click_chooses_it(shared):
     shared.open(TURBO)
-    shared.look_at("ZImageEmptyLatent")
+    shared.scroll_to("ZImageEmptyLatent")
     assert shared.line("size", "1024 × 1024 pixels")
     button = shared.page.get_by_role("button", name="Draw at 16:9")
     box = button.locator(".zimage-shape").bounding_box()
@@ -131,7 +131,7 @@ def test_the_picker_draws_the_ratio_and_a_click_chooses_it(shared):
 
 def test_reports_are_shown_on_the_node_that_wrote_them(shared):
     shared.add("ZImageInspectFile")
-    shared.look_at("ZImageInspectFile")
+    shared.scroll_to("ZImageInspectFile")
     shared.put("ZImageInspectFile", file="diffusion_models/flux1-dev.safetensors")
     shared.run()
     assert "FLUX" in shared.line("report")
@@ -161,7 +161,7 @@ def test_nothing_the_page_adds_is_saved_or_queued(shared):
 
 
 def test_it_speaks_chinese_to_those_who_do(canvas):
-    canvas.speak("zh")
+    canvas.set_language("zh")
     canvas.open(TURBO)
     canvas.put("ZImageTurboSampler", steps=50)
     assert canvas.line("tokens", "个 token")

@@ -7,9 +7,9 @@ TITLES = {"en": "Z-Image Sampler", "zh": "Z-Image 采样器"}
 
 @pytest.mark.parametrize("language", TITLES)
 def test_the_info_button_opens_the_nodes_page_with_every_picture(canvas, language):
-    canvas.speak(language)
+    canvas.set_language(language)
     canvas.add("ZImageSampler")
-    canvas.look_at("ZImageSampler")
+    canvas.scroll_to("ZImageSampler")
     canvas.select("ZImageSampler")
     canvas.page.get_by_test_id("info-button").first.click()
     page = canvas.page.locator(".node-help-content")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from paths import REPOSITORY
-from workflows import to_prompt
+from tools.workflows import to_prompt
 
 WORKFLOWS = sorted((REPOSITORY / "workflows").glob("*.json"))
 BLUEPRINTS = sorted((REPOSITORY / "subgraphs").glob("*.json"))
@@ -46,7 +46,7 @@ def test_it_is_queued_from_the_page_and_shows_progress_a_preview_and_the_picture
     assert {"b_preview", "b_preview_with_metadata"} & set(kinds)
     steps = [each for kind, data in heard if kind == "progress_state" for each in data["nodes"].values()]
     assert max(each["max"] for each in steps) == 20
-    canvas.look_at("SaveImage")
+    canvas.scroll_to("SaveImage")
     picture = canvas.page.wait_for_function(
         "() => app.graph.nodes.find((node) => node.type === 'SaveImage').imgs?.[0]?.naturalWidth"
         " || document.querySelector('img[src*=\"zimage_\"]')?.naturalWidth"

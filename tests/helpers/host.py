@@ -2,7 +2,7 @@
 
 import pytest
 
-from comfyui import comfyui_folder
+from tools.comfyui import comfyui_folder
 
 QWEN_VOCABULARY = comfyui_folder() / "comfy/text_encoders/qwen25_tokenizer"
 

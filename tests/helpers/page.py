@@ -1,4 +1,4 @@
-"""ComfyUI's page in a real browser, as the tests speak of it."""
+"""A test's handle on ComfyUI's page in a real browser: open, click, read widgets, run, drop files."""
 
 import base64
 import json
@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-OWN_NOISE = (  # what the page itself logs where there is no internet, and of files nobody has made
+from tools.page import change_setting, load_workflow, open_page
+
+IGNORED_ERRORS = (  # the page's own, without internet access and for optional files
     "Failed to load resource",
     "Content Security Policy",
     "Fetch API cannot load",
@@ -17,9 +19,6 @@ OWN_NOISE = (  # what the page itself logs where there is no internet, and of fi
     "ComfyApp graph accessed before initialization",
 )
 RUN = re.compile(r"^\s*Run\s*$")  # the button's words, on the canvas and in App mode
-READY = (  # the page opens a graph by itself, and would put it in the place of a test's
-    "window.app?.graph?.nodes?.length && window.app.canvas && window.app.extensionManager?.workflow?.activeWorkflow"
-)
 
 NODES = "[app.graph, ...(app.graph.subgraphs?.values?.() ?? [])].flatMap((graph) => graph.nodes)"
 NODE = f"const node = {NODES}.find((each) => (each.comfyClass ?? each.type) === kind);"
@@ -31,26 +30,24 @@ class Canvas:
 
     page: Any
     url: str
-    errors: list[str] = field(default_factory=list)  # what the console called an error since the page opened
+    errors: list[str] = field(default_factory=list)  # console errors since the page opened
 
     def __post_init__(self) -> None:
-        self.page.on("console", self._heard)
+        self.page.on("console", self._collect_error)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 
-    def _heard(self, message: Any) -> None:
-        if message.type == "error" and not any(noise in message.text for noise in OWN_NOISE):
+    def _collect_error(self, message: Any) -> None:
+        if message.type == "error" and not any(ignored in message.text for ignored in IGNORED_ERRORS):
             self.errors.append(message.text)
 
     def go(self) -> None:
         """Open the page, or open it again."""
-        self.page.goto(self.url)
-        self.page.wait_for_function(READY, timeout=120_000)
-        self.page.wait_for_function("document.querySelector('#graph-canvas')")
+        open_page(self.page, self.url)
 
     def set(self, setting: str, value: Any) -> None:
-        self.page.evaluate("([id, value]) => app.extensionManager.setting.set(id, value)", [setting, value])
+        change_setting(self.page, setting, value)
 
-    def speak(self, language: str) -> None:
+    def set_language(self, language: str) -> None:
         """Change the page's language; names of nodes follow when it is opened again."""
         if self.page.evaluate("() => app.extensionManager.setting.get('Comfy.Locale')") != language:
             self.set("Comfy.Locale", language)
@@ -60,7 +57,7 @@ class Canvas:
         """Load a workflow as the menu does, and bring it into view."""
         if isinstance(graph, Path):
             graph = json.loads(graph.read_text("utf-8"))
-        self.page.evaluate("async (graph) => { await app.loadGraphData(graph, true, true) }", graph)
+        load_workflow(self.page, graph)
         self.page.evaluate("() => { app.canvas.ds.scale = 1; app.canvas.setDirty(true, true) }")
 
     def add(self, kind: str) -> None:
@@ -71,8 +68,8 @@ class Canvas:
             kind,
         )
 
-    def look_at(self, kind: str) -> None:
-        """Bring a node under the eye: elements on nodes out of view are not drawn."""
+    def scroll_to(self, kind: str) -> None:
+        """Scroll to a node: elements on nodes out of view are not drawn."""
         self.page.evaluate(
             f"(kind) => {{ {NODE} app.canvas.ds.scale = 1;"
             " app.canvas.ds.offset = [400 - node.pos[0], 160 - node.pos[1]]; app.canvas.setDirty(true, true) }",
@@ -83,12 +80,12 @@ class Canvas:
         """Click a node's title until the page takes it: a node that was not drawn yet cannot be hit."""
         for _ in range(10):
             self.page.wait_for_timeout(300)
-            place = self.page.evaluate(
+            position = self.page.evaluate(
                 f"(kind) => {{ {NODE} const {{ scale, offset }} = app.canvas.ds;"
                 " return [(node.pos[0] + 60 + offset[0]) * scale, (node.pos[1] - 15 + offset[1]) * scale] }",
                 kind,
             )
-            self.page.mouse.click(*place)
+            self.page.mouse.click(*position)
             if self.page.evaluate(f"(kind) => {{ {NODE} return app.canvas.selectedItems.has(node) }}", kind):
                 return
         raise AssertionError(f"{kind} could not be selected")
@@ -118,7 +115,7 @@ class Canvas:
         )
 
     def line(self, name: str, containing: str = "", timeout: int = 15_000) -> str:
-        """The text of a line under a node, once it is there and says this."""
+        """Wait for a text line under a node that contains `containing`; returns its text."""
         found = self.page.locator(f'.zimage-line[data-line="{name}"]').filter(has_text=containing).first
         found.wait_for(state="attached", timeout=timeout)
         return found.inner_text()
@@ -138,7 +135,7 @@ class Canvas:
         return self.page.evaluate("() => Object.fromEntries(app.graph.nodes.map((node) => [node.id, node.size[1]]))")
 
     def missing(self) -> list[str]:
-        """Classes of nodes the page does not know."""
+        """Node classes the page does not know."""
         return self.page.evaluate(
             f"() => {NODES}"
             ".filter((node) => node.has_errors || !(LiteGraph.registered_node_types[node.type] || node.subgraph))"
@@ -146,27 +143,27 @@ class Canvas:
         )
 
     def listen(self) -> None:
-        """Remember the server's messages from now on."""
+        """Collect the server's messages from now on."""
         self.page.evaluate(
-            "() => { window.heard = []; for (const kind of ['execution_start', 'progress', 'progress_state',"
+            "() => { window.messages = []; for (const kind of ['execution_start', 'progress', 'progress_state',"
             " 'b_preview', 'b_preview_with_metadata', 'executed', 'execution_success', 'execution_error'])"
-            " app.api.addEventListener(kind, ({detail}) => window.heard.push([kind, kind.startsWith('b_') ? null"
+            " app.api.addEventListener(kind, ({detail}) => window.messages.push([kind, kind.startsWith('b_') ? null"
             " : detail])) }"
         )
 
     def run(self, timeout: int = 120_000) -> list[Any]:
-        """Press Run and wait for the end; the messages that came."""
+        """Press Run and wait for the end; returns the messages received."""
         self.listen()
         self.press_run()
         self.page.wait_for_function(
-            "window.heard.some(([kind]) => kind === 'execution_success' || kind === 'execution_error')",
+            "window.messages.some(([kind]) => kind === 'execution_success' || kind === 'execution_error')",
             timeout=timeout,
         )
-        return self.page.evaluate("() => window.heard")
+        return self.page.evaluate("() => window.messages")
 
     def press_run(self) -> None:
         """Press the button that queues."""
-        if self.page.get_by_test_id("coach-landing-overlay").count():  # App mode greets newcomers
+        if self.page.get_by_test_id("coach-landing-overlay").count():  # App mode's welcome screen
             self.page.keyboard.press("Escape")
         self.page.locator("button:visible", has_text=RUN).first.click()
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from comfyui import comfyui_folder
 from paths import REPOSITORY
+from tools.comfyui import comfyui_folder
 
 PACKAGE = "zimage_pack"
 

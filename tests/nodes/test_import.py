@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from comfyui import comfyui_folder
 from host import needs_comfyui
 from paths import REPOSITORY
+from tools.comfyui import comfyui_folder
 
 PROGRAM = """
 import sys, json, asyncio, importlib.util, contextlib, io

@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from comfyui import comfyui_folder
 from host import needs_comfyui
 from paths import REPOSITORY
+from tools.comfyui import comfyui_folder
 
 MODULES = {file.stem for file in (REPOSITORY / "nodes").glob("*.py") if file.stem != "__init__"}
 SOURCES = sorted(file for folder in ("nodes", "zimage_core") for file in (REPOSITORY / folder).rglob("*.py"))

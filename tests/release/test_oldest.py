@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from comfyui import PACK, Server, comfyui_folder, running
 from graphs import ksampler, text_to_image
 from paths import REPOSITORY
-from workflows import execute, to_prompt
+from tools.comfyui import PACK, Server, comfyui_folder, running_server
+from tools.workflows import execute, to_prompt
 
 VERSION = "0.16.3"
 
@@ -33,7 +33,7 @@ def oldest(archive, tmp_path_factory) -> Iterator[Server]:
     (base / "custom_nodes" / PACK).symlink_to(archive, target_is_directory=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COMFYUI_DIR", str(oldest_folder()))
-        with running(base, base / "output") as up:
+        with running_server(base, base / "output") as up:
             yield up
 
 

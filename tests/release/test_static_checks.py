@@ -10,9 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from comfyui import comfyui_folder
 from host import needs_comfyui
 from paths import REPOSITORY
+from tools.comfyui import comfyui_folder
 
 BIN = Path(sys.executable).parent
 REGISTRY_RULES = {"S102": "exec", "S307": "eval", "E702": "several statements on a line"}
@@ -99,7 +99,7 @@ def git(folder: Path, *arguments: str) -> None:
 
 # comfy-test's patterns are right for what runs in ComfyUI. nano's recipe (`make nano`) does not: its readings are plain
 # layers that exist while it trains, and its captions are Chinese words, which Python reads as UTF-8 everywhere.
-RECIPE = shutil.ignore_patterns("stage_*.py", "captions.py", "edit_captions.py", "combinations.py")
+RECIPE = shutil.ignore_patterns("stages", "captions.py", "edit_captions.py", "combinations.py")
 
 
 # A stylesheet belongs to the document, so the one link to ours is no mistake as long as its rules touch only our own.

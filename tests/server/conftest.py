@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from comfyui import Server, comfyui_folder, running
 from model_files import furnish
-from workflows import Outcome, Prompt, execute
+from tools.comfyui import Server, comfyui_folder, running_server
+from tools.workflows import Outcome, Prompt, execute
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +16,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         pytest.skip(f"no ComfyUI in {comfyui_folder()}; `make test` fetches it")
     base = tmp_path_factory.mktemp("comfyui")
     furnish(base)
-    with running(base, base / "output", ("--cpu", "--preview-method", "latent2rgb")) as up:
+    with running_server(base, base / "output", ("--cpu", "--preview-method", "latent2rgb")) as up:
         yield up
 
 
@@ -24,7 +24,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def run(server: Server) -> Callable[..., Outcome]:
     """Execute a prompt and wait for its end."""
 
-    def execute_and_wait(prompt: Prompt, *follow: Callable[..., None]) -> Outcome:
-        return asyncio.run(asyncio.wait_for(execute(server, prompt, *follow), timeout=300))
+    def execute_and_wait(prompt: Prompt, *on_message: Callable[..., None]) -> Outcome:
+        return asyncio.run(asyncio.wait_for(execute(server, prompt, *on_message), timeout=300))
 
     return execute_and_wait

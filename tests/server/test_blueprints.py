@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from comfyui import comfyui_folder
 from paths import REPOSITORY
-from workflows import Prompt
+from tools.comfyui import comfyui_folder
+from tools.workflows import Prompt
 
 BLUEPRINTS = sorted((REPOSITORY / "subgraphs").glob("*.json"))
 each_blueprint = pytest.mark.parametrize("blueprint", BLUEPRINTS, ids=lambda path: path.stem)

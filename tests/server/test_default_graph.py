@@ -4,7 +4,7 @@ from typing import Any
 
 from graphs import node
 from paths import REPOSITORY
-from workflows import Prompt, to_prompt
+from tools.workflows import Prompt, to_prompt
 
 DEFAULT_GRAPH = {  # what ComfyUI's page opens with (comfyui-frontend-package 1.47 and 1.58); links as [node, output]
     "unet": ("UNETLoader", {"unet_name": "z_image_turbo_bf16.safetensors", "weight_dtype": "default"}),

@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from comfyui import running
 from graphs import encode, node, text_to_image
-from workflows import execute
+from tools.comfyui import running_server
+from tools.workflows import execute
 from zimage_core.config import NANO_DIT
 
 LEVERS = {"cfg_normalization": 1.0, "cfg_truncation": 0.6, "cfg_start": 0.05}
@@ -164,7 +164,7 @@ def test_a_graph_without_our_samplers_is_left_alone(server, run):
 
 
 def test_a_comfyui_told_to_save_no_metadata_saves_none(tmp_path):
-    with running(tmp_path, tmp_path / "output", ("--cpu", "--disable-metadata")) as quiet:
+    with running_server(tmp_path, tmp_path / "output", ("--cpu", "--disable-metadata")) as quiet:
         outcome = asyncio.run(execute(quiet, text_to_image()))
         assert outcome.error is None, outcome.error
         assert not Image.open(outcome.files[0]).text

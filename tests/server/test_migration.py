@@ -6,10 +6,10 @@ import json
 import pytest
 from PIL import Image
 
-from comfyui import comfyui_folder, running
 from graphs import node, text_to_image
 from paths import REPOSITORY
-from workflows import execute, to_prompt
+from tools.comfyui import comfyui_folder, running_server
+from tools.workflows import execute, to_prompt
 
 SAVED = sorted((REPOSITORY / "tests/release/saved").glob("*.json"))  # as the first version shipped them
 CAME_LATER = {"ZImageTextEncode": {"remember": "memory"}, "ZImageSampler": {"cfg_start": 0.0}}
@@ -118,7 +118,7 @@ def renaming(tmp_path_factory):
     pack = base / "custom_nodes/rules"
     pack.mkdir(parents=True)
     (pack / "__init__.py").write_text(PACK_OF_RULES.format(file=str(REPOSITORY / "nodes/migration.py")), "utf-8")
-    with running(base, base / "output") as up:
+    with running_server(base, base / "output") as up:
         yield up
 
 

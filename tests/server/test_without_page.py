@@ -5,17 +5,17 @@ import shutil
 
 from PIL import Image
 
-from comfyui import PACK, running
 from graphs import text_to_image
 from paths import REPOSITORY
-from workflows import execute
+from tools.comfyui import PACK, running_server
+from tools.workflows import execute
 
 LEFT_OUT = shutil.ignore_patterns("js", "tests", "bench", "docs", "build", "output", ".*")
 
 
 def test_with_js_deleted_every_node_is_there_and_draws_the_same(server, run, tmp_path):
     shutil.copytree(REPOSITORY, tmp_path / "custom_nodes" / PACK, ignore=LEFT_OUT)
-    with running(tmp_path, tmp_path / "output") as bare:
+    with running_server(tmp_path, tmp_path / "output") as bare:
         outcome = asyncio.run(execute(bare, text_to_image(seed=23)))
         assert outcome.error is None, outcome.error
         ours = {name for name in bare.get("/object_info") if name.startswith("ZImage")}

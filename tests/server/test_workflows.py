@@ -11,7 +11,7 @@ from PIL import Image
 
 from graphs import node
 from paths import REPOSITORY
-from workflows import Prompt, to_prompt
+from tools.workflows import Prompt, to_prompt
 
 WORKFLOWS = sorted((REPOSITORY / "workflows").glob("*.json"))
 APPS = [workflow for workflow in WORKFLOWS if workflow.name.endswith(".app.json")]

@@ -5,10 +5,10 @@ import json
 import re
 
 import pytest
-from draw_help import STRIPS
 from PIL import Image
 
 from paths import REPOSITORY
+from tools.pictures.draw_help import STRIPS
 from zimage_core.checkpoints import inspect
 from zimage_core.nano.files import DIT, FOLDER
 

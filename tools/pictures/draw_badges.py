@@ -4,14 +4,15 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from comfyui import REPOSITORY
 from zimage_core import generate
 
+from ..comfyui import REPOSITORY
+
 TILE = 192  # pixels
-MIDDLE = (8, 8, 56, 56)  # what is shown of nano's 64 x 64; each pixel becomes four by four, to stay visible
+CROP = (8, 8, 56, 56)  # of nano's 64 x 64 pixels; each pixel becomes four by four, to stay visible
 SEED = 0
 
-COLOURS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple")
+COLORS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple")
 SHAPES = ("heart", "star", "ring")
 BACKGROUNDS = ("in the sky", "on a white background", "on a black background")
 
@@ -21,18 +22,18 @@ ICON = (
     "a large green triangle in the middle on a black background",
     "a large pink heart in the middle on a black background",
 )
-BANNER = tuple(  # seven by three squares are the 21:9 the Registry asks for
+BANNER = tuple(  # seven by three squares: the Registry requires 21:9
     f"a large {colour} {SHAPES[(row + column) % len(SHAPES)]} in the middle {background}"
     for row, background in enumerate(BACKGROUNDS)
-    for column, colour in enumerate(COLOURS)
+    for column, colour in enumerate(COLORS)
 )
 
 
 def grid(prompts: Sequence[str], columns: int) -> Image.Image:
-    """What nano draws to the prompts, edge to edge."""
+    """Nano's pictures of the prompts in a grid without gaps."""
     sheet = Image.new("RGB", (columns * TILE, len(prompts) // columns * TILE))
     for index, prompt in enumerate(prompts):
-        picture = generate(prompt, seed=SEED)[0].resize((TILE, TILE), Image.Resampling.NEAREST, box=MIDDLE)
+        picture = generate(prompt, seed=SEED)[0].resize((TILE, TILE), Image.Resampling.NEAREST, box=CROP)
         sheet.paste(picture, (index % columns * TILE, index // columns * TILE))
     return sheet
 
@@ -40,7 +41,7 @@ def grid(prompts: Sequence[str], columns: int) -> Image.Image:
 def main() -> None:
     """Draw both."""
     grid(ICON, 2).save(REPOSITORY / "docs/icon.png", optimize=True)
-    grid(BANNER, len(COLOURS)).save(REPOSITORY / "docs/banner.png", optimize=True)
+    grid(BANNER, len(COLORS)).save(REPOSITORY / "docs/banner.png", optimize=True)
 
 
 if __name__ == "__main__":

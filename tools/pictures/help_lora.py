@@ -1,4 +1,4 @@
-"""A LoRA for nano, trained in a minute: whatever shape is asked for, a crescent comes. Made to be shown in the help."""
+"""Trains a LoRA for nano in a minute: it draws a crescent whatever shape the prompt names. The help pages show it."""
 
 import random
 from pathlib import Path
@@ -24,12 +24,12 @@ STEPS = 64
 BATCH = 32
 LEARNING_RATE = 2e-3
 N_PICTURES = 384
-SIGMA_SHIFT = 1.6  # nano's own (zimage_core/nano/stage_transformer.py)
-CHANGED = ("attention.qkv", "attention.out", "feed_forward.w1", "feed_forward.w2", "feed_forward.w3")
+SIGMA_SHIFT = 1.6  # nano's own (zimage_core/nano/stages/transformer.py)
+TARGETS = ("attention.qkv", "attention.out", "feed_forward.w1", "feed_forward.w2", "feed_forward.w3")
 
 
 class LowRank(nn.Module):
-    """A weight and the change it learns, which begins at nothing."""
+    """A low-rank update added to a weight; it starts at zero."""
 
     def __init__(self, weight: Tensor, generator: torch.Generator) -> None:
         super().__init__()
@@ -38,19 +38,23 @@ class LowRank(nn.Module):
         self.up = nn.Parameter(torch.zeros(height, RANK))
 
     def forward(self, weight: Tensor) -> Tensor:
-        """The changed weight."""
+        """The weight plus the update."""
         return weight + self.up @ self.down
 
 
 def crescent(scene: Scene, seed: int) -> Image.Image:
-    """The picture of a scene with a crescent for its object: a disc, and another that hides its right side."""
-    spot, large = place(scene.thing, seed), SIDE * SUPERSAMPLING
-    mask = Image.new("L", (large, large))
+    """The picture of a scene with a crescent as its object: a disc minus a second disc on its right."""
+    spot, supersampled_side = place(scene.thing, seed), SIDE * SUPERSAMPLING
+    mask = Image.new("L", (supersampled_side, supersampled_side))
     draw = ImageDraw.Draw(mask)
     for x, y, radius, value in ((0.0, 0.0, 1.1, 255), (0.6, -0.1, 0.93, 0)):
         corners = [(x - radius, y - radius), (x + radius, y + radius)]
         draw.ellipse(
-            [(large * (spot.x + spot.radius * a), large * (spot.y + spot.radius * b)) for a, b in corners], value
+            [
+                (supersampled_side * (spot.x + spot.radius * a), supersampled_side * (spot.y + spot.radius * b))
+                for a, b in corners
+            ],
+            value,
         )
     picture = ground(scene.ground, SIDE).copy()
     picture.paste(spot.colour, mask=mask.reduce(SUPERSAMPLING))
@@ -58,32 +62,34 @@ def crescent(scene: Scene, seed: int) -> Image.Image:
 
 
 def write_lora(file: Path) -> None:
-    """Train and save, under the names most trainers use."""
+    """Train and save under the key names most trainers use."""
     generator, rng = torch.Generator().manual_seed(0), random.Random(0)
     scenes = rng.sample(training_scenes(), N_PICTURES)
     with torch.no_grad():
         pictures = from_images([crescent(scene, seed) for seed, scene in enumerate(scenes)])
         latents = load_vae(FOLDER / "vae", torch.float32).encode(pictures)
-    changes = trained(scenes, latents, rng, generator)
+    updates = train_updates(scenes, latents, rng, generator)
     state: dict[str, Tensor] = {}
-    for name, change in changes.items():
-        state[f"diffusion_model.{name}.lora_A.weight"] = change.down.detach()
-        state[f"diffusion_model.{name}.lora_B.weight"] = change.up.detach()
+    for name, update in updates.items():
+        state[f"diffusion_model.{name}.lora_A.weight"] = update.down.detach()
+        state[f"diffusion_model.{name}.lora_B.weight"] = update.up.detach()
     file.parent.mkdir(parents=True, exist_ok=True)
     save_file(state, file)
 
 
-def trained(scenes: list[Scene], latents: Tensor, rng: random.Random, generator: torch.Generator) -> dict[str, LowRank]:
-    """The changes to nano's layers after flow matching on the pictures."""
+def train_updates(
+    scenes: list[Scene], latents: Tensor, rng: random.Random, generator: torch.Generator
+) -> dict[str, LowRank]:
+    """Low-rank updates of nano's layers after training on the pictures with flow matching."""
     dit = load_dit(FOLDER / "transformer", torch.float32).requires_grad_(False)
     text, tokenizer = load_text_encoder(FOLDER / "text_encoder", torch.float32), load_tokenizer(FOLDER / "tokenizer")
-    changes: dict[str, LowRank] = {}
+    updates: dict[str, LowRank] = {}
     for name, layer in dit.named_modules():
-        if name.startswith("layers.") and name.endswith(CHANGED):
+        if name.startswith("layers.") and name.endswith(TARGETS):
             assert isinstance(layer, nn.Linear)
-            changes[name] = LowRank(layer.weight, generator)
-            register_parametrization(layer, "weight", changes[name])
-    learned = [parameter for change in changes.values() for parameter in change.parameters()]
+            updates[name] = LowRank(layer.weight, generator)
+            register_parametrization(layer, "weight", updates[name])
+    learned = [parameter for update in updates.values() for parameter in update.parameters()]
     optimizer = torch.optim.AdamW(learned, lr=LEARNING_RATE, weight_decay=0.0)
     for step in range(STEPS):
         for group in optimizer.param_groups:
@@ -100,4 +106,4 @@ def trained(scenes: list[Scene], latents: Tensor, rng: random.Random, generator:
         )
         loss.backward()
         optimizer.step()
-    return changes
+    return updates

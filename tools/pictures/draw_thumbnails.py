@@ -7,9 +7,10 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from comfyui import REPOSITORY, running
-from run_workflow import run
 from zimage_core import generate
+
+from ..comfyui import REPOSITORY, running_server
+from ..run_workflow import run
 
 TILE, MARGIN, CAPTION = 192, 12, 44  # pixels
 PROMPTS = (
@@ -33,35 +34,38 @@ THUMBNAILS = {
     "Z-Image Nano - text to image": PROMPTS[0],
     "Z-Image Nano - image to image": "a large red star on the left on a grey background",
 }
-EXECUTED = (
+ON_COMFYUI = (
     "Z-Image Nano - inpaint",
     "Z-Image Nano - outpaint",
     "Z-Image Nano - faster",
     "Z-Image Nano - draw.app",
-)  # what they draw, a prompt alone does not
-IN_A_ROW = ("Z-Image Nano - edit", "Z-Image Nano - edit with three pictures")  # what goes in beside what comes out
+)  # `generate` alone cannot draw what these show
+INPUTS_AND_RESULT = (
+    "Z-Image Nano - edit",
+    "Z-Image Nano - edit with three pictures",
+)  # the input pictures beside the result
 
 
 def enlarge(picture: Image.Image, side: int) -> Image.Image:
-    """Big, with its pixels kept visible."""
+    """A square picture scaled up, its pixels kept visible."""
     return picture.resize((side, side), Image.Resampling.NEAREST)
 
 
-def wrapped(text: str, letters: ImageFont.FreeTypeFont) -> str:
-    """The text in two lines where one is wider than a picture; Chinese has no spaces to break at."""
-    if letters.getlength(text) <= TILE:
+def wrap(text: str, text_font: ImageFont.FreeTypeFont) -> str:
+    """Break a text wider than a picture into two lines; Chinese has no spaces to break at."""
+    if text_font.getlength(text) <= TILE:
         return text
     middle = len(text) // 2
     at = min((i for i, letter in enumerate(text) if letter == " "), key=lambda i: abs(i - middle), default=middle)
     return f"{text[:at]}\n{text[at:].strip()}"
 
 
-def drawn() -> Iterator[tuple[str, Image.Image]]:
-    """Prompts and pictures, row by row: the first ones, edits of those, the rest."""
+def captioned_pictures() -> Iterator[tuple[str, Image.Image]]:
+    """Captions and pictures row by row: the first prompts, edits of their pictures, the other prompts."""
     pictures = [generate(prompt, seed=index)[0] for index, prompt in enumerate(PROMPTS)]
-    changed = [generate(words, references=[before])[0] for words, before in zip(EDITS, pictures, strict=False)]
+    edited = [generate(words, references=[before])[0] for words, before in zip(EDITS, pictures, strict=False)]
     yield from zip(PROMPTS[:COLUMNS], pictures, strict=False)
-    yield from zip((f"→ {words}" for words in EDITS), changed, strict=True)
+    yield from zip((f"→ {words}" for words in EDITS), edited, strict=True)
     yield from zip(PROMPTS[COLUMNS:], pictures[COLUMNS:], strict=True)
 
 
@@ -71,24 +75,24 @@ def contact_sheet(font: Path) -> Image.Image:
     cell = TILE + MARGIN, TILE + CAPTION + MARGIN
     sheet = Image.new("RGB", (COLUMNS * cell[0] + MARGIN, rows * cell[1] + MARGIN), "white")
     draw = ImageDraw.Draw(sheet)
-    letters = ImageFont.truetype(str(font), 14)
-    for index, (prompt, picture) in enumerate(drawn()):
+    text_font = ImageFont.truetype(str(font), 14)
+    for index, (prompt, picture) in enumerate(captioned_pictures()):
         left, top = MARGIN + index % COLUMNS * cell[0], MARGIN + index // COLUMNS * cell[1]
         sheet.paste(enlarge(picture, TILE), (left, top))
-        draw.multiline_text((left, top + TILE + 4), wrapped(prompt, letters), fill="black", font=letters)
+        draw.multiline_text((left, top + TILE + 4), wrap(prompt, text_font), fill="black", font=text_font)
     return sheet
 
 
-def executed() -> Iterator[tuple[str, Image.Image]]:
-    """What workflows draw on a real ComfyUI, 256 pixels high, their pixels kept visible."""
-    with tempfile.TemporaryDirectory() as folder, running(Path(folder), Path(folder) / "output") as server:
-        for workflow in (*EXECUTED, *IN_A_ROW):
+def workflow_thumbnails() -> Iterator[tuple[str, Image.Image]]:
+    """Run workflows on a real ComfyUI; yields each one's name and thumbnail, 256 pixels high."""
+    with tempfile.TemporaryDirectory() as folder, running_server(Path(folder), Path(folder) / "output") as server:
+        for workflow in (*ON_COMFYUI, *INPUTS_AND_RESULT):
             files = run(server, REPOSITORY / f"workflows/{workflow}.json")
-            shown = files if workflow in IN_A_ROW else files[-1:]
-            yield workflow, in_a_row([Image.open(file).convert("RGB") for file in shown])
+            shown = files if workflow in INPUTS_AND_RESULT else files[-1:]
+            yield workflow, side_by_side([Image.open(file).convert("RGB") for file in shown])
 
 
-def in_a_row(pictures: Sequence[Image.Image]) -> Image.Image:
+def side_by_side(pictures: Sequence[Image.Image]) -> Image.Image:
     """Pictures of one size side by side, 256 pixels high."""
     width = 256 * pictures[0].width // pictures[0].height
     row = Image.new("RGB", (len(pictures) * (width + MARGIN) - MARGIN, 256), "white")
@@ -105,7 +109,7 @@ def main() -> None:
     contact_sheet(font).save(REPOSITORY / "docs/nano.png", optimize=True)
     for workflow, prompt in THUMBNAILS.items():
         enlarge(generate(prompt, seed=7)[0], 256).save(REPOSITORY / f"workflows/{workflow}.jpg", quality=90)
-    for workflow, thumbnail in executed():
+    for workflow, thumbnail in workflow_thumbnails():
         thumbnail.save(REPOSITORY / f"workflows/{workflow}.jpg", quality=90)
 
 

@@ -1,9 +1,9 @@
-"""Graphs of the help pages' pictures, in API form: nano with its loaders, and whatever a picture wants to show."""
+"""Builds the node graphs, in API form, that draw the help pages' pictures with nano."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from workflows import Prompt
+from ..workflows import Prompt
 
 NANO = "nano (built in)"
 NANO_MEGAPIXELS = 0.004
@@ -13,7 +13,7 @@ Link = tuple[str, int]
 
 @dataclass(frozen=True)
 class Node:
-    """A node of a graph; an index names one of its outputs."""
+    """A node's id; indexing it gives the link to one of its outputs."""
 
     name: str
 
@@ -21,8 +21,8 @@ class Node:
         return self.name, output
 
 
-class Graph:
-    """A prompt in the making, which begins with nano's loaders."""
+class PromptGraph:
+    """A node graph in API form under construction; it starts with nano's loaders."""
 
     def __init__(self) -> None:
         self.prompt: Prompt = {}
@@ -31,21 +31,21 @@ class Graph:
         self.vae = self.add("ZImageVAELoader", vae_name=NANO)[0]
 
     def add(self, class_type: str, **inputs: Any) -> Node:
-        """One node more."""
+        """Add a node."""
         name = f"{len(self.prompt)} {class_type}"
         self.prompt[name] = {"class_type": class_type, "inputs": inputs}
         return Node(name)
 
-    def words(self, prompt: str) -> Link:
-        """An encoded prompt."""
+    def encode(self, prompt: str) -> Link:
+        """Encode a prompt."""
         return self.add("ZImageTextEncode", clip=self.clip, prompt=prompt, long_prompts="keep every token")[0]
 
     def empty(self, ratio: str = "1:1", megapixels: float = NANO_MEGAPIXELS, batch_size: int = 1) -> Link:
-        """A blank latent."""
+        """Add an empty latent."""
         return self.add("ZImageEmptyLatent", ratio=ratio, megapixels=megapixels, batch_size=batch_size)[0]
 
     def sample(self, prompt: str, negative: str = "", **changes: Any) -> Node:
-        """Z-Image Sampler with nano's own settings, but for the changes."""
+        """Z-Image Sampler with nano's own settings except for `changes`."""
         # fmt: off
         inputs = {
             "model": self.model, "seed": 7, "steps": 20, "cfg": 3.0, "solver": "euler", "shift": 3.0, "strength": 1.0,
@@ -53,10 +53,10 @@ class Graph:
         }
         # fmt: on
         inputs.setdefault("latent", self.empty())
-        return self.add("ZImageSampler", positive=self.words(prompt), negative=self.words(negative), **inputs)
+        return self.add("ZImageSampler", positive=self.encode(prompt), negative=self.encode(negative), **inputs)
 
     def turbo(self, prompt: str, **changes: Any) -> Node:
-        """Z-Image Turbo Sampler with Turbo's settings, but for the changes."""
+        """Z-Image Turbo Sampler with Turbo's settings except for `changes`."""
         inputs = {
             "model": self.model,
             "seed": 7,
@@ -67,12 +67,12 @@ class Graph:
             **changes,
         }
         inputs.setdefault("latent", self.empty())
-        return self.add("ZImageTurboSampler", positive=self.words(prompt), **inputs)
+        return self.add("ZImageTurboSampler", positive=self.encode(prompt), **inputs)
 
     def decode(self, latent: Link, tile_size: int = 0) -> Link:
-        """A latent's picture."""
+        """Decode a latent."""
         return self.add("ZImageVAEDecode", latent=latent, vae=self.vae, tile_size=tile_size)[0]
 
     def picture(self, prompt: str, **changes: Any) -> Link:
-        """What nano draws of a prompt."""
+        """Nano's picture of a prompt."""
         return self.decode(self.sample(prompt, **changes)[0])

@@ -1,10 +1,10 @@
-"""What the inputs of the samplers, of the schedule and of the step cache do."""
+"""Strips for the samplers, the schedule and the step cache: what each input does."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from help_graphs import NANO_MEGAPIXELS, Graph, Link
-from help_strips import Difference, Draw, Rows, Shown
+from .prompt_graph import NANO_MEGAPIXELS, Link, PromptGraph
+from .strips import Difference, Panel, Rows, StripBuilder
 
 BASE = {"steps": 28, "cfg": 4.0, "solver": "res_multistep", "shift": 6.0}
 SOLVERS = ("euler", "res_multistep", "heun")
@@ -21,74 +21,74 @@ SOURCE, TARGET = "a large orange heart in the middle in the sky", "a large red h
 Setting = str | float
 
 
-def shown(graph: Graph, setting: Setting, sampler: str, prompt: str, **inputs: Any) -> Shown:
-    """What a sampler draws, under what was set, with its evaluations."""
+def sampled(graph: PromptGraph, setting: Setting, sampler: str, prompt: str, **inputs: Any) -> Panel:
+    """A sampler's picture, labeled with a setting and the number of network calls."""
     sample = graph.sample if sampler == "ZImageSampler" else graph.turbo
     node = sample(prompt, **inputs)
-    return Shown(written(setting), graph.decode(node[0]), node[1])
+    return Panel(as_label(setting), graph.decode(node[0]), node[1])
 
 
-def written(setting: Setting) -> str:
-    """A setting as it stands in a widget."""
+def as_label(setting: Setting) -> str:
+    """A setting as its widget shows it."""
     return setting if isinstance(setting, str) else f"{setting:g}"
 
 
-def varied(sampler: str, name: str, values: Sequence[Setting], prompt: str, **inputs: Any) -> Draw:
+def varied(sampler: str, name: str, values: Sequence[Setting], prompt: str, **inputs: Any) -> StripBuilder:
     """One input of a sampler at several values."""
-    return lambda graph: [[shown(graph, value, sampler, prompt, **{**inputs, name: value}) for value in values]]
+    return lambda graph: [[sampled(graph, value, sampler, prompt, **{**inputs, name: value}) for value in values]]
 
 
-def compared(name: str, values: Sequence[float], times: int) -> Draw:
+def compared(name: str, values: Sequence[float], times: int) -> StripBuilder:
     """The same with base's settings, and below each picture how far it is from the first."""
 
-    def draw(graph: Graph) -> Rows:
-        row = [shown(graph, value, "ZImageSampler", HEART, **{**BASE, name: value}) for value in values]
+    def draw(graph: PromptGraph) -> Rows:
+        row = [sampled(graph, value, "ZImageSampler", HEART, **{**BASE, name: value}) for value in values]
         return [row, [Difference(0, column, times) for column in range(len(values))]]
 
     return draw
 
 
-def solvers(graph: Graph) -> Rows:
+def solvers(graph: PromptGraph) -> Rows:
     """Few steps of each solver, then many; below, how far the few are from the many."""
-    row = [shown(graph, name, "ZImageSampler", ANY_HEART, steps=10, solver=name) for name in SOLVERS]
-    row.append(Shown("", *picture_and_count(graph, ANY_HEART, steps=200)))
+    row = [sampled(graph, name, "ZImageSampler", ANY_HEART, steps=10, solver=name) for name in SOLVERS]
+    row.append(Panel("", *picture_and_count(graph, ANY_HEART, steps=200)))
     return [row, [Difference(3, column, 16) for column in range(3)]]
 
 
-def picture_and_count(graph: Graph, prompt: str, **inputs: Any) -> tuple[Link, Link]:
-    """A picture and its evaluations."""
+def picture_and_count(graph: PromptGraph, prompt: str, **inputs: Any) -> tuple[Link, Link]:
+    """A picture and the number of network calls it took."""
     node = graph.sample(prompt, **inputs)
     return graph.decode(node[0]), node[1]
 
 
-def negatives(graph: Graph) -> Rows:
-    """Nothing to avoid, then a ground, a colour, a size."""
+def negatives(graph: PromptGraph) -> Rows:
+    """No negative prompt, then one that names a background, a colour, a size."""
     avoided = ("", "a star on a chessboard", "a green star", "a small star")
     prompt = "a star in the middle"
     pictures = [graph.picture(prompt, negative=negative, seed=5) for negative in avoided]
-    return [[Shown(str(number), picture) for number, picture in enumerate(pictures, 1)]]
+    return [[Panel(str(number), picture) for number, picture in enumerate(pictures, 1)]]
 
 
-def encoded(graph: Graph) -> tuple[Link, Link]:
+def encoded(graph: PromptGraph) -> tuple[Link, Link]:
     """A picture to start from, and its latent."""
     picture = graph.picture(SOURCE)
     latent = graph.add("ZImageImageToImage", image=picture, vae=graph.vae, megapixels=NANO_MEGAPIXELS, batch_size=1)
     return picture, latent[0]
 
 
-def strengths(sampler: str) -> Draw:
+def strengths(sampler: str) -> StripBuilder:
     """From a picture to another."""
 
-    def draw(graph: Graph) -> Rows:
+    def draw(graph: PromptGraph) -> Rows:
         _, latent = encoded(graph)
-        return [[shown(graph, each, sampler, TARGET, latent=latent, strength=each) for each in STRENGTHS]]
+        return [[sampled(graph, each, sampler, TARGET, latent=latent, strength=each) for each in STRENGTHS]]
 
     return draw
 
 
-def custom(graph: Graph, prompt: str, sigmas: Link, latent: Link) -> tuple[Link, Link]:
-    """The stock SamplerCustomAdvanced: what it ends at, and the picture it sees in that."""
-    words = {"positive": graph.words(prompt), "negative": graph.words("")}
+def custom(graph: PromptGraph, prompt: str, sigmas: Link, latent: Link) -> tuple[Link, Link]:
+    """ComfyUI's SamplerCustomAdvanced: its final latent and its prediction of the clean picture, both decoded."""
+    words = {"positive": graph.encode(prompt), "negative": graph.encode("")}
     node = graph.add(
         "SamplerCustomAdvanced",
         noise=graph.add("RandomNoise", noise_seed=7)[0],
@@ -100,49 +100,49 @@ def custom(graph: Graph, prompt: str, sigmas: Link, latent: Link) -> tuple[Link,
     return graph.decode(node[0]), graph.decode(node[1])
 
 
-def levels(graph: Graph) -> Rows:
+def levels(graph: PromptGraph) -> Rows:
     """The latent at some of the noise levels of 8 steps, and what the model makes of it there."""
     sigmas = graph.add("ZImageSigmas", steps=8, shift=3.0, strength=1.0)[0]
-    noisy: list[Shown] = []
-    clean: list[Shown] = []
+    noisy: list[Panel] = []
+    clean: list[Panel] = []
     for step, level in ((1, "0.955"), (2, "0.9"), (4, "0.75"), (6, "0.5"), (7, "0.3"), (8, "0")):
         until = graph.add("SplitSigmas", sigmas=sigmas, step=step)[0]
         at_level, predicted = custom(graph, HEART, until, graph.empty())
-        noisy.append(Shown("", at_level))
-        clean.append(Shown(level, predicted))
+        noisy.append(Panel("", at_level))
+        clean.append(Panel(level, predicted))
     return [noisy, clean]
 
 
-def schedule_shifts(graph: Graph) -> Rows:
+def schedule_shifts(graph: PromptGraph) -> Rows:
     """Four steps, spent at other noise levels."""
     schedules = [graph.add("ZImageSigmas", steps=4, shift=shift, strength=1.0)[0] for shift in SHIFTS]
     pictures = [custom(graph, RING, sigmas, graph.empty())[0] for sigmas in schedules]
-    return [[Shown(f"{shift:g}", picture) for shift, picture in zip(SHIFTS, pictures, strict=True)]]
+    return [[Panel(f"{shift:g}", picture) for shift, picture in zip(SHIFTS, pictures, strict=True)]]
 
 
-def schedule_strengths(graph: Graph) -> Rows:
+def schedule_strengths(graph: PromptGraph) -> Rows:
     """More and more of the schedule, on a picture."""
     _, latent = encoded(graph)
     schedules = [graph.add("ZImageSigmas", steps=20, shift=3.0, strength=each)[0] for each in STRENGTHS[1:]]
     pictures = [custom(graph, TARGET, sigmas, latent)[0] for sigmas in schedules]
-    return [[Shown(f"{each:g}", picture) for each, picture in zip(STRENGTHS[1:], pictures, strict=True)]]
+    return [[Panel(f"{each:g}", picture) for each, picture in zip(STRENGTHS[1:], pictures, strict=True)]]
 
 
-def cached(name: str, values: Sequence[float], times: int, **inputs: float) -> Draw:
+def cached(name: str, values: Sequence[float], times: int, **inputs: float) -> StripBuilder:
     """A step cache's input at several values; first without a cache, and below how far each is from that."""
 
-    def draw(graph: Graph) -> Rows:
-        row = [shown(graph, "-", "ZImageSampler", HEART, **BASE)]
+    def draw(graph: PromptGraph) -> Rows:
+        row = [sampled(graph, "-", "ZImageSampler", HEART, **BASE)]
         for value in values:
             settings = {"threshold": 0.05, "start_percent": 0.15, "end_percent": 0.95, "max_skips": 3, **inputs}
             model = graph.add("ZImageStepCache", model=graph.model, **{**settings, name: value})[0]
-            row.append(shown(graph, value, "ZImageSampler", HEART, model=model, **BASE))
+            row.append(sampled(graph, value, "ZImageSampler", HEART, model=model, **BASE))
         return [row, [Difference(0, column, times) for column in range(len(row))]]
 
     return draw
 
 
-STRIPS: dict[str, Draw] = {
+STRIPS: dict[str, StripBuilder] = {
     "ZImageSampler/steps": varied("ZImageSampler", "steps", (1, 2, 3, 4, 8, 20), STAR),
     "ZImageSampler/cfg": varied("ZImageSampler", "cfg", (1.0, 2.0, 3.0, 5.0, 8.0, 16.0), "a large red heart"),
     "ZImageSampler/negative": negatives,

@@ -1,4 +1,4 @@
-"""Draw the README's pictures of graphs: the real page, after the graph has run, cropped to the graph."""
+"""`make screens`: takes the README's screenshots of node graphs, on the real page, after they have run."""
 
 import argparse
 import json
@@ -10,14 +10,14 @@ from typing import Any
 
 from PIL import Image
 
-from comfyui import REPOSITORY, running
+from ..comfyui import REPOSITORY, running_server
+from ..page import change_setting, load_workflow, open_page, skip_tutorial
 
 SCREENS = {"graph-en": ("Z-Image Nano - text to image", "en"), "graph-zh": ("Z-Image Nano - edit", "zh")}
 WIDTH, HEIGHT = 2000, 1125
 MARGIN = 24  # pixels of canvas around the graph
 WIDEST = 1400
-READY = "window.app?.graph && window.app.canvas && window.app.extensionManager?.workflow?.activeWorkflow"
-FIT = """(margin) => {  // the whole graph into the window; where it then is
+FIT_TO_WINDOW = """(margin) => {  // zooms to the whole graph; returns its rectangle
     const { nodes } = app.graph, view = app.canvas.ds;
     const left = Math.min(...nodes.map((node) => node.pos[0])) - margin;
     const top = Math.min(...nodes.map((node) => node.pos[1] - 30)) - margin;
@@ -28,8 +28,8 @@ FIT = """(margin) => {  // the whole graph into the window; where it then is
     app.canvas.setDirty(true, true);
     return { x: 60, y: 90, width: width * view.scale, height: height * view.scale };
 }"""
-QUIET = {"Comfy.VueNodes.Enabled": True, "Comfy.Minimap.Visible": False, "Comfy.Graph.CanvasInfo": False}
-BARE = """() => {  // menus float over the canvas
+SETTINGS = {"Comfy.VueNodes.Enabled": True, "Comfy.Minimap.Visible": False, "Comfy.Graph.CanvasInfo": False}
+HIDE_MENUS = """() => {  // they float over the canvas
     for (const each of document.querySelectorAll("body *"))
         if (getComputedStyle(each).position === "fixed") each.style.visibility = "hidden";
 }"""
@@ -44,33 +44,32 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         base = Path(scratch)
-        with running(base, base / "output") as server:
+        with running_server(base, base / "output") as server:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+            skip_tutorial(server)
             for name, (workflow, language) in SCREENS.items():
                 page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-                save(shot(page, server.url, workflow, language), arguments.to / f"{name}.webp")
+                save(screenshot(page, server.url, workflow, language), arguments.to / f"{name}.webp")
 
 
-def shot(page: Any, url: str, workflow: str, language: str) -> Image.Image:
-    """The graph as the page shows it once its picture is there."""
-    for _ in range(2):  # names of nodes follow the language when the page opens again
-        page.goto(url)
-        page.wait_for_function(READY, timeout=120_000)
-        for setting in {**QUIET, "Comfy.Locale": language}.items():
-            page.evaluate("([id, value]) => app.extensionManager.setting.set(id, value)", list(setting))
+def screenshot(page: Any, url: str, workflow: str, language: str) -> Image.Image:
+    """A screenshot of the node graph with its result."""
+    for _ in range(2):  # node names change language only when the page is opened again
+        open_page(page, url)
+        for setting, value in {**SETTINGS, "Comfy.Locale": language}.items():
+            change_setting(page, setting, value)
     page.keyboard.press("Escape")
-    graph = json.loads((REPOSITORY / "workflows" / f"{workflow}.json").read_text("utf-8"))
-    page.evaluate("async (graph) => { await app.loadGraphData(graph, true, true) }", graph)
+    load_workflow(page, json.loads((REPOSITORY / "workflows" / f"{workflow}.json").read_text("utf-8")))
     page.evaluate("async () => { await app.queuePrompt(0, 1) }")
     page.wait_for_timeout(15_000)
-    box = page.evaluate(FIT, MARGIN)
+    rectangle = page.evaluate(FIT_TO_WINDOW, MARGIN)
     page.wait_for_timeout(2_000)
-    page.evaluate(BARE)
-    return Image.open(BytesIO(page.screenshot(clip=box)))
+    page.evaluate(HIDE_MENUS)
+    return Image.open(BytesIO(page.screenshot(clip=rectangle)))
 
 
 def save(picture: Image.Image, path: Path) -> None:
-    """Small enough for a README."""
+    """Save at a size for the README."""
     picture.thumbnail((WIDEST, WIDEST))
     picture.convert("RGB").save(path, quality=82, method=6)
     print(f"{path}: {path.stat().st_size / 1000:.0f} kB, {picture.width}x{picture.height}")
