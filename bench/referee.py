@@ -12,7 +12,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from zimage_core.kernels import PLAIN, only
+from zimage_core.kernels import PLAIN, use_kernels
 
 from .random_weights import Inputs, Weights, Widened
 from .systems.ours import Ours
@@ -49,7 +49,7 @@ def _by_peers(inputs: Inputs, weights: Weights) -> Tensor:
 
 
 def _by_ours(inputs: Inputs, weights: Weights) -> Tensor:
-    with only(PLAIN):
+    with use_kernels(PLAIN):
         return getattr(Ours(Widened(weights)), inputs.cell.part)(inputs)()
 
 

@@ -1,6 +1,6 @@
 """Our networks with one optimisation off, or one opt-in on. Each is one entry:
 
-VARIANTS["plain kernels"] = Variant(scope=lambda: only(PLAIN_KERNELS))
+VARIANTS["plain kernels"] = Variant(scope=lambda: use_kernels(PLAIN_KERNELS))
 VARIANTS["int8"] = Variant(prepare=multiplying_in(INT8), is_lossy=True)
 """
 
@@ -13,9 +13,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from zimage_core.kernels import CUDA as STOCK_KERNELS
 from zimage_core.kernels import PLAIN as PLAIN_KERNELS
-from zimage_core.kernels import only
+from zimage_core.kernels import use_kernels
 from zimage_core.model import S3DiT
-from zimage_core.quant import FP8, INT8, INT8_UNROTATED, Scheme, quantise
+from zimage_core.quant import FP8, INT8, INT8_UNROTATED, Scheme, quantize_layers
 
 from .cells import PARTS, Part
 
@@ -55,15 +55,15 @@ def multiplying_in(scheme: Scheme) -> Callable[[nn.Module], nn.Module]:
 
     def prepare(network: nn.Module) -> nn.Module:
         if isinstance(network, S3DiT):
-            quantise(network, scheme)
+            quantize_layers(network, scheme)
         return network
 
     return prepare
 
 
 VARIANTS: dict[str, Variant] = {
-    "plain kernels": Variant(scope=lambda: only(PLAIN_KERNELS)),
-    "stock kernels": Variant(scope=lambda: only(STOCK_KERNELS)),  # what a graphics card has without Triton
+    "plain kernels": Variant(scope=lambda: use_kernels(PLAIN_KERNELS)),
+    "stock kernels": Variant(scope=lambda: use_kernels(STOCK_KERNELS)),  # what a graphics card has without Triton
     "unfused attention": Variant(scope=lambda: sdpa_kernel(SDPBackend.MATH)),
     "cuDNN attention": Variant(scope=lambda: sdpa_kernel(CUDNN_FIRST, set_priority=True), needs_card=True),
     "graph": Variant(parts=STEPS, is_recorded=True, needs_card=True),

@@ -9,7 +9,7 @@ from PIL import Image
 from .checkpoints import load_dit, load_text_encoder, load_vae, load_vision
 from .model import Reference
 from .nano.files import FOLDER as NANO_FOLDER
-from .quant import Scheme, quantise
+from .quant import Scheme, quantize_layers
 from .sampling import (
     BASE,
     NANO,
@@ -75,7 +75,7 @@ def generate(
 
     dit = load_dit(folder / "transformer", dtype)
     if scheme:
-        quantise(dit, scheme)
+        quantize_layers(dit, scheme)
     dit = dit.to(device)
     sigmas = shifted_schedule(steps or preset.steps, preset.shift)
     cells = height // 8, width // 8

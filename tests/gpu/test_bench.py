@@ -16,7 +16,7 @@ from bench.systems.ours import Ours
 from bench.timing import Pace
 from bench.variants import PLAIN, VARIANTS
 from zimage_core.config import FLUX_VAE, QWEN3_4B
-from zimage_core.quant.fp8 import multiplies_fp8
+from zimage_core.quant.fp8 import has_fp8_gemm
 
 NEAR = {"block": 0.02, "transformer": 0.05, "text": 0.05, "decode": 0.05, "picture": None}  # relative L2 in bfloat16
 
@@ -29,7 +29,7 @@ def weights():
 
 @pytest.mark.parametrize("part", NEAR)
 def test_everybody_is_measured(weights, part):
-    names = [name for name in VARIANTS if name != "fp8" or multiplies_fp8(card.DEVICE)]
+    names = [name for name in VARIANTS if name != "fp8" or has_fp8_gemm(card.DEVICE)]
     cell = Cell(part=part, size=(256, 192), caption=20, steps=2)
     planned, told = [Planned(cell=cell, rounds=3, fewest=0, seconds=3)], []
     found = measure_all(planned, weights, [], names, Pace(seconds=3, least=3), 1e15, told.append)

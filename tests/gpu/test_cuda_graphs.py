@@ -8,8 +8,8 @@ from card import drawn
 from zimage_core.adapters import Lora, injected
 from zimage_core.adapters.deltas.plain import LowRank
 from zimage_core.adapters.lora import Target
-from zimage_core.quant import FP8, INT8, INT8_UNROTATED, quantise
-from zimage_core.quant.fp8 import multiplies_fp8
+from zimage_core.quant import FP8, INT8, INT8_UNROTATED, quantize_layers
+from zimage_core.quant.fp8 import has_fp8_gemm
 from zimage_core.runtime.attention_choice import Fastest
 from zimage_core.runtime.cuda_graphs import Graphs
 
@@ -127,10 +127,10 @@ def test_an_attention_chosen_by_measuring_is_chosen_before_the_recording(dit, mo
 
 @pytest.mark.parametrize("scheme", [INT8, INT8_UNROTATED, FP8], ids=lambda scheme: scheme.name)
 def test_8_bit_layers_are_recorded_bit_for_bit_and_never_wait(scheme):
-    if scheme is FP8 and not multiplies_fp8(card.DEVICE):
+    if scheme is FP8 and not has_fp8_gemm(card.DEVICE):
         pytest.skip("this card does not multiply E4M3")
     dit = card.transformer()
-    quantise(dit, scheme)
+    quantize_layers(dit, scheme)
     condition, x = condition_of(dit), latent()
     plain, recorded = dit.flow(condition, SIGMAS), dit.flow(condition, SIGMAS, network=Graphs(dit))
     expected = plain(x, 0.7)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from card import drawn, drift
 
-from zimage_core.kernels import CUDA, PLAIN, Kernels, Split, kernels
+from zimage_core.kernels import CUDA, PLAIN, Kernels, SplitRow, select_kernels
 from zimage_core.model.rope import rope_table
 
 EPS, DIM, HEADS, HEAD, FFN = 1e-5, 3840, 30, 128, 10240
@@ -19,12 +19,12 @@ def kernel_set(name: str) -> Kernels:
     pytest.importorskip("triton")
     from zimage_core.kernels import fused
 
-    return Kernels(fused.norm, fused.add_normed, fused.heads, fused.swiglu)
+    return Kernels(fused.norm, fused.add_normed, fused.qk_norm_rope, fused.swiglu)
 
 
 def row_of(kind, dtype):
     one, each = drawn(1, 1, DIM, seed=1, dtype=dtype), drawn(ITEMS, 1, DIM, seed=2, dtype=dtype)
-    return {"one row": one, "a row for each item": each, "clean and noisy": Split(one, each, 5)}[kind]
+    return {"one row": one, "a row for each item": each, "clean and noisy": SplitRow(one, each, 5)}[kind]
 
 
 def made(dtype, n_ropes=1, ffn=FFN):
@@ -42,16 +42,16 @@ def made(dtype, n_ropes=1, ffn=FFN):
     }
 
 
-def outputs(chosen: Kernels, given, row):
+def outputs(kernels: Kernels, given, row):
     before = {name: given[name].clone() for name in ("x", "y", "up")}
-    q, k, v = chosen.heads(given["qkv"].clone(), given["weights"], given["table"], HEADS, EPS)
+    q, k, v = kernels.qk_norm_rope(given["qkv"].clone(), given["weights"], given["table"], HEADS, EPS)
     found = {
-        "norm": chosen.norm(given["y"], row, EPS),
-        "add_normed": chosen.add_normed(given["x"], given["y"], row, EPS),
+        "norm": kernels.norm(given["y"], row, EPS),
+        "add_normed": kernels.add_normed(given["x"], given["y"], row, EPS),
         "queries": q,
         "keys": k,
         "values": v,
-        "swiglu": chosen.swiglu(given["gate"].clone(), given["up"]),
+        "swiglu": kernels.swiglu(given["gate"].clone(), given["up"]),
     }
     assert all(torch.equal(given[name], kept) for name, kept in before.items()), "an input was written on"
     return found
@@ -61,14 +61,14 @@ def truths(given, row):
     def rms(x):
         return x / (x.square().mean(-1, keepdim=True) + EPS).sqrt()
 
-    def turned(x):
+    def rotated(x):
         column = given["table"].cpu().double()[..., 0]  # (r, n, 1, m, 2): cosines and sines
         return torch.view_as_real(
             torch.view_as_complex(x.unflatten(-1, (-1, 2))) * torch.view_as_complex(column.contiguous())
         )
 
     x, y, qkv, weights, gate, up = (given[name].cpu().double() for name in ("x", "y", "qkv", "weights", "gate", "up"))
-    if isinstance(row, Split):
+    if isinstance(row, SplitRow):
         clean, noisy = row.clean.cpu().double(), row.noisy.cpu().double()
         row = torch.cat((clean.expand(ITEMS, row.start, -1), noisy.expand(ITEMS, TOKENS - row.start, -1)), dim=1)
     normed = rms(y) * row.cpu().double()
@@ -76,8 +76,8 @@ def truths(given, row):
     return {
         "norm": normed,
         "add_normed": x + normed,
-        "queries": turned(rms(q) * weights[0]).flatten(-2).transpose(1, 2),
-        "keys": turned(rms(k) * weights[1]).flatten(-2).transpose(1, 2),
+        "queries": rotated(rms(q) * weights[0]).flatten(-2).transpose(1, 2),
+        "keys": rotated(rms(k) * weights[1]).flatten(-2).transpose(1, 2),
         "values": v.transpose(1, 2),
         "swiglu": gate * torch.sigmoid(gate) * up,
     }
@@ -121,18 +121,18 @@ def test_tensors_of_more_than_two_to_the_31_values_are_worked_on_to_their_end(na
     long, short = wide.view(1, 3 * n, DIM), alone.view(1, 3 * last, DIM)
     assert torch.equal(chosen.norm(long, row, EPS)[:, -3 * last :], chosen.norm(short, row, EPS))
     assert torch.equal(chosen.swiglu(wide.clone(), wide)[:, -last:], chosen.swiglu(alone.clone(), alone))
-    expected = chosen.heads(alone.clone(), weights, rope[:, :last], HEADS, EPS)
-    for found, single in zip(chosen.heads(wide, weights, rope, HEADS, EPS), expected, strict=True):
+    expected = chosen.qk_norm_rope(alone.clone(), weights, rope[:, :last], HEADS, EPS)
+    for found, single in zip(chosen.qk_norm_rope(wide, weights, rope, HEADS, EPS), expected, strict=True):
         assert torch.equal(found[:, :, -last:], single)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32], ids=str)
 def test_a_set_is_chosen_without_a_word_and_remembered(dtype):
     x = drawn(1, 64, DIM, dtype=dtype)
-    chosen = kernels(x)
+    chosen = select_kernels(x)
     assert chosen != PLAIN
     with card.never_waiting():
-        assert kernels(x[:, :3]) == chosen
+        assert select_kernels(x[:, :3]) == chosen
     assert not [sentence for sentence in card.WARNINGS.sentences if "fused kernels are off" in sentence]
     with torch.inference_mode(mode=False), torch.enable_grad():
-        assert kernels(x) == PLAIN
+        assert select_kernels(x) == PLAIN

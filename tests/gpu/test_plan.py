@@ -12,7 +12,7 @@ from card import drawn
 from torch import nn
 
 from zimage_core.config import FLUX_VAE, QWEN3_4B, TURBO_DIT
-from zimage_core.quant import INT8, quantise
+from zimage_core.quant import INT8, quantize_layers
 from zimage_core.runtime.byte_counts import decoder_bytes
 from zimage_core.runtime.offload.placing import module_placed
 from zimage_core.runtime.offload.plan import make_plan
@@ -71,7 +71,7 @@ def released(is_8_bit):
     """The transformer in main memory, and what it answers where all of it is on the card."""
     dit = card.transformer(config=TURBO_DIT)
     if is_8_bit:
-        quantise(dit, INT8)
+        quantize_layers(dit, INT8)
     latent, caption = drawn(1, 16, 128, 128, dtype=torch.float32), drawn(128, TURBO_DIT.cap_feat_dim, seed=1)
     expected = velocity_of(dit, caption)(latent, SIGMAS[1]).cpu()
     return on_host(dit), latent.cpu(), caption.cpu(), expected

@@ -7,11 +7,11 @@ import pytest
 import torch
 from card import drawn, drift
 
-from zimage_core.quant import FP8, INT8, Fp8Linear, Int8Linear, quantise
-from zimage_core.quant.fp8 import multiplies_fp8
+from zimage_core.quant import FP8, INT8, Fp8Linear, Int8Linear, quantize_layers
+from zimage_core.quant.fp8 import has_fp8_gemm
 
 needs_fp8 = pytest.mark.skipif(
-    not torch.cuda.is_available() or not multiplies_fp8(card.DEVICE), reason="this card does not multiply E4M3"
+    not torch.cuda.is_available() or not has_fp8_gemm(card.DEVICE), reason="this card does not multiply E4M3"
 )
 N_ROWS = [1, 7, 16, 17, 31, 33, 257, 1056]  # around the fewest that CUDA's product takes, and ragged
 CELLS = (16, 24)
@@ -55,14 +55,14 @@ def test_int8_layers_err_no_more_than_on_the_processor(inside, n, group):
     truth = x.cpu().double() @ weight.double().T
     layer = Int8Linear(weight, group)
     on_processor = drift(layer(x.cpu().float()), truth)
-    assert drift(layer.to(card.DEVICE)(x), truth) <= 1.1 * on_processor + 2e-3  # and rounding the answer to 16 bits
+    assert drift(layer.to(card.DEVICE)(x), truth) <= 1.1 * on_processor + 2e-3  # and rounding the output to 16 bits
 
 
 @needs_fp8
 @pytest.mark.parametrize("n", [5, 16, 33, 257, 1057])
 @pytest.mark.parametrize("widths", [(3840, 11520), (10240, 3840)], ids=str)
 def test_fp8_products_are_those_of_the_same_rounded_numbers(widths, n):
-    """But for the answer's rounding to bfloat16 and for sums that a card may keep in as few as 14 bits."""
+    """But for the output's rounding to bfloat16 and for sums that a GPU may keep in as few as 14 bits."""
     inside, outside = widths
     weight, x = drawn(outside, inside, dtype=torch.float32) / inside**0.5, outlying(n, inside)
     layer = Fp8Linear(weight)
@@ -91,9 +91,9 @@ def test_a_step_in_8_bits_stays_near_the_exact_one_and_is_as_near_as_the_process
 
     wide = card.exact(dit)
     truth = velocity(wide, caption.cpu().float(), latent.cpu())
-    quantise(wide, scheme)
+    quantize_layers(wide, scheme)
     on_processor = drift(velocity(wide, caption.cpu().float(), latent.cpu()), truth)
     exact = drift(velocity(dit, caption, latent), truth)
-    quantise(dit, scheme)
+    quantize_layers(dit, scheme)
     found = drift(velocity(dit, caption, latent), truth)
     assert exact < found <= 1.2 * (on_processor**2 + exact**2) ** 0.5

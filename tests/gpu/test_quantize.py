@@ -5,24 +5,24 @@ import pytest
 import torch
 from card import drawn, drift
 
-from zimage_core.kernels import CUDA, Rounding, Rows, Split, rounded, roundings
-from zimage_core.kernels.quantize import one_after_the_other
+from zimage_core.kernels import CUDA, QuantizedTensor, QuantSpec, SplitRow, quantize, select_quant_kernels
+from zimage_core.kernels.quantization import unfused
 from zimage_core.kernels.rotation import rotated
-from zimage_core.quant.fp8 import multiplies_fp8
-from zimage_core.quant.int8 import int_product, product_then_scales
+from zimage_core.quant.fp8 import has_fp8_gemm
+from zimage_core.quant.int8 import gemm_then_scale, int_gemm
 
 pytest.importorskip("triton")
-fused = pytest.importorskip("zimage_core.kernels.fused_quantize")
+fused = pytest.importorskip("zimage_core.kernels.fused_quantization")
 fused_int8 = pytest.importorskip("zimage_core.quant.fused_int8")
 
 EPS, DIM, FFN, TOKENS = 1e-5, 3840, 10240, 37
-INT8, TURNED, E4M3 = Rounding(torch.int8), Rounding(torch.int8, 256), Rounding(torch.float8_e4m3fn)
-STOCK = one_after_the_other(CUDA.norm, CUDA.swiglu)
+INT8, ROTATED, E4M3 = QuantSpec(torch.int8), QuantSpec(torch.int8, 256), QuantSpec(torch.float8_e4m3fn)
+STOCK = unfused(CUDA.norm, CUDA.swiglu)
 
 
-@pytest.fixture(params=[INT8, TURNED, E4M3], ids=["int8", "turned int8", "fp8"])
-def rounding(request):
-    if request.param is E4M3 and not multiplies_fp8(card.DEVICE):
+@pytest.fixture(params=[INT8, ROTATED, E4M3], ids=["int8", "rotated int8", "fp8"])
+def spec(request):
+    if request.param is E4M3 and not has_fp8_gemm(card.DEVICE):
         pytest.skip("this card does not multiply E4M3")
     return request.param
 
@@ -35,60 +35,60 @@ def tokens(width, seed):
     return x
 
 
-def values(rows: Rows, rounding):
-    """What rows stand for, turned back, on the processor."""
-    numbers = rows.numbers.cpu().double() * rows.scale.cpu().double()
-    return numbers if rounding.group is None else rotated(numbers, rounding.group)
+def values(rows: QuantizedTensor, spec):
+    """What rows stand for, rotated back, on the processor."""
+    numbers = rows.values.cpu().double() * rows.scale.cpu().double()
+    return numbers if spec.rotation_group is None else rotated(numbers, spec.rotation_group)
 
 
-def hold(found: Rows, stock: Rows, truth, rounding):
-    assert (found.dtype, found.numbers.dtype, found.shape) == (stock.dtype, rounding.dtype, truth.shape)
-    assert found.numbers.float().abs().amax() == rounding.largest
-    assert not found.numbers[0, 2].float().any()
-    assert drift(values(found, rounding), truth) <= 1.02 * drift(values(stock, rounding), truth)
+def hold(found: QuantizedTensor, stock: QuantizedTensor, truth, spec):
+    assert (found.dtype, found.values.dtype, found.shape) == (stock.dtype, spec.dtype, truth.shape)
+    assert found.values.float().abs().amax() == spec.qmax
+    assert not found.values[0, 2].float().any()
+    assert drift(values(found, spec), truth) <= 1.02 * drift(values(stock, spec), truth)
 
 
-def test_tokens(rounding):
+def test_tokens(spec):
     x = tokens(DIM, seed=1)
-    hold(fused.rounded(x, rounding), rounded(x, rounding), x.cpu().double(), rounding)
+    hold(fused.quantize(x, spec), quantize(x, spec), x.cpu().double(), spec)
 
 
 @pytest.mark.parametrize("is_split", [False, True])
-def test_norms(rounding, is_split):
+def test_norms(spec, is_split):
     x, one, each = tokens(DIM, seed=2), drawn(1, 1, DIM, seed=3), drawn(2, 1, DIM, seed=4)
-    row = Split(one, each, 5) if is_split else each
+    row = SplitRow(one, each, 5) if is_split else each
     factor = each.cpu().double().expand(-1, TOKENS, -1).clone()
     if is_split:
         factor[:, :5] = one.cpu().double()
     exact = x.cpu().double()
     truth = exact / (exact.square().mean(-1, keepdim=True) + EPS).sqrt() * factor
-    hold(fused.norm(x, row, EPS, rounding), STOCK.norm(x, row, EPS, rounding), truth, rounding)
+    hold(fused.norm(x, row, EPS, spec), STOCK.norm(x, row, EPS, spec), truth, spec)
 
 
-def test_gated_products(rounding):
+def test_gated_products(spec):
     gate, up = drawn(2, TOKENS, FFN, seed=5), tokens(FFN, seed=6)
     exact = gate.cpu().double()
     truth = exact * torch.sigmoid(exact) * up.cpu().double()
-    hold(fused.swiglu(gate, up, rounding), STOCK.swiglu(gate.clone(), up, rounding), truth, rounding)
+    hold(fused.swiglu(gate, up, spec), STOCK.swiglu(gate.clone(), up, spec), truth, spec)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32], ids=str)
 @pytest.mark.parametrize("n", [1, 33, 1057])
 def test_fused_products_are_the_stock_ones(n, dtype):
-    left = rounded(drawn(n, DIM, seed=7, dtype=dtype), INT8)
-    right = rounded(drawn(1000, DIM, seed=8, dtype=torch.float32), INT8)
-    expected = product_then_scales(left, right)
-    scaled = fused_int8.scaled(int_product(left.numbers, right.numbers), left, right)
+    left = quantize(drawn(n, DIM, seed=7, dtype=dtype), INT8)
+    right = quantize(drawn(1000, DIM, seed=8, dtype=torch.float32), INT8)
+    expected = gemm_then_scale(left, right)
+    scaled = fused_int8.apply_scales(int_gemm(left.values, right.values), left, right)
     candidates = [scaled]
     if torch.cuda.get_device_capability(card.DEVICE) >= (8, 0):
-        candidates.append(fused_int8.scaled_product(left, right))
+        candidates.append(fused_int8.scaled_gemm(left, right))
     for found in candidates:
         torch.testing.assert_close(found, expected, rtol=2 * torch.finfo(dtype).eps, atol=1e-30)
 
 
-def test_a_set_is_chosen_without_a_word_and_remembered(rounding):
+def test_a_set_is_chosen_without_a_word_and_remembered(spec):
     x = drawn(1, 64, DIM)
-    chosen = roundings(x, rounding)
+    chosen = select_quant_kernels(x, spec)
     with card.never_waiting():
-        assert roundings(x[:, :3], rounding) == chosen
+        assert select_quant_kernels(x[:, :3], spec) == chosen
     assert not [sentence for sentence in card.WARNINGS.sentences if "fused kernels are off" in sentence]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from card import drawn, drift, exact
 
-from zimage_core.kernels import PLAIN, only
+from zimage_core.kernels import PLAIN, use_kernels
 from zimage_core.model.block import Gains
 from zimage_core.model.rope import rope_table
 from zimage_core.sampling import SOLVERS, Guidance, denoise, shifted_schedule
@@ -34,7 +34,7 @@ def test_a_block_in_16_bits_is_as_near_the_truth_as_the_plain_one(dit, dtype):
     x, given = drawn(2, TURNED, card.WIDE.dim, seed=5, dtype=dtype), gains(dtype)
     truth = exact(block)(x.cpu().float(), rope, Gains(*(each.cpu().float() for each in given)))
     found = block(x.clone(), rope.to(card.DEVICE), given)
-    with only(PLAIN):
+    with use_kernels(PLAIN):
         plain = block(x.clone(), rope.to(card.DEVICE), given)
     assert drift(found, truth) <= 1.1 * drift(plain, truth)
     assert drift(plain, truth) < 0.02
@@ -48,7 +48,7 @@ def test_a_step_in_bfloat16_is_as_near_the_truth_as_the_plain_one(dit):
     latent, caption = drawn(2, 16, *CELLS, dtype=torch.float32), drawn(17, card.WIDE.cap_feat_dim, seed=1)
     truth = velocity_of(exact(dit), caption.cpu().float())(latent.cpu(), SIGMAS[1])
     found = velocity_of(dit, caption)(latent, SIGMAS[1])
-    with only(PLAIN):
+    with use_kernels(PLAIN):
         plain = velocity_of(dit, caption)(latent, SIGMAS[1])
     assert found.dtype == latent.dtype
     assert drift(found, truth) <= 1.1 * drift(plain, truth)

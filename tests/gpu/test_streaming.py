@@ -9,8 +9,8 @@ from card import drawn
 
 from zimage_core.config import FLUX_VAE, QWEN3_4B
 from zimage_core.model.condition import run_block
-from zimage_core.quant import FP8, INT8, quantise
-from zimage_core.quant.fp8 import multiplies_fp8
+from zimage_core.quant import FP8, INT8, quantize_layers
+from zimage_core.quant.fp8 import has_fp8_gemm
 from zimage_core.runtime.offload.copy_streams import CudaLane
 from zimage_core.runtime.offload.plan import residencies
 from zimage_core.runtime.offload.streaming import stream
@@ -172,10 +172,10 @@ def test_the_peak_is_the_plans(resident, dit, side, n_streamed):
 
 @pytest.mark.parametrize("scheme", [INT8, FP8], ids=lambda scheme: scheme.name)
 def test_8_bit_layers_are_streamed_bit_for_bit(scheme):
-    if scheme is FP8 and not multiplies_fp8(card.DEVICE):
+    if scheme is FP8 and not has_fp8_gemm(card.DEVICE):
         pytest.skip("this card does not multiply E4M3")
     whole = card.transformer(config=CONFIG)
-    quantise(whole, scheme)
+    quantize_layers(whole, scheme)
     dit = copy.deepcopy(whole).cpu()
     assert same(streamed(dit, resident=2), answers(prepared(whole)))
     assert same(streamed(dit, resident=2, arena_limit=0), answers(prepared(whole)))

@@ -8,7 +8,7 @@ import torch
 from card import drift, exact
 
 from zimage_core.config import QWEN3_4B
-from zimage_core.kernels import PLAIN, only
+from zimage_core.kernels import PLAIN, use_kernels
 from zimage_core.text import Qwen3
 
 CONFIG = replace(QWEN3_4B, n_layers=5, vocab_size=4096)
@@ -28,7 +28,7 @@ def truth(encoder):
 
 def test_features_in_bfloat16_are_as_near_the_truth_as_with_plain_kernels(encoder, truth):
     found = encoder.encode(PROMPTS)
-    with only(PLAIN):
+    with use_kernels(PLAIN):
         plain = encoder.encode(PROMPTS)
     found, plain, expected = (torch.cat(each) for each in (found, plain, truth))
     assert drift(found, expected) <= 1.1 * drift(plain, expected)

@@ -1,6 +1,6 @@
-"""The Hadamard rotation that spreads outliers before numbers are rounded (ConvRot, as in ComfyUI's int8 files).
+"""The Hadamard rotation that spreads outliers over channels before quantization (ConvRot, as in ComfyUI's int8 files).
 
-Letters: b batch, i columns, g a group of columns that turn together.
+Letters: b batch, i columns, g columns of one rotation group.
 """
 
 from functools import lru_cache
@@ -10,12 +10,12 @@ from torch import Tensor
 
 from .._shapes import Float
 
-GROUPS = (256, 64, 16, 4)  # powers of four; 256 in every published file
+GROUPS = (256, 64, 16, 4)  # powers of four; every published file uses 256
 
 
 @lru_cache(maxsize=4)
 def hadamard(size: int) -> Float[Tensor, "g g"]:
-    """The regular Hadamard matrix of ConvRot, orthogonal and symmetric; `size` is a power of four."""
+    """ConvRot's regular Hadamard matrix, orthogonal and symmetric; `size` is a power of four."""
     four = torch.tensor([[1.0, 1.0, 1.0, -1.0], [1.0, 1.0, -1.0, 1.0], [1.0, -1.0, 1.0, 1.0], [-1.0, 1.0, 1.0, 1.0]])
     matrix = four
     while len(matrix) < size:
@@ -24,17 +24,17 @@ def hadamard(size: int) -> Float[Tensor, "g g"]:
 
 
 def largest_group(columns: int) -> int | None:
-    """The widest group that divides so many columns; None where not even four do."""
+    """The largest group size that divides a number of columns; None if not even 4 does."""
     return next((group for group in GROUPS if columns % group == 0), None)
 
 
 def rotated(x: Float[Tensor, "*b i"], group: int) -> Float[Tensor, "*b i"]:
-    """Every group of columns turned, in x's own type. Turning twice gives x back."""
-    return (x.unflatten(-1, (-1, group)) @ _hadamard_at(group, x.device, x.dtype)).flatten(-2)
+    """Every group of columns times the Hadamard matrix, in x's dtype. The rotation is its own inverse."""
+    return (x.unflatten(-1, (-1, group)) @ _hadamard_on(x.device, x.dtype, group)).flatten(-2)
 
 
 @lru_cache(maxsize=16)
-def _hadamard_at(size: int, device: torch.device, dtype: torch.dtype) -> Float[Tensor, "g g"]:
-    """Brought there once: a copy in every layer would let the host wait for the card, and cannot be recorded."""
+def _hadamard_on(device: torch.device, dtype: torch.dtype, size: int) -> Float[Tensor, "g g"]:
+    """Cached: a copy to the GPU in every layer would make the CPU wait, and is not allowed in a CUDA graph capture."""
     with torch.inference_mode(False):
         return hadamard(size).to(device, dtype)

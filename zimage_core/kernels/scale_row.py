@@ -1,4 +1,6 @@
-"""What scales normed tokens: one row of factors, or two where clean tokens go before noisy ones.
+"""Scale rows: what RMS-normed tokens are multiplied with, channel by channel.
+
+A scale row is a norm's own weight, or that weight times the adaLN modulation of one noise level.
 
 Letters: b batch, n tokens, d width.
 """
@@ -11,40 +13,43 @@ from torch import Tensor
 from .._shapes import Float
 
 
-class Split(NamedTuple):
-    """A factor of two values: one for the first `start` tokens, which are clean, one for the noisy rest."""
+class SplitRow(NamedTuple):
+    """Two scale rows: the first `start` tokens are clean (of reference pictures), the tokens after them are noisy."""
 
     clean: Float[Tensor, "#b 1 d"]
     noisy: Float[Tensor, "#b 1 d"]
-    start: int
+    start: int  # index of the first noisy token
 
 
-Row = Float[Tensor, "#b 1 d"] | Split
+ScaleRow = Float[Tensor, "#b 1 d"] | SplitRow
 
 
-def scaled(x: Float[Tensor, "b n d"], row: Row) -> Float[Tensor, "b n d"]:
-    """Tokens times their factor; no factor is ever spread out over tokens."""
-    if not isinstance(row, Split):
+def scaled(x: Float[Tensor, "b n d"], row: ScaleRow) -> Float[Tensor, "b n d"]:
+    """Tokens times their scale row; the row is broadcast, never expanded to a row per token."""
+    if not isinstance(row, SplitRow):
         return x * row
     return torch.cat((x[:, : row.start] * row.clean, x[:, row.start :] * row.noisy), dim=1)
 
 
-def scale_(x: Float[Tensor, "b n d"], row: Row) -> Float[Tensor, "b n d"]:
-    """`scaled` in place, for tokens the caller made itself."""
-    if not isinstance(row, Split):
+def scale_(x: Float[Tensor, "b n d"], row: ScaleRow) -> Float[Tensor, "b n d"]:
+    """`scaled` in place, for tensors the caller has allocated itself."""
+    if not isinstance(row, SplitRow):
         return x.mul_(row)
     x[:, : row.start].mul_(row.clean)
     x[:, row.start :].mul_(row.noisy)
     return x
 
 
-def as_weight(row: Row, like: Tensor) -> Float[Tensor, " d"] | None:
-    """The row as a norm's own weight, where it is one row for all tokens and of their type."""
-    if isinstance(row, Split) or row.shape[0] != 1 or row.dtype != like.dtype:
+def as_weight(row: ScaleRow, like: Tensor) -> Float[Tensor, " d"] | None:
+    """The row as the `weight` argument of `rms_norm`; None unless it is one row for all tokens, in their dtype."""
+    if isinstance(row, SplitRow) or row.shape[0] != 1 or row.dtype != like.dtype:
         return None
     return row.flatten()
 
 
 def finite(x: Tensor) -> Tensor:
-    """Clamp what float16 cannot hold: published weights reach activations of 4e5. Other types pass untouched."""
+    """Clamp float16 overflow to the largest finite value, as published weights reach activations of 4e5.
+
+    Other dtypes are returned as they are.
+    """
     return torch.nan_to_num(x, nan=0.0) if x.dtype == torch.float16 else x

@@ -1,65 +1,111 @@
-"""Which kernels a graphics card gets: the fastest of those that run and agree with stock operations.
+"""The sets of kernels, and which of them a tensor gets.
 
-Decided once for every device, type and width, on random tokens.
+Letters: n tokens, d width.
 """
 
-import logging
-from collections.abc import Callable, Sequence
-from functools import cache
-from importlib.util import find_spec
-from typing import TypeVar
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..measure import agree, seconds
+from .._shapes import Float
+from . import cpu, cuda, plain
+from .fastest import fastest
+from .plain import QKV, Rope
+from .quantization import QuantizedTensor, QuantKernels, QuantSpec, unfused
+from .scale_row import ScaleRow
 
-LOGGER = logging.getLogger("zimage")
-N_TOKENS, SPREAD = 1024, 3.0
 
-Set = TypeVar("Set")
-Exercise = Callable[[Set, Tensor], Tensor]
+class Kernels(NamedTuple):
+    """One set; `plain.py` documents what each kernel computes and the shapes."""
+
+    norm: Callable[[Tensor, ScaleRow, float], Tensor]
+    add_normed: Callable[[Tensor, Tensor, ScaleRow, float], Tensor]
+    qk_norm_rope: Callable[[Tensor, Tensor, Rope, int, float], QKV]
+    swiglu: Callable[[Tensor, Tensor], Tensor]
 
 
-@cache
-def fastest(
-    stock: Set,
-    load: Callable[[torch.device], Sequence[Set]],
-    exercise: Exercise[Set],
-    device: torch.device,
-    dtype: torch.dtype,
-    width: int,
-) -> Set:
-    """The fastest of the stock kernels and of those `load` imports that give what the stock ones give.
+PLAIN = Kernels(plain.norm, plain.add_normed, plain.qk_norm_rope, plain.swiglu)
+CPU = Kernels(cpu.norm, cpu.add_normed, cpu.qk_norm_rope, plain.swiglu_in_place)
+CUDA = Kernels(cuda.norm, cuda.add_normed, cuda.qk_norm_rope, plain.swiglu_in_place)
 
-    What is left out gets a line in the log. `exercise` runs kernels on tokens (1, n, width).
-    """
-    if find_spec("triton") is None:
+_in_use: ContextVar[Kernels | None] = ContextVar("zimage_kernels", default=None)  # set by `use_kernels`
+
+
+def select_kernels(x: Tensor | QuantizedTensor) -> Kernels:
+    """The fastest set for tensors like x; the plain one if gradients are needed or torch.compile is tracing."""
+    if torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return PLAIN
+    in_use = _in_use.get()
+    if in_use is not None:
+        return in_use
+    if x.device.type == "cpu" and x.dtype in (torch.float32, torch.bfloat16):
+        return CPU
+    is_cuda = x.device.type == "cuda"
+    return fastest(CUDA, load_fused, workload, x.device, x.dtype, x.shape[-1]) if is_cuda else PLAIN
+
+
+def select_quant_kernels(x: Tensor | QuantizedTensor, spec: QuantSpec) -> QuantKernels:
+    """The quantizing set for tensors like x: on CUDA the fastest, else `select_kernels` and quantization after it."""
+    kernels = select_kernels(x)
+    stock = unfused(kernels.norm, kernels.swiglu)
+    if x.device.type != "cuda" or kernels is PLAIN or _in_use.get() is not None:
         return stock
-    generator = torch.Generator(device).manual_seed(0)  # of its own: nobody's noise changes
-    x = SPREAD * torch.randn(1, N_TOKENS, width, device=device, dtype=dtype, generator=generator)
+    return fastest(stock, load_fused_quant, quant_workload(spec), x.device, x.dtype, x.shape[-1])
+
+
+@contextmanager
+def use_kernels(kernels: Kernels) -> Generator[None]:
+    """Use one set for all tensors, to measure it or to compare with it."""
+    token = _in_use.set(kernels)
     try:
-        others = load(device)
-    except Exception as error:  # noqa: BLE001 - a broken installation fails in any way; the work goes on without it
-        _tell(device, error)
-        return stock
-    expected = exercise(stock, x)
-    sound = [stock, *(each for each in others if _is_sound(each, exercise, x, expected))]
-    return min(sound, key=lambda each: seconds(lambda: exercise(each, x))) if len(sound) > 1 else stock
+        yield
+    finally:
+        _in_use.reset(token)
 
 
-def _is_sound(kernels: Set, exercise: Exercise[Set], x: Tensor, expected: Tensor) -> bool:
-    """Whether kernels compile here and agree."""
-    try:
-        if agree(exercise(kernels, x), expected):
-            return True
-        raise ArithmeticError("they do not agree with PyTorch's")
-    except torch.OutOfMemoryError:
-        raise
-    except Exception as error:  # noqa: BLE001 - a compiler's failure has any type; the work goes on without it
-        _tell(x.device, error)
-        return False
+def load_fused(_device: torch.device) -> Sequence[Kernels]:
+    """The Triton set; raises ImportError if Triton is missing or too old."""
+    from . import fused
+
+    return (Kernels(fused.norm, fused.add_normed, fused.qk_norm_rope, fused.swiglu),)
 
 
-def _tell(device: torch.device, error: Exception) -> None:
-    LOGGER.warning("Z-Image: fused kernels are off on %s: %s", device, str(error).partition("\n")[0])
+def load_fused_quant(_device: torch.device) -> Sequence[QuantKernels]:
+    """The quantizing Triton set; raises ImportError if Triton is missing or too old."""
+    from . import fused_quantization as fused
+
+    return (QuantKernels(fused.quantize, fused.norm, fused.swiglu),)
+
+
+SAMPLE_HEADS, SAMPLE_EPS = 2, 1e-5  # of the workloads that sets are compared and timed on
+
+
+def workload(kernels: Kernels, x: Float[Tensor, "1 n d"]) -> Float[Tensor, "1 n d"]:
+    """Run all four kernels of a set on sample tokens."""
+    _, n, width = x.shape
+    row, head = torch.ones_like(x[:, :1]), width // SAMPLE_HEADS
+    rope = torch.eye(2, device=x.device).expand(1, n, 1, head // 2, 2, 2)
+    qkv, weights = torch.cat((x, x, x), dim=-1), x.new_ones(2, 1, head)
+    q, k, v = kernels.qk_norm_rope(qkv, weights, rope, SAMPLE_HEADS, SAMPLE_EPS)
+    gate = (q + k + v).transpose(1, 2).flatten(2)
+    return kernels.add_normed(x, kernels.swiglu(gate, kernels.norm(x, row, SAMPLE_EPS)), row, SAMPLE_EPS)
+
+
+@lru_cache(maxsize=8)
+def quant_workload(spec: QuantSpec) -> Callable[[QuantKernels, Tensor], Tensor]:
+    """A function that runs all three kernels of a quantizing set on sample tokens (1, n, d)."""
+
+    def run(kernels: QuantKernels, x: Float[Tensor, "1 n d"]) -> Float[Tensor, "3 n d"]:
+        outputs = (
+            kernels.quantize(x, spec),
+            kernels.norm(x, torch.ones_like(x[:, :1]), SAMPLE_EPS, spec),
+            kernels.swiglu(x.clone(), x, spec),
+        )
+        return torch.cat([each.values.float() * each.scale for each in outputs])
+
+    return run

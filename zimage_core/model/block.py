@@ -12,7 +12,16 @@ from typing_extensions import Unpack
 from .._shapes import Float
 from ..attention import Attention, attention
 from ..config import DiTConfig
-from ..kernels import Kernels, Rope, Rounding, Row, Rows, finite, kernels, roundings
+from ..kernels import (
+    Kernels,
+    QuantizedTensor,
+    QuantSpec,
+    Rope,
+    ScaleRow,
+    finite,
+    select_kernels,
+    select_quant_kernels,
+)
 from ..ops import TORCH, Factory, Ops
 
 UNIT_RMS = 1024.0  # a constant row: its square hides any epsilon, and its root is exact in every type
@@ -21,10 +30,10 @@ UNIT_RMS = 1024.0  # a constant row: its square hides any epsilon, and its root 
 class Gains(NamedTuple):
     """The weights of one block's norms at one time. Modulation only scales, so it is folded into them."""
 
-    attn_in: Row
-    attn_out: Row
-    ffn_in: Row
-    ffn_out: Row
+    attn_in: ScaleRow
+    attn_out: ScaleRow
+    ffn_in: ScaleRow
+    ffn_out: ScaleRow
     heads: Float[Tensor, "2 1 e"]  # of the query norm and the key norm
 
 
@@ -67,12 +76,12 @@ class Block(nn.Module):
     def forward(
         self, x: Float[Tensor, "b n d"], rope: Rope, gains: Gains, attend: Attention = attention
     ) -> Float[Tensor, "b n d"]:
-        fused = kernels(x)
-        normed = _normed(fused, x, gains.attn_in, epsilon(self.attention_norm1), self.attention.rounding)
+        fused = select_kernels(x)
+        normed = _normed(fused, x, gains.attn_in, epsilon(self.attention_norm1), self.attention.input_spec)
         x = fused.add_normed(
             x, self.attention(normed, rope, gains.heads, attend), gains.attn_out, epsilon(self.attention_norm2)
         )
-        normed = _normed(fused, x, gains.ffn_in, epsilon(self.ffn_norm1), self.feed_forward.rounding)
+        normed = _normed(fused, x, gains.ffn_in, epsilon(self.ffn_norm1), self.feed_forward.input_spec)
         return fused.add_normed(x, self.feed_forward(normed), gains.ffn_out, epsilon(self.ffn_norm2))
 
 
@@ -88,18 +97,18 @@ class SelfAttention(nn.Module):
         self.k_norm = ops.RMSNorm(config.head_dim, eps=config.norm_eps, **factory)
 
     @property
-    def rounding(self) -> Rounding | None:
+    def input_spec(self) -> QuantSpec | None:
         """What tokens should be rounded to before they come here."""
-        return rounding_for(self.qkv)
+        return shared_quant_spec(self.qkv)
 
     def forward(
         self,
-        x: Float[Tensor, "b n d"] | Rows,
+        x: Float[Tensor, "b n d"] | QuantizedTensor,
         rope: Rope,
         weights: Float[Tensor, "2 1 e"],
         attend: Attention = attention,
     ) -> Float[Tensor, "b n d"]:
-        q, k, v = kernels(x).heads(self.qkv(x), weights, rope, self.n_heads, epsilon(self.q_norm))
+        q, k, v = select_kernels(x).qk_norm_rope(self.qkv(x), weights, rope, self.n_heads, epsilon(self.q_norm))
         return finite(self.out(attend(q, k, v)))
 
 
@@ -113,18 +122,18 @@ class SwiGLU(nn.Module):
         self.w3 = ops.Linear(config.dim, config.ffn_dim, bias=False, **factory)
 
     @property
-    def rounding(self) -> Rounding | None:
+    def input_spec(self) -> QuantSpec | None:
         """What tokens should be rounded to before they come here."""
-        return rounding_for(self.w1, self.w3)
+        return shared_quant_spec(self.w1, self.w3)
 
-    def forward(self, x: Float[Tensor, "b n d"] | Rows) -> Float[Tensor, "b n d"]:
+    def forward(self, x: Float[Tensor, "b n d"] | QuantizedTensor) -> Float[Tensor, "b n d"]:
         return finite(self.w2(self._gated(x)))
 
-    def _gated(self, x: Float[Tensor, "b n d"] | Rows) -> Float[Tensor, "b n f"] | Rows:
-        gate, up, rounding = self.w1(x), self.w3(x), rounding_for(self.w2)
-        if rounding is None:
-            return finite(kernels(x).swiglu(gate, up))
-        return roundings(x, rounding).swiglu(gate, up, rounding)
+    def _gated(self, x: Float[Tensor, "b n d"] | QuantizedTensor) -> Float[Tensor, "b n f"] | QuantizedTensor:
+        gate, up, spec = self.w1(x), self.w3(x), shared_quant_spec(self.w2)
+        if spec is None:
+            return finite(select_kernels(x).swiglu(gate, up))
+        return select_quant_kernels(x, spec).swiglu(gate, up, spec)
 
 
 class FinalLayer(nn.Module):
@@ -154,14 +163,14 @@ def epsilon(norm: nn.RMSNorm) -> float:
     return torch.finfo(torch.float32).eps if norm.eps is None else norm.eps
 
 
-def rounding_for(*layers: nn.Module) -> Rounding | None:
+def shared_quant_spec(*layers: nn.Module) -> QuantSpec | None:
     """What 8-bit layers want their common input rounded to; None if one wants it whole, as one with a LoRA beside."""
-    wanted = {None if "forward" in vars(layer) else getattr(layer, "rounding", None) for layer in layers}
+    wanted = {None if "forward" in vars(layer) else getattr(layer, "quant_spec", None) for layer in layers}
     return wanted.pop() if len(wanted) == 1 else None
 
 
 def _normed(
-    fused: Kernels, x: Float[Tensor, "b n d"], row: Row, eps: float, rounding: Rounding | None
-) -> Float[Tensor, "b n d"] | Rows:
+    fused: Kernels, x: Float[Tensor, "b n d"], row: ScaleRow, eps: float, spec: QuantSpec | None
+) -> Float[Tensor, "b n d"] | QuantizedTensor:
     """Normed tokens, rounded on the way for layers that multiply in 8 bits."""
-    return fused.norm(x, row, eps) if rounding is None else roundings(x, rounding).norm(x, row, eps, rounding)
+    return fused.norm(x, row, eps) if spec is None else select_quant_kernels(x, spec).norm(x, row, eps, spec)

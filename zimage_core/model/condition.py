@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .._shapes import Float
-from ..kernels import Rope, Split
+from ..kernels import Rope, SplitRow
 from .block import Block, Gains
 
 
@@ -105,7 +105,7 @@ def split(clean: Modulation, noisy: Modulation, condition: Condition) -> Modulat
 
     def one(early: Gains, late: Gains, start: int) -> Gains:
         pairs = cast("list[tuple[Tensor, Tensor]]", list(zip(early[:4], late[:4], strict=True)))
-        return Gains(*(Split(*pair, start) for pair in pairs), heads=late.heads)
+        return Gains(*(SplitRow(*pair, start) for pair in pairs), heads=late.heads)
 
     return Modulation(
         time=torch.cat((clean.time.expand_as(noisy.time), noisy.time)),

@@ -1,9 +1,9 @@
-"""Arithmetic in 8 bits: opt-in, because it is not exact."""
+"""8-bit linear layers, int8 and fp8: faster and smaller, but not exact, so they are opt-in."""
 
 from ..kernels.rotation import hadamard, largest_group, rotated
 from .fp8 import Fp8Linear
 from .int8 import Int8Linear
-from .scheme import FP8, INT8, INT8_UNROTATED, MATRICES, Scheme, quantise
+from .scheme import FP8, INT8, INT8_UNROTATED, MATRICES, Scheme, quantize_layers
 
 __all__ = [
     "FP8",
@@ -15,6 +15,6 @@ __all__ = [
     "Scheme",
     "hadamard",
     "largest_group",
-    "quantise",
+    "quantize_layers",
     "rotated",
 ]

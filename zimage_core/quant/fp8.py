@@ -1,40 +1,40 @@
-"""Linear layers that multiply in 8-bit floats (E4M3), a scale for every row of the weight and of the input.
+"""Linear layers that multiply in 8-bit floats (E4M3), with a scale per row of the weight and of the input.
 
-Letters: n rows of a product, i input width, o output width.
+Letters: n rows of the input, i input width, o output width.
 """
 
 import torch
 from torch import Tensor
 
 from .._shapes import Float
-from ..kernels import Rounding, Rows
-from .linear import RoundedLinear
+from ..kernels import QuantizedTensor, QuantSpec
+from .linear import QuantizedLinear
 
-E4M3 = Rounding(torch.float8_e4m3fn)
-FIRST_CAPABILITY = (8, 9)  # of the graphics cards that multiply E4M3 (Ada)
+E4M3 = QuantSpec(torch.float8_e4m3fn)
+MIN_CAPABILITY = (8, 9)  # compute capability of the first GPUs with E4M3 tensor cores (Ada)
 
 
-class Fp8Linear(RoundedLinear):
-    """In E4M3."""
+class Fp8Linear(QuantizedLinear):
+    """A linear layer with weight and input in E4M3."""
 
     def __init__(self, weight: Float[Tensor, "o i"]) -> None:
         super().__init__(weight, E4M3)
 
     @staticmethod
-    def product(left: Rows, right: Rows) -> Float[Tensor, "n o"]:
-        return (scaled_product if multiplies_fp8(left.numbers.device) else unpacked_product)(left, right)
+    def gemm(left: QuantizedTensor, right: QuantizedTensor) -> Float[Tensor, "n o"]:
+        return (scaled_gemm if has_fp8_gemm(left.device) else dequantized_gemm)(left, right)
 
 
-def multiplies_fp8(device: torch.device) -> bool:
-    """Whether this device has the product itself; everywhere else it is computed from the same rounded numbers."""
-    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= FIRST_CAPABILITY
+def has_fp8_gemm(device: torch.device) -> bool:
+    """Whether a device multiplies E4M3 in hardware."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= MIN_CAPABILITY
 
 
-def scaled_product(left: Rows, right: Rows) -> Float[Tensor, "n o"]:
-    """left · right.T on tensor cores. Row scales come back in bfloat16 only."""
+def scaled_gemm(left: QuantizedTensor, right: QuantizedTensor) -> Float[Tensor, "n o"]:
+    """left @ right.T on tensor cores; with a scale per row PyTorch returns bfloat16 only."""
     out = torch._scaled_mm(  # type: ignore[no-untyped-call]
-        left.numbers,
-        right.numbers.T,
+        left.values,
+        right.values.T,
         scale_a=left.scale,
         scale_b=right.scale.T,
         out_dtype=torch.bfloat16,
@@ -43,7 +43,7 @@ def scaled_product(left: Rows, right: Rows) -> Float[Tensor, "n o"]:
     return out.to(left.dtype)
 
 
-def unpacked_product(left: Rows, right: Rows) -> Float[Tensor, "n o"]:
-    """The same product in float32: what the rounding costs can be seen on any machine, its speed cannot."""
-    product = left.numbers.float() @ right.numbers.float().T
-    return product.mul_(left.scale).mul_(right.scale.T).to(left.dtype)
+def dequantized_gemm(left: QuantizedTensor, right: QuantizedTensor) -> Float[Tensor, "n o"]:
+    """The same GEMM in float32, for devices without E4M3: it shows the error of fp8 on any machine, not its speed."""
+    out = left.values.float() @ right.values.float().T
+    return out.mul_(left.scale).mul_(right.scale.T).to(left.dtype)

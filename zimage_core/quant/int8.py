@@ -1,9 +1,9 @@
-"""Linear layers that multiply in 8-bit whole numbers, a scale for every row of the weight and of the input.
+"""Linear layers that multiply in int8, with a scale per row of the weight and of the input.
 
-Weights are those of ComfyUI's `int8_tensorwise` format with a scale per row and, if rotated, its `convrot`: what is
-packed here can be written to such a file, and the other way round.
+Weights have ComfyUI's `int8_tensorwise` format with a scale per row and, if rotated, its `convrot`: a weight quantized
+here can be saved to such a file, and the other way round.
 
-Letters: n rows of a product, i input width, o output width.
+Letters: n rows of the input, i input width, o output width.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,64 +11,66 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from .._shapes import Float, Int8
-from ..kernels import Rounding, Rows, rounded
-from ..kernels.selection import fastest
-from .linear import RoundedLinear
+from .._shapes import Float, Int, Int8
+from ..kernels import QuantizedTensor, QuantSpec, quantize
+from ..kernels.fastest import fastest
+from .linear import QuantizedLinear
 
-FEWEST_ROWS = 17  # of the left factor that CUDA's int8 product takes
-FIRST_CAPABILITY = (8, 0)  # of the graphics cards whose int8 products Triton compiles (Ampere)
+MIN_ROWS = 17  # of the left matrix in CUDA's `torch._int_mm`
+MIN_CAPABILITY = (8, 0)  # compute capability of the first GPUs that Triton compiles int8 GEMMs for (Ampere)
 
-Product = Callable[[Rows, Rows], Tensor]
-
-
-def int8_rounding(group: int | None) -> Rounding:
-    """To whole numbers, after columns were turned in groups, if they are."""
-    return Rounding(torch.int8, group)
+Gemm = Callable[[QuantizedTensor, QuantizedTensor], Tensor]
 
 
-class Int8Linear(RoundedLinear):
-    """In whole numbers. Inputs are rotated as its weight is."""
+def int8_spec(rotation_group: int | None) -> QuantSpec:
+    """Quantization to int8, with columns rotated in groups before, or not."""
+    return QuantSpec(torch.int8, rotation_group)
+
+
+class Int8Linear(QuantizedLinear):
+    """A linear layer with weight and input in int8; inputs are rotated as the weight is."""
 
     def __init__(self, weight: Float[Tensor, "o i"], group: int | None) -> None:
-        super().__init__(weight, int8_rounding(group))
+        super().__init__(weight, int8_spec(group))
 
     @staticmethod
-    def product(left: Rows, right: Rows) -> Float[Tensor, "n o"]:
-        if not left.numbers.is_cuda or torch.compiler.is_compiling():
-            return product_then_scales(left, right)
-        width = left.numbers.shape[-1]
-        return fastest(product_then_scales, load_fused, exercise, left.numbers.device, left.dtype, width)(left, right)
+    def gemm(left: QuantizedTensor, right: QuantizedTensor) -> Float[Tensor, "n o"]:
+        if not left.values.is_cuda or torch.compiler.is_compiling():
+            return gemm_then_scale(left, right)
+        return fastest(gemm_then_scale, load_fused, workload, left.device, left.dtype, left.shape[-1])(left, right)
 
 
-def product_then_scales(left: Rows, right: Rows) -> Float[Tensor, "n o"]:
-    """left · right.T in whole numbers, then both scales, by stock operations."""
-    product = int_product(left.numbers, right.numbers)
-    return product.float().mul_(left.scale).mul_(right.scale.T).to(left.dtype)
+def gemm_then_scale(left: QuantizedTensor, right: QuantizedTensor) -> Float[Tensor, "n o"]:
+    """left @ right.T in int8, then both scales, with PyTorch's own operations."""
+    out = int_gemm(left.values, right.values)
+    return out.float().mul_(left.scale).mul_(right.scale.T).to(left.dtype)
 
 
-def int_product(left: Int8[Tensor, "n i"], right: Int8[Tensor, "o i"]) -> Tensor:
-    """left · right.T in 32-bit whole numbers, exactly."""
-    short = FEWEST_ROWS - len(left)
-    if left.is_cuda and short > 0:
-        return torch._int_mm(torch.cat((left, left.new_zeros(short, left.shape[1]))), right.T)[:-short]  # type: ignore[no-untyped-call]
+def int_gemm(left: Int8[Tensor, "n i"], right: Int8[Tensor, "o i"]) -> Int[Tensor, "n o"]:
+    """left @ right.T accumulated in int32, exactly."""
+    n_missing = MIN_ROWS - len(left)
+    if left.is_cuda and n_missing > 0:
+        padded = torch.cat((left, left.new_zeros(n_missing, left.shape[1])))
+        return torch._int_mm(padded, right.T)[:-n_missing]  # type: ignore[no-untyped-call]
     return torch._int_mm(left, right.T)  # type: ignore[no-untyped-call]
 
 
-def load_fused(device: torch.device) -> Sequence[Product]:
-    """Triton's: one that scales what PyTorch multiplied, and where Triton can, one that multiplies and scales."""
+def load_fused(device: torch.device) -> Sequence[Gemm]:
+    """Triton's: PyTorch's int8 GEMM with a fused scaling, and from Ampere on a GEMM that scales its own result."""
     from . import fused_int8 as fused
 
-    def product_then_fused_scales(left: Rows, right: Rows) -> Tensor:
-        return fused.scaled(int_product(left.numbers, right.numbers), left, right)
+    def gemm_then_fused_scale(left: QuantizedTensor, right: QuantizedTensor) -> Tensor:
+        return fused.apply_scales(int_gemm(left.values, right.values), left, right)
 
-    multiplies = torch.cuda.get_device_capability(device) >= FIRST_CAPABILITY
-    return (product_then_fused_scales, fused.scaled_product)[: 2 if multiplies else 1]
+    has_triton_gemm = torch.cuda.get_device_capability(device) >= MIN_CAPABILITY
+    return (gemm_then_fused_scale, fused.scaled_gemm)[: 2 if has_triton_gemm else 1]
 
 
-def exercise(product: Product, x: Tensor) -> Tensor:
-    """A square layer on four times as many tokens as x (1, n, i) has."""
-    rows = rounded(x[0], int8_rounding(None))
-    repeats = -(-x.shape[-1] // len(rows.numbers))
-    left, right = (Rows(rows.numbers.repeat(times, 1), rows.scale.repeat(times, 1), x.dtype) for times in (4, repeats))
-    return product(left, right)
+def workload(gemm: Gemm, x: Float[Tensor, "1 n i"]) -> Tensor:
+    """A square layer, o = i, applied to four times as many rows as x has."""
+    rows = quantize(x[0], int8_spec(None))
+    repeats = -(-x.shape[-1] // len(rows.values))
+    left, right = (
+        QuantizedTensor(rows.values.repeat(times, 1), rows.scale.repeat(times, 1), x.dtype) for times in (4, repeats)
+    )
+    return gemm(left, right)

@@ -1,6 +1,6 @@
-"""What the linear layers of both 8-bit formats have in common.
+"""The base class of the int8 and fp8 linear layers.
 
-Letters: b batch and tokens, i input width, o output width.
+Letters: b batch and tokens, n flattened b, i input width, o output width.
 """
 
 from abc import ABC, abstractmethod
@@ -9,32 +9,33 @@ import torch
 from torch import Tensor, nn
 
 from .._shapes import Float
-from ..kernels import Rounding, Rows, rounded, roundings
+from ..kernels import QuantizedTensor, QuantSpec, quantize, select_quant_kernels
 
 
-class RoundedLinear(nn.Module, ABC):
-    """Stands for a Linear without bias. Its inputs are rounded row by row as they come, or come rounded.
+class QuantizedLinear(nn.Module, ABC):
+    """Replaces a Linear without bias: weight and input are quantized, with a scale per row, and multiplied in 8 bits.
 
-    Who makes its inputs can ask for its `rounding` and round them on the way.
+    Inputs may arrive quantized by `quant_spec` already, as kernels that produce them can quantize in the same pass.
     """
 
     weight_scale: Tensor
 
-    def __init__(self, weight: Float[Tensor, "o i"], rounding: Rounding) -> None:
+    def __init__(self, weight: Float[Tensor, "o i"], quant_spec: QuantSpec) -> None:
         super().__init__()
         self.out_features, self.in_features = weight.shape
-        self.rounding = rounding
-        packed = rounded(weight.float(), rounding)
-        self.weight = nn.Parameter(packed.numbers, requires_grad=False)
-        self.register_buffer("weight_scale", packed.scale)
+        self.quant_spec = quant_spec
+        quantized = quantize(weight.float(), quant_spec)
+        self.weight = nn.Parameter(quantized.values, requires_grad=False)
+        self.register_buffer("weight_scale", quantized.scale)
 
-    def forward(self, x: Float[Tensor, "*b i"] | Rows) -> Float[Tensor, "*b o"]:
-        rows = x if isinstance(x, Rows) else roundings(x, self.rounding).rounded(x, self.rounding)
-        flat = Rows(rows.numbers.flatten(0, -2), rows.scale.flatten(0, -2), rows.dtype)
-        product = self.product(flat, Rows(self.weight, self.weight_scale, torch.float32))
-        return product.unflatten(0, rows.shape[:-1])
+    def forward(self, x: Float[Tensor, "*b i"] | QuantizedTensor) -> Float[Tensor, "*b o"]:
+        if isinstance(x, Tensor):
+            x = select_quant_kernels(x, self.quant_spec).quantize(x, self.quant_spec)
+        flat = QuantizedTensor(x.values.flatten(0, -2), x.scale.flatten(0, -2), x.dtype)  # (n, i)
+        out = self.gemm(flat, QuantizedTensor(self.weight, self.weight_scale, torch.float32))
+        return out.unflatten(0, x.shape[:-1])
 
     @staticmethod
     @abstractmethod
-    def product(left: Rows, right: Rows) -> Tensor:
-        """left (n, i) times right (o, i) transposed: (n, o) in the type of what the left was rounded from."""
+    def gemm(left: QuantizedTensor, right: QuantizedTensor) -> Float[Tensor, "n o"]:
+        """left (n, i) @ right (o, i).T, dequantized to the dtype of `left`."""

@@ -1,7 +1,8 @@
-"""Which layers of S3-DiT change to 8-bit arithmetic, and how.
+"""Which linear layers of S3-DiT are replaced by 8-bit ones, and by which.
 
-Kept as they are: embedders, adaLN and the final layer, which are small and feed everything; the refiners, whose errors
-every layer inherits; all norms. At full size the main layers hold 86 % of the weights and 94 % of the products.
+Embedders, adaLN and the final layer stay as they are, because they are small and every token depends on them; so do the
+refiners, because all main layers inherit their errors, and the norms. At full size the main layers hold 86 % of the
+weights and 94 % of the multiply-adds.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,12 +16,13 @@ from ..model import S3DiT
 from .fp8 import Fp8Linear
 from .int8 import Int8Linear
 
+# the weight matrices of one main layer, as paths from its block
 MATRICES = ("attention.qkv", "attention.out", "feed_forward.w1", "feed_forward.w2", "feed_forward.w3")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scheme:
-    """A way to store and multiply the main layers' matrices."""
+    """An 8-bit layer, and the matrices of the main layers that it replaces."""
 
     name: str
     pack: Callable[[nn.Linear], nn.Module]
@@ -42,20 +44,23 @@ FP8 = Scheme(name="fp8", pack=lambda linear: Fp8Linear(linear.weight))
 
 
 @torch.no_grad()
-def quantise(dit: S3DiT, scheme: Scheme) -> int:
-    """Change the main layers' matrices in place, one at a time; how many. LoRAs run beside such layers from then on."""
+def quantize_layers(dit: S3DiT, scheme: Scheme) -> int:
+    """Replace the main layers' matrices in place, one at a time; returns how many.
+
+    LoRAs injected afterwards are side branches of these layers, because adding to an 8-bit weight would round it again.
+    """
     count = 0
-    for owner, name, linear in list(matrices(dit, scheme)):
+    for owner, name, linear in list(target_layers(dit, scheme)):
         setattr(owner, name, scheme.pack(linear))
         count += 1
     return count
 
 
-def matrices(dit: S3DiT, scheme: Scheme) -> Iterator[tuple[nn.Module, str, nn.Linear]]:
-    """The layers a scheme would change, with the module that holds each and its name there."""
+def target_layers(dit: S3DiT, scheme: Scheme) -> Iterator[tuple[nn.Module, str, nn.Linear]]:
+    """The linear layers a scheme replaces: parent module, attribute name, layer."""
     for block in dit.layers:
         for path in scheme.matrices:
-            part, _, name = path.partition(".")
+            parent, _, name = path.partition(".")
             linear = block.get_submodule(path)
             if isinstance(linear, nn.Linear):
-                yield block.get_submodule(part), name, linear
+                yield block.get_submodule(parent), name, linear

@@ -17,7 +17,7 @@ from typing_extensions import Unpack
 from .._shapes import Float, Int
 from ..attention import attention
 from ..config import TextConfig
-from ..kernels import kernels
+from ..kernels import select_kernels
 from ..ops import TORCH, Factory, Layers, Ops
 
 Turn = tuple[Float[Tensor, "n 1 e"], Float[Tensor, "n 1 m"]]  # cosines, for both halves of a head, and sines
@@ -115,7 +115,7 @@ class MLP(nn.Module):
         self.down_proj = ops.Linear(config.ffn_dim, config.dim, bias=False, **factory)
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
-        return self.down_proj(kernels(x).swiglu(self.gate_proj(x), self.up_proj(x)))
+        return self.down_proj(select_kernels(x).swiglu(self.gate_proj(x), self.up_proj(x)))
 
 
 def device_of(module: nn.Module) -> torch.device:

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from ....zimage_core.checkpoints.formats.packed import Packed, Value
 from ....zimage_core.checkpoints.formats.quantized import Layer, pack
-from ....zimage_core.kernels import rounded
+from ....zimage_core.kernels import quantize
 from ....zimage_core.quant import MATRICES, largest_group
-from ....zimage_core.quant.int8 import int8_rounding
+from ....zimage_core.quant.int8 import int8_spec
 from .fill import native_form
 
 MAIN_LAYERS = re.compile(rf"layers\.\d+\.({'|'.join(map(re.escape, MATRICES))})\.weight")  # not those of the refiners
@@ -33,7 +33,7 @@ def int8_form(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _packed(weight: Tensor) -> Packed:
     group = largest_group(weight.shape[1])
-    rows = rounded(weight.float(), int8_rounding(group))
-    turn = {} if group is None else {"convrot": True, "convrot_groupsize": group}
-    parts = {"weight": rows.numbers, "weight_scale": rows.scale}
-    return pack(Layer("", "", parts, {"format": FORMAT, **turn}))
+    quantized = quantize(weight.float(), int8_spec(group))
+    rotation = {} if group is None else {"convrot": True, "convrot_groupsize": group}
+    parts = {"weight": quantized.values, "weight_scale": quantized.scale}
+    return pack(Layer("", "", parts, {"format": FORMAT, **rotation}))

@@ -16,7 +16,7 @@ from triton.backends.compiler import GPUTarget  # noqa: E402
 from triton.compiler import ASTSource  # noqa: E402
 
 from zimage_core.config import TURBO_DIT  # noqa: E402
-from zimage_core.kernels import fused, fused_quantize  # noqa: E402
+from zimage_core.kernels import fused, fused_quantization  # noqa: E402
 from zimage_core.quant import fused_int8  # noqa: E402
 
 CAPABILITIES = {"Ampere": 80, "Ada": 89, "Hopper": 90, "Blackwell": 120}
@@ -25,9 +25,9 @@ D, F, E = TURBO_DIT.dim, TURBO_DIT.ffn_dim, TURBO_DIT.head_dim
 
 ROW = {"row": "*bf16", "n": "i32", "start": "i32", "clean_stride": "i32", "noisy_stride": "i32", "eps": "fp32"}
 ROW |= {"clean": "*bf16", "noisy": "*bf16"}
-ROUND = {"numbers": "*i8", "scales": "*fp32", "square": "*fp32", "largest": "fp32"}
-WHOLE = {"WIDTH": D, "BLOCK": 4096, "IS_TURNED": True}
-STRIDES = dict.fromkeys(("token_stride", "item_stride", "place_stride", "pair_stride", "row_stride"), "i32")
+QUANTIZE = {"out": "*i8", "scales": "*fp32", "rotation": "*fp32", "qmax": "fp32"}
+WHOLE = {"WIDTH": D, "BLOCK": 4096, "IS_ROTATED": True}
+STRIDES = dict.fromkeys(("token_stride", "item_stride", "position_stride", "pair_stride", "matrix_row_stride"), "i32")
 
 KERNELS = {
     "norm": (
@@ -36,35 +36,38 @@ KERNELS = {
         {"WIDTH": D, "BLOCK": 4096, "HAS_RESIDUAL": True},
     ),
     "heads": (
-        fused._turn,
+        fused._qk_norm_rope,
         {"qkv": "*bf16", "weights": "*bf16", "rope": "*fp32", "n": "i32", "eps": "fp32", **STRIDES},
         {"N_HEADS": TURBO_DIT.n_heads, "HEADS": 32, "WIDTH": E, "BLOCK": E},
     ),
-    "swiglu": (fused._swiglu, {"gate": "*bf16", "up": "*bf16", "size": "i32"}, {"PIECE": fused.PIECE}),
-    "rounded": (fused_quantize._round, {"x": "*bf16", **ROUND}, WHOLE),
-    "rounded norm": (fused_quantize._norm_and_round, {"x": "*bf16", **ROW, **ROUND}, WHOLE),
+    "swiglu": (fused._swiglu, {"gate": "*bf16", "up": "*bf16", "size": "i32"}, {"CHUNK": fused.CHUNK}),
+    "rounded": (fused_quantization._quantize, {"x": "*bf16", **QUANTIZE}, WHOLE),
+    "rounded norm": (fused_quantization._norm_and_quantize, {"x": "*bf16", **ROW, **QUANTIZE}, WHOLE),
     "rounded swiglu": (
-        fused_quantize._swiglu_and_round,
-        {"gate": "*bf16", "up": "*bf16", **ROUND},
-        {"WIDTH": F, "PIECE": fused_quantize.PIECE, "IS_TURNED": True},
+        fused_quantization._swiglu_and_quantize,
+        {"gate": "*bf16", "up": "*bf16", **QUANTIZE},
+        {"WIDTH": F, "CHUNK": fused_quantization.CHUNK, "IS_ROTATED": True},
     ),
     "int8 product": (
-        fused_int8._multiply,
+        fused_int8._gemm,
         {
             **{"left": "*i8", "right": "*i8", "left_scale": "*fp32", "right_scale": "*fp32", "out": "*bf16"},
             **{"n": "i32", "o": "i32"},
         },
-        {"WIDTH": D, **{name: getattr(fused_int8, name) for name in ("TILE_N", "TILE_O", "TILE_I", "BAND")}},
+        {"WIDTH": D, **{name: getattr(fused_int8, name) for name in ("TILE_N", "TILE_O", "TILE_I", "GROUP_TILES")}},
     ),
     "int8 scales": (
         fused_int8._scale,
-        {"product": "*i32", "left_scale": "*fp32", "right_scale": "*fp32", "out": "*bf16", "o": "i32"},
-        {"PIECE": fused_int8.PIECE},
+        {"accumulated": "*i32", "left_scale": "*fp32", "right_scale": "*fp32", "out": "*bf16", "o": "i32"},
+        {"CHUNK": fused_int8.CHUNK},
     ),
 }
 
 
-EVEN = {"n", "o", "start", "size", *STRIDES} - {"pair_stride", "row_stride"}  # multiples of 16, as Triton finds itself
+EVEN = {"n", "o", "start", "size", *STRIDES} - {
+    "pair_stride",
+    "matrix_row_stride",
+}  # multiples of 16, as Triton finds itself
 
 
 def compiled(kernel, types, constants, capability):
@@ -75,7 +78,7 @@ def compiled(kernel, types, constants, capability):
         constexprs={(names.index(name),): value for name, value in constants.items()},
         attrs={(names.index(n),): [["tt.divisibility", 16]] for n in names if n in EVEN or types.get(n, "")[:1] == "*"},
     )
-    options = fused_int8.LAUNCH if kernel is fused_int8._multiply else {}
+    options = fused_int8.LAUNCH if kernel is fused_int8._gemm else {}
     return triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)
 
 
@@ -113,7 +116,7 @@ def test_memory_is_read_and_written_many_bytes_at_a_time(name):
 def test_cards_that_multiply_e4m3_round_to_it(tmp_path, name, generation):
     capability = CAPABILITIES[generation]
     kernel, types, constants = KERNELS[name]
-    made = compiled(kernel, {**types, "numbers": "*fp8e4nv"}, {**constants, "IS_TURNED": False}, capability)
+    made = compiled(kernel, {**types, "out": "*fp8e4nv"}, {**constants, "IS_ROTATED": False}, capability)
     assert "cvt.rn.satfinite.e4m3x2" in made.asm["ptx"]
     assert spilled(made, capability, tmp_path) == 0
 

@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from zimage_core.kernels import CPU, CUDA, PLAIN, Kernels, Split, exercise, kernels, load_fused, only
-from zimage_core.kernels.selection import fastest
+from zimage_core.kernels import CPU, CUDA, PLAIN, Kernels, SplitRow, select_kernels, use_kernels
+from zimage_core.kernels.fastest import fastest
+from zimage_core.kernels.selection import load_fused, workload
 from zimage_core.model.block import weight_of
 from zimage_core.model.rope import rope_table
 
@@ -36,7 +37,7 @@ def rms(x):
 
 def spread(row, n_tokens):
     """A row written out for every token."""
-    if not isinstance(row, Split):
+    if not isinstance(row, SplitRow):
         return row.double()
     clean, noisy = row.clean.double(), row.noisy.double()
     return torch.cat((clean.expand(2, row.start, -1), noisy.expand(2, n_tokens - row.start, -1)), dim=1)
@@ -44,14 +45,14 @@ def spread(row, n_tokens):
 
 def rows(generator, dtype):
     one, each = (torch.randn(b, 1, WIDTH, generator=generator).to(dtype) for b in (1, 2))
-    return {"one row": one, "a row for each item": each, "clean and noisy": Split(one, each, 5)}
+    return {"one row": one, "a row for each item": each, "clean and noisy": SplitRow(one, each, 5)}
 
 
 def error(out, truth):
     return ((out.double() - truth).norm() / truth.norm()).item()
 
 
-def turned(x, table):
+def rotated(x, table):
     """Rotation with sines and cosines, pair by pair, in float64."""
     out = x.clone()
     for pair, matrix in enumerate(table.double().unbind(-3)):  # (r, n, 1, 2, 2)
@@ -63,7 +64,7 @@ def turned(x, table):
 
 def heads_in_float64(qkv, weights, table):
     q, k, v = qkv.double().unflatten(-1, (3, HEADS, HEAD)).unbind(2)
-    q, k = (turned(rms(x) * w.double(), table) for x, w in zip((q, k), weights, strict=True))
+    q, k = (rotated(rms(x) * w.double(), table) for x, w in zip((q, k), weights, strict=True))
     return [x.transpose(1, 2) for x in (q, k, v)]
 
 
@@ -92,12 +93,14 @@ def test_tiny_rows_feel_epsilon_and_empty_ones_stay_zero(generator, name):
 
 @pytest.mark.parametrize("name", SETS)
 @pytest.mark.parametrize("n_ropes", [1, 2])
-def test_heads_are_normed_and_turned_as_written_out(generator, name, n_ropes):
+def test_heads_are_normed_and_rotated_as_written_out(generator, name, n_ropes):
     qkv = torch.randn(2, 7, 3 * HEADS * HEAD, generator=generator)
     weights = torch.randn(2, 1, HEAD, generator=generator)
     tables = [rope_table(50 * torch.rand(7, 3, generator=generator), (8, 12, 12), 256.0) for _ in range(n_ropes)]
     truth = heads_in_float64(qkv, weights, torch.cat(tables))
-    for out, expected in zip(SETS[name].heads(qkv.clone(), weights, torch.cat(tables), HEADS, EPS), truth, strict=True):
+    for out, expected in zip(
+        SETS[name].qk_norm_rope(qkv.clone(), weights, torch.cat(tables), HEADS, EPS), truth, strict=True
+    ):
         assert error(out, expected) < 5e-7
 
 
@@ -113,9 +116,9 @@ def test_in_16_bits_no_set_is_further_from_the_truth_than_the_plain_one(generato
     normed = rms(y.double()) * row.double()
     truths = [normed, x.double() + normed, *heads_in_float64(qkv, weights, table)[:2]]
 
-    def outputs(chosen: Kernels):
-        q, k, _ = chosen.heads(qkv.clone(), weights, table, HEADS, EPS)
-        return [chosen.norm(y, row, EPS), chosen.add_normed(x, y, row, EPS), q, k]
+    def outputs(kernels: Kernels):
+        q, k, _ = kernels.qk_norm_rope(qkv.clone(), weights, table, HEADS, EPS)
+        return [kernels.norm(y, row, EPS), kernels.add_normed(x, y, row, EPS), q, k]
 
     for ours, plain, truth in zip(outputs(SETS[name]), outputs(PLAIN), truths, strict=True):
         assert ours.dtype == half
@@ -130,14 +133,14 @@ def test_swiglu_is_its_formula(generator, name):
 
 
 def test_a_rope_table_is_read_as_complex_numbers_without_a_copy():
-    from zimage_core.kernels.plain import turns
+    from zimage_core.kernels.plain import rope_as_complex
 
     table = rope_table(torch.arange(30.0).reshape(10, 3), (8, 12, 12), 256.0)
     for part in (table, table[:, 3:]):
-        assert turns(part).untyped_storage().data_ptr() == table.untyped_storage().data_ptr()
-        assert torch.equal(turns(part), torch.complex(part[..., 0, 0], part[..., 1, 0]))
+        assert rope_as_complex(part).untyped_storage().data_ptr() == table.untyped_storage().data_ptr()
+        assert torch.equal(rope_as_complex(part), torch.complex(part[..., 0, 0], part[..., 1, 0]))
     copied = table.contiguous()
-    assert torch.equal(turns(copied), turns(table))
+    assert torch.equal(rope_as_complex(copied), rope_as_complex(table))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
@@ -150,12 +153,12 @@ def test_a_norm_tells_its_weight_exactly(generator, dtype, eps):
 
 def test_gradients_a_compiler_and_unknown_types_get_the_plain_set():
     x = torch.ones(1)
-    assert kernels(x) is CPU
-    assert kernels(x.half()) is PLAIN
-    with only(PLAIN):
-        assert kernels(x) is PLAIN
+    assert select_kernels(x) is CPU
+    assert select_kernels(x.half()) is PLAIN
+    with use_kernels(PLAIN):
+        assert select_kernels(x) is PLAIN
     with torch.inference_mode(mode=False), torch.enable_grad():
-        assert kernels(x) is PLAIN
+        assert select_kernels(x) is PLAIN
 
 
 @pytest.mark.skipif(IS_INTERPRETED or find_spec("triton") is None, reason="inside, or without Triton")
@@ -183,8 +186,8 @@ def test_a_set_is_taken_if_it_agrees_and_is_faster_only(monkeypatch, caplog, ans
         return (CHOICES.get(answer, cannot_run),)
 
     times = iter([2.0, 1.0] if is_faster else [1.0, 2.0])
-    monkeypatch.setattr("zimage_core.kernels.selection.seconds", lambda run: next(times))
-    monkeypatch.setattr("zimage_core.kernels.selection.find_spec", lambda name: True)
+    monkeypatch.setattr("zimage_core.kernels.fastest.seconds", lambda run: next(times))
+    monkeypatch.setattr("zimage_core.kernels.fastest.find_spec", lambda name: True)
     stock = abs
     chosen = fastest(stock, load, lambda each, x: each(x.abs()), torch.device("cpu"), torch.float32, 8)
     assert (chosen is stock) == (answer != "agrees" or not is_faster)
@@ -194,19 +197,19 @@ def test_a_set_is_taken_if_it_agrees_and_is_faster_only(monkeypatch, caplog, ans
 def test_one_that_fails_does_not_stand_in_the_way_of_another(monkeypatch):
     others = (cannot_run, CHOICES["differs"], CHOICES["agrees"])
     times = iter([2.0, 1.0])
-    monkeypatch.setattr("zimage_core.kernels.selection.seconds", lambda run: next(times))
-    monkeypatch.setattr("zimage_core.kernels.selection.find_spec", lambda name: True)
+    monkeypatch.setattr("zimage_core.kernels.fastest.seconds", lambda run: next(times))
+    monkeypatch.setattr("zimage_core.kernels.fastest.find_spec", lambda name: True)
     chosen = fastest(abs, lambda device: others, lambda each, x: each(x.abs()), torch.device("cpu"), torch.float32, 16)
     assert chosen is CHOICES["agrees"]
 
 
-def test_the_exercise_uses_all_four_kernels(generator):
+def test_the_workload_uses_all_four_kernels(generator):
     used = []
 
     def counted(name, run):
         return lambda *args: used.append(name) or run(*args)
 
     counting = Kernels(*(counted(name, run) for name, run in PLAIN._asdict().items()))
-    out = exercise(counting, torch.randn(1, 8, 64, generator=generator))
+    out = workload(counting, torch.randn(1, 8, 64, generator=generator))
     assert out.isfinite().all()
     assert set(used) == set(PLAIN._fields)

@@ -1,4 +1,4 @@
-"""8-bit layers: exact products of the rounded numbers, ComfyUI's own packing, and what the rounding costs."""
+"""8-bit layers: exact products of the rounded numbers, ComfyUI's own packing, and what quantization costs."""
 
 import pytest
 import torch
@@ -9,11 +9,11 @@ from zimage_core.adapters import Lora, injected
 from zimage_core.adapters.deltas.plain import LowRank
 from zimage_core.adapters.lora import Target
 from zimage_core.checkpoints.formats.dequantize import convrot
-from zimage_core.kernels import rounded
-from zimage_core.kernels.quantize import one_after_the_other
-from zimage_core.quant import FP8, INT8, INT8_UNROTATED, Fp8Linear, Int8Linear, hadamard, quantise, rotated
+from zimage_core.kernels import quantize
+from zimage_core.kernels.quantization import unfused
+from zimage_core.quant import FP8, INT8, INT8_UNROTATED, Fp8Linear, Int8Linear, hadamard, quantize_layers, rotated
 from zimage_core.quant.fp8 import E4M3
-from zimage_core.quant.int8 import int8_rounding
+from zimage_core.quant.int8 import int8_spec
 from zimage_core.quant.scheme import Scheme
 
 WIDE, TALL = 256, 96
@@ -38,14 +38,14 @@ def with_outliers(generator, *shape):
     return x
 
 
-@pytest.mark.parametrize("rounding", [int8_rounding(None), E4M3], ids=["int8", "fp8"])
-def test_rows_use_their_whole_range_and_come_back_within_half_a_step(generator, rounding):
+@pytest.mark.parametrize("spec", [int8_spec(None), E4M3], ids=["int8", "fp8"])
+def test_rows_use_their_whole_range_and_come_back_within_half_a_step(generator, spec):
     x = with_outliers(generator, 7, WIDE)
     x[3] = 0
-    rows = rounded(x, rounding)
-    values = rows.numbers.double() * rows.scale.double()
-    assert rows.numbers.float().abs().amax(dim=1).tolist() == [0 if row == 3 else rounding.largest for row in range(7)]
-    is_whole = rounding.dtype == torch.int8
+    rows = quantize(x, spec)
+    values = rows.values.double() * rows.scale.double()
+    assert rows.values.float().abs().amax(dim=1).tolist() == [0 if row == 3 else spec.qmax for row in range(7)]
+    is_whole = spec.dtype == torch.int8
     step = rows.scale if is_whole else (x.abs() / 8).clamp_min(rows.scale * 2**-9)  # three bits of mantissa
     assert ((values - x).abs() <= step.double() / 2 * (1 + 1e-5)).all()
     assert not values[3].any()
@@ -65,8 +65,8 @@ def test_an_int8_layer_is_the_exact_product_of_its_rounded_numbers(generator, gr
     weight, x = torch.randn(TALL, WIDE, generator=generator), with_outliers(generator, 2, 9, WIDE)
     layer = Int8Linear(weight, group)
     turn = torch.eye(WIDE).double() if group is None else rotated(torch.eye(WIDE), group).double()
-    rows = rounded(x if group is None else rotated(x, group), int8_rounding(None))
-    product = (rows.numbers.double() * rows.scale) @ (layer.weight.double() * layer.weight_scale).T
+    rows = quantize(x if group is None else rotated(x, group), int8_spec(None))
+    product = (rows.values.double() * rows.scale) @ (layer.weight.double() * layer.weight_scale).T
     assert relative(layer(x), product) < 1e-6
     unpacked = (layer.weight.double() * layer.weight_scale) @ turn
     assert (unpacked - weight).abs().amax() < 0.06  # half a step of the largest row
@@ -75,8 +75,8 @@ def test_an_int8_layer_is_the_exact_product_of_its_rounded_numbers(generator, gr
 
 def test_an_fp8_layer_is_the_product_of_its_rounded_numbers(generator):
     weight, x = torch.randn(TALL, WIDE, generator=generator), with_outliers(generator, 2, 9, WIDE)
-    layer, rows = Fp8Linear(weight), rounded(x, E4M3)
-    product = (rows.numbers.double() * rows.scale) @ (layer.weight.double() * layer.weight_scale).T
+    layer, rows = Fp8Linear(weight), quantize(x, E4M3)
+    product = (rows.values.double() * rows.scale) @ (layer.weight.double() * layer.weight_scale).T
     assert relative(layer(x), product) < 1e-6
 
 
@@ -114,7 +114,7 @@ def test_only_the_main_layers_change_and_the_velocity_stays_near(generator, sche
     dit = tiny.dit()
     latent, sigma, caption = torch.randn(1, 16, 8, 8, generator=generator), torch.tensor([0.6]), [torch.ones(9, 48)]
     plain, before = dit(latent, sigma, caption), {key: value.clone() for key, value in dit.state_dict().items()}
-    assert quantise(dit, scheme) == 5 * len(dit.layers)
+    assert quantize_layers(dit, scheme) == 5 * len(dit.layers)
     after = dit.state_dict().items()
     changed = {key for key, value in after if key not in before or not torch.equal(value.float(), before[key].float())}
     assert changed
@@ -133,19 +133,19 @@ def reading_whole(dit):
 @pytest.mark.parametrize("scheme", [INT8, INT8_UNROTATED, FP8], ids=lambda scheme: scheme.name)
 def test_inputs_rounded_on_the_way_are_those_the_layers_would_have_rounded(generator, monkeypatch, scheme):
     dit = tiny.dit()
-    quantise(dit, scheme)
+    quantize_layers(dit, scheme)
     args = torch.randn(1, 16, 8, 8, generator=generator), torch.tensor([0.6]), [torch.ones(9, 48)]
     calls = []
 
-    def counted(x, rounding):
-        calls.append(rounding)
-        return rounded(x, rounding)
+    def counted(x, spec):
+        calls.append(spec)
+        return quantize(x, spec)
 
-    monkeypatch.setattr("zimage_core.kernels.quantize.rounded", counted)
-    one_after_the_other.cache_clear()
+    monkeypatch.setattr("zimage_core.kernels.quantization.quantize", counted)
+    unfused.cache_clear()
     on_the_way, n_on_the_way = dit(*args), len(calls)
     by_layers, n_by_layers = reading_whole(dit)(*args), len(calls) - n_on_the_way
-    one_after_the_other.cache_clear()
+    unfused.cache_clear()
     assert torch.equal(on_the_way, by_layers)
     assert (n_on_the_way, n_by_layers) == (4 * len(dit.layers), 5 * len(dit.layers))  # w1 and w3 share one
 
@@ -153,7 +153,7 @@ def test_inputs_rounded_on_the_way_are_those_the_layers_would_have_rounded(gener
 @pytest.mark.parametrize("matrices", [("feed_forward.w1",), ("feed_forward.w2", "attention.qkv")])
 def test_layers_in_8_bits_and_whole_ones_read_the_same_tokens(generator, matrices):
     plain, mixed = tiny.dit(), tiny.dit()
-    quantise(mixed, Scheme(name="some", pack=INT8.pack, matrices=matrices))
+    quantize_layers(mixed, Scheme(name="some", pack=INT8.pack, matrices=matrices))
     args = torch.randn(1, 16, 8, 8, generator=generator), torch.tensor([0.6]), [torch.ones(9, 48)]
     assert 0 < relative(mixed(*args), plain(*args)) < 0.05
 
@@ -162,7 +162,7 @@ def test_layers_in_8_bits_and_whole_ones_read_the_same_tokens(generator, matrice
 def test_a_side_branch_reads_tokens_as_they_were_before_rounding(generator, path):
     """A branch that takes away just what the layer gives leaves what an absent layer leaves."""
     dit = tiny.dit()
-    quantise(dit, INT8)
+    quantize_layers(dit, INT8)
     args = torch.randn(1, 16, 8, 8, generator=generator), torch.tensor([0.6]), [torch.ones(9, 48)]
     quantised = dit(*args)
     height, width = (getattr(dit.layers[0].get_submodule(path), name) for name in ("out_features", "in_features"))
@@ -176,12 +176,12 @@ def test_a_side_branch_reads_tokens_as_they_were_before_rounding(generator, path
     dit(*args)
     del layer.forward
     assert [x.dtype for x in seen] == [torch.float32]
-    assert torch.equal(plain(seen[0]), layer(rounded(seen[0], layer.rounding)))
+    assert torch.equal(plain(seen[0]), layer(quantize(seen[0], layer.quant_spec)))
 
 
 def test_a_scheme_may_name_fewer_matrices_but_only_real_ones():
     dit = tiny.dit()
-    assert quantise(dit, Scheme(name="only", pack=INT8.pack, matrices=("feed_forward.w1",))) == len(dit.layers)
+    assert quantize_layers(dit, Scheme(name="only", pack=INT8.pack, matrices=("feed_forward.w1",))) == len(dit.layers)
     assert isinstance(dit.layers[0].feed_forward.w1, Int8Linear)
     assert isinstance(dit.layers[0].feed_forward.w3, nn.Linear)
     with pytest.raises(ValueError, match="no matrices"):
@@ -190,7 +190,7 @@ def test_a_scheme_may_name_fewer_matrices_but_only_real_ones():
 
 def test_a_lora_runs_beside_an_8_bit_layer_and_leaves_no_trace(generator):
     dit = tiny.dit()
-    quantise(dit, INT8)
+    quantize_layers(dit, INT8)
     layer = dit.layers[0].attention.out
     up, down = torch.randn(64, 2, generator=generator), torch.randn(2, 64, generator=generator)
     lora = Lora(file="", family="", deltas={Target("layers.0.attention.out.weight"): LowRank(up=up, down=down)})

@@ -15,7 +15,7 @@ from zimage_core.adapters import Lora, injected
 from zimage_core.adapters.deltas.plain import LowRank
 from zimage_core.adapters.lora import Target
 from zimage_core.model import Reference
-from zimage_core.quant import INT8, quantise
+from zimage_core.quant import INT8, quantize_layers
 from zimage_core.runtime.cuda_graphs import MOST_GRAPHS, Graphs, capture_cuda, launch_bound
 
 SIGMAS = (1.0, 0.7, 0.25)
@@ -96,7 +96,7 @@ def test_references_run_under_a_graph_too(generator):
 def test_a_lora_in_or_out_is_another_recording(generator, is_quantised):
     dit, recorder = tiny.dit(), Recorder()
     if is_quantised:
-        quantise(dit, INT8)
+        quantize_layers(dit, INT8)
     up, down = torch.randn(64, 2, generator=generator), torch.randn(2, 64, generator=generator)
     deltas = {Target("layers.0.attention.out.weight"): LowRank(up=up, down=down)}
     condition, x = dit.prepare([torch.ones(9, 48)], (8, 8)), drawn(generator)
@@ -114,7 +114,7 @@ def test_another_precision_is_another_recording(generator):
     condition, x = dit.prepare([torch.ones(9, 48)], (8, 8)), drawn(generator)
     recorded = dit.flow(condition, network=Graphs(dit, recorder))
     recorded(x, 0.5)
-    quantise(dit, INT8)
+    quantize_layers(dit, INT8)
     assert torch.equal(recorded(x, 0.5), dit.flow(condition)(x, 0.5))
     assert recorder.captures == 2
 

@@ -19,7 +19,7 @@ from zimage_core.config import (
     TextConfig,
 )
 from zimage_core.model import S3DiT
-from zimage_core.quant import INT8, quantise
+from zimage_core.quant import INT8, quantize_layers
 from zimage_core.runtime.byte_counts import (
     decoder_bytes,
     embedding_bytes,
@@ -66,7 +66,7 @@ def test_weights_are_counted_as_the_network_has_them_and_streaming_divides_them(
 def test_8_bit_layers_are_counted_as_they_are_packed():
     config = replace(tiny.DIT, dim=128, n_heads=2, ffn_dim=256)
     network = tiny.fill(S3DiT(config)).bfloat16()
-    quantise(network, INT8)
+    quantize_layers(network, INT8)
     found = sum(tensor.nbytes for _, tensor in placing.tensors_of(network))
     assert transformer_bytes(config, "int8", "bf16").total == found
 
@@ -144,7 +144,7 @@ def test_activations_are_what_a_step_keeps_alive(layers, rest, batch):
     picture = Picture(width=384, height=384, batch=batch, caption_tokens=40)
     dit = tiny.fill(S3DiT(WIDE)).to(DTYPES[rest])
     if layers == "int8":
-        quantise(dit, INT8)
+        quantize_layers(dit, INT8)
     found = measured(*drawn(dit, DTYPES[rest], picture))
     expected = step_bytes(WIDE, picture.tokens(SMALL), rest if layers == "exact" else "int8", rest)
     assert 0.9 * found < expected < 1.1 * found
