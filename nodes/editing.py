@@ -1,4 +1,4 @@
-"""Pictures to look at, for models that edit."""
+"""Prompts with reference pictures, for Omni and Edit models."""
 
 from comfy_api.latest import io, ui
 
@@ -10,7 +10,7 @@ MOST_PICTURES = 32
 
 
 class ZImageEditEncode(io.ComfyNode):
-    """An instruction and the pictures it is about."""
+    """Encodes an instruction together with reference pictures."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -126,15 +126,15 @@ class ZImageEditEncode(io.ComfyNode):
         clip_vision=None,
         model=None,
     ) -> io.NodeOutput:
-        given = [image for image in (images or {}).values() if image is not None]
-        words, sized_by = (prompt, negative_prompt), 0 if size_of == FIRST else -1
+        batches = [image for image in (images or {}).values() if image is not None]
+        prompts, sized_by = (prompt, negative_prompt), 0 if size_of == FIRST else -1
         if pictures == IGNORE:
-            edit = editing.encode_words(clip, words, given, megapixels=megapixels, sized_by=sized_by)
+            edit = editing.encode_text_only(clip, prompts, batches, megapixels=megapixels, sized_by=sized_by)
         else:
-            editing.check_can_edit(model, given)
+            editing.check_can_edit(model, batches)
             rules = editing.RULES[reading]
             edit = editing.encode(
-                clip, vae, clip_vision, words, given, megapixels=megapixels, sized_by=sized_by, rules=rules
+                clip, vae, clip_vision, prompts, batches, megapixels=megapixels, sized_by=sized_by, rules=rules
             )
         return io.NodeOutput(edit.positive, edit.negative, edit.latent, edit.report, ui=ui.PreviewText(edit.report))
 

@@ -1,4 +1,4 @@
-"""Empty pictures to begin with."""
+"""Empty latents for text to image."""
 
 from comfy_api.latest import io
 
@@ -20,7 +20,7 @@ RATIOS = {
 
 
 class ZImageEmptyLatent(io.ComfyNode):
-    """A blank latent of a ratio and an area."""
+    """A latent of zeros by aspect ratio and area."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -63,8 +63,8 @@ class ZImageEmptyLatent(io.ComfyNode):
 
     @classmethod
     def execute(cls, ratio: str, megapixels: float, batch_size: int) -> io.NodeOutput:
-        width, height = latents.size_of(RATIOS[ratio], megapixels)
-        return io.NodeOutput(latents.empty(width, height, batch_size), width, height)
+        width, height = latents.size_from_ratio(RATIOS[ratio], megapixels)
+        return io.NodeOutput(latents.empty_latent(width, height, batch_size), width, height)
 
 
 NODES: list[type[io.ComfyNode]] = [ZImageEmptyLatent]

@@ -1,4 +1,4 @@
-"""Samplers, with the settings the released models were made for, and their schedule on its own."""
+"""Sampler nodes, with the presets of the released models as defaults, and the schedule by itself."""
 
 from comfy_api.latest import io
 
@@ -78,7 +78,7 @@ LATENT_INPUT = "A blank latent for text to image, or an encoded picture together
 
 
 class ZImageTurboSampler(io.ComfyNode):
-    """Eight evaluations, no guidance."""
+    """Sampling without guidance, for Turbo: 8 NFE by default."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -105,10 +105,10 @@ class ZImageTurboSampler(io.ComfyNode):
     def execute(cls, model, positive, latent, seed, steps, solver, shift, strength) -> io.NodeOutput:
         sigmas = shifted_schedule(steps, shift, strength)
         guidance = Guidance(cfg=TURBO.cfg)
-        run = sampling.sample(
+        result = sampling.sample(
             model, positive, positive, latent, sigmas=sigmas, seed=seed, solver=solver, guidance=guidance
         )
-        return io.NodeOutput(run.latent, run.evaluations, ui=run.told())
+        return io.NodeOutput(result.latent, result.nfe, ui=result.ui())
 
 
 class ZImageSampler(io.ComfyNode):
@@ -198,10 +198,10 @@ class ZImageSampler(io.ComfyNode):
     ) -> io.NodeOutput:
         sigmas = shifted_schedule(steps, shift, strength)
         guidance = Guidance(cfg=cfg, normalization=cfg_normalization, truncation=cfg_truncation, start=cfg_start)
-        run = sampling.sample(
+        result = sampling.sample(
             model, positive, negative, latent, sigmas=sigmas, seed=seed, solver=solver, guidance=guidance
         )
-        return io.NodeOutput(run.latent, run.evaluations, ui=run.told())
+        return io.NodeOutput(result.latent, result.nfe, ui=result.ui())
 
 
 class ZImageSigmas(io.ComfyNode):

@@ -1,4 +1,4 @@
-"""What makes sampling faster at a price, opt-in."""
+"""Lossy speed-ups of sampling, opt-in."""
 
 from comfy_api.latest import io
 
@@ -22,7 +22,7 @@ class ZImageStepCache(io.ComfyNode):
                 io.Model.Input("model", tooltip="A Z-Image model from any loader."),
                 io.Float.Input(
                     "threshold",
-                    default=step_cache.USUAL.threshold,
+                    default=step_cache.DEFAULT_CACHE.threshold,
                     min=0.0,
                     max=3.0,
                     step=0.005,
@@ -32,7 +32,7 @@ class ZImageStepCache(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "start_percent",
-                    default=step_cache.USUAL.start,
+                    default=step_cache.DEFAULT_CACHE.start,
                     min=0.0,
                     max=1.0,
                     step=0.01,
@@ -41,7 +41,7 @@ class ZImageStepCache(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "end_percent",
-                    default=step_cache.USUAL.end,
+                    default=step_cache.DEFAULT_CACHE.end,
                     min=0.0,
                     max=1.0,
                     step=0.01,
@@ -51,7 +51,7 @@ class ZImageStepCache(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "max_skips",
-                    default=step_cache.USUAL.max_skips,
+                    default=step_cache.DEFAULT_CACHE.max_skips,
                     min=1,
                     max=1000,
                     advanced=True,

@@ -34,7 +34,7 @@ def test_steps_can_be_watched_and_a_preset_chosen():
     [image] = generate("a ring", preset=TURBO, steps=3, size=(96, 48), on_step=seen.append)
     assert image.size == (96, 48)
     assert [step.sigma_next for step in seen][-1] == 0
-    assert seen[-1].evaluations == 3
+    assert seen[-1].nfe == 3
 
 
 def test_a_folder_laid_out_as_diffusers_does_is_a_model(tmp_path):

@@ -139,12 +139,12 @@ def test_dropdowns_end_with_the_built_in_model(schemas):
     ],
 )
 def test_sizes_are_multiples_of_16_nearest_to_ratio_and_area(pack, ratio, megapixels, size):
-    assert pack.bridge_latents.size_of(ratio, megapixels) == size
+    assert pack.bridge_latents.size_from_ratio(ratio, megapixels) == size
 
 
 def test_all_ratios_keep_shape_and_area_within_a_patch(pack):
     for ratio in pack.groups[2].RATIOS.values():
-        width, height = pack.bridge_latents.size_of(ratio, 1.0)
+        width, height = pack.bridge_latents.size_from_ratio(ratio, 1.0)
         assert width % 16 == height % 16 == 0
         assert abs(width * height / 1024**2 - 1) < 0.03
         assert abs(width / height / (ratio[0] / ratio[1]) - 1) < 0.03

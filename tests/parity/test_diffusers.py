@@ -130,7 +130,7 @@ def test_the_whole_pipeline_draws_the_references_picture(transformer, autoencode
     found = (tiny.vae().decode(last.x) / 2 + 0.5).clamp(0, 1)
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
     n_guided = sum(guidance.is_active(sigma) for sigma in shifted_schedule(steps, 3.0)[:-1].tolist())
-    assert last.evaluations == steps + n_guided
+    assert last.nfe == steps + n_guided
     assert (
         n_guided
         == {"turbo": 0, "guided": 6, "normalised": 6, "truncated": 4}[

@@ -1,12 +1,12 @@
 """Flow-matching sampling: schedule, solvers, guidance, step caching and the loop that joins them."""
 
-from .cost import count_evaluations
 from .guidance import Guidance
 from .loop import Step, denoise, start_latent
+from .nfe import count_nfe
 from .presets import BASE, NANO, OMNI, TURBO, Preset
 from .schedule import shift_sigma, shifted_schedule
 from .solvers import SOLVERS, ResMultistep, Solver, Velocity, euler, heun
-from .step_cache import UNCACHED, CachedRun, StepCache
+from .step_cache import UNCACHED, StepCache, StepCacheState
 
 __all__ = [
     "BASE",
@@ -15,15 +15,15 @@ __all__ = [
     "SOLVERS",
     "TURBO",
     "UNCACHED",
-    "CachedRun",
     "Guidance",
     "Preset",
     "ResMultistep",
     "Solver",
     "Step",
     "StepCache",
+    "StepCacheState",
     "Velocity",
-    "count_evaluations",
+    "count_nfe",
     "denoise",
     "euler",
     "heun",

@@ -1,6 +1,6 @@
 """Classifier-free guidance on velocities.
 
-`cfg` has ComfyUI's meaning: 1 is off, and the reference pipeline's guidance_scale is one less.
+`cfg` has ComfyUI's meaning: 1 is off. The reference pipeline's guidance_scale is cfg - 1.
 """
 
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from .._shapes import Float
 
 @dataclass(frozen=True, kw_only=True)
 class Guidance:
-    """How strongly, and when, the prompt pulls away from the negative prompt. The defaults change nothing."""
+    """Guidance scale, norm limit and interval. The defaults disable guidance."""
 
     cfg: float = 1.0
     normalization: float = 0.0  # cap the guided velocity's norm at this multiple of the unguided one; 0 = no cap
-    truncation: float = 1.0  # guide only while network time 1 - sigma is at most this; 1 = to the end
-    start: float = 0.0  # guide only once network time is at least this; 0 = from the beginning
+    truncation: float = 1.0  # guidance stops when network time 1 - sigma exceeds this; 1 = never
+    start: float = 0.0  # and starts when network time has reached this; 0 = at once
 
     def __post_init__(self) -> None:
         if self.cfg < 1:
@@ -35,11 +35,11 @@ class Guidance:
 
     @property
     def has_interval(self) -> bool:
-        """Whether guidance rests at some noise levels (Kynkäänniemi et al. 2024, arXiv 2404.07724)."""
+        """Whether guidance is off at some noise levels (Kynkäänniemi et al. 2024, arXiv 2404.07724)."""
         return self.start > 0 or self.truncation < 1
 
     def is_active(self, sigma: float) -> bool:
-        """Whether this noise level needs the negative prompt's velocity at all."""
+        """Whether this noise level needs the negative prompt's velocity."""
         return self.cfg > 1 and (not self.has_interval or self.start <= 1 - sigma <= self.truncation)
 
     def __call__(

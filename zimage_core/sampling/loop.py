@@ -1,9 +1,9 @@
 """The sampling loop: a generator of frozen steps.
 
     for step in denoise(velocity, noise, sigmas):
-        show(step.denoised)        # a preview, a progress bar, a stop: the caller's business
+        show(step.denoised)        # preview, progress bar, early stop: up to the caller
 
-It sees a velocity function, never a model, so a test can hand it a closed form and a host its own network.
+It takes a velocity function, not a model, so that a test can pass a closed form and ComfyUI its own network.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from torch import Tensor
 from .._shapes import Float
 from .guidance import UNGUIDED, Guidance
 from .solvers import Solver, Velocity, euler
-from .step_cache import UNCACHED, CachedRun, StepCache
+from .step_cache import UNCACHED, StepCache, StepCacheState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,18 +25,18 @@ class Step:
 
     index: int  # from 0
     total: int
-    sigma: float  # where the step began
-    sigma_next: float  # where it ended
+    sigma: float  # noise level at its start
+    sigma_next: float  # and at its end
     x: Float[Tensor, "b c h w"]
-    denoised: Float[Tensor, "b c h w"]  # the picture the network aimed at from sigma
-    evaluations: int  # network evaluations made so far, guidance counted
+    denoised: Float[Tensor, "b c h w"]  # clean latent x0 as predicted at sigma
+    nfe: int  # network calls so far, both prompts counted
 
 
 def start_latent(
-    noise: Float[Tensor, "b c h w"], picture: Float[Tensor, "b c h w"], sigma: float | Tensor
+    noise: Float[Tensor, "b c h w"], x0: Float[Tensor, "b c h w"], sigma: float | Tensor
 ) -> Float[Tensor, "b c h w"]:
-    """The noisy latent a run begins with when it starts from a picture; at sigma 1 the noise alone."""
-    return sigma * noise + (1 - sigma) * picture
+    """The clean latent x0 with noise of level sigma, where image to image starts; at sigma 1 the noise alone."""
+    return sigma * noise + (1 - sigma) * x0
 
 
 def denoise(
@@ -51,20 +51,20 @@ def denoise(
 ) -> Iterator[Step]:
     """Integrate from the first noise level to the last, in float32, yielding a `Step` after each.
 
-    `negative` is asked only where `guidance` is active, and neither where `cache` skips.
+    `negative` is called only where `guidance` is active, and neither function where `cache` skips the step.
     """
     if guidance.cfg > 1 and negative is None:
         raise ValueError(f"cfg {guidance.cfg} needs a negative prompt's velocity; pass `negative`, or cfg 1 for none")
     levels = sigmas.tolist() if isinstance(sigmas, Tensor) else list(sigmas)
-    against = negative or positive
-    run = CachedRun(cache=cache, sigmas=levels)
+    negative_velocity = negative or positive
+    state = StepCacheState(cache=cache, sigmas=levels)
 
     def velocity(x: Tensor, sigma: float) -> Tensor:
-        run.begin(x, sigma)
-        v = run.evaluate(["positive"], lambda: positive(x, sigma)).float()
+        state.begin_step(x, sigma)
+        v = state.evaluate(["positive"], lambda: positive(x, sigma)).float()
         if not guidance.is_active(sigma):
             return v
-        return guidance(v, run.evaluate(["negative"], lambda: against(x, sigma)))
+        return guidance(v, state.evaluate(["negative"], lambda: negative_velocity(x, sigma)))
 
     x = x.to(torch.float32)
     for index, (sigma, sigma_next) in enumerate(pairwise(levels)):
@@ -76,5 +76,5 @@ def denoise(
             sigma_next=sigma_next,
             x=x,
             denoised=denoised,
-            evaluations=run.computed,
+            nfe=state.nfe,
         )

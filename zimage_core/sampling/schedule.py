@@ -1,6 +1,6 @@
-"""Noise levels of a run.
+"""Noise schedules.
 
-One convention throughout: sigma in [0, 1], 1 = pure noise; a noisy latent is (1 - sigma)·picture + sigma·noise.
+One convention throughout: sigma in [0, 1], 1 = pure noise; x = (1 - sigma)·x0 + sigma·noise, x0 the clean latent.
 """
 
 import torch
@@ -10,15 +10,15 @@ from .._shapes import Float
 
 
 def shift_sigma(u: Float[Tensor, " n"], shift: float) -> Float[Tensor, " n"]:
-    """Bend uniform levels toward noise: shift·u / (1 + (shift - 1)·u); 1 leaves them as they are."""
+    """Uniform levels u in [0, 1] shifted toward noise: shift·u / (1 + (shift - 1)·u); shift 1 changes nothing."""
     return shift * u / (1 + (shift - 1) * u)
 
 
 def shifted_schedule(steps: int, shift: float, strength: float = 1.0) -> Float[Tensor, " n"]:
     """The static-shift schedule: `steps` levels of linspace(1, 0), shifted, then a final 0 (scheduler_config.json).
 
-    It does not depend on resolution. `strength` in [0, 1] keeps the last part of it, for pictures that start from
-    another: 0.6 of 8 steps runs the last 5, as the reference image-to-image pipeline counts; 0 runs none.
+    It does not depend on resolution. `strength` in [0, 1] keeps the last part of it, for image to image: 0.6 of 8 steps
+    keeps the last 5, rounded as in the reference image-to-image pipeline; 0 keeps none.
     """
     if steps < 1:
         raise ValueError(f"steps must be at least 1, not {steps}")

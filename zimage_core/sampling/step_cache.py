@@ -1,15 +1,19 @@
-"""Step caching: where the velocity hardly changes, the last one is used again and the network rests. Lossy.
+"""Step caching: where the velocity hardly changes, a step reuses the last one instead of running the network. Lossy.
 
 The scheme is EasyCache (Zhou et al. 2025, arXiv 2507.02860; also in ComfyUI and stable-diffusion.cpp): no training, no
-calibration, no look inside the network. Each real evaluation measures how fast the velocity follows the latent,
-k = |v - v'| / |x - x'|, where bars are means of absolute values. From then on every step adds its estimated relative
-change k·|dx| / |v|, and when the sum reaches the threshold the network runs again.
+calibration, no access to the network's inside. Each computed velocity gives the rate at which it changes with the
+latent, k = |v - v'| / |x - x'|, where |.| is the mean of absolute values. From then on every step adds its estimated
+relative change k·|dx| / |v|, and once the sum reaches the threshold the network runs again.
 
-Two choices of ours. What is kept is v, not v - x: on a straight flow v is constant, so that skipping is exact there.
-And the prompts of a guided step rest together, when the one that changes most may: guidance multiplies the difference
-of two velocities, and ages that differ would be multiplied with it. docs/log.md has the measurements of both.
+Two differences from EasyCache. It caches v, not v - x: on a straight flow v is constant, so that skipping is exact
+there. And the prompts of a guided step are skipped together, only when all of them may be: guidance multiplies the
+difference of two velocities, and would multiply the error of two velocities of different age. docs/log.md has the
+measurements of both.
 
-Letters: b batch, c latent channels, k prompts. A prompt's evaluations are a stream, those at one latent are a point.
+A step in this file is one latent at which a solver evaluates the velocity, for all prompts: Heun has two of them
+between two noise levels.
+
+Letters: b batch, c latent channels, p prompts.
 """
 
 from collections import Counter
@@ -24,12 +28,12 @@ from .._shapes import Float
 
 @dataclass(frozen=True, kw_only=True)
 class StepCache:
-    """How much change is let pass, and when. The defaults change nothing."""
+    """How much change is tolerated, and in which part of the run. The defaults disable caching."""
 
     threshold: float = 0.0  # estimated relative change of the velocity since it was computed; 0 = no caching
     start: float = 0.15  # steps before this part of the run are computed: they decide the composition
-    end: float = 0.95  # and those reaching past this one: nothing after them corrects a mistake
-    max_skips: int = 3  # points in a row
+    end: float = 0.95  # and those that reach past this part: no later step could correct an error
+    max_skips: int = 3  # consecutive steps
 
     def __post_init__(self) -> None:
         if not self.threshold >= 0:
@@ -59,98 +63,99 @@ UNCACHED = StepCache()
 
 
 @dataclass(kw_only=True)
-class Stream:
-    """One prompt's last real evaluation."""
+class PromptHistory:
+    """The last computed velocity of one prompt, and how much the velocity is estimated to have changed since."""
 
     velocity: Float[Tensor, "b c _ _"]
-    x: Float[Tensor, "b c _ _"]  # where it was made
-    rate: Float[Tensor, " b"] | None  # how fast the velocity follows the latent; known from the second one on
-    change: Float[Tensor, " b"]  # estimated relative change since
-    is_used: bool = True  # at the current point
+    x: Float[Tensor, "b c _ _"]  # the latent it was computed at
+    rate: Float[Tensor, " b"] | None  # k: change of velocity per change of latent; needs two computed velocities
+    change: Float[Tensor, " b"]  # estimated relative change since it was computed
+    is_used: bool = True  # in the current step
 
 
 @dataclass(kw_only=True)
-class CachedRun:
-    """What one sampling run remembers, and what it counts."""
+class StepCacheState:
+    """Cached velocities and counts of one sampling run."""
 
     cache: StepCache
     sigmas: Sequence[float]
-    computed: int = 0  # network evaluations made
-    reused: int = 0  # and those that a kept velocity stood in for
-    streams: dict[Hashable, Stream] = field(default_factory=dict[Hashable, Stream])
-    asked: Counter[Hashable] = field(default_factory=Counter[Hashable])  # at this point
-    x: Tensor | None = None  # this point's latent
-    n_skipped: int = 0  # points in a row
-    is_resting: bool = False  # at this point
+    nfe: int = 0  # network calls, one per prompt
+    n_reused: int = 0  # calls replaced by a cached velocity
+    histories: dict[Hashable, PromptHistory] = field(default_factory=dict[Hashable, PromptHistory])
+    calls: Counter[Hashable] = field(default_factory=Counter[Hashable])  # of each prompt in this step
+    x: Tensor | None = None  # latent of this step
+    n_skipped: int = 0  # consecutive skipped steps, this one included
+    is_skipping: bool = False  # whether this step reuses the cached velocities
 
-    def begin(self, x: Float[Tensor, "b c _ _"], sigma: float) -> None:
-        """A new point: decide, once for all prompts, whether the network rests. Waits for the device once."""
+    def begin_step(self, x: Float[Tensor, "b c _ _"], sigma: float) -> None:
+        """Decide, once for all prompts, whether this step is skipped. Synchronizes with the device once."""
         if not self.cache.is_on:
             return
-        before, self.x = self.x, x.clone()
-        self.asked.clear()
-        # a prompt that was left out at the last point begins anew when it comes back
-        self.streams = {key: stream for key, stream in self.streams.items() if stream.is_used}
-        if before is None or before.shape != x.shape:
-            self.streams.clear()
-        for stream in self.streams.values():
-            stream.is_used = False
-            if stream.rate is not None and before is not None:
-                stream.change = stream.change + stream.rate * size(x - before) / size(stream.velocity)
-        self.is_resting = self._covers(sigma) and self._is_still()
-        self.n_skipped = self.n_skipped + 1 if self.is_resting else 0
+        previous, self.x = self.x, x.clone()
+        self.calls.clear()
+        # a prompt without a call in the last step has no up-to-date estimate: it starts over when it is called again
+        self.histories = {key: history for key, history in self.histories.items() if history.is_used}
+        if previous is None or previous.shape != x.shape:
+            self.histories.clear()
+        for history in self.histories.values():
+            history.is_used = False
+            if history.rate is not None and previous is not None:
+                change = history.rate * mean_abs(x - previous) / mean_abs(history.velocity)
+                history.change = history.change + change
+        self.is_skipping = self._may_skip(sigma) and self._is_below_threshold()
+        self.n_skipped = self.n_skipped + 1 if self.is_skipping else 0
 
-    def evaluate(self, keys: Sequence[Hashable], compute: Callable[[], Tensor]) -> Float[Tensor, "kb c _ _"]:
-        """Velocities of one or several prompts in a batch, kept or computed.
+    def evaluate(self, prompts: Sequence[Hashable], compute: Callable[[], Tensor]) -> Float[Tensor, "pb c _ _"]:
+        """Velocities of a batch of prompts, cached or computed; `prompts` are any ids that stay the same during a run.
 
-        A prompt asked twice at one point, as perturbed guidance does, has a stream for each.
+        A prompt evaluated twice in one step, as perturbed guidance does, has a history for each of the two calls.
         """
         if not self.cache.is_on:
-            self.computed += len(keys)
+            self.nfe += len(prompts)
             return compute()
-        names = [self._name(key) for key in keys]
-        kept = [self.streams[name] for name in names if name in self.streams]
-        if self.is_resting and len(kept) == len(names):
-            for stream in kept:
-                stream.is_used = True
-            self.reused += len(names)
-            return torch.cat([stream.velocity for stream in kept])
+        keys = [self._call_key(prompt) for prompt in prompts]
+        cached = [self.histories[key] for key in keys if key in self.histories]
+        if self.is_skipping and len(cached) == len(keys):
+            for history in cached:
+                history.is_used = True
+            self.n_reused += len(keys)
+            return torch.cat([history.velocity for history in cached])
         velocities = compute()
-        for name, velocity in zip(names, velocities.chunk(len(names)), strict=True):
-            self.streams[name] = self._renewed(self.streams.get(name), velocity)
-        self.computed += len(names)
+        for key, velocity in zip(keys, velocities.chunk(len(keys)), strict=True):
+            self.histories[key] = self._updated(self.histories.get(key), velocity)
+        self.nfe += len(keys)
         return velocities
 
     def clear(self) -> None:
-        """Forget every tensor."""
-        self.streams.clear()
+        """Drop all tensors."""
+        self.histories.clear()
         self.x = None
 
-    def _covers(self, sigma: float) -> bool:
-        """Points between two levels, of solvers that look ahead, belong to the step they lie in."""
-        step = max(0, sum(level >= sigma for level in self.sigmas) - 1)
-        return self.n_skipped < self.cache.max_skips and self.cache.covers(step, len(self.sigmas) - 1)
+    def _may_skip(self, sigma: float) -> bool:
+        """Whether the limits allow it; a latent between two noise levels belongs to the step that starts above it."""
+        index = max(0, sum(level >= sigma for level in self.sigmas) - 1)
+        return self.n_skipped < self.cache.max_skips and self.cache.covers(index, len(self.sigmas) - 1)
 
-    def _is_still(self) -> bool:
-        """Whether every picture of every prompt is believed to have changed by less than the threshold."""
-        streams = self.streams.values()
-        if not streams or any(stream.rate is None for stream in streams):
+    def _is_below_threshold(self) -> bool:
+        """Whether the estimated change of every image under every prompt is below the threshold."""
+        histories = self.histories.values()
+        if not histories or any(history.rate is None for history in histories):
             return False
-        return bool((torch.stack([stream.change for stream in streams]) < self.cache.threshold).all())
+        return bool((torch.stack([history.change for history in histories]) < self.cache.threshold).all())
 
-    def _name(self, key: Hashable) -> Hashable:
-        self.asked[key] += 1
-        return key, self.asked[key]
+    def _call_key(self, prompt: Hashable) -> Hashable:
+        self.calls[prompt] += 1
+        return prompt, self.calls[prompt]
 
-    def _renewed(self, stream: Stream | None, velocity: Tensor) -> Stream:
-        assert self.x is not None, "begin comes before evaluate"
+    def _updated(self, history: PromptHistory | None, velocity: Tensor) -> PromptHistory:
+        assert self.x is not None, "begin_step comes before evaluate"
         rate = None
-        if stream is not None and stream.velocity.shape == velocity.shape:
-            rate = size(velocity - stream.velocity) / size(self.x - stream.x)
-        kept = velocity.clone()
-        return Stream(velocity=kept, x=self.x, rate=rate, change=torch.zeros_like(size(kept)))
+        if history is not None and history.velocity.shape == velocity.shape:
+            rate = mean_abs(velocity - history.velocity) / mean_abs(self.x - history.x)
+        velocity = velocity.clone()  # the caller may write into its own
+        return PromptHistory(velocity=velocity, x=self.x, rate=rate, change=torch.zeros_like(mean_abs(velocity)))
 
 
-def size(x: Float[Tensor, "b c _ _"]) -> Float[Tensor, " b"]:
+def mean_abs(x: Float[Tensor, "b c _ _"]) -> Float[Tensor, " b"]:
     """Mean absolute value of each item, in float32."""
     return x.float().abs().flatten(1).mean(dim=1)

@@ -1,1 +1,1 @@
-"""What the page asks, and what is written into saved pictures."""
+"""HTTP routes for the browser part, and metadata for saved images."""

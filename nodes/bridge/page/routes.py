@@ -1,4 +1,7 @@
-"""What the browser may ask before a graph runs. Without these answers every node works the same."""
+"""HTTP routes for the browser part: token counts, NFE and model releases, before the graph runs.
+
+Every node works the same without them.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -9,49 +12,49 @@ from aiohttp import web
 
 from ..loading import inspection
 from ..tasks import sampling
-from . import meter, provenance
+from . import metadata, token_count
 
-LONGEST = 200_000  # characters of a prompt; counting them takes a third of a second
+MAX_CHARACTERS = 200_000  # characters of a prompt; counting them takes a third of a second
 
-Question = Mapping[str, Any]
+Query = Mapping[str, Any]
 
 
 def register() -> None:
-    """Add the routes to ComfyUI's server, and the pack's facts to the pictures it saves."""
+    """Add the routes to ComfyUI's server, and the handler that adds metadata to saved images."""
     from server import PromptServer
 
     server = getattr(PromptServer, "instance", None)
     if server is None:  # imported without a server, by a scanner or a test
         return
-    for path, answer in {"tokens": tokens, "evaluations": evaluations, "release": release}.items():
-        server.routes.post(f"/zimage/{path}")(_route(answer))
-    server.add_on_prompt_handler(provenance.on_prompt)
+    for path, function in {"tokens": tokens, "evaluations": evaluations, "release": release}.items():
+        server.routes.post(f"/zimage/{path}")(_route(function))
+    server.add_on_prompt_handler(metadata.on_prompt)
 
 
-def tokens(question: Question) -> dict[str, Any]:
+def tokens(query: Query) -> dict[str, Any]:
     """{prompt, encoder, template} -> {tokens, limit, beyond}."""
-    prompt = str(question["prompt"])
-    if len(prompt) > LONGEST:
-        raise ValueError(f"a prompt of {len(prompt)} characters is not counted; the most is {LONGEST}")
-    return asdict(meter.measure(prompt, str(question["encoder"]), str(question["template"])))
+    prompt = str(query["prompt"])
+    if len(prompt) > MAX_CHARACTERS:
+        raise ValueError(f"a prompt of {len(prompt)} characters is not counted; the most is {MAX_CHARACTERS}")
+    return asdict(token_count.measure(prompt, str(query["encoder"]), str(query["template"])))
 
 
-def evaluations(question: Question) -> dict[str, Any]:
-    """{steps, shift, strength, solver, and what guidance has} -> {evaluations}."""
-    return {"evaluations": sampling.planned_evaluations(question)}
+def evaluations(query: Query) -> dict[str, Any]:
+    """{steps, shift, strength, solver[, cfg, cfg_truncation, cfg_start]} -> {evaluations}."""
+    return {"evaluations": sampling.planned_nfe(query)}
 
 
-def release(question: Question) -> dict[str, Any]:
+def release(query: Query) -> dict[str, Any]:
     """{file} of a diffusion-model dropdown -> {release, numbers}, in the words of Z-Image Inspect File."""
-    return inspection.origin(str(question["file"]))
+    return inspection.origin(str(query["file"]))
 
 
-def _route(answer: Callable[[Question], dict[str, Any]]) -> Callable[[web.Request], Any]:
-    """An answer as a handler: off the server's own thread, and a question it cannot take is the asker's fault."""
+def _route(function: Callable[[Query], dict[str, Any]]) -> Callable[[web.Request], Any]:
+    """A request handler that calls `function` off the server's event loop; its errors become status 400."""
 
     async def handle(request: web.Request) -> web.Response:
         try:
-            return web.json_response(await asyncio.to_thread(answer, await request.json()))
+            return web.json_response(await asyncio.to_thread(function, await request.json()))
         except KeyError as missing:
             return web.json_response({"error": f"the question lacks {missing}, or it has no such value"}, status=400)
         except (ValueError, TypeError) as error:

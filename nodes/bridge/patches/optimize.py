@@ -24,7 +24,7 @@ from ..network.attach import (
 from ..network.blocks import OVERRIDE, STEADY
 from . import flash
 from .cuda_graph_memory import OFF, is_nvidia_card, room_of, with_graph
-from .step_cache import USUAL, has_step_cache, with_step_cache
+from .step_cache import DEFAULT_CACHE, has_step_cache, with_step_cache
 
 KEEP = "as loaded"
 AUTOMATIC, HOST, SAGE, FLASH, XFORMERS = "automatic", "ComfyUI's", "sage (faster, not exact)", "flash", "xformers"
@@ -132,9 +132,9 @@ def with_caching(model: Any, caching: str) -> Change:
     if caching == OFF:
         return Change(model, "caching: off")
     return Change(
-        with_step_cache(model, USUAL),
-        f"caching: steps at which the prediction drifts by less than {USUAL.threshold:.0%} are skipped, not exact; "
-        "Turbo's few steps leave none",
+        with_step_cache(model, DEFAULT_CACHE),
+        f"caching: steps at which the prediction drifts by less than {DEFAULT_CACHE.threshold:.0%} are skipped, not "
+        "exact; Turbo's few steps leave none",
     )
 
 

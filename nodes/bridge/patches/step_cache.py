@@ -1,7 +1,7 @@
-"""The core's step cache inside ComfyUI, around the network of any Z-Image MODEL, whoever loaded it.
+"""The core's step cache inside ComfyUI, as model wrappers for any Z-Image MODEL from any loader.
 
-A run's memory lives in the run's own transformer options: it begins empty, ends with the run however that ends, and two
-runs of one MODEL never share it.
+The cache's state is kept in the transformer options of one sampling run: it starts empty, is dropped when the run ends,
+also by an error, and two runs of one MODEL never share it.
 """
 
 import logging
@@ -13,16 +13,16 @@ from comfy.model_patcher import create_model_options_clone
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-from ....zimage_core.sampling import CachedRun, StepCache
+from ....zimage_core.sampling import StepCache, StepCacheState
 
 LOGGER = logging.getLogger("zimage")
 KEY = "zimage_step_cache"
-USUAL = StepCache(threshold=0.05)
+DEFAULT_CACHE = StepCache(threshold=0.05)
 Options = dict[str, Any]
 
 
 def with_step_cache(model: Any, cache: StepCache) -> Any:
-    """A clone of the model that caches steps, in place of an earlier cache of ours; the model itself stays as it is."""
+    """A clone of the model with the step cache, which replaces one set by an earlier node; the model is not changed."""
     if not isinstance(model.model, comfy.model_base.Lumina2):
         raise ValueError(
             f"Z-Image Step Cache is made for Z-Image models, but the model here is {type(model.model).__name__}. "
@@ -30,9 +30,9 @@ def with_step_cache(model: Any, cache: StepCache) -> Any:
         )
     clone = model.clone()
     wrappers = {
-        WrappersMP.OUTER_SAMPLE: partial(whole_run, cache),
-        WrappersMP.PREDICT_NOISE: one_point,
-        WrappersMP.DIFFUSION_MODEL: one_call,
+        WrappersMP.OUTER_SAMPLE: partial(sample_with_cache, cache),
+        WrappersMP.PREDICT_NOISE: begin_step,
+        WrappersMP.DIFFUSION_MODEL: evaluate_cached,
     }
     for kind, wrapper in wrappers.items():
         clone.remove_wrappers_with_key(kind, KEY)
@@ -42,43 +42,43 @@ def with_step_cache(model: Any, cache: StepCache) -> Any:
 
 
 def has_step_cache(model: Any) -> bool:
-    """Whether a node before has put a cache of ours on the model."""
+    """Whether an earlier node has set a step cache of this pack on the model."""
     return bool(model.get_wrappers(WrappersMP.OUTER_SAMPLE, KEY))
 
 
-def whole_run(cache: StepCache, executor: Any, *args: Any, **kwargs: Any) -> Tensor:
-    """A sampling run from its first noise level to its last, with a memory of its own."""
+def sample_with_cache(cache: StepCache, executor: Any, *args: Any, **kwargs: Any) -> Tensor:
+    """OUTER_SAMPLE wrapper: one sampling run with a new cache state."""
     guider, sigmas = executor.class_obj, args[3]
-    run = CachedRun(cache=cache, sigmas=sigmas.tolist())
+    state = StepCacheState(cache=cache, sigmas=sigmas.tolist())
     options = guider.model_options
     guider.model_options = create_model_options_clone(options)
-    guider.model_options["transformer_options"][KEY] = run
+    guider.model_options["transformer_options"][KEY] = state
     try:
         return executor(*args, **kwargs)
     finally:
         guider.model_options = options
-        run.clear()
+        state.clear()
         LOGGER.info(
             "Z-Image Step Cache: the network ran for %d of %d evaluations and rested for %d (threshold %g)",
-            run.computed,
-            run.computed + run.reused,
-            run.reused,
+            state.nfe,
+            state.nfe + state.n_reused,
+            state.n_reused,
             cache.threshold,
         )
 
 
-def one_point(executor: Any, x: Tensor, timestep: Tensor, model_options: Options, *args: Any, **kwargs: Any) -> Tensor:
-    """All prompts at one latent, and whatever a guidance node evaluates there besides."""
-    run = model_options.get("transformer_options", {}).get(KEY)
-    if run is not None:
-        run.begin(x, float(timestep.flatten()[0]))
+def begin_step(executor: Any, x: Tensor, timestep: Tensor, model_options: Options, *args: Any, **kwargs: Any) -> Tensor:
+    """PREDICT_NOISE wrapper: all prompts at one latent, extra calls of guidance nodes included."""
+    state: StepCacheState | None = model_options.get("transformer_options", {}).get(KEY)
+    if state is not None:
+        state.begin_step(x, float(timestep.flatten()[0]))
     return executor(x, timestep, model_options, *args, **kwargs)
 
 
-def one_call(executor: Any, *args: Any, **kwargs: Any) -> Tensor:
-    """The network on one prompt, or on several in a batch."""
+def evaluate_cached(executor: Any, *args: Any, **kwargs: Any) -> Tensor:
+    """DIFFUSION_MODEL wrapper: one network call on one prompt or a batch of them; `uuids` has an id for each."""
     options = kwargs.get("transformer_options", {})
-    run: CachedRun | None = options.get(KEY)
-    if run is None or "uuids" not in options:
+    state: StepCacheState | None = options.get(KEY)
+    if state is None or "uuids" not in options:
         return executor(*args, **kwargs)
-    return run.evaluate(options["uuids"], partial(executor, *args, **kwargs))
+    return state.evaluate(options["uuids"], partial(executor, *args, **kwargs))

@@ -1,1 +1,1 @@
-"""What nodes do with loaded networks: encode, sample, decode, edit, repaint."""
+"""What nodes do with loaded networks: encode prompts and images, sample, decode, edit, inpaint."""

@@ -1,7 +1,8 @@
-"""Prompts around reference pictures, as Omni and Edit models read them, in the form stock nodes use too.
+"""Conditioning with reference pictures for Omni and Edit models.
 
-The conditioning carries what ComfyUI's own TextEncodeZImageOmni writes (raw latents, vision outputs, chunks of text),
-so either node's works with either MODEL; one key more says which published reading of the references is meant.
+It has the keys that ComfyUI's own TextEncodeZImageOmni writes (raw latents, vision outputs, embeddings of the text
+chunks), so that conditioning of either node works with MODELs of either. One more key names the published
+implementation (`OmniRules`) whose sequence layout is used.
 """
 
 from collections.abc import Sequence
@@ -23,15 +24,15 @@ from ..network.attach import DIFFUSION_MODEL
 from ..network.conditions import RULES_KEY
 from ..network.dit import check_can_look
 from . import prompts
-from .latents import MEGAPIXEL, crop_to_patches, empty, size_of
+from .latents import MEGAPIXEL, crop_to_patches, empty_latent, size_from_ratio
 
 RULES = {"reference": REFERENCE, "diffusers": DIFFUSERS, "ComfyUI": COMFYUI}
-LARGEST = 16  # megapixels of one reference; more is a slip, and more tokens than any card attends to
+MAX_MEGAPIXELS = 16  # of one reference; more is a mistake, and more tokens than any GPU has memory to attend to
 
 
 @dataclass(frozen=True, kw_only=True)
-class Edit:
-    """What a sampler needs of an edit."""
+class EditInputs:
+    """Outputs of Z-Image Edit Encode: CONDITIONING twice, LATENT and a report."""
 
     positive: Any
     negative: Any
@@ -43,62 +44,67 @@ def encode(
     clip: Any,
     vae: Any,
     clip_vision: Any,
-    words: tuple[str, str],
+    prompt_pair: tuple[str, str],
     images: Sequence[Tensor],
     *,
     megapixels: float,
     sized_by: int,
     rules: OmniRules,
-) -> Edit:
-    """Positive and negative prompt around the same pictures, and an empty latent of the size of one of them."""
+) -> EditInputs:
+    """Positive and negative prompt with the same pictures, and an empty latent of the size of picture `sized_by`.
+
+    `images` are batches (b, h, w, c) in [0, 1]; larger ones are shrunk to `megapixels`, 0 keeps every size.
+    """
     check_vae(vae)
-    pictures = [fitted(picture, index, megapixels) for index, picture in enumerate(split(images))]
-    latents, seen = look(vae, clip_vision, pictures)
-    *before, template, closing = chunk_templates(len(pictures))
+    pictures = [shrink_to_limit(picture, index, megapixels) for index, picture in enumerate(split_batches(images))]
+    latents, vision_outputs = encode_references(vae, clip_vision, pictures)
+    *chunks, template, last_chunk = chunk_templates(len(pictures))
     values = {
         "reference_latents": latents,
-        "clip_vision_outputs": seen,
-        "reference_latents_text_embeds": [prompts.features(clip, text) for text in (*before, closing)],
+        "clip_vision_outputs": vision_outputs,
+        "reference_latents_text_embeds": [prompts.embed(clip, text) for text in (*chunks, last_chunk)],
         RULES_KEY: rules,
     }
-    (positive, tokens), (negative, _) = (prompts.encode(clip, text, is_cut=False, template=template) for text in words)
+    (positive, tokens), (negative, _) = (
+        prompts.encode(clip, text, is_cut=False, template=template) for text in prompt_pair
+    )
     height, width = latents[sized_by].shape[-2:]
-    return Edit(
+    return EditInputs(
         positive=conditioning_set_values(positive, values),
         negative=conditioning_set_values(negative, values),
-        latent=empty(CELL * width, CELL * height, 1),
-        report=f"{describe(latents, is_seen=bool(seen))}; prompt: {tokens}",
+        latent=empty_latent(CELL * width, CELL * height, 1),
+        report=f"{describe(latents, has_vision=bool(vision_outputs))}; prompt: {tokens}",
     )
 
 
-def encode_words(
-    clip: Any, words: tuple[str, str], images: Sequence[Tensor], *, megapixels: float, sized_by: int
-) -> Edit:
-    """The words alone, which every model understands; pictures only give the size."""
-    width, height = size_of((1, 1), megapixels or 1.0)
-    if pictures := [fitted(picture, index, megapixels) for index, picture in enumerate(split(images))]:
+def encode_text_only(
+    clip: Any, prompt_pair: tuple[str, str], images: Sequence[Tensor], *, megapixels: float, sized_by: int
+) -> EditInputs:
+    """Plain text conditioning, for any model; pictures only give the size of the latent."""
+    width, height = size_from_ratio((1, 1), megapixels or 1.0)
+    if pictures := [shrink_to_limit(picture, index, megapixels) for index, picture in enumerate(split_batches(images))]:
         height, width = crop_to_patches(pictures[sized_by]).shape[1:3]
-    (positive, tokens), (negative, _) = (prompts.encode(clip, text, is_cut=False) for text in words)
+    (positive, tokens), (negative, _) = (prompts.encode(clip, text, is_cut=False) for text in prompt_pair)
     report = f"no picture is looked at; prompt: {tokens}"
-    return Edit(positive=positive, negative=negative, latent=empty(width, height, 1), report=report)
+    return EditInputs(positive=positive, negative=negative, latent=empty_latent(width, height, 1), report=report)
 
 
-def look(vae: Any, clip_vision: Any, pictures: Sequence[Tensor]) -> tuple[list[Tensor], list[Any]]:
-    """Every picture's raw latent, and what the vision model says of it where there is one."""
+def encode_references(vae: Any, clip_vision: Any, pictures: Sequence[Tensor]) -> tuple[list[Tensor], list[Any]]:
+    """The raw latent of each picture (1, h, w, 3), and the output of the vision encoder if there is one."""
     bar = comfy.utils.ProgressBar(len(pictures))
     latents: list[Tensor] = []
-    seen: list[Any] = []
+    vision_outputs: list[Any] = []
     for picture in pictures:
         model_management.throw_exception_if_processing_interrupted()
         latents.append(vae.encode(crop_to_patches(picture)))
         if clip_vision is not None:
-            seen.append(vision.look(clip_vision, picture))
+            vision_outputs.append(vision.look(clip_vision, picture))
         bar.update(1)
-    return latents, seen
+    return latents, vision_outputs
 
 
 def check_can_edit(model: Any, images: Sequence[Tensor]) -> None:
-    """Refuse an edit of nothing, and a model that cannot look, as far as it is known here."""
+    """Raise ValueError without a picture, or if the connected model takes no references."""
     if not images:
         raise ValueError(
             "No picture is connected to look at. Connect one to 'images', or set 'pictures' to 'ignore' to draw from "
@@ -108,13 +114,16 @@ def check_can_edit(model: Any, images: Sequence[Tensor]) -> None:
         check_can_look(model.get_model_object(DIFFUSION_MODEL))
 
 
-def split(images: Sequence[Tensor]) -> list[Tensor]:
-    """Every picture of every batch by itself (1, h, w, 3); transparency is left out."""
+def split_batches(images: Sequence[Tensor]) -> list[Tensor]:
+    """Each picture of each batch as (1, h, w, 3), without alpha."""
     return [picture[None, ..., :3] for batch in images for picture in batch]
 
 
-def fitted(picture: Tensor, index: int, megapixels: float) -> Tensor:
-    """A picture of at most so many megapixels, shrunk as the reference pipeline does; 0 keeps its size."""
+def shrink_to_limit(picture: Tensor, index: int, megapixels: float) -> Tensor:
+    """A picture (1, h, w, 3) of at most `megapixels`, shrunk as in the reference pipeline; 0 keeps its size.
+
+    Raises ValueError for pictures that are too small or too large; `index` counts them from 0 for the message.
+    """
     height, width = picture.shape[1:3]
     if megapixels and height * width > megapixels * MEGAPIXEL:
         [image] = to_images(rearrange(picture, "b h w c -> b c h w") * 2 - 1)
@@ -125,16 +134,16 @@ def fitted(picture: Tensor, index: int, megapixels: float) -> Tensor:
             f"Picture {index + 1} has {width}x{height} pixels, too few to look at: both sides must have at least "
             f"{SIDE_MULTIPLE} when it is shrunk. Upscale or crop it first, or leave it out."
         )
-    if height * width > LARGEST * MEGAPIXEL and not megapixels:
+    if height * width > MAX_MEGAPIXELS * MEGAPIXEL and not megapixels:
         raise ValueError(
-            f"Picture {index + 1} has {width}x{height} pixels, more than the {LARGEST} megapixels that can be looked "
-            "at. Set 'megapixels' to 1, so that pictures are shrunk first."
+            f"Picture {index + 1} has {width}x{height} pixels, more than the {MAX_MEGAPIXELS} megapixels that can be "
+            "looked at. Set 'megapixels' to 1, so that pictures are shrunk first."
         )
     return picture
 
 
-def describe(latents: Sequence[Tensor], is_seen: bool) -> str:
-    """What the model gets to see, in a line."""
+def describe(latents: Sequence[Tensor], has_vision: bool) -> str:
+    """One line about the references the model gets."""
     sizes = ", ".join(f"{CELL * latent.shape[-1]}x{CELL * latent.shape[-2]}" for latent in latents)
-    how = "latents and vision features" if is_seen else "latents only, for want of a vision model"
+    how = "latents and vision features" if has_vision else "latents only, for want of a vision model"
     return f"{len(latents)} picture{'s' if len(latents) > 1 else ''} ({sizes}) as {how}"

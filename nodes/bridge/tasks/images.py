@@ -1,4 +1,4 @@
-"""Pictures through whatever VAE the graph holds, ours or the stock loader's."""
+"""Encoding and decoding images with any VAE of the node graph, from this pack's loader or the stock one."""
 
 from typing import Any
 
@@ -7,22 +7,24 @@ from torch import Tensor
 from ..loading.vae import CELL, check_vae
 from .latents import check_channels, crop_to_patches
 
-SMALLEST_TILE = 256  # pixels
+MIN_TILE = 256  # pixels
 OVERLAP = 0.25  # of a tile's side
 
 
-def encode(vae: Any, pictures: Tensor) -> dict[str, Any]:
-    """The LATENT of pictures (b, h, w, c) in [0, 1]."""
+def encode(vae: Any, images: Tensor) -> dict[str, Any]:
+    """The LATENT of images (b, h, w, c) in [0, 1]; sides are cropped to multiples of 16, alpha is dropped."""
     check_vae(vae)
-    return {"samples": vae.encode(crop_to_patches(pictures)[..., :3]), "downscale_ratio_spacial": CELL}
+    return {"samples": vae.encode(crop_to_patches(images)[..., :3]), "downscale_ratio_spacial": CELL}
 
 
 def decode(vae: Any, latent: dict[str, Any], tile_size: int) -> Tensor:
-    """Pictures (b, h, w, c) in [0, 1]; ComfyUI falls back to tiles by itself when memory runs out."""
+    """Images (b, h, w, 3) in [0, 1], in tiles of `tile_size` pixels; 0 decodes whole, and ComfyUI itself falls back to
+    tiles when memory runs out.
+    """
     check_vae(vae)
     samples = latent["samples"]
     check_channels(samples)
     if not tile_size:
         return vae.decode(samples)
-    tile = max(SMALLEST_TILE, tile_size) // CELL
+    tile = max(MIN_TILE, tile_size) // CELL
     return vae.decode_tiled(samples, tile_x=tile, tile_y=tile, overlap=int(tile * OVERLAP))

@@ -1,4 +1,4 @@
-"""Prompts through whatever CLIP the graph holds, ours or the stock loader's."""
+"""Encoding prompts with any CLIP of the node graph, from this pack's loader or the stock one."""
 
 from typing import Any
 
@@ -6,19 +6,22 @@ from torch import Tensor
 
 from ....zimage_core.config import MAX_CAPTION_TOKENS
 from ....zimage_core.text import truncate
-from ..loading import prompt_cache as kept
+from ..loading import prompt_cache
 from ..loading.text import TOKENS_KEY
 
 
 def encode(
-    clip: Any, prompt: str, *, is_cut: bool, template: str | None = None, remember: str = kept.MEMORY
+    clip: Any, prompt: str, *, is_cut: bool, template: str | None = None, remember: str = prompt_cache.MEMORY
 ) -> tuple[Any, str]:
-    """Conditioning of a prompt, in its own template or another one, and a sentence about its tokens."""
+    """CONDITIONING of a prompt in Qwen3's chat template or in `template`, and a sentence about its token count.
+
+    `is_cut` truncates at 512 tokens; `remember` is one of the cache choices of `prompt_cache`.
+    """
     if clip is None:
         raise ValueError(
             "No text encoder is connected: the checkpoint loaded here holds none. Use Z-Image Load Text Encoder."
         )
-    prompt = whole(prompt)
+    prompt = replace_lone_surrogates(prompt)
     tokens = clip.tokenize(prompt, llama_template=template) if template else clip.tokenize(prompt)
     if TOKENS_KEY not in tokens:
         raise ValueError(
@@ -28,15 +31,15 @@ def encode(
     pairs = tokens[TOKENS_KEY][0]
     cut = truncate(tuple(range(len(pairs))), MAX_CAPTION_TOKENS if is_cut else None)
     tokens[TOKENS_KEY] = [pairs[: len(cut.ids)]]
-    return kept.encode(clip, tokens, remember), cut.describe()
+    return prompt_cache.encode(clip, tokens, remember), cut.describe()
 
 
-def whole(prompt: str) -> str:
-    """The prompt with a question mark for every half of an emoji, which a page can cut out and tokenizers refuse."""
+def replace_lone_surrogates(prompt: str) -> str:
+    """The prompt with "?" for each lone UTF-16 surrogate: a page can send half an emoji, and tokenizers raise on it."""
     return prompt.encode("utf-8", "replace").decode()
 
 
-def features(clip: Any, text: str) -> Tensor:
-    """Features (1, n, f) of a text in no template at all."""
-    [[encoded, _], *_], _ = encode(clip, text, is_cut=False, template="{}")
-    return encoded
+def embed(clip: Any, text: str) -> Tensor:
+    """Prompt embeddings (1, n, d) of a text without a template."""
+    [[embeddings, _], *_], _ = encode(clip, text, is_cut=False, template="{}")
+    return embeddings

@@ -1,4 +1,4 @@
-"""The core's sampling loop run by ComfyUI: its guider, its noise, its masks, its previews and progress."""
+"""The core's sampling loop as a ComfyUI sampler: with ComfyUI's guider, noise, masks, previews and progress."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -10,30 +10,30 @@ import comfy.samplers
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-from ....zimage_core.sampling import SOLVERS, Guidance, count_evaluations, denoise, shifted_schedule
+from ....zimage_core.sampling import SOLVERS, Guidance, count_nfe, denoise, shifted_schedule
 from . import previews
 from .latents import check_channels, to_intermediate
 
 COUNTER_KEY = "zimage_evaluations"
 MOST_STEPS = 1000
-GUIDANCE = {"cfg": "cfg", "cfg_truncation": "truncation", "cfg_start": "start"}  # a widget's name, and Guidance's
+GUIDANCE_FIELDS = {"cfg": "cfg", "cfg_truncation": "truncation", "cfg_start": "start"}  # widget -> field of Guidance
 
 
-class Run(NamedTuple):
-    """A finished run."""
+class SamplingResult(NamedTuple):
+    """A finished latent and what it took."""
 
     latent: dict[str, Any]
-    evaluations: int  # of the network, for each picture
-    seconds: float  # for all pictures, without loading the model
+    nfe: int  # network calls per image
+    seconds: float  # for the whole batch, without loading the model
 
-    def told(self) -> dict[str, Any]:
-        """What the page shows on the sampler."""
-        pictures = len(self.latent["samples"])
-        return {"zimage_run": [{"evaluations": self.evaluations, "seconds": self.seconds, "pictures": pictures}]}
+    def ui(self) -> dict[str, Any]:
+        """The node's UI output, which js/zimage/sampler.mjs shows on the node."""
+        n_images = len(self.latent["samples"])
+        return {"zimage_run": [{"evaluations": self.nfe, "seconds": self.seconds, "pictures": n_images}]}
 
 
 class ZImageGuider(comfy.samplers.CFGGuider):
-    """ComfyUI's guidance at the noise levels the core's guidance is active at; no negative prompt at the others."""
+    """ComfyUI's CFG where the core's guidance is active; at other noise levels only the positive prompt runs."""
 
     def __init__(self, model: Any, guidance: Guidance) -> None:
         super().__init__(model)
@@ -58,53 +58,56 @@ def sample(
     seed: int,
     solver: str,
     guidance: Guidance,
-) -> Run:
-    """Run the loop."""
+) -> SamplingResult:
+    """Sample a latent along `sigmas`; fewer than two of them return it as it is."""
     check_model(model)
     start = starting_latent(model, latent)
     if len(sigmas) < 2:  # strength 0: nothing to do
-        return Run({**latent, "samples": start}, 0, 0.0)
+        return SamplingResult({**latent, "samples": start}, 0, 0.0)
     noise = comfy.sample.prepare_noise(start, seed, latent.get("batch_index"))
-    counted, evaluations = with_counter(model)
+    counted, nfe = with_call_counter(model)
     if guidance.normalization:
-        counted.set_model_sampler_cfg_function(lambda args: guided(args, guidance))
+        counted.set_model_sampler_cfg_function(lambda args: normalized_cfg(args, guidance))
     guider = ZImageGuider(counted, guidance)
     guider.set_conds(positive, negative)
-    began: list[float] = []
+    start_times: list[float] = []
     samples = guider.sample(
         noise,
         start,
-        comfy.samplers.KSAMPLER(sampler_function(solver, began.append)),
+        comfy.samplers.KSAMPLER(sampler_function(solver, start_times.append)),
         sigmas,
         denoise_mask=latent.get("noise_mask"),
         callback=previews.prepare_callback(model, len(sigmas) - 1),
         disable_pbar=True,
         seed=seed,
     )
-    finished = to_intermediate(samples)  # where the picture is waited for
+    finished = to_intermediate(samples)  # synchronizes with the device, so the time below is complete
     out = {key: value for key, value in latent.items() if key != "downscale_ratio_spacial"}
-    return Run({**out, "samples": finished}, evaluations(), time.perf_counter() - began[0])
+    return SamplingResult({**out, "samples": finished}, nfe(), time.perf_counter() - start_times[0])
 
 
-def planned_evaluations(widgets: Mapping[str, Any]) -> int:
-    """Evaluations that a picture will take with these values of a sampler's widgets, without a step cache."""
+def planned_nfe(widgets: Mapping[str, Any]) -> int:
+    """Network calls per image with these values of a sampler's widgets, without a step cache.
+
+    Raises KeyError, TypeError or ValueError for missing or impossible values.
+    """
     steps = int(widgets["steps"])
     if steps > MOST_STEPS:
         raise ValueError(f"{steps} steps are not counted; the most is {MOST_STEPS}")
     sigmas = shifted_schedule(steps, float(widgets["shift"]), float(widgets["strength"]))
-    guidance = Guidance(**{ours: float(widgets[name]) for name, ours in GUIDANCE.items() if name in widgets})
-    return count_evaluations(sigmas, solver=SOLVERS[widgets["solver"]](), guidance=guidance)
+    guidance = Guidance(**{field: float(widgets[name]) for name, field in GUIDANCE_FIELDS.items() if name in widgets})
+    return count_nfe(sigmas, solver=SOLVERS[widgets["solver"]](), guidance=guidance)
 
 
-def guided(args: dict[str, Any], guidance: Guidance) -> Tensor:
-    """The core's guidance in ComfyUI's hook; where guidance is off there is no negative prediction to look at."""
+def normalized_cfg(args: dict[str, Any], guidance: Guidance) -> Tensor:
+    """The core's guidance as ComfyUI's `sampler_cfg_function`; at cond_scale 1 there is no negative prediction."""
     return args["cond"] if args["cond_scale"] == 1 else guidance(args["cond"], args["uncond"])
 
 
-def sampler_function(solver: str, tell_time: Callable[[float], object] = lambda now: None) -> Callable[..., Tensor]:
-    """The core's loop in the form ComfyUI's samplers have: `model` returns pictures, the loop wants velocities.
+def sampler_function(solver: str, on_start: Callable[[float], object] = lambda now: None) -> Callable[..., Tensor]:
+    """The core's loop with the signature of ComfyUI's sampler functions, whose `model` returns x0, not the velocity.
 
-    `tell_time` hears when the loop begins, which is when everything is loaded.
+    `on_start` is called with the time at which the loop starts; models are loaded by then.
     """
 
     def run(
@@ -115,7 +118,7 @@ def sampler_function(solver: str, tell_time: Callable[[float], object] = lambda 
         callback: Any = None,
         disable: Any = None,
     ) -> Tensor:
-        tell_time(time.perf_counter())
+        on_start(time.perf_counter())
         ones = x.new_ones(len(x))
 
         def velocity(x: Tensor, sigma: float) -> Tensor:
@@ -131,8 +134,8 @@ def sampler_function(solver: str, tell_time: Callable[[float], object] = lambda 
     return run
 
 
-def with_counter(model: Any) -> tuple[Any, Callable[[], int]]:
-    """A clone of the model that counts its network's evaluations per picture, and a function that tells the count."""
+def with_call_counter(model: Any) -> tuple[Any, Callable[[], int]]:
+    """A clone of the model that counts its network calls per image, and a function that returns the count."""
     count = 0
 
     def wrapper(executor: Any, *args: Any, **kwargs: Any) -> Any:
@@ -156,7 +159,7 @@ def check_model(model: Any) -> None:
 
 
 def starting_latent(model: Any, latent: dict[str, Any]) -> Tensor:
-    """The latent's samples; empty ones of another shape are refitted, encoded ones of another VAE refused."""
+    """The latent's samples (b, 16, h, w); empty ones of another shape are adapted, others refused (ValueError)."""
     samples = comfy.sample.fix_empty_latent_channels(model, latent["samples"], latent.get("downscale_ratio_spacial"))
     if samples.ndim == 5 and samples.shape[2] == 1:
         samples = samples[:, :, 0]

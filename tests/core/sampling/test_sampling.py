@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from zimage_core.sampling import SOLVERS, Guidance, count_evaluations, denoise, shifted_schedule, start_latent
+from zimage_core.sampling import SOLVERS, Guidance, count_nfe, denoise, shifted_schedule, start_latent
 
 TABLES = {
     (8, 3.0): "1.000000 0.954545 0.900000 0.833333 0.750000 0.642857 0.500000 0.300000 0",
@@ -99,8 +99,8 @@ def test_a_straight_flow_is_solved_exactly_in_any_number_of_steps(name):
     torch.testing.assert_close(last.x, picture)
 
 
-@pytest.mark.parametrize(("name", "evaluations"), [("euler", 8), ("res_multistep", 8), ("heun", 15)])
-def test_steps_report_the_evaluations_really_made(name, evaluations):
+@pytest.mark.parametrize(("name", "nfe"), [("euler", 8), ("res_multistep", 8), ("heun", 15)])
+def test_steps_report_the_network_calls_really_made(name, nfe):
     calls = []
 
     def velocity(x, sigma):
@@ -108,43 +108,43 @@ def test_steps_report_the_evaluations_really_made(name, evaluations):
         return x
 
     *_, last = denoise(velocity, torch.ones(1, 16, 2, 2), shifted_schedule(8, 3.0), solver=SOLVERS[name]())
-    assert last.evaluations == len(calls) == evaluations
+    assert last.nfe == len(calls) == nfe
 
 
-@pytest.mark.parametrize(("name", "evaluations"), [("euler", 8), ("res_multistep", 8), ("heun", 15)])
-def test_evaluations_are_known_before_the_run(name, evaluations):
+@pytest.mark.parametrize(("name", "nfe"), [("euler", 8), ("res_multistep", 8), ("heun", 15)])
+def test_nfe_is_known_before_the_run(name, nfe):
     schedule = shifted_schedule(8, 3.0)
-    guided = count_evaluations(schedule, solver=SOLVERS[name](), guidance=Guidance(cfg=4.0))
-    assert (count_evaluations(schedule, solver=SOLVERS[name]()), guided) == (evaluations, 2 * evaluations)
-    assert count_evaluations([1.0, 0.75, 0.4, 0.0], guidance=Guidance(cfg=4.0, truncation=0.5)) == 5
-    assert count_evaluations(shifted_schedule(8, 3.0, 0.0)) == 0
+    guided = count_nfe(schedule, solver=SOLVERS[name](), guidance=Guidance(cfg=4.0))
+    assert (count_nfe(schedule, solver=SOLVERS[name]()), guided) == (nfe, 2 * nfe)
+    assert count_nfe([1.0, 0.75, 0.4, 0.0], guidance=Guidance(cfg=4.0, truncation=0.5)) == 5
+    assert count_nfe(shifted_schedule(8, 3.0, 0.0)) == 0
 
 
-def test_guidance_doubles_the_evaluations_only_where_it_is_active():
+def test_guidance_doubles_the_network_calls_only_where_it_is_active():
     guidance = Guidance(cfg=4.0, truncation=0.5)
     steps = list(
         denoise(
             lambda x, s: x, torch.ones(1, 16, 2, 2), [1.0, 0.75, 0.4, 0.0], negative=lambda x, s: -x, guidance=guidance
         )
     )
-    assert [step.evaluations for step in steps] == [2, 4, 5]
+    assert [step.nfe for step in steps] == [2, 4, 5]
 
 
-def test_guidance_rests_outside_its_interval():
+def test_guidance_is_off_outside_its_interval():
     """Levels 1, 0.9, 0.5, 0.2: only 0.9 and 0.5 lie between 0.05 and 0.6 of the way."""
-    asked = []
+    calls = []
     guidance = Guidance(cfg=3.0, start=0.05, truncation=0.6)
     steps = list(
         denoise(
             lambda x, s: x,
             torch.ones(1, 16, 2, 2),
             [1.0, 0.9, 0.5, 0.2, 0.0],
-            negative=lambda x, s: asked.append(s) or -x,
+            negative=lambda x, s: calls.append(s) or -x,
             guidance=guidance,
         )
     )
-    assert asked == [0.9, 0.5]
-    assert [step.evaluations for step in steps] == [1, 3, 5, 6]
+    assert calls == [0.9, 0.5]
+    assert [step.nfe for step in steps] == [1, 3, 5, 6]
     velocities = [(before - after.x) / (after.sigma - after.sigma_next) / before for before, after in trace(steps)]
     assert [each.mean().item() for each in velocities] == pytest.approx([1, 5, 5, 1], rel=1e-5)  # x, or x + 2·(x + x)
 
@@ -155,7 +155,7 @@ def trace(steps):
 
 
 def test_an_interval_without_ends_is_bit_equal_to_none_even_beyond_sigma_one(generator):
-    """Stochastic samplers of a host may ask above sigma 1."""
+    """Stochastic samplers of ComfyUI may evaluate above sigma 1."""
     x, negative = torch.randn(2, 1, 16, 4, 4, generator=generator)
     levels = [1.02, 0.6, 0.0]
     plain, neutral = (
@@ -172,7 +172,7 @@ def test_an_interval_without_ends_is_bit_equal_to_none_even_beyond_sigma_one(gen
     assert torch.equal(plain[0], x + (0.6 - 1.02) * guided)
 
 
-def test_a_caller_who_stops_early_makes_no_further_evaluations():
+def test_a_caller_who_stops_early_makes_no_further_network_calls():
     calls = []
     for step in denoise(lambda x, s: calls.append(s) or x, torch.ones(1, 16, 2, 2), shifted_schedule(8, 3.0)):
         if step.index == 2:
@@ -231,6 +231,6 @@ def test_guidance_without_a_negative_prompt_is_refused():
 
 
 def test_a_run_starts_from_noise_alone_at_sigma_one(generator):
-    noise, picture = torch.randn(2, 1, 16, 4, 4, generator=generator)
-    assert torch.equal(start_latent(noise, picture, 1.0), noise)
-    assert torch.equal(start_latent(noise, picture, 0.0), picture)
+    noise, x0 = torch.randn(2, 1, 16, 4, 4, generator=generator)
+    assert torch.equal(start_latent(noise, x0, 1.0), noise)
+    assert torch.equal(start_latent(noise, x0, 0.0), x0)

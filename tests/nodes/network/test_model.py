@@ -61,7 +61,7 @@ def our_sampler(pack, model, native, *, solver="euler", steps=8, strength=1.0, l
         solver=solver,
         guidance=core.Guidance(**guidance),
     )
-    return run.latent, run.evaluations
+    return run.latent, run.nfe
 
 
 @pytest.mark.parametrize("name", ["euler", "heun", "res_multistep"])

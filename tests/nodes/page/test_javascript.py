@@ -44,7 +44,7 @@ def test_sizes_are_those_of_the_empty_latent_node(pack):
     asked = [(list(ratio), area) for ratio, area in product(ratios, areas)]
     sizes = evaluate("sizes", f"{json.dumps(asked)}.map(([ratio, area]) => it.sizeOf(ratio, area))")
     assert [(size["width"], size["height"]) for size in sizes] == [
-        pack.bridge_latents.size_of(tuple(ratio), area) for ratio, area in asked
+        pack.bridge_latents.size_from_ratio(tuple(ratio), area) for ratio, area in asked
     ]
 
 

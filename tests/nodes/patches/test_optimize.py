@@ -229,10 +229,11 @@ def test_caching_is_the_step_cache_nodes_own(comfy, pack, native, optimize, mode
     optimised, report = optimize.optimise(model, optimize.KEEP, optimize.HOST, optimize.OFF, optimize.STEPS)
     assert "caching: steps at which the prediction drifts by less than 5% are skipped, not exact" in report
     assert torch.equal(
-        picture(comfy, native, optimised), picture(comfy, native, optimize.with_step_cache(model, optimize.USUAL))
+        picture(comfy, native, optimised),
+        picture(comfy, native, optimize.with_step_cache(model, optimize.DEFAULT_CACHE)),
     )
     kept, report = optimize.optimise(
-        optimize.with_step_cache(model, optimize.USUAL), optimize.KEEP, optimize.HOST, optimize.OFF
+        optimize.with_step_cache(model, optimize.DEFAULT_CACHE), optimize.KEEP, optimize.HOST, optimize.OFF
     )
     assert "caching: left to the Z-Image Step Cache before" in report
     assert optimize.has_step_cache(kept) and not optimize.has_step_cache(model)

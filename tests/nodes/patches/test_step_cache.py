@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-EVALUATIONS = 24  # 12 steps of 2
+NFE = 24  # 12 steps of 2 prompts
 
 
 @pytest.fixture(scope="module")
@@ -18,14 +18,14 @@ def models(pack, native, tmp_path_factory):
     config = replace(native.CONFIG, n_layers=1, n_refiner_layers=1)
     stock, ours = native.model(config), native.ours(pack, tmp_path_factory.mktemp("speed"), config)
     for model in (stock, ours):
-        calm(model.model.diffusion_model)
+        smooth(model.model.diffusion_model)
     attached = importlib.import_module("zimage_pack.nodes.bridge.network.attach").attach(stock)
     return SimpleNamespace(ours=ours, native=stock, attached=attached)
 
 
 @torch.no_grad()
-def calm(network):
-    """Random weights follow the time far more wildly than trained ones, and would leave nothing to skip."""
+def smooth(network):
+    """Random weights change their output far more over time than trained ones, and would leave nothing to skip."""
     for name, weight in network.named_parameters():
         if "adaLN" in name:
             weight.mul_(0.1)
@@ -45,14 +45,14 @@ def cache(pack):
 
 @pytest.fixture(scope="module")
 def core_cache(pack):
-    """The module in which the pack's own run remembers."""
+    """The module of the cache's state, as the pack imports it."""
     return importlib.import_module("zimage_pack.zimage_core.sampling.step_cache")
 
 
 def draw(pack, native, model, *, steps=12, captions=(17, 40), solver="euler", **guidance):
-    """Our sampler: the latent, and how often it says the network ran."""
+    """Our sampler: the latent, and the network calls it reports."""
     core = pack.bridge_sampling
-    latent, evaluations, _ = core.sample(
+    latent, nfe, _ = core.sample(
         model,
         native.conditioning(captions[0], 1),
         native.conditioning(captions[1], 2),
@@ -62,7 +62,7 @@ def draw(pack, native, model, *, steps=12, captions=(17, 40), solver="euler", **
         solver=solver,
         guidance=core.Guidance(**{"cfg": 4.0, **guidance}),
     )
-    return latent["samples"], evaluations
+    return latent["samples"], nfe
 
 
 def ksampler(native, model, callback=None):
@@ -76,39 +76,39 @@ def ksampler(native, model, callback=None):
     return comfy.sample.sample(model, noise, 12, 4.0, **prompts, **settings, callback=callback)
 
 
-def rows(model):
-    """How many latents the network really sees, whichever class it is."""
-    seen = []
-    hook = model.model.diffusion_model.final_layer.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))
-    return seen, hook
+def count_calls(model):
+    """Batch sizes of the network's forwards, whichever class it is, and the hook that records them."""
+    sizes = []
+    hook = model.model.diffusion_model.final_layer.register_forward_pre_hook(lambda _, args: sizes.append(len(args[0])))
+    return sizes, hook
 
 
 @pytest.mark.parametrize("kind", ["ours", "attached", "native"])
-def test_fewer_evaluations_are_made_and_reported_and_the_picture_stays_near(pack, native, models, cache, kind):
+def test_fewer_network_calls_are_made_and_reported_and_the_image_stays_near(pack, native, models, cache, kind):
     model = getattr(models, kind)
     plain, every = draw(pack, native, model)
-    seen, hook = rows(models.ours if kind == "ours" else models.native)
+    sizes, hook = count_calls(models.ours if kind == "ours" else models.native)
     found, some = draw(pack, native, cache(model, threshold=0.2))
     hook.remove()
-    assert every == EVALUATIONS
-    assert some < 0.8 * EVALUATIONS
+    assert every == NFE
+    assert some < 0.8 * NFE
     if kind != "attached":  # whose final layer is its own
-        assert sum(seen) == some
+        assert sum(sizes) == some
     near = (found - plain).abs().mean() / plain.abs().mean()
     assert 0 < near < 0.1
 
 
-def test_the_host_skips_what_the_core_skips(pack, native, models, cache, core_cache):
+def test_comfyui_skips_what_the_core_skips(pack, native, models, cache, core_cache):
     """The same velocities through the core's own loop."""
     from zimage_core.sampling import Guidance, StepCache, denoise, shifted_schedule
 
-    found, evaluations = draw(pack, native, cache(models.ours, threshold=0.1, start_percent=0.2, max_skips=2))
+    found, nfe = draw(pack, native, cache(models.ours, threshold=0.1, start_percent=0.2, max_skips=2))
     network = models.ours.model.diffusion_model
     sigmas = shifted_schedule(12, 6.0)
 
     def velocity(n, seed):
-        features = native.conditioning(n, seed)[0][0]
-        return network.flow(network.prepare([features[0]], (8, 8)), sigmas.tolist())
+        embeddings = native.conditioning(n, seed)[0][0]
+        return network.flow(network.prepare([embeddings[0]], (8, 8)), sigmas.tolist())
 
     noise = torch.randn(1, 16, 8, 8, generator=torch.manual_seed(7))
     with torch.inference_mode():
@@ -120,7 +120,7 @@ def test_the_host_skips_what_the_core_skips(pack, native, models, cache, core_ca
             guidance=Guidance(cfg=4.0),
             cache=StepCache(threshold=0.1, start=0.2, max_skips=2),
         )
-    assert evaluations == step.evaluations < EVALUATIONS
+    assert nfe == step.nfe < NFE
     latents = models.ours.model.process_latent_out(step.x)
     torch.testing.assert_close(found, latents, atol=2e-3, rtol=0)
 
@@ -129,17 +129,17 @@ def test_the_host_skips_what_the_core_skips(pack, native, models, cache, core_ca
 def test_threshold_zero_is_bit_equal_to_no_node(pack, native, models, cache, kind):
     model = getattr(models, kind)
     (plain, every), (found, same) = draw(pack, native, model), draw(pack, native, cache(model, threshold=0.0))
-    assert torch.equal(found, plain) and every == same == EVALUATIONS
+    assert torch.equal(found, plain) and every == same == NFE
 
 
 def test_the_model_that_came_in_stays_as_it_was(pack, native, models, cache):
     before, _ = draw(pack, native, models.ours)
     draw(pack, native, cache(models.ours, threshold=0.5))
-    after, evaluations = draw(pack, native, models.ours)
-    assert torch.equal(before, after) and evaluations == EVALUATIONS
+    after, nfe = draw(pack, native, models.ours)
+    assert torch.equal(before, after) and nfe == NFE
 
 
-def test_every_run_begins_empty(pack, native, models, cache):
+def test_every_run_starts_with_an_empty_cache(pack, native, models, cache):
     cached = cache(models.ours, threshold=0.2)
     (first, some), (second, again) = draw(pack, native, cached), draw(pack, native, cached)
     assert torch.equal(first, second) and some == again
@@ -148,7 +148,7 @@ def test_every_run_begins_empty(pack, native, models, cache):
 def test_a_second_cache_replaces_the_first_and_zero_takes_it_away(pack, native, models, cache):
     careful, bold = cache(models.ours, threshold=0.02), cache(models.ours, threshold=0.5)
     assert draw(pack, native, cache(careful, threshold=0.5))[1] == draw(pack, native, bold)[1]
-    assert draw(pack, native, cache(bold, threshold=0.0))[1] == EVALUATIONS
+    assert draw(pack, native, cache(bold, threshold=0.0))[1] == NFE
 
 
 @pytest.mark.parametrize("captions", [(17, 30), (17, 40)], ids=["one call", "two calls"])
@@ -157,7 +157,7 @@ def test_prompts_in_one_call_and_in_two_are_cached_alike(pack, native, models, c
     (ours, some), (theirs, same) = (
         draw(pack, native, cache(model, threshold=0.2), captions=captions) for model in (models.ours, models.native)
     )
-    assert some == same < EVALUATIONS
+    assert some == same < NFE
     torch.testing.assert_close(ours, theirs, atol=1e-2, rtol=0)
 
 
@@ -171,39 +171,39 @@ def test_every_solver_can_be_cached(pack, native, models, cache, solver):
 
 def test_a_run_leaves_no_tensor(pack, native, models, cache, core_cache):
     draw(pack, native, cache(models.ours, threshold=0.2))
-    assert remembered(core_cache) == []
+    assert live_histories(core_cache) == []
 
 
-def test_an_interrupted_run_leaves_no_tensor_even_while_the_error_is_held(native, models, cache, core_cache):
+def test_an_interrupted_run_leaves_no_tensor_even_while_the_error_is_referenced(native, models, cache, core_cache):
     import comfy.model_management
 
     during = []
 
     def interrupt(step, *_):
         if step == 6:
-            during.append(len(remembered(core_cache)))
+            during.append(len(live_histories(core_cache)))
             raise comfy.model_management.InterruptProcessingException
 
     cached = cache(models.ours, threshold=0.2)
-    with pytest.raises(comfy.model_management.InterruptProcessingException) as held:
+    with pytest.raises(comfy.model_management.InterruptProcessingException) as raised:
         ksampler(native, cached, interrupt)
-    assert held.value.__traceback__ is not None
-    assert during[0] >= 2  # one stream a prompt
-    assert remembered(core_cache) == []
+    assert raised.value.__traceback__ is not None
+    assert during[0] >= 2  # one history for each prompt
+    assert live_histories(core_cache) == []
     assert "zimage_step_cache" not in cached.model_options["transformer_options"]
 
 
-def remembered(core_cache):
-    """Streams alive anywhere."""
+def live_histories(core_cache):
+    """Histories of prompts that are still referenced anywhere."""
     gc.collect()
-    return [each for each in gc.get_objects() if isinstance(each, core_cache.Stream)]
+    return [each for each in gc.get_objects() if isinstance(each, core_cache.PromptHistory)]
 
 
-def test_what_was_skipped_is_told_once(pack, native, models, cache, caplog):
+def test_what_was_skipped_is_logged_once(pack, native, models, cache, caplog):
     with caplog.at_level(logging.INFO, "zimage"):
         _, some = draw(pack, native, cache(models.ours, threshold=0.2))
-    told = [record.getMessage() for record in caplog.records if "Step Cache" in record.getMessage()]
-    assert told == [
+    messages = [record.getMessage() for record in caplog.records if "Step Cache" in record.getMessage()]
+    assert messages == [
         f"Z-Image Step Cache: the network ran for {some} of 24 evaluations and rested for {24 - some} (threshold 0.2)"
     ]
 
@@ -217,10 +217,10 @@ def test_perturbed_guidance_keeps_its_own_velocities(native, models, cache):
         return skip.execute(model=model, double_layers="0", single_layers="", **settings).result[0]
 
     plain = ksampler(native, perturbed(models.ours))
-    seen, hook = rows(models.ours)
+    sizes, hook = count_calls(models.ours)
     found = ksampler(native, perturbed(cache(models.ours, threshold=0.1)))
     hook.remove()
-    assert sum(seen) < 36
+    assert sum(sizes) < 36
     near, effect = (found - plain).abs().mean(), (plain - ksampler(native, models.ours)).abs().mean()
     assert near < 0.5 * effect
 
@@ -235,15 +235,15 @@ def test_another_family_is_refused_with_a_sentence(cache):
 
 
 @pytest.mark.parametrize(("interval", "spared"), [({"start": 0.05}, 7), ({"start": 0.05, "truncation": 0.6}, 9)])
-def test_guidance_in_an_interval_spares_the_evaluations_outside_it(pack, native, models, interval, spared):
+def test_guidance_in_an_interval_spares_the_network_calls_outside_it(pack, native, models, interval, spared):
     """28 steps at shift 6: 7 levels lie before 0.05 of the way, 2 beyond 0.6."""
-    seen, hook = rows(models.ours)
-    _, evaluations = draw(pack, native, models.ours, steps=28, **interval)
+    sizes, hook = count_calls(models.ours)
+    _, nfe = draw(pack, native, models.ours, steps=28, **interval)
     hook.remove()
-    assert evaluations == sum(seen) == 56 - spared
+    assert nfe == sum(sizes) == 56 - spared
 
 
-def test_an_interval_in_the_host_is_the_cores(pack, native, models):
+def test_an_interval_in_comfyui_is_the_cores(pack, native, models):
     """Before guidance starts, the run is that of cfg 1, bit for bit; and it is a run like any other after."""
     never, _ = draw(pack, native, models.ours, start=1.0)
     off, _ = draw(pack, native, models.ours, cfg=1.0)
@@ -270,8 +270,8 @@ def test_the_samplers_new_widget_reaches_guidance(pack, native, models):
         "negative": native.conditioning(40, 2),
         "latent": {"samples": torch.zeros(1, 16, 8, 8)},
     }
-    latent, evaluations = node.execute(**{**inputs, **sockets, "cfg_start": 0.05}).result
-    assert evaluations == 49
+    latent, nfe = node.execute(**{**inputs, **sockets, "cfg_start": 0.05}).result
+    assert nfe == 49
     with pytest.raises(ValueError, match="never act"):
         node.execute(**{**inputs, **sockets, "cfg_start": 0.6, "cfg_truncation": 0.4})
     assert node.define_schema().inputs[-1].id == "cfg_start" and inputs["cfg_start"] == 0.0

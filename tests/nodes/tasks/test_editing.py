@@ -209,17 +209,17 @@ def test_a_connected_model_that_can_look_is_taken(encode, nano, generator):
 def test_vision_features_of_another_model_are_refused_by_width(comfy, encode, nano, generator):
     positive, negative, latent, _ = encode(picture(64, 64, generator))
     for prompt in (positive, negative):
-        seen = prompt[0][1]["clip_vision_outputs"][0]
-        prompt[0][1]["clip_vision_outputs"] = [wider(seen)]
+        output = prompt[0][1]["clip_vision_outputs"][0]
+        prompt[0][1]["clip_vision_outputs"] = [doubled_width(output)]
     with pytest.raises(ValueError, match="The vision features are 96 wide, but this model reads 48"):
         draw(comfy, nano["model"], positive, negative, latent)
 
 
-def wider(seen):
-    """The same picture seen through eyes of twice the width."""
+def doubled_width(output):
+    """A vision output with features of twice the width."""
     from comfy.clip_vision import Output
 
     out = Output()
-    out["last_hidden_state"] = seen.last_hidden_state.repeat(1, 1, 2)
-    out["image_sizes"] = seen.image_sizes
+    out["last_hidden_state"] = output.last_hidden_state.repeat(1, 1, 2)
+    out["image_sizes"] = output.image_sizes
     return out

@@ -1,4 +1,4 @@
-"""Previews show ComfyUI's colours one step later, and a copy that has not arrived is never waited for."""
+"""Previews show ComfyUI's colours one step later, and never wait for a copy that is not complete."""
 
 import importlib
 from types import SimpleNamespace
@@ -30,28 +30,28 @@ class Bar:
         self.calls.append((value, total, preview))
 
 
-class Copy:
-    """Arrives after it was asked for so many times."""
+class SlowCopy:
+    """Complete after its result was requested `patience` times."""
 
     def __init__(self, levels, patience):
         self.levels, self.patience = levels, patience
 
-    def arrived(self):
+    def result(self):
         self.patience -= 1
         return None if self.patience >= 0 else self.levels
 
 
 def run(previews, previewer, latents, patience):
-    bar, sent = Bar(), []
+    bar, copied = Bar(), []
 
-    def send(levels):
-        sent.append(levels)
-        return Copy(levels, patience)
+    def start_copy(levels):
+        copied.append(levels)
+        return SlowCopy(levels, patience)
 
-    callback = previews.deferred(previewer, bar, send)
+    callback = previews.async_callback(previewer, bar, start_copy)
     for step, latent in enumerate(latents):
         callback(step, latent, latent, len(latents))
-    return bar.calls, sent
+    return bar.calls, copied
 
 
 def test_every_step_shows_the_one_before_in_comfyuis_colours(previews, previewer, generator):
@@ -65,15 +65,15 @@ def test_every_step_shows_the_one_before_in_comfyuis_colours(previews, previewer
         assert np.array_equal(np.asarray(image), np.asarray(expected[1]))
 
 
-def test_a_slow_copy_delays_no_step_and_no_second_one_is_begun_meanwhile(previews, previewer, generator):
+def test_a_slow_copy_delays_no_step_and_no_second_one_starts_meanwhile(previews, previewer, generator):
     latents = [torch.randn(1, 16, 4, 4, generator=generator) for _ in range(6)]
-    calls, sent = run(previews, previewer, latents, patience=2)
+    calls, copied = run(previews, previewer, latents, patience=2)
     assert [preview is not None for _, _, preview in calls] == [False, False, False, True, False, False]
-    assert len(sent) == 2
-    calls, sent = run(previews, previewer, latents, patience=99)
+    assert len(copied) == 2
+    calls, copied = run(previews, previewer, latents, patience=99)
     assert [value for value, _, _ in calls] == [1, 2, 3, 4, 5, 6]
     assert not any(preview for _, _, preview in calls)
-    assert len(sent) == 1
+    assert len(copied) == 1
 
 
 def test_without_cuda_or_with_another_preview_comfyui_does_it_all(previews, previewer, monkeypatch):

@@ -1,7 +1,7 @@
-"""What drew a picture, in a few plain facts beside the graph that ComfyUI writes into every PNG.
+"""PNG metadata about sampling: model files, settings and lossy options, next to the node graph that ComfyUI writes.
 
-The facts are read from the queued prompt and from the headers of its files, so they are there too when ComfyUI takes
-the picture from its cache, and a ComfyUI told to save no metadata saves none of them.
+It is read from the queued prompt and from file headers, not from the run, so it is also there when ComfyUI takes the
+image from its cache; with ComfyUI's --disable-metadata it is not saved.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,60 +15,60 @@ from .prompt_graph import Node, Prompt, inputs_of, upstream, value_in
 
 KEY = "zimage"
 SAMPLERS: dict[str, Preset] = {"ZImageTurboSampler": TURBO, "ZImageSampler": BASE}
-TOLD = ("seed", "steps", "cfg", "solver", "shift", "strength")
-MODEL_FILES = ("model_name", "unet_name", "ckpt_name", "gguf_name")  # as our loader and others' name the widget
+SETTINGS = ("seed", "steps", "cfg", "solver", "shift", "strength")
+MODEL_FILES = ("model_name", "unet_name", "ckpt_name", "gguf_name")  # file widgets of this pack's and other loaders
 ENCODER_FILES = ("text_encoder_name", "clip_name", "clip_name1")
 STEP_CACHES = {"ZImageStepCache": "a step cache", "EasyCache": "EasyCache", "LazyCache": "LazyCache"}
 
-Facts = dict[str, Any]
+Metadata = dict[str, Any]
 
 
 def on_prompt(request: dict[str, Any]) -> dict[str, Any]:
-    """ComfyUI's hook on everything queued: facts go where its savers look for text to write into a picture."""
+    """ComfyUI's `on_prompt` handler: adds the metadata to `extra_pnginfo`, which its save nodes write into images."""
     prompt = request.get("prompt")
-    if isinstance(prompt, dict) and (facts := list(facts_of(prompt))):
+    if isinstance(prompt, dict) and (metadata := list(metadata_of(prompt))):
         extra = request.setdefault("extra_data", {})
-        extra["extra_pnginfo"] = {**(extra.get("extra_pnginfo") or {}), KEY: facts}
+        extra["extra_pnginfo"] = {**(extra.get("extra_pnginfo") or {}), KEY: metadata}
     return request
 
 
-def facts_of(prompt: Prompt) -> Iterator[Facts]:
-    """The facts of every sampler of ours in a prompt."""
+def metadata_of(prompt: Prompt) -> Iterator[Metadata]:
+    """An entry for each sampler node of this pack in a prompt."""
     for node_id, node in prompt.items():
         preset = SAMPLERS.get(node.get("class_type", ""))
         if preset is not None:
-            yield {"sampler": node_id, **_run(prompt, node, preset), **_made_of(prompt, node_id)}
+            yield {"sampler": node_id, **_settings(prompt, node, preset), **_model_chain(prompt, node_id)}
 
 
-def _run(prompt: Prompt, node: Node, preset: Preset) -> Facts:
-    """The run itself; what only running tells is left out."""
-    known = {name: value_in(prompt, value) for name, value in inputs_of(node).items()}
-    told = {"cfg": preset.cfg} | {name: known[name] for name in TOLD if known.get(name) is not None}
-    return told | _evaluations({**told, **known})
+def _settings(prompt: Prompt, node: Node, preset: Preset) -> Metadata:
+    """Sampler settings and NFE; values that other nodes compute are left out."""
+    values = {name: value_in(prompt, value) for name, value in inputs_of(node).items()}
+    settings = {"cfg": preset.cfg} | {name: values[name] for name in SETTINGS if values.get(name) is not None}
+    return settings | _planned_nfe({**settings, **values})
 
 
-def _evaluations(values: Mapping[str, Any]) -> Facts:
+def _planned_nfe(values: Mapping[str, Any]) -> Metadata:
     try:
-        return {"evaluations": sampling.planned_evaluations(values)}
-    except (KeyError, TypeError, ValueError):  # a value only running tells, or one the node will refuse
+        return {"evaluations": sampling.planned_nfe(values)}
+    except (KeyError, TypeError, ValueError):  # a value that another node computes, or that the sampler will refuse
         return {}
 
 
-def _made_of(prompt: Prompt, node_id: str) -> Facts:
-    """Files, and everything that made the run faster at a price."""
-    chain = list(upstream(prompt, node_id, "model", only="model"))
+def _model_chain(prompt: Prompt, node_id: str) -> Metadata:
+    """Model files, LoRAs, and every lossy option between the loader and the sampler."""
+    chain = list(upstream(prompt, node_id, "model", prefix="model"))
     lossy = [sentence for node in [prompt[node_id], *chain] for sentence in _lossy(prompt, node)]
     encoder = _file(prompt, upstream(prompt, node_id, "positive"), ENCODER_FILES)
-    facts = {
+    metadata = {
         **_model(prompt, chain),
         "text_encoder": encoder,
         "loras": [lora for node in reversed(chain) for lora in _loras(prompt, node)],
         "lossy": lossy,
     }
-    return {name: fact for name, fact in facts.items() if fact is not None}
+    return {name: value for name, value in metadata.items() if value is not None}
 
 
-def _model(prompt: Prompt, chain: Iterable[Node]) -> Facts:
+def _model(prompt: Prompt, chain: Iterable[Node]) -> Metadata:
     name = _file(prompt, chain, MODEL_FILES)
     if name is None:
         return {}
@@ -76,13 +76,13 @@ def _model(prompt: Prompt, chain: Iterable[Node]) -> Facts:
 
 
 def _file(prompt: Prompt, nodes: Iterable[Node], widgets: Iterable[str]) -> str | None:
-    """The nearest file that a widget of one of these names holds."""
+    """The file in a widget of one of these names, in the nearest node that has one."""
     values = (value_in(prompt, inputs_of(node).get(name)) for node in nodes for name in widgets)
     return next((value for value in values if isinstance(value, str)), None)
 
 
-def _loras(prompt: Prompt, node: Node) -> Iterator[Facts]:
-    """The LoRAs of our loader's rows, or of a stock loader."""
+def _loras(prompt: Prompt, node: Node) -> Iterator[Metadata]:
+    """The LoRAs of Z-Image Load LoRA or of a stock LoRA loader."""
     inputs = inputs_of(node)
     for name, strength in (*loras.ROWS, ("lora_name", "strength_model")):
         file, weight = value_in(prompt, inputs.get(name)), value_in(prompt, inputs.get(strength))
@@ -91,7 +91,7 @@ def _loras(prompt: Prompt, node: Node) -> Iterator[Facts]:
 
 
 def _lossy(prompt: Prompt, node: Node) -> Iterator[str]:
-    """A few words for each lever of a node that trades exactness for time."""
+    """A few words for each lossy option of a node that is on."""
     values = {name: value_in(prompt, value) for name, value in inputs_of(node).items()}
     if values.get("precision") == repack.INT8:
         yield "main layers in int8"
