@@ -21,7 +21,6 @@ from zimage_core.config import ControlConfig
 from zimage_core.model import Reference
 from zimage_core.runtime.offload.streaming import stream
 from zimage_core.sampling import StepCache, denoise
-from zimage_core.vae import decode_tiled, encode_tiled
 
 SIZE = (6, 10)  # 15 patches, so that there are pads
 NEAR = 2e-5
@@ -121,13 +120,6 @@ def test_streaming_in_float32():
         condition = dit.prepare([caption.to(card.DEVICE)], SIZE, run=blocks.run)
         found = dit.flow(condition, run=blocks.run)(latent.to(card.DEVICE), 0.6)
     assert drift(found, expected) < NEAR
-
-
-@pytest.mark.parametrize("batch", [1, 2])
-def test_the_autoencoder_in_tiles(batch):
-    vae = tiny.vae()
-    check_alike(lambda device: decode_tiled(there(vae, device), made(batch, 16, 24, 40).to(device), 16, 4))
-    check_alike(lambda device: encode_tiled(there(vae, device), made(batch, 3, 192, 128).to(device), 16, 4))
 
 
 def test_the_text_encoder():

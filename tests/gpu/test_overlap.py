@@ -11,7 +11,7 @@ import torch
 from card import drawn
 
 from zimage_core.model.condition import run_block
-from zimage_core.runtime.offload.copy_streams import CudaLane
+from zimage_core.runtime.offload.copy_streams import CudaCopyStream
 from zimage_core.runtime.offload.streaming import stream
 
 N_LAYERS = 10
@@ -35,14 +35,14 @@ def steps(dit, run=run_block):
 
 def copying(n_bytes, times):
     """Milliseconds of so many copies from locked memory, one after another."""
-    lane = CudaLane(card.DEVICE)
+    copy_stream = CudaCopyStream(card.DEVICE)
     memory, slot = torch.empty(n_bytes, dtype=torch.uint8), torch.empty(n_bytes, dtype=torch.uint8, device=card.DEVICE)
-    assert lane.pin(memory), "this system locks no memory"
+    assert copy_stream.pin(memory), "this system locks no memory"
     try:
         return card.milliseconds(lambda: [slot.copy_(memory, non_blocking=True) for _ in range(times)])
     finally:
         torch.cuda.synchronize()
-        lane.unpin(memory)
+        copy_stream.unpin(memory)
 
 
 @pytest.mark.parametrize("n_resident", [0, 4])

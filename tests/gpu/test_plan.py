@@ -14,10 +14,10 @@ from torch import nn
 from zimage_core.config import FLUX_VAE, QWEN3_4B, TURBO_DIT
 from zimage_core.quant import INT8, quantize_layers
 from zimage_core.runtime.byte_counts import decoder_bytes
-from zimage_core.runtime.offload.placing import module_placed
+from zimage_core.runtime.offload.device_scope import module_on_device
 from zimage_core.runtime.offload.plan import make_plan
+from zimage_core.runtime.offload.plan_inputs import Machine, Networks, Picture
 from zimage_core.runtime.offload.streaming import stream
-from zimage_core.runtime.offload.task import Machine, Networks, Picture
 from zimage_core.text import Qwen3
 from zimage_core.vae import Autoencoder, decode_within
 
@@ -39,7 +39,7 @@ def _room():
 
 def machine(size):
     capability = torch.cuda.get_device_capability()
-    return Machine(kind="cuda", free_device=size - CONTEXT, free_host=HOST, capability=capability)
+    return Machine(kind="cuda", free_device=size - CONTEXT, free_ram=HOST, capability=capability)
 
 
 @contextmanager
@@ -86,7 +86,7 @@ def test_a_step_of_a_megapixel_runs_on_a_small_card_as_planned(size, allowed):
 
     def draw():
         with stream(dit, card.DEVICE, resident=plan.resident, arena_limit=plan.arena_limit) as blocks:
-            with blocks.preparing() if plan.tables_leave else nullcontext():
+            with blocks.preparing() if plan.offload_preparation else nullcontext():
                 velocity = velocity_of(dit, caption.to(card.DEVICE), blocks.run)
             answers.extend(velocity(latent.to(card.DEVICE), sigma).cpu() for sigma in SIGMAS)
 
@@ -106,7 +106,7 @@ def test_a_megapixel_is_decoded_on_a_small_card_as_planned(size, allowed):
     pictures = []
 
     def decode():
-        with module_placed(vae.decoder, card.DEVICE):
+        with module_on_device(vae.decoder, card.DEVICE):
             pictures.append(decode_within(vae, drawn(1, 16, 128, 128), plan.decode_budget).cpu())
 
     with capped(size):
@@ -123,7 +123,7 @@ def test_the_released_text_encoder_reads_on_a_card_of_8_gb_as_planned():
     found = []
 
     def read():
-        with module_placed(encoder.model.layers, card.DEVICE):
+        with module_on_device(encoder.model.layers, card.DEVICE):
             found.append(encoder.encode([prompt])[0].cpu())
 
     with capped(8 * GB):

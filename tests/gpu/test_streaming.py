@@ -11,10 +11,10 @@ from zimage_core.config import FLUX_VAE, QWEN3_4B
 from zimage_core.model.condition import run_block
 from zimage_core.quant import FP8, INT8, quantize_layers
 from zimage_core.quant.fp8 import has_fp8_gemm
-from zimage_core.runtime.offload.copy_streams import CudaLane
-from zimage_core.runtime.offload.plan import residencies
+from zimage_core.runtime.offload.copy_streams import CudaCopyStream
+from zimage_core.runtime.offload.plan import transformer_placements
+from zimage_core.runtime.offload.plan_inputs import Machine, Networks, Picture
 from zimage_core.runtime.offload.streaming import stream
-from zimage_core.runtime.offload.task import Machine, Networks, Picture
 
 N_LAYERS = 6
 CONFIG = card.replace(card.WIDE, n_layers=N_LAYERS)
@@ -116,21 +116,21 @@ def test_streamed_blocks_are_locked_in_memory_and_let_go(dit):
 
 
 def test_memory_that_cannot_be_locked_is_told_apart_and_the_refusal_is_forgotten():
-    lane, memory = CudaLane(card.DEVICE), torch.empty(2**22, dtype=torch.uint8)
-    assert lane.pin(memory)
-    assert not lane.pin(memory)  # it is locked already
+    copy_stream, memory = CudaCopyStream(card.DEVICE), torch.empty(2**22, dtype=torch.uint8)
+    assert copy_stream.pin(memory)
+    assert not copy_stream.pin(memory)  # it is locked already
     assert torch.ones(3, device=card.DEVICE).add(1).tolist() == [2.0, 2.0, 2.0]  # no error of before comes up here
     assert memory.is_pinned()
-    lane.unpin(memory)
+    copy_stream.unpin(memory)
     assert not memory.is_pinned()
 
 
 def test_blocks_in_memory_that_is_not_locked_give_the_same(resident, dit):
-    class Refused(CudaLane):
+    class Refused(CudaCopyStream):
         def pin(self, memory):
             return False
 
-    assert same(streamed(dit, resident=2, lane=Refused(card.DEVICE)), answers(prepared(resident)))
+    assert same(streamed(dit, resident=2, copy_stream=Refused(card.DEVICE)), answers(prepared(resident)))
     assert any("would not lock" in sentence for sentence in card.WARNINGS.sentences)
 
 
@@ -156,8 +156,8 @@ def test_everything_is_given_back(dit):
 def test_the_peak_is_the_plans(resident, dit, side, n_streamed):
     networks = Networks(transformer=CONFIG, text=QWEN3_4B, autoencoder=FLUX_VAE)
     picture = Picture(width=side, height=side, caption_tokens=17)
-    roomy = Machine(kind="cuda", free_device=10**12, free_host=10**12)
-    planned = next(each for each in residencies(networks, picture, roomy) if each.streamed == n_streamed)
+    roomy = Machine(kind="cuda", free_device=10**12, free_ram=10**12)
+    planned = next(each for each in transformer_placements(networks, picture, roomy) if each.streamed == n_streamed)
     cells = picture.cells(networks)
 
     def run():

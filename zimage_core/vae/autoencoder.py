@@ -1,13 +1,13 @@
-"""The FLUX autoencoder: pictures to 16-channel latents an eighth of their side, and back.
+"""The FLUX autoencoder: pictures to 16-channel latents with sides an eighth as long, and latents to pictures.
 
-Letters: b batch, c channels, h w pixels or latent cells, z latent channels.
+Letters: b batch, c k channels, H W pixels, h w latent cells, z latent channels.
 
 Attribute names are the keys of `ae.safetensors`. Latents outside this file are in model space, scaled and shifted;
-`posterior` and `decoder` speak the raw space of the file, which is what ComfyUI's VAE socket carries.
+`posterior` and `decoder` use the raw latent space of the weights, which is that of ComfyUI's VAE socket.
 
-Full-size maps decide how much memory a picture takes, so none outlives its use: networks run as a row of steps, each
-owning what it is given, and where no gradient is wanted sums and activations overwrite what was made for them.
-`memory.py` counts the rest.
+Full-resolution feature maps decide how much memory a picture takes, so none outlives its use: networks run as a list of
+steps, each the only owner of its input, and without gradients additions and activations work in place.
+`activation_bytes.py` counts the peak.
 """
 
 from collections.abc import Iterator
@@ -27,14 +27,14 @@ from ..ops import TORCH, Factory, Layers, Ops
 
 
 class Posterior(NamedTuple):
-    """What the encoder knows of a picture's raw latent."""
+    """The normal distribution of a picture's raw latent."""
 
     mean: Float[Tensor, "b z h w"]
     logvar: Float[Tensor, "b z h w"]
 
 
 class Autoencoder(nn.Module):
-    """Encodes pictures in [-1, 1] and decodes latents back to them."""
+    """Encodes pictures in [-1, 1] and decodes latents to pictures."""
 
     def __init__(self, config: VAEConfig, *, ops: Ops = TORCH, **factory: Unpack[Factory]) -> None:
         super().__init__()
@@ -58,10 +58,10 @@ class Autoencoder(nn.Module):
 
     def decode(self, latent: Float[Tensor, "b z h w"]) -> Float[Tensor, "b 3 H W"]:
         """The picture of a model-space latent, nominally in [-1, 1]."""
-        return self.decoder(self.raw(latent))
+        return self.decoder(self.to_raw(latent))
 
-    def raw(self, latent: Float[Tensor, "b z h w"]) -> Float[Tensor, "b z h w"]:
-        """A model-space latent in the file's own space."""
+    def to_raw(self, latent: Float[Tensor, "b z h w"]) -> Float[Tensor, "b z h w"]:
+        """A model-space latent in the raw latent space of the weights."""
         return latent / self.config.scaling_factor + self.config.shift_factor
 
 
@@ -73,12 +73,12 @@ class Encoder(nn.Module):
         widths = config.encoder_widths
         groups = norm_groups(widths)
         self.conv_in = ops.Conv2d(3, widths[0], 3, padding=1, **factory)
-        self.down: Layers[Stage] = Layers()
-        for level, (before, width) in enumerate(zip(widths[:1] + widths[:-1], widths, strict=True)):
-            stage = Stage(before, width, config.encoder_blocks, groups, ops=ops, **factory)
+        self.down: Layers[ResolutionLevel] = Layers()
+        for level, (in_width, width) in enumerate(zip(widths[:1] + widths[:-1], widths, strict=True)):
+            resolution = ResolutionLevel(in_width, width, config.encoder_blocks, groups, ops=ops, **factory)
             if level < len(widths) - 1:
-                stage.downsample = Downsample(width, ops=ops, **factory)
-            self.down.append(stage)
+                resolution.downsample = Downsample(width, ops=ops, **factory)
+            self.down.append(resolution)
         self.mid = Middle(widths[-1], groups, ops=ops, **factory)
         self.norm_out = ops.GroupNorm(groups, widths[-1], eps=1e-6, **factory)
         self.conv_out = ops.Conv2d(widths[-1], 2 * config.latent_channels, 3, padding=1, **factory)
@@ -87,17 +87,17 @@ class Encoder(nn.Module):
         x = self.conv_in(x)
         for step in self.steps():
             x = step(x)
-        return self.conv_out(activated(self.norm_out, x))
+        return self.conv_out(norm_silu(self.norm_out, x))
 
     def steps(self) -> Iterator[nn.Module]:
         """Everything between the first convolution and the last norm."""
-        for stage in self.down:
-            yield from stage.steps()
+        for resolution in self.down:
+            yield from resolution.steps()
         yield from self.mid.steps()
 
 
 class Decoder(nn.Module):
-    """Raw latent to picture. `up[0]` is the finest level, so the levels run backwards."""
+    """Raw latent to picture. `up[0]` is the finest resolution, so `up` runs backwards."""
 
     def __init__(self, config: VAEConfig, *, ops: Ops, **factory: Unpack[Factory]) -> None:
         super().__init__()
@@ -105,12 +105,12 @@ class Decoder(nn.Module):
         groups = norm_groups(widths)
         self.conv_in = ops.Conv2d(config.latent_channels, widths[-1], 3, padding=1, **factory)
         self.mid = Middle(widths[-1], groups, ops=ops, **factory)
-        self.up: Layers[Stage] = Layers()
-        for level, (before, width) in enumerate(zip(widths[1:] + widths[-1:], widths, strict=True)):
-            stage = Stage(before, width, config.decoder_blocks, groups, ops=ops, **factory)
+        self.up: Layers[ResolutionLevel] = Layers()
+        for level, (in_width, width) in enumerate(zip(widths[1:] + widths[-1:], widths, strict=True)):
+            resolution = ResolutionLevel(in_width, width, config.decoder_blocks, groups, ops=ops, **factory)
             if level > 0:
-                stage.upsample = Upsample(width, ops=ops, **factory)
-            self.up.append(stage)
+                resolution.upsample = Upsample(width, ops=ops, **factory)
+            self.up.append(resolution)
         self.norm_out = ops.GroupNorm(groups, widths[0], eps=1e-6, **factory)
         self.conv_out = ops.Conv2d(widths[0], 3, 3, padding=1, **factory)
 
@@ -118,27 +118,27 @@ class Decoder(nn.Module):
         x = self.conv_in(z)
         for step in self.steps():
             x = step(x)
-        return self.conv_out(activated(self.norm_out, x))
+        return self.conv_out(norm_silu(self.norm_out, x))
 
     def steps(self) -> Iterator[nn.Module]:
         """Everything between the first convolution and the last norm."""
         yield from self.mid.steps()
-        for stage in reversed(list(self.up)):
-            yield from stage.steps()
+        for resolution in reversed(list(self.up)):
+            yield from resolution.steps()
 
 
-class Stage(nn.Module):
-    """The residual blocks of one resolution, and the way to the next where there is one."""
+class ResolutionLevel(nn.Module):
+    """The residual blocks of one resolution, and the change to the next where there is one."""
 
     def __init__(
-        self, before: int, width: int, n_blocks: int, groups: int, *, ops: Ops, **factory: Unpack[Factory]
+        self, in_width: int, width: int, n_blocks: int, groups: int, *, ops: Ops, **factory: Unpack[Factory]
     ) -> None:
         super().__init__()
         self.downsample: Downsample | None = None
         self.upsample: Upsample | None = None
-        widths = [before] + [width] * n_blocks
+        widths = [in_width] + [width] * n_blocks
         self.block: Layers[ResnetBlock] = Layers(
-            ResnetBlock(inside, outside, groups, ops=ops, **factory) for inside, outside in pairwise(widths)
+            ResnetBlock(in_width, out_width, groups, ops=ops, **factory) for in_width, out_width in pairwise(widths)
         )
 
     def steps(self) -> Iterator[nn.Module]:
@@ -148,24 +148,24 @@ class Stage(nn.Module):
 
 
 class ResnetBlock(nn.Module):
-    """Two normed 3x3 convolutions around a shortcut."""
+    """conv(silu(norm(·))) twice, with a residual connection around both."""
 
-    def __init__(self, before: int, width: int, groups: int, *, ops: Ops, **factory: Unpack[Factory]) -> None:
+    def __init__(self, in_width: int, width: int, groups: int, *, ops: Ops, **factory: Unpack[Factory]) -> None:
         super().__init__()
-        self.norm1 = ops.GroupNorm(groups, before, eps=1e-6, **factory)
-        self.conv1 = ops.Conv2d(before, width, 3, padding=1, **factory)
+        self.norm1 = ops.GroupNorm(groups, in_width, eps=1e-6, **factory)
+        self.conv1 = ops.Conv2d(in_width, width, 3, padding=1, **factory)
         self.norm2 = ops.GroupNorm(groups, width, eps=1e-6, **factory)
         self.conv2 = ops.Conv2d(width, width, 3, padding=1, **factory)
-        self.nin_shortcut = ops.Conv2d(before, width, 1, **factory) if before != width else nn.Identity()
+        self.nin_shortcut = ops.Conv2d(in_width, width, 1, **factory) if in_width != width else nn.Identity()
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k h w"]:
-        # nested, so that the inner convolution's map is gone before the outer one makes its own
-        change = self.conv2(activated(self.norm2, self.conv1(activated(self.norm1, x))))
-        return plus(change, self.nin_shortcut(x))
+        # nested calls: the inner convolution's output is freed before the outer one allocates its own
+        change = self.conv2(norm_silu(self.norm2, self.conv1(norm_silu(self.norm1, x))))
+        return add_residual(change, self.nin_shortcut(x))
 
 
 class Middle(nn.Module):
-    """Attention between two residual blocks at the coarsest level."""
+    """Attention between two residual blocks, at the coarsest resolution."""
 
     def __init__(self, width: int, groups: int, *, ops: Ops, **factory: Unpack[Factory]) -> None:
         super().__init__()
@@ -179,7 +179,7 @@ class Middle(nn.Module):
 
 
 class AttentionBlock(nn.Module):
-    """Single-head attention over all cells, with 1x1 convolutions for matrices."""
+    """Single-head attention over all cells, projected by 1x1 convolutions."""
 
     def __init__(self, width: int, groups: int, *, ops: Ops, **factory: Unpack[Factory]) -> None:
         super().__init__()
@@ -191,7 +191,7 @@ class AttentionBlock(nn.Module):
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         normed = self.norm(x)
-        q, k, v = (tokens(project(normed)) for project in (self.q, self.k, self.v))
+        q, k, v = (to_tokens(project(normed)) for project in (self.q, self.k, self.v))
         attended = rearrange(attention(q, k, v), "b (h w) c -> b c h w", h=x.shape[-2])
         return x + self.proj_out(attended)
 
@@ -218,16 +218,16 @@ class Upsample(nn.Module):
         return self.conv(interpolate(x, scale_factor=2.0, mode="nearest"))
 
 
-def activated(norm: nn.Module, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-    """silu(norm(x)), in the norm's own map where no gradient needs it."""
+def norm_silu(norm: nn.Module, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    """silu(norm(x)), in place in the norm's output where no gradient needs it."""
     return silu(norm(x), inplace=not torch.is_grad_enabled())
 
 
-def plus(change: Float[Tensor, "b c h w"], x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-    """x + change, in the change's own map where no gradient needs it."""
+def add_residual(change: Float[Tensor, "b c h w"], x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    """x + change, in place in `change` where no gradient needs it."""
     return x + change if torch.is_grad_enabled() else change.add_(x)
 
 
-def tokens(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 n c"]:
-    """Cells in a row with their channels side by side in memory: fast attention kernels refuse anything else."""
+def to_tokens(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 n c"]:
+    """Cells as tokens with contiguous channels, as fast attention kernels require."""
     return rearrange(x, "b c h w -> b 1 (h w) c").contiguous()

@@ -11,7 +11,7 @@ from comfy import model_management
 from torch import Tensor
 
 from ....zimage_core.checkpoints import VAE, Weights, vae_config
-from ....zimage_core.vae import Autoencoder, decode_budget_bytes, encode_budget_bytes, in_rows
+from ....zimage_core.vae import Autoencoder, decode_budget_bytes, encode_budget_bytes, in_strips
 from .fill import fill, open_file
 
 CHANNELS, CELL = 16, 8  # of a latent, and pixels along a side of one of its cells
@@ -36,7 +36,7 @@ class ComfyAutoencoder(Autoencoder):
             model_management.throw_exception_if_processing_interrupted()
             bar.update_absolute(done, total)
 
-        return in_rows(self.decoder, latent.cpu(), budget, progress)
+        return in_strips(self.decoder, latent.cpu(), budget, progress)
 
 
 def load_vae(path: str) -> comfy.sd.VAE:

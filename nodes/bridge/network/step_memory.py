@@ -12,7 +12,7 @@ import torch
 from ....zimage_core.config import MAX_CAPTION_TOKENS, DiTConfig
 from ....zimage_core.model.sequence import padded_length
 from ....zimage_core.runtime.byte_counts import VALUE_BYTES, Precision, Tokens, step_bytes
-from ....zimage_core.runtime.offload.task import DTYPES
+from ....zimage_core.runtime.offload.plan_inputs import DTYPES
 
 PRECISIONS: dict[torch.dtype, Precision] = {dtype: name for name, dtype in DTYPES.items()}
 CELLS_PER_TOKEN = 4  # a patch of 2x2 latent cells

@@ -1,4 +1,4 @@
-"""The autoencoder's spaces, its tiles, and the memory it promises to need."""
+"""The autoencoder's latent spaces, its strips, and the memory it is counted to need."""
 
 import pytest
 import torch
@@ -14,17 +14,12 @@ from zimage_core.vae import (
     Autoencoder,
     decode_budget_bytes,
     decode_peak_bytes,
-    decode_tiled,
     decode_within,
     encode_budget_bytes,
-    encode_peak_bytes,
-    encode_tiled,
-    fit_tile,
     from_images,
-    in_rows,
     to_images,
 )
-from zimage_core.vae.tiling import blend_tiles, tile_starts
+from zimage_core.vae.activation_bytes import encoding
 
 
 def test_model_space_is_shifted_and_scaled_raw_space(generator):
@@ -40,43 +35,9 @@ def test_sides_that_are_no_multiples_of_8_are_refused(size):
         tiny.vae().encode(torch.zeros(1, 3, *size))
 
 
-@pytest.mark.parametrize(
-    ("length", "tile", "overlap"), [(64, 64, 16), (65, 64, 16), (100, 32, 8), (33, 32, 31), (7, 32, 0)]
-)
-def test_tiles_cover_a_side_and_never_leave_it(length, tile, overlap):
-    starts = tile_starts(length, tile, overlap)
-    covered = {cell for start in starts for cell in range(start, min(start + tile, length))}
-    assert covered == set(range(length))
-    assert all(after - before <= tile - overlap for before, after in zip(starts[:-1], starts[1:], strict=True))
-
-
-def test_blending_a_local_operation_in_tiles_changes_nothing(generator):
-    """Doubling by repetition looks at one cell only, so tiles must reproduce it exactly up to rounding."""
-    from fractions import Fraction
-
-    x = torch.randn(2, 3, 50, 70, generator=generator)
-    double = torch.nn.Upsample(scale_factor=2)
-    torch.testing.assert_close(blend_tiles(double, x, 32, 8, Fraction(2)), double(x))
-
-
-def test_a_tile_as_large_as_the_latent_is_the_whole_decode(generator):
-    vae, latent = tiny.vae(), torch.randn(1, 16, 8, 12, generator=generator)
-    torch.testing.assert_close(decode_tiled(vae, latent, tile=16, overlap=4), vae.decode(latent))
-
-
-def test_tiles_report_their_progress_and_have_the_right_sizes(generator):
-    vae, seen = tiny.vae(), []
-    picture = decode_tiled(
-        vae, torch.randn(1, 16, 24, 40, generator=generator), 16, 4, lambda done, total: seen.append((done, total))
-    )
-    assert picture.shape == (1, 3, 192, 320)
-    assert seen == [(index + 1, 6) for index in range(6)]
-    assert encode_tiled(vae, picture, 16, 4).shape == (1, 16, 24, 40)
-
-
-def test_an_impossible_overlap_is_refused(generator):
-    with pytest.raises(ValueError, match="overlap"):
-        decode_tiled(tiny.vae(), torch.zeros(1, 16, 8, 8), tile=8, overlap=8)
+def most_alive(steps):
+    """Values in feature maps at the peak."""
+    return max(step.alive for step in steps)
 
 
 WIDTHS = {"plain": tiny.VAE, "uneven": VAEConfig(encoder_widths=(16, 16, 48, 64), decoder_widths=(16, 48, 32, 64))}
@@ -92,14 +53,14 @@ def test_the_memory_estimates_are_what_is_really_allocated(widths, size, dtype):
     picture = torch.zeros(1, 3, *(8 * side for side in size), dtype=dtype)
     decoded, encoded = peak_bytes(lambda: vae.decoder(latent)), peak_bytes(lambda: vae.encoder(picture))
     assert decode_peak_bytes(config, size, dtype) == pytest.approx(decoded, rel=0.05)
-    assert encode_peak_bytes(config, size, dtype) == pytest.approx(encoded, rel=0.05)
+    assert dtype.itemsize * most_alive(encoding(config, size)) == pytest.approx(encoded, rel=0.05)
 
 
 def test_a_megapixel_takes_what_the_architecture_says():
     """Five maps of 128 channels at full size for decoding, three for encoding; half as much again for copies."""
     full_map, size = 128 * 1024 * 1024 * 2, (128, 128)
     assert decode_peak_bytes(FLUX_VAE, size, torch.bfloat16) == 5 * full_map
-    assert encode_peak_bytes(FLUX_VAE, size, torch.bfloat16) == 3 * full_map
+    assert 2 * most_alive(encoding(FLUX_VAE, size)) == 3 * full_map
     assert decode_budget_bytes(FLUX_VAE, size, torch.bfloat16) == 8.5 * full_map
     assert encode_budget_bytes(FLUX_VAE, size, torch.bfloat16) == 5 * full_map
 
@@ -142,15 +103,6 @@ def test_attention_gets_channels_side_by_side_as_fast_kernels_demand(memory_form
     assert seen == [True] * 3
 
 
-def test_tiling_is_asked_for_only_where_the_budget_is_too_small():
-    config = tiny.VAE
-    whole = decode_budget_bytes(config, (128, 128), torch.float32)
-    assert fit_tile(config, (128, 128), torch.float32, whole) is None
-    tile = fit_tile(config, (128, 128), torch.float32, whole // 4)
-    assert tile == 64
-    assert decode_budget_bytes(config, (tile, tile), torch.float32) <= whole // 4
-
-
 @pytest.fixture(scope="module")
 def scenes():
     """Real pictures, larger than the nano autoencoder was trained on, and odd in shape."""
@@ -179,20 +131,13 @@ def test_row_by_row_leaves_no_seams_and_gives_the_whole_picture(dtype, worst, sc
     with torch.inference_mode():
         latent = vae.posterior(pictures).mean
         at_once, whole = largest_convolution_input(vae, lambda: vae.decoder(latent))
-        in_strips, found = largest_convolution_input(vae, lambda: in_rows(vae.decoder, latent, 1 << 20))
-        encoded = in_rows(vae.encoder, pictures, 1 << 20).chunk(2, dim=1)[0]
+        in_strips, found = largest_convolution_input(vae, lambda: in_strips(vae.decoder, latent, 1 << 20))
+        encoded = in_strips(vae.encoder, pictures, 1 << 20).chunk(2, dim=1)[0]
     assert in_strips < at_once / 3
     difference = (found - whole).abs().float() * 127.5
     assert difference.mean() < worst
     assert difference.max() < 10 * worst
     assert (encoded - latent).abs().max() < latent.abs().max() * torch.finfo(dtype).eps * 20
-
-
-def test_tiles_by_themselves_would_miss_the_whole_picture_by_more_than_a_level(scenes):
-    """Why rows are there: group norms that see one tile at a time shift colours."""
-    vae = load_vae(FOLDER / VAE, torch.float32)
-    latent = vae.encode(scenes[:1])
-    assert (decode_tiled(vae, latent, 16, 4) - vae.decode(latent)).abs().mean() * 127.5 > 1
 
 
 def test_decoding_within_a_budget_is_whole_where_it_fits_and_row_by_row_where_not(generator):

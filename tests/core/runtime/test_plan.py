@@ -28,10 +28,11 @@ from zimage_core.runtime.byte_counts import (
     text_bytes,
     transformer_bytes,
 )
-from zimage_core.runtime.offload import placing
-from zimage_core.runtime.offload.overlap import step_seconds
+from zimage_core.runtime.offload import device_scope
+from zimage_core.runtime.offload.partition import partition
 from zimage_core.runtime.offload.plan import make_plan
-from zimage_core.runtime.offload.streaming import divide, stream
+from zimage_core.runtime.offload.plan_inputs import RESERVE, Machine, Networks, Picture, PlanError
+from zimage_core.runtime.offload.streaming import stream
 from zimage_core.runtime.offload.task import RESERVE, Machine, Networks, Picture, PlanError
 from zimage_core.text import Qwen3
 from zimage_core.vae import Autoencoder, decode_budget_bytes, decode_within
@@ -45,7 +46,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 def card(capped, host=32 * GB, capability=(8, 6)):
     """A card of so many bytes, after CUDA took its share."""
-    return Machine(kind="cuda", free_device=int(capped) - CONTEXT, free_host=int(host), capability=capability)
+    return Machine(kind="cuda", free_device=int(capped) - CONTEXT, free_ram=int(host), capability=capability)
 
 
 def nbytes(tensors, dtype=torch.bfloat16):
@@ -56,18 +57,18 @@ def nbytes(tensors, dtype=torch.bfloat16):
 @pytest.mark.parametrize("resident", [0, 5])
 def test_weights_are_counted_as_the_network_has_them_and_streaming_divides_them(config, resident):
     network = S3DiT(config, device="meta")
-    counted, parts = transformer_bytes(config, "bf16", "bf16"), divide(network, resident)
+    counted, parts = transformer_bytes(config, "bf16", "bf16"), partition(network, resident)
     assert counted.total == nbytes(network.parameters())
-    assert counted.preparation == nbytes(parts.leaving)
-    assert counted.every_step + resident * counted.layer == nbytes(parts.staying)
-    assert {counted.layer} == {nbytes(tensors) for tensors in parts.passing.values()}
+    assert counted.preparation == nbytes(parts.preparation)
+    assert counted.every_step + resident * counted.layer == nbytes(parts.resident)
+    assert {counted.layer} == {nbytes(tensors) for tensors in parts.streamed.values()}
 
 
 def test_8_bit_layers_are_counted_as_they_are_packed():
     config = replace(tiny.DIT, dim=128, n_heads=2, ffn_dim=256)
     network = tiny.fill(S3DiT(config)).bfloat16()
     quantize_layers(network, INT8)
-    found = sum(tensor.nbytes for _, tensor in placing.tensors_of(network))
+    found = sum(tensor.nbytes for _, tensor in device_scope.named_tensors(network))
     assert transformer_bytes(config, "int8", "bf16").total == found
 
 
@@ -160,15 +161,15 @@ def test_activations_of_the_encoder_are_what_it_keeps_alive(rest):
 @pytest.mark.parametrize("side, streamed", [(128, 8), (384, 6), (512, 4), (512, 0)])
 def test_the_peak_of_the_transformer_is_what_a_whole_streamed_run_takes(monkeypatch, side, streamed):
     """Weights, slots and activations on a device that is as far away as a copy."""
-    monkeypatch.setattr(placing, "moved", lambda tensor, device: tensor.clone())
+    monkeypatch.setattr(device_scope, "to_device", lambda tensor, device: tensor.clone())
     picture = Picture(width=side, height=side, caption_tokens=40)
     weights = transformer_bytes(WIDE, "bf16", "bf16")
     step = step_bytes(WIDE, picture.tokens(SMALL), "bf16", "bf16")
     loaded = weights.every_step + (8 - streamed + (2 if streamed else 0)) * weights.layer
     room = RESERVE + loaded + max(step, weights.preparation + step // 2)
-    networks, machine = replace(SMALL, autoencoder=NANO_VAE), Machine(kind="xpu", free_device=room, free_host=GB)
+    networks, machine = replace(SMALL, autoencoder=NANO_VAE), Machine(kind="xpu", free_device=room, free_ram=GB)
     plan = make_plan(networks, picture, machine)
-    assert plan.streamed == streamed and plan.tables_leave
+    assert plan.streamed == streamed and plan.offload_preparation
     dit = tiny.fill(S3DiT(WIDE)).bfloat16()
     found = measured(*drawn(dit, torch.bfloat16, picture, streamed))
     assert 0.9 * found < plan.peaks.transformer < 1.1 * found
@@ -182,10 +183,9 @@ def test_1024_fits_6_gb_in_int8_and_8_gb_in_streamed_bf16():
     assert (exact.precision, exact.is_exact) == ("bf16", True) and exact.streamed
     assert exact.peak + RESERVE + CONTEXT <= 8 * GB
     network = S3DiT(TURBO_DIT, device="meta")  # the same from the network, with activations of performance.md §9
-    parts = divide(network, exact.resident)
-    held = (
-        nbytes(parts.staying) + 2 * nbytes(next(iter(parts.passing.values()))) + max(450_000_000, nbytes(parts.leaving))
-    )
+    parts = partition(network, exact.resident)
+    slots = 2 * nbytes(next(iter(parts.streamed.values())))
+    held = nbytes(parts.resident) + slots + max(450_000_000, nbytes(parts.preparation))
     assert exact.peaks.transformer == pytest.approx(held, rel=0.02)
 
 
@@ -197,9 +197,11 @@ def test_every_plan_fits_and_more_memory_never_means_more_copies():
             plan = make_plan(RELEASED, SQUARE, machine, allowed)
             assert plan.peak <= machine.budget and plan.resident + plan.streamed == 30
             assert plan.streamed % 2 == 0  # so that every block keeps one slot
-            assert plan.transfer_seconds <= copied or plan.is_exact  # exact weights that fit whole copy nothing
-            copied = plan.transfer_seconds
-        assert (plan.streamed, plan.text_leaves, plan.transformer_leaves, plan.tables_leave) == (0, False, False, False)
+            layer = transformer_bytes(TURBO_DIT, plan.precision, "bf16").layer
+            assert plan.streamed * layer <= copied or plan.is_exact  # exact weights that fit whole copy nothing
+            copied = plan.streamed * layer
+        offloaded = plan.offload_text, plan.offload_transformer, plan.offload_preparation
+        assert (plan.streamed, *offloaded) == (0, False, False, False)
 
 
 def test_8_bits_need_consent_a_card_that_can_and_a_reason():
@@ -218,17 +220,17 @@ def test_8_bits_need_consent_a_card_that_can_and_a_reason():
 
 
 def test_the_encoder_lives_on_the_device_only_where_it_fits():
-    assert make_plan(RELEASED, SQUARE, card(6 * GB)).text_on == "host"
+    assert make_plan(RELEASED, SQUARE, card(6 * GB)).text_on == "cpu"
     middle, large = make_plan(RELEASED, SQUARE, card(12 * GB)), make_plan(RELEASED, SQUARE, card(40 * GB))
-    assert (middle.text_on, middle.text_leaves) == ("device", True)
-    assert (large.text_on, large.text_leaves) == ("device", False)
+    assert (middle.text_on, middle.offload_text) == ("device", True)
+    assert (large.text_on, large.offload_text) == ("device", False)
     assert large.peak > text_bytes(QWEN3_4B, "bf16") + transformer_bytes(TURBO_DIT, "bf16", "bf16").total
 
 
 def test_a_picture_too_large_to_decode_whole_is_decoded_in_strips():
     large, machine = Picture(width=2048, height=2048), card(5.5 * GB)
     plan = make_plan(RELEASED, large, machine, ("int8",))
-    assert plan.decode == "strips" and plan.transformer_leaves
+    assert plan.decode == "strips" and plan.offload_transformer
     assert plan.peaks.decode <= machine.budget
     assert "autoencoder in strips of rows after the transformer has left" in str(plan)
 
@@ -241,7 +243,7 @@ def test_decoding_within_the_plans_budget_goes_as_planned(decode, room):
     picture = Picture(width=512, height=512, caption_tokens=32)
     weights = decoder_bytes(NANO_VAE, "fp32")
     whole = decode_budget_bytes(NANO_VAE, (64, 64), torch.float32)
-    machine = Machine(kind="xpu", free_device=RESERVE + weights + whole + room, free_host=GB)
+    machine = Machine(kind="xpu", free_device=RESERVE + weights + whole + room, free_ram=GB)
     plan = make_plan(networks, picture, machine)
     assert plan.decode == decode and plan.peaks.decode <= machine.budget
     vae, latent = tiny.fill(Autoencoder(NANO_VAE)), torch.randn(1, 16, 64, 64)
@@ -251,9 +253,9 @@ def test_decoding_within_the_plans_budget_goes_as_planned(decode, room):
 
 
 def test_a_processor_keeps_everything_where_it_is():
-    plan = make_plan(RELEASED, SQUARE, Machine(kind="cpu", free_host=32 * GB))
-    assert (plan.streamed, plan.text_on, plan.text_leaves, plan.transformer_leaves) == (0, "host", False, False)
-    assert make_plan(RELEASED, SQUARE, Machine(kind="cpu", free_host=16 * GB)).text_leaves
+    plan = make_plan(RELEASED, SQUARE, Machine(kind="cpu", free_ram=32 * GB))
+    assert (plan.streamed, plan.text_on, plan.offload_text, plan.offload_transformer) == (0, "cpu", False, False)
+    assert make_plan(RELEASED, SQUARE, Machine(kind="cpu", free_ram=16 * GB)).offload_text
 
 
 def test_the_plan_is_told_in_one_line():
@@ -271,7 +273,7 @@ REFUSALS = [
     (SQUARE, card(2.5 * GB), ("fp8",), "fp8 needs compute capability 8.9"),
     (SQUARE, card(6 * GB, host=8 * GB), (), "needs 8.5 GB of main memory with 24 blocks streamed, 8.0 GB may be used"),
     (SQUARE, card(6 * GB, host=7.5 * GB), ("int8",), "text encoder needs 7.9 GB of main memory, 7.5 GB are free"),
-    (SQUARE, Machine(kind="cpu", free_host=12 * GB), (), "needs 12.7 GB of main memory, 12.0 GB may be used"),
+    (SQUARE, Machine(kind="cpu", free_ram=12 * GB), (), "needs 12.7 GB of main memory, 12.0 GB may be used"),
     (replace(SQUARE, width=1000), card(24 * GB), (), "multiples of 16"),
     (replace(SQUARE, batch=0), card(24 * GB), (), "at least one"),
 ]
@@ -286,21 +288,3 @@ def test_what_cannot_be_done_is_refused_with_the_figures(picture, machine, allow
 def test_precisions_of_matrices_only_are_refused_elsewhere():
     with pytest.raises(PlanError, match="for the layers' matrices only"):
         replace(RELEASED, rest="int8")
-
-
-def test_a_step_is_as_long_as_the_longer_of_computing_and_copying():
-    assert step_seconds(30.0, 0.0, 30, 0) == step_seconds(30.0, 1e-9, 30, 12) == 30
-    assert step_seconds(1e-9, 24.0, 30, 12) == 24
-    assert step_seconds(30.0, 24.0, 30, 12) == 30  # bunched at the end these would take 40
-    assert step_seconds(30.0, 60.0, 30, 30) == 60
-    for streamed in range(4, 31):
-        for transfer in map(float, range(1, 90)):
-            assert max(30, transfer) <= step_seconds(30.0, transfer, 30, streamed) < 1.11 * max(30, transfer)
-
-
-def test_a_plan_knows_how_long_its_copies_take():
-    plan = make_plan(RELEASED, SQUARE, replace(card(8 * GB), bandwidth=25e9))
-    layer = transformer_bytes(TURBO_DIT, "bf16", "bf16").layer
-    assert plan.transfer_seconds == pytest.approx(plan.streamed * layer / 25e9)
-    assert plan.step_seconds(2.4) == 2.4  # a 3060 hides all of it
-    assert plan.step_seconds(0.0) == plan.transfer_seconds

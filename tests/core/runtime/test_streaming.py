@@ -14,10 +14,10 @@ import tiny
 from memory import LiveBytes
 from zimage_core.model import S3DiT
 from zimage_core.model.condition import run_block
-from zimage_core.runtime.offload import placing
-from zimage_core.runtime.offload.copy_streams import PlainLane
-from zimage_core.runtime.offload.overlap import spread, step_seconds
-from zimage_core.runtime.offload.streaming import divide, stream
+from zimage_core.runtime.offload import device_scope
+from zimage_core.runtime.offload.copy_streams import SynchronousCopies
+from zimage_core.runtime.offload.partition import partition, spread_evenly
+from zimage_core.runtime.offload.streaming import stream
 
 CONFIG = replace(tiny.DIT, n_layers=7, n_refiner_layers=1, time_hidden_dim=64)
 SIGMAS = (1.0, 0.6, 0.3)
@@ -222,7 +222,7 @@ def test_steps_allocate_nothing_of_their_own():
 
 
 @dataclass
-class Clock(PlainLane):
+class Clock(SynchronousCopies):
     """Notes what happens in which order, and when it would on a device: one engine copies, another computes."""
 
     block: float = 1.0
@@ -239,13 +239,13 @@ class Clock(PlainLane):
         self.copied = self.filled[slot] = max(self.copied, self.freed[slot]) + self.copy
         self.events.append(("copy", slot))
 
-    def begin(self, slot):
+    def wait_filled(self, slot):
         self.computed = max(self.computed, self.filled[slot])
-        self.events.append(("begin", slot))
+        self.events.append(("wait_filled", slot))
 
-    def end(self, slot):
+    def release(self, slot):
         self.freed[slot] = self.computed
-        self.events.append(("end", slot))
+        self.events.append(("release", slot))
 
     def inner(self, stage, index, block, x):
         if stage.name == "layers":
@@ -258,7 +258,7 @@ class Clock(PlainLane):
 def trace(clock, n_layers, resident, steps):
     dit = network(n_layers)
     latent, _ = inputs()
-    with stream(dit, "cpu", resident=resident, lane=clock, inner=clock.inner) as blocks:
+    with stream(dit, "cpu", resident=resident, copy_stream=clock, inner=clock.inner) as blocks:
         velocity = prepared(dit, blocks)
         clock.events.clear()
         for _ in range(steps):
@@ -271,7 +271,7 @@ def trace(clock, n_layers, resident, steps):
 def test_every_copy_is_under_way_before_the_block_ahead_of_its_own_runs(n_layers, resident):
     """The same for the first streamed block of a step, which is copied during the last of the step before."""
     clock = trace(Clock(), n_layers, resident, steps=3)
-    streamed = spread(n_layers, n_layers - resident)
+    streamed = spread_evenly(n_layers, n_layers - resident)
     copies = [place for place, event in enumerate(clock.events) if event[0] == "copy"]
     runs = [place for place, event in enumerate(clock.events) if event[0] == "run" and event[1] in streamed]
     assert len(copies) == len(runs) == 3 * len(streamed)  # each step copies each streamed block once
@@ -290,7 +290,7 @@ def test_copies_are_ahead_again_from_the_second_block_after_a_step_was_broken_of
             raise InterruptedError
         return clock.inner(stage, index, block, x)
 
-    with stream(dit, "cpu", resident=1, lane=clock, inner=inner) as blocks:
+    with stream(dit, "cpu", resident=1, copy_stream=clock, inner=inner) as blocks:
         velocity = prepared(dit, blocks)
         with pytest.raises(InterruptedError):
             velocity(latent, 0.6)
@@ -305,9 +305,9 @@ def test_copies_are_ahead_again_from_the_second_block_after_a_step_was_broken_of
 def test_a_slot_is_filled_only_while_no_block_computes_in_it(n_layers, resident):
     busy = set()
     for kind, slot in trace(Clock(), n_layers, resident, steps=3).events:
-        if kind == "begin":
+        if kind == "wait_filled":
             busy.add(slot)
-        elif kind == "end":
+        elif kind == "release":
             busy.discard(slot)
         elif kind == "copy":
             assert slot not in busy
@@ -323,9 +323,20 @@ def test_with_an_even_number_streamed_every_block_has_one_address(n_streamed):
     clock = trace(Clock(), 7, 7 - n_streamed, steps=4)
     slots = {}
     for (kind, slot), (_, index) in pairwise(clock.events):
-        if kind == "begin":
+        if kind == "wait_filled":
             slots.setdefault(index, set()).add(slot)
     assert len(slots) == n_streamed and all(len(found) == 1 for found in slots.values())
+
+
+def step_seconds(copy, total, streamed):
+    """One pass through `total` blocks of a second, `streamed` of them spread among the others, but for one block.
+
+    The longer of computing and copying hides the other, except that two slots cannot bridge every gap when a copy takes
+    longer than a block: around each resident block the copies lose what three blocks take longer than two copies.
+    """
+    transfer = streamed * copy
+    waits = (total - streamed) * (3 - 2 * copy) if copy > 1 else 0.0
+    return max(float(total), transfer, transfer + waits)
 
 
 @pytest.mark.parametrize("copy", [0.2, 0.9, 1.0, 1.25, 1.5, 2.0, 4.0])
@@ -334,7 +345,7 @@ def test_a_step_lasts_what_the_formula_says_but_for_one_block(resident, copy):
     """The clock plays what really happened; the formula never saw it."""
     clock = trace(Clock(copy=copy), 12, resident, steps=24)
     lasted = (clock.steps[-1] - clock.steps[11]) / 12
-    predicted = step_seconds(12.0, (12 - resident) * copy, 12, 12 - resident)
+    predicted = step_seconds(copy, 12, 12 - resident)
     assert predicted <= lasted + 1e-9 <= predicted + 1
 
 
@@ -358,7 +369,7 @@ class Distance(TorchDispatchMode):
 @pytest.fixture
 def far(monkeypatch):
     """A device as far away as a copy."""
-    monkeypatch.setattr(placing, "moved", lambda tensor, device: tensor.clone())
+    monkeypatch.setattr(device_scope, "to_device", lambda tensor, device: tensor.clone())
 
 
 @pytest.mark.parametrize("limit", [None, 0], ids=["arena", "own memory"])
@@ -369,10 +380,10 @@ def test_nothing_computes_with_weights_that_are_on_the_host(far, resident, limit
     before, plain = state_of(dit), velocities(dit)
     latent, _ = inputs()
     with stream(dit, "cpu", resident=resident, arena_limit=limit) as blocks:
-        passing = {id(tensor) for each in divide(dit, resident).passing.values() for tensor in each}
+        passing = {id(tensor) for each in partition(dit, resident).streamed.values() for tensor in each}
         guard = Distance(dit)
         guard.host -= {each.untyped_storage().data_ptr() for each in dit.parameters() if id(each) not in passing}
-        guard.host |= {each.untyped_storage().data_ptr() for each in divide(dit, resident).leaving}
+        guard.host |= {each.untyped_storage().data_ptr() for each in partition(dit, resident).preparation}
         with guard:
             with blocks.preparing():
                 velocity = prepared(dit, blocks)
@@ -387,7 +398,7 @@ def test_module_placed_gives_every_tensor_its_own_memory_back(far):
     dit = network()
     before = state_of(dit)
     addresses = [parameter.data_ptr() for parameter in dit.parameters()]
-    with pytest.raises(InterruptedError), placing.module_placed(dit, "cpu"):
+    with pytest.raises(InterruptedError), device_scope.module_on_device(dit, "cpu"):
         assert not {parameter.data_ptr() for parameter in dit.parameters()} & set(addresses)
         raise InterruptedError
     check_untouched(dit, before)
@@ -396,7 +407,7 @@ def test_module_placed_gives_every_tensor_its_own_memory_back(far):
 
 def test_parts_are_the_whole_model_once():
     dit = network()
-    parts = divide(dit, 3)
-    together = [*parts.staying, *parts.leaving, *(tensor for each in parts.passing.values() for tensor in each)]
+    parts = partition(dit, 3)
+    together = [*parts.resident, *parts.preparation, *(tensor for each in parts.streamed.values() for tensor in each)]
     assert sorted(map(id, together)) == sorted(map(id, dit.parameters()))
-    assert {id(tensor) for tensor in parts.leaving} >= {id(tensor) for tensor in dit.context_refiner.parameters()}
+    assert {id(tensor) for tensor in parts.preparation} >= {id(tensor) for tensor in dit.context_refiner.parameters()}

@@ -1,1 +1,1 @@
-"""Networks larger than their device: a memory plan, and blocks streamed by it."""
+"""Running networks that are larger than their device: a memory plan, and transformer blocks streamed by it."""

@@ -1,7 +1,7 @@
-"""One stretch of host memory that holds the streamed blocks back to back, and how a block lies in memory.
+"""The arena: one allocation of CPU memory that holds all streamed blocks back to back, and the layout of a block in it.
 
-A block in an arena is copied in one piece. Its tensors are moved in one block at a time, so that no second copy of the
-model ever stands beside the first.
+A block in the arena is copied to the device in one transfer. Its tensors are moved in one block at a time, so the model
+is never in CPU memory twice.
 """
 
 from collections.abc import Sequence
@@ -10,40 +10,40 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-ALIGNMENT = 256  # bytes; what CUDA's own allocator gives, and more than any kernel asks for
+ALIGNMENT = 256  # bytes; that of CUDA's own allocator, and more than any kernel needs
 
 
-class Place(NamedTuple):
-    """Where a tensor lies within its block."""
+class TensorLayout(NamedTuple):
+    """Where one tensor is inside the memory of its block."""
 
-    start: int
+    offset: int  # bytes
     dtype: torch.dtype
     shape: torch.Size
     strides: tuple[int, ...]
-    is_inference: bool  # made in inference mode; such a tensor works with data that was made there only
+    is_inference: bool  # created in inference mode: `tensor.data` accepts only data that was created there too
 
     def view(self, memory: Tensor) -> Tensor:
-        """The tensor in a block's memory, of the same type, shape, strides and kind."""
-        first = (memory.storage_offset() + self.start) // self.dtype.itemsize
+        """The tensor inside a block's memory (bytes), with its dtype, shape, strides and inference flag."""
+        first = (memory.storage_offset() + self.offset) // self.dtype.itemsize
         with torch.inference_mode(self.is_inference):
             view = torch.empty(0, dtype=self.dtype, device=memory.device)
             return view.set_(memory.untyped_storage(), first, self.shape, self.strides)
 
 
-class Layout(NamedTuple):
-    """How the tensors of one block lie in memory."""
+class MemoryLayout(NamedTuple):
+    """How the tensors of one block are laid out in memory."""
 
-    places: tuple[Place, ...]
+    tensors: tuple[TensorLayout, ...]
     nbytes: int
 
     def views(self, memory: Tensor) -> list[Tensor]:
-        """All tensors in a block's memory."""
-        return [place.view(memory) for place in self.places]
+        """All tensors inside a block's memory (bytes)."""
+        return [tensor.view(memory) for tensor in self.tensors]
 
 
-def layout_of(tensors: Sequence[Tensor]) -> Layout:
-    """Back to back, aligned; of any types."""
-    places: list[Place] = []
+def memory_layout(tensors: Sequence[Tensor]) -> MemoryLayout:
+    """Tensors of any dtypes back to back, each aligned. Raises `ValueError` for tensor subclasses."""
+    layouts: list[TensorLayout] = []
     end = 0
     for tensor in tensors:
         if type(tensor) not in (nn.Parameter, Tensor):
@@ -51,19 +51,19 @@ def layout_of(tensors: Sequence[Tensor]) -> Layout:
                 f"a weight of the class {type(tensor).__name__} cannot be streamed, as its parts are hidden inside it; "
                 "keep all blocks resident, or load the model with plain weights"
             )
-        strides = torch.empty_like(tensor, device="meta").stride()  # dense, in the tensor's own order
-        places.append(Place(end, tensor.dtype, tensor.shape, strides, tensor.is_inference()))
-        end = aligned(end + tensor.numel() * tensor.itemsize)
-    return Layout(tuple(places), end)
+        strides = torch.empty_like(tensor, device="meta").stride()  # dense, in the tensor's own dimension order
+        layouts.append(TensorLayout(end, tensor.dtype, tensor.shape, strides, tensor.is_inference()))
+        end = align(end + tensor.numel() * tensor.itemsize)
+    return MemoryLayout(tuple(layouts), end)
 
 
-def aligned(size: int) -> int:
-    """Up to the next multiple of the alignment."""
+def align(size: int) -> int:
+    """`size` rounded up to a multiple of the alignment."""
     return size + -size % ALIGNMENT
 
 
-def move_in(blocks: Sequence[Sequence[Tensor]], layouts: Sequence[Layout]) -> tuple[Tensor, list[Tensor]]:
-    """Move all blocks' tensors into one new arena, where they live from now on; the arena, and each block's part."""
+def move_into_arena(blocks: Sequence[Sequence[Tensor]], layouts: Sequence[MemoryLayout]) -> tuple[Tensor, list[Tensor]]:
+    """Move the tensors of all blocks into a new arena for good. Returns the arena and each block's part, as bytes."""
     with torch.inference_mode(False):
         arena = torch.empty(sum(layout.nbytes for layout in layouts), dtype=torch.uint8)
         memories = list(arena.split([layout.nbytes for layout in layouts]))

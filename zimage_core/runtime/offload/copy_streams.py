@@ -1,7 +1,7 @@
-"""How copies and computation keep out of each other's way: streams and events on CUDA, plain order elsewhere.
+"""Copy streams: copying blocks to the device while others compute, with CUDA streams and events or synchronously.
 
-A slot is device memory that one block after another is copied into. Two promises make reuse safe: a block computes only
-after its slot is filled, and a slot is filled again only after its block has computed.
+A slot is a device buffer that one streamed block after another is copied into. Two rules make its reuse safe: a block
+computes only after its slot has been filled, and a slot is filled again only after its block has computed.
 """
 
 from collections.abc import Sequence
@@ -11,22 +11,22 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-SLOTS = 2  # one block computes while the next is copied
+SLOTS = 2  # double buffering: one block computes while the next one is copied
 
 
 class Copy(NamedTuple):
-    """One piece of a block on its way into a slot."""
+    """One transfer from CPU memory into a slot."""
 
     target: Tensor
     source: Tensor
 
 
 @runtime_checkable
-class Lane(Protocol):
-    """What streaming asks of a device."""
+class CopyStream(Protocol):
+    """What block streaming needs of a device."""
 
     def pin(self, memory: Tensor) -> bool:
-        """Lock host memory so that copies from it need no processor; whether that worked."""
+        """Page-lock CPU memory, so that copies from it are asynchronous; returns whether that worked."""
         ...
 
     def unpin(self, memory: Tensor) -> None:
@@ -34,62 +34,62 @@ class Lane(Protocol):
         ...
 
     def fill(self, slot: int, copies: Sequence[Copy]) -> None:
-        """Copy a block once its slot is free."""
+        """Copy a block into a slot, once the block before has released it."""
         ...
 
-    def begin(self, slot: int) -> None:
-        """What is computed from here on finds the slot filled."""
+    def wait_filled(self, slot: int) -> None:
+        """Let everything computed from here on wait until the slot is filled."""
         ...
 
-    def end(self, slot: int) -> None:
-        """What was computed up to here was the last to need the slot."""
+    def release(self, slot: int) -> None:
+        """Let the slot be filled again, once everything computed up to here is done."""
         ...
 
-    def finish(self) -> None:
-        """Wait until nothing is under way."""
+    def synchronize(self) -> None:
+        """Wait until no copy and no computation is running."""
         ...
 
 
-class PlainLane:
-    """Copies that are done when they return, or that the device orders by itself."""
+class SynchronousCopies:
+    """Copies that are done when they return, or that the device itself orders behind its computations."""
 
     def pin(self, memory: Tensor) -> bool:
-        return True  # nothing is gained by it here
+        return True  # there would be no gain
 
     def unpin(self, memory: Tensor) -> None:
         pass
 
     def fill(self, slot: int, copies: Sequence[Copy]) -> None:
-        with torch.inference_mode():  # or tensors made in that mode could not be written on outside of it
+        with torch.inference_mode():  # slots may be inference tensors, which nothing outside of that mode may write to
             for copy in copies:
                 copy.target.copy_(copy.source)
 
-    def begin(self, slot: int) -> None:
+    def wait_filled(self, slot: int) -> None:
         pass
 
-    def end(self, slot: int) -> None:
+    def release(self, slot: int) -> None:
         pass
 
-    def finish(self) -> None:
+    def synchronize(self) -> None:
         pass
 
 
-class CudaLane:
-    """A stream of its own for copies, and two events for every slot. Written without a card at hand."""
+class CudaCopyStream:
+    """A CUDA stream for copies, and two events for each slot."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self.copies = torch.cuda.Stream(device)
+        self.stream = torch.cuda.Stream(device)
         self.filled = [torch.cuda.Event() for _ in range(SLOTS)]
-        self.freed = [torch.cuda.Event() for _ in range(SLOTS)]
+        self.released = [torch.cuda.Event() for _ in range(SLOTS)]
 
     def pin(self, memory: Tensor) -> bool:
-        """Registered, not allocated: PyTorch's pinned allocator rounds sizes up to a power of two."""
+        """Registers existing memory: PyTorch's pinned allocator would round its size up to a power of two."""
         runtime = torch.cuda.cudart()
         assert runtime is not None
         if int(runtime.cudaHostRegister(memory.data_ptr(), memory.nbytes, 0)) == 0:
             return True
-        with suppress(RuntimeError):  # the refusal would otherwise be reported by the next kernel
+        with suppress(RuntimeError):  # clears CUDA's error state, or the next kernel would report the refusal
             torch.ones(1, device=self.device).add_(1).item()
         return False
 
@@ -99,22 +99,22 @@ class CudaLane:
         runtime.cudaHostUnregister(memory.data_ptr())
 
     def fill(self, slot: int, copies: Sequence[Copy]) -> None:
-        self.copies.wait_event(self.freed[slot])
-        with torch.cuda.stream(self.copies), torch.inference_mode():  # for the plain lane's reason
+        self.stream.wait_event(self.released[slot])
+        with torch.cuda.stream(self.stream), torch.inference_mode():  # slots may be inference tensors
             for copy in copies:
                 copy.target.copy_(copy.source, non_blocking=True)
-            self.filled[slot].record(self.copies)
+            self.filled[slot].record(self.stream)
 
-    def begin(self, slot: int) -> None:
+    def wait_filled(self, slot: int) -> None:
         torch.cuda.current_stream(self.device).wait_event(self.filled[slot])
 
-    def end(self, slot: int) -> None:
-        self.freed[slot].record(torch.cuda.current_stream(self.device))
+    def release(self, slot: int) -> None:
+        self.released[slot].record(torch.cuda.current_stream(self.device))
 
-    def finish(self) -> None:
+    def synchronize(self) -> None:
         torch.cuda.synchronize(self.device)
 
 
-def lane_for(device: torch.device) -> Lane:
-    """The lane of a kind of device."""
-    return CudaLane(device) if device.type == "cuda" else PlainLane()
+def copy_stream_for(device: torch.device) -> CopyStream:
+    """The copy stream of a device."""
+    return CudaCopyStream(device) if device.type == "cuda" else SynchronousCopies()

@@ -1,4 +1,4 @@
-"""What a plan is made from: what the files hold, what is to be drawn, what there is to run on."""
+"""What a memory plan is made from: the networks in the files, the picture to generate, the machine to run on."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,9 +9,9 @@ from ...config import DiTConfig, TextConfig, VAEConfig
 from ...model.sequence import padded_length
 from ..byte_counts import Precision, Tokens
 
-RESERVE = 400_000_000  # bytes of a device left alone: workspaces of its libraries, and gaps between tensors
+RESERVE = 400_000_000  # bytes of a device left free: library workspaces and allocator fragmentation
 DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-CAPABILITIES: dict[Precision, tuple[int, int]] = {"int8": (7, 5), "fp8": (8, 9)}  # the first cards that multiply so
+CAPABILITIES: dict[Precision, tuple[int, int]] = {"int8": (7, 5), "fp8": (8, 9)}  # the first GPUs with such GEMMs
 
 
 class PlanError(ValueError):
@@ -20,12 +20,12 @@ class PlanError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Networks:
-    """What the files hold."""
+    """The networks in the files: their widths, and the precisions they are loaded in."""
 
     transformer: DiTConfig
     text: TextConfig
     autoencoder: VAEConfig
-    layers: Precision = "bf16"  # of the transformer's layers; `rest` is what everything around them has
+    layers: Precision = "bf16"  # of the transformer's layers; `rest` is that of everything around them
     rest: Precision = "bf16"
     text_precision: Precision = "bf16"
     autoencoder_precision: Precision = "bf16"
@@ -38,7 +38,7 @@ class Networks:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """What is to be drawn; references count with all the tokens they bring, of pictures and of features."""
+    """What to generate. References count with all their tokens, of latents and of vision features."""
 
     width: int
     height: int
@@ -58,30 +58,29 @@ class Picture:
         return self.height // side, self.width // side
 
     def tokens(self, networks: Networks) -> Tokens:
-        """What one step works on."""
+        """The tokens of one step."""
         height, width = self.cells(networks)
-        own = padded_length(height * width // networks.transformer.patch_size**2)
-        image = own + self.reference_tokens
+        target = padded_length(height * width // networks.transformer.patch_size**2)
+        image = target + self.reference_tokens
         return Tokens(image=image, joint=image + padded_length(max(1, self.caption_tokens)), batch=self.batch)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """What there is to run on. On a processor all memory is main memory."""
+    """What there is to run on. With kind "cpu" the networks and activations are in RAM."""
 
     kind: Literal["cuda", "xpu", "mps", "cpu"]
-    free_host: int  # bytes
+    free_ram: int  # bytes
     free_device: int = 0
     capability: tuple[int, int] | None = None  # CUDA's compute capability
-    bandwidth: float = 12e9  # bytes per second to the device: PCIe 4 with 8 lanes, locked memory
 
     @property
     def budget(self) -> int:
         """Bytes that networks and their activations may take."""
-        return self.free_host if self.kind == "cpu" else max(0, self.free_device - RESERVE)
+        return self.free_ram if self.kind == "cpu" else max(0, self.free_device - RESERVE)
 
-    def objection(self, precision: Precision) -> str:
-        """Why it cannot multiply in an 8-bit precision; nothing if it can."""
+    def unsupported_reason(self, precision: Precision) -> str:
+        """Why it has no GEMMs in an 8-bit precision; empty if it has."""
         if self.kind == "cpu":
             return "" if precision == "int8" else f"{precision} needs a graphics card; a processor has int8"
         needed = CAPABILITIES[precision]
