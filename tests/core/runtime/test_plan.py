@@ -33,7 +33,6 @@ from zimage_core.runtime.offload.partition import partition
 from zimage_core.runtime.offload.plan import make_plan
 from zimage_core.runtime.offload.plan_inputs import RESERVE, Machine, Networks, Picture, PlanError
 from zimage_core.runtime.offload.streaming import stream
-from zimage_core.runtime.offload.task import RESERVE, Machine, Networks, Picture, PlanError
 from zimage_core.text import Qwen3
 from zimage_core.vae import Autoencoder, decode_budget_bytes, decode_within
 
