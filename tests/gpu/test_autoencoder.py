@@ -9,7 +9,7 @@ from card import drawn, drift
 
 from zimage_core.config import FLUX_VAE
 from zimage_core.vae import Autoencoder, decode_budget_bytes, decode_within, encode_budget_bytes
-from zimage_core.vae.activation_bytes import middle
+from zimage_core.vae.activation_bytes import middle_steps
 
 SIZE = (96, 128)  # latent cells: 768x1024 pixels
 FORMATS = [torch.contiguous_format, torch.channels_last]
@@ -62,7 +62,7 @@ def test_strips_leave_no_seams_and_stay_within_their_budget(vae, truth, share):
     assert difference.mean() < 1
     by_row = difference.mean(dim=(0, 1, 3))
     assert by_row.max() < 3 * by_row.mean()  # a seam is a row that differs more than others
-    attention = 2 * max(map(sum, middle(FLUX_VAE.decoder_widths[-1], SIZE[0] * SIZE[1])))  # never in strips
+    attention = 2 * max(map(sum, middle_steps(FLUX_VAE.decoder_widths[-1], SIZE[0] * SIZE[1])))  # never in strips
     assert peak <= max(budget, attention) + strips.numel() * 2 + card.WORKSPACES  # and the picture itself
 
 
