@@ -5,7 +5,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from zimage_core.model import S3DiT, Velocity
+from zimage_core.model import S3DiT, VelocityField
 from zimage_core.runtime.cuda_graphs import Graphs
 from zimage_core.sampling import TURBO, Guidance, denoise, shifted_schedule
 from zimage_core.text import Qwen3
@@ -67,7 +67,7 @@ class Ours:
         sigmas = shifted_schedule(inputs.cell.steps, TURBO.shift)
         guidance = Guidance(cfg=CFG if inputs.cell.guided else 1.0)
 
-        def flow(prompts: list[list[int]]) -> Velocity:
+        def flow(prompts: list[list[int]]) -> VelocityField:
             condition = dit.prepare(encoder.encode(prompts), inputs.cell.cells)
             return dit.flow(condition, sigmas.tolist(), network=network)
 

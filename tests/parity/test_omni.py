@@ -82,7 +82,7 @@ def drawn(items, generator):
 def published(model, latents, sigma, chunks, references):
     """What the reference pipeline would ask and how it would read the answer."""
     seen = [[None if each.latent is None else each.latent[:, None] for each in known] for known in references]
-    features = [[each.siglip for each in known] for known in references]
+    features = [[each.vision_features for each in known] for known in references]
     raw = model(
         x=[[*known, latent[:, None]] for known, latent in zip(seen, latents, strict=True)],
         t=1 - sigma,
@@ -102,6 +102,18 @@ def test_references_give_the_published_velocity_in_every_batch(ours, theirs, ite
     found = ours(latents, sigma, chunks, references=references, caption_positions="diffusers")
     for one, other in zip(expected, found, strict=True):
         torch.testing.assert_close(other, one, **CLOSE)
+
+
+@torch.no_grad()
+def test_plain_pairs_of_latent_and_features_are_references_bit_for_bit(ours, generator):
+    sizes = [((8, 12), (4, 6)), ((8, 8), None), (None, (3, 5))]
+    latents, sigma, chunks, references = drawn([((5, 33, 9, 4, 3), sizes, (8, 12))], generator)
+    pairs = [[(each.latent, each.vision_features) for each in item] for item in references]
+    assert pairs[0][1][1] is None and pairs[0][2][0] is None
+    expected = ours(latents, sigma, chunks, references=references)
+    assert torch.equal(ours(latents, sigma, chunks, references=pairs)[0], expected[0])
+    condition = ours.prepare_with_references(chunks, pairs, (8, 12))
+    assert torch.equal(ours.flow(condition)(latents[0][None], sigma)[0], expected[0])
 
 
 @torch.no_grad()

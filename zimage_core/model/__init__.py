@@ -1,7 +1,7 @@
 """The diffusion transformer."""
 
 from .block import Block, Gains
-from .condition import Condition, Modulation, RunBlock, Stage, Velocity
+from .condition import Condition, Modulation, RunBlock, Stage, VelocityField
 from .references import COMFYUI, DIFFUSERS, REFERENCE, OmniRules, Reference
 from .s3dit import S3DiT
 
@@ -18,5 +18,5 @@ __all__ = [
     "RunBlock",
     "S3DiT",
     "Stage",
-    "Velocity",
+    "VelocityField",
 ]

@@ -1,6 +1,6 @@
-"""What a run knows before its first step, and how blocks are run.
+"""What a sampling run prepares before its first step, and the protocols by which blocks and the network are called.
 
-Letters: b batch, n k r tokens, d model width, t time vector width.
+Letters: b batch, n k r tokens, d model width, t time vector width, c latent channels, H W latent cells.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from .block import Block, Gains
 
 
 class Modulation(NamedTuple):
-    """Everything the network needs of one time: the adaLN rows of all blocks and of the final layer."""
+    """Everything the network needs at one time: the adaLN gains of all blocks and of the final layer."""
 
     time: Float[Tensor, "b t"]
     noise_refiner: list[Gains]
@@ -23,30 +23,34 @@ class Modulation(NamedTuple):
     final: Float[Tensor, "#b 1 d"]
 
 
-class Norms(NamedTuple):
-    """The own weights of all modulated blocks' norms, which modulation is folded into: the same at all times."""
+class NormWeights(NamedTuple):
+    """Weights of all modulated blocks' norms before modulation is folded into them: the same at all times."""
 
     noise_refiner: list[Gains]
     layers: list[Gains]
 
 
 class Condition(NamedTuple):
-    """What a whole run needs of its captions, its references and its picture's size.
+    """Everything in a run that depends on captions, references and image size, but not on the latent.
 
-    Tokens run in the order clean context, clean pictures, noisy context, the picture itself. Without references the
-    noisy context is the caption, and nothing is clean.
+    Joint sequence: clean context, clean images, noisy context, the target image. Clean tokens belong to references.
+    Without references the noisy context is the caption, and nothing is clean.
     """
 
-    caption: Float[Tensor, "b n d"]  # refined, padded to a multiple of 32; in Omni with the target's feature pads
+    caption: Float[
+        Tensor, "b n d"
+    ]  # noisy context: refined, padded to a multiple of 32; in Omni with the pads of the target's vision features
     size: tuple[int, int]  # patch grid
     image_rope: Rope
     joint_rope: Rope
-    clean_context: Float[Tensor, "b k d"] | None = None  # refined chunks and features of the references
-    clean_images: Float[Tensor, "b r d"] | None = None  # embedded; every step refines them beside the picture
+    clean_context: Float[Tensor, "b k d"] | None = None  # refined text chunks and vision features of the references
+    clean_images: Float[Tensor, "b r d"] | None = (
+        None  # embedded; the noise refiner runs on them together with the target at every step
+    )
 
     @property
     def n_clean_images(self) -> int:
-        """Tokens of reference pictures, which go before the picture's own."""
+        """Tokens of reference images, which precede the target's in the noise refiner."""
         return 0 if self.clean_images is None else self.clean_images.shape[1]
 
     @property
@@ -55,37 +59,37 @@ class Condition(NamedTuple):
         return self.n_clean_images + (0 if self.clean_context is None else self.clean_context.shape[1])
 
     @property
-    def picture_start(self) -> int:
-        """Where the picture's own tokens begin in the joint sequence."""
+    def image_start(self) -> int:
+        """Index of the target image's first token in the joint sequence."""
         return self.n_clean + self.caption.shape[1]
 
 
 class Stage(NamedTuple):
-    """One of the network's rows of blocks, and what its blocks share."""
+    """One stack of blocks of the network, and the inputs its blocks share."""
 
-    name: str  # "context_refiner", "siglip_refiner", "noise_refiner" or "layers", the attribute's name
+    name: str  # the attribute: "context_refiner", "siglip_refiner", "noise_refiner" or "layers"
     rope: Rope
     gains: Sequence[Gains]  # one per block
-    time: Float[Tensor, "b t"] | None  # what gains were made from, clean rows before noisy; None if nothing modulates
+    time: Float[Tensor, "b t"] | None  # time vector behind the gains, clean rows before noisy; None without modulation
 
 
 @runtime_checkable
 class RunBlock(Protocol):
-    """Applies block `index` of a stage. A host passes its own to patch blocks or to choose their attention."""
+    """Applies block `index` of a stage. Callers pass their own to patch blocks, choose attention or stream weights."""
 
     def __call__(self, stage: Stage, index: int, block: Block, x: Tensor) -> Tensor: ...
 
 
 @runtime_checkable
-class Velocity(Protocol):
+class VelocityField(Protocol):
     """The velocity field dx/dsigma at latents x and noise level sigma in [0, 1]."""
 
     def __call__(self, x: Float[Tensor, "b c H W"], sigma: float | Tensor) -> Float[Tensor, "b c H W"]: ...
 
 
 @runtime_checkable
-class Network(Protocol):
-    """The raw network, picture - noise, at latents x in a condition at one time."""
+class RawNetwork(Protocol):
+    """The raw network, which predicts image - noise at latents x, for one condition and the modulation of one time."""
 
     def __call__(
         self, x: Float[Tensor, "b c H W"], condition: Condition, modulation: Modulation
@@ -93,23 +97,23 @@ class Network(Protocol):
 
 
 def run_block(stage: Stage, index: int, block: Block, x: Tensor) -> Tensor:
-    """Just the block."""
+    """The block alone: the default `RunBlock`."""
     return block(x, stage.rope, stage.gains[index])
 
 
-def split(clean: Modulation, noisy: Modulation, condition: Condition) -> Modulation:
-    """Two tables and one place each where the first ends: clean tokens always go first."""
+def split_modulation(clean: Modulation, noisy: Modulation, condition: Condition) -> Modulation:
+    """Modulation of a sequence whose clean tokens (time 1) precede the noisy ones; the final layer sees only these."""
 
-    def merged(first: list[Gains], second: list[Gains], start: int) -> list[Gains]:
-        return [one(early, late, start) for early, late in zip(first, second, strict=True)]
+    def split_gains(first: list[Gains], second: list[Gains], n_clean: int) -> list[Gains]:
+        return [split_block(early, late, n_clean) for early, late in zip(first, second, strict=True)]
 
-    def one(early: Gains, late: Gains, start: int) -> Gains:
+    def split_block(early: Gains, late: Gains, n_clean: int) -> Gains:
         pairs = cast("list[tuple[Tensor, Tensor]]", list(zip(early[:4], late[:4], strict=True)))
-        return Gains(*(SplitRow(*pair, start) for pair in pairs), heads=late.heads)
+        return Gains(*(SplitRow(*pair, n_clean) for pair in pairs), heads=late.heads)
 
     return Modulation(
         time=torch.cat((clean.time.expand_as(noisy.time), noisy.time)),
-        noise_refiner=merged(clean.noise_refiner, noisy.noise_refiner, condition.n_clean_images),
-        layers=merged(clean.layers, noisy.layers, condition.n_clean),
+        noise_refiner=split_gains(clean.noise_refiner, noisy.noise_refiner, condition.n_clean_images),
+        layers=split_gains(clean.layers, noisy.layers, condition.n_clean),
         final=noisy.final,
     )

@@ -1,9 +1,12 @@
-"""Where reference pictures stand in the token stream, and which tokens count as clean.
+"""Reference images of Omni and Edit models: the records callers pass, and every token's position.
 
-Omni and Edit read chunks of text with a picture after each: reference, reference, …, target; a last chunk closes. A
-picture may bring its latent, its vision features (SigLIP 2), both or neither. References and what belongs to them are
-clean, the target and what belongs to it is noisy. Source: diffusers 0.42.1 transformer_z_image.py, and ComfyUI 0.30.0
-comfy/ldm/lumina/model.py, which disagree in four places; no weights are public that could tell who is right.
+These models read chunks of text with an image after each: reference, reference, …, target; a last chunk closes the
+prompt. A reference brings its latent, its vision features (SigLIP 2), both or neither. Tokens of references and of the
+chunks before them are clean (their noise level is 0), tokens of the target are noisy. Source: diffusers 0.42.1
+transformer_z_image.py and ComfyUI 0.30.0 comfy/ldm/lumina/model.py, which disagree in four places; no public weights
+can tell which is right.
+
+Letters: n tokens, c latent channels, H W latent cells, gh gw vision patches down and across, s vision feature width.
 """
 
 from collections.abc import Sequence
@@ -18,30 +21,34 @@ from ..config import SEQUENCE_MULTIPLE
 from .sequence import UNIT_GRID, Grid, caption_positions, image_positions, padded_length, patch_grid
 
 Size = tuple[int, int]
+LatentAndFeatures = tuple[Float[Tensor, "c _ _"] | None, Float[Tensor, "_ _ s"] | None]  # every image has its size
 
 
 class Reference(NamedTuple):
-    """A picture to look at: its latent in model space, its grid of vision features, or one of them."""
+    """A reference image: its latent in model space and its grid of vision features; either may be missing.
+
+    Wherever the model takes a `Reference` it also takes a plain (latent, features) tuple.
+    """
 
     latent: Float[Tensor, "c H W"] | None
-    siglip: Float[Tensor, "u v s"] | None = None
+    vision_features: Float[Tensor, "gh gw s"] | None = None
 
     def to(self, like: Tensor) -> "Reference":
-        """On another tensor's device, in its type."""
+        """On another tensor's device, in its dtype."""
         return Reference(*(None if part is None else part.to(like) for part in self))
 
 
 @dataclass(frozen=True, kw_only=True)
 class OmniRules:
-    """The four things published implementations do differently. The defaults are diffusers', without its slip."""
+    """The four choices in which published implementations differ. The defaults are diffusers', without its bug."""
 
-    # diffusers looks the rotations of chunk j up as many rows too early as earlier chunks have pads, by an oversight
+    # diffusers looks up the rotations of chunk j too early, by as many rows as earlier chunks have pads: a bug
     caption_positions: Literal["clean", "diffusers"] = "clean"
-    # a feature grid spans its picture's latent in diffusers; ComfyUI takes every picture for 8 cells a feature
+    # a feature grid spans its image's latent in diffusers; ComfyUI assumes 8 cells per feature for every image
     siglip_positions: Literal["diffusers", "comfyui"] = "diffusers"
-    # the pads that stand for the target's features: noisy like their picture in diffusers, clean in ComfyUI
+    # pad tokens in place of the target's features: noisy like their image in diffusers, clean in ComfyUI
     target_siglip: Literal["noisy", "clean"] = "noisy"
-    # where no picture brings features: diffusers leaves the branch out, ComfyUI gives every picture pads
+    # when no image has features: diffusers skips the vision branch, ComfyUI gives every image pad tokens
     missing_siglip: Literal["absent", "pads"] = "absent"
 
 
@@ -50,91 +57,93 @@ DIFFUSERS = OmniRules(caption_positions="diffusers")
 COMFYUI = OmniRules(siglip_positions="comfyui", target_siglip="clean", missing_siglip="pads")
 
 
-class Stream(NamedTuple):
-    """One kind of token: positions in order, and how many of the first are clean."""
+class StreamPositions(NamedTuple):
+    """Positions of one item's tokens of one kind, clean tokens first."""
 
     positions: Float[Tensor, "n 3"]
     n_clean: int
 
 
-class Places(NamedTuple):
-    """Every token of one item, kind by kind; pads included."""
+class ItemPositions(NamedTuple):
+    """Positions of all tokens of one item, pads included."""
 
-    captions: Stream
-    images: Stream
-    siglips: Stream
+    captions: StreamPositions
+    vision: StreamPositions
+    images: StreamPositions
 
 
-def places(
+def item_positions(
     chunk_lengths: Sequence[int],
     latent_sizes: Sequence[Size | None],
-    siglip_grids: Sequence[Size | None],
+    vision_grids: Sequence[Size | None],
     *,
     patch: int,
     rules: OmniRules = REFERENCE,
     grid: Grid = UNIT_GRID,
-) -> Places:
-    """Positions of chunks, pictures and features; `latent_sizes` ends with the target's, whose features are None.
+) -> ItemPositions:
+    """Positions of text chunks, images and vision features; `latent_sizes` ends with the target's.
 
-    `siglip_grids` is empty where the branch is left out.
+    `vision_grids` ends with None for the target, which has no features; it is empty where the vision branch is skipped.
     """
     n_references = len(latent_sizes) - 1
-    captions, ends = _captions(chunk_lengths, rules)
+    captions, ends = _caption_positions(chunk_lengths, rules)
     images = [
-        image_positions(patch_grid(size, patch), start=end, grid=grid) if size else _pads()
+        image_positions(patch_grid(size, patch), start=end, grid=grid) if size else _pad_positions()
         for size, end in zip(latent_sizes, ends, strict=False)
     ]
-    siglips = [
-        _siglips(features, end + 1, size, rules) if features else _pads()
-        for features, size, end in zip(siglip_grids, latent_sizes, ends, strict=False)
+    vision = [
+        _vision_positions(vision_grid, end + 1, size, rules) if vision_grid else _pad_positions()
+        for vision_grid, size, end in zip(vision_grids, latent_sizes, ends, strict=False)
     ]
     n_clean_captions = sum(chunk_length(length) for length in chunk_lengths[:n_references])
-    n_clean_siglips = len(siglips) if rules.target_siglip == "clean" else n_references
-    return Places(
-        Stream(captions, n_clean_captions),
-        Stream(torch.cat(images), sum(map(len, images[:n_references]))),
-        Stream(torch.cat(siglips) if siglips else torch.zeros(0, 3), sum(map(len, siglips[:n_clean_siglips]))),
+    n_clean_grids = len(vision) if rules.target_siglip == "clean" else n_references
+    return ItemPositions(
+        captions=StreamPositions(captions, n_clean_captions),
+        vision=StreamPositions(
+            torch.cat(vision) if vision else torch.zeros(0, 3), sum(map(len, vision[:n_clean_grids]))
+        ),
+        images=StreamPositions(torch.cat(images), sum(map(len, images[:n_references]))),
     )
 
 
 def chunk_length(n: int) -> int:
-    """Tokens of a chunk of n features, pads included; an empty chunk is all pads (ComfyUI's reading)."""
+    """Tokens of a text chunk of n embeddings, pads included; an empty chunk is 32 pads (ComfyUI's reading)."""
     return padded_length(max(1, n))
 
 
-def flatten_grid(features: Float[Tensor, "u v s"]) -> Float[Tensor, "u*v s"]:
-    """Feature rows as the branch reads them: channel-major memory cut into rows, not one feature per place.
+def flatten_grid(features: Float[Tensor, "gh gw s"]) -> Float[Tensor, "gh*gw s"]:
+    """A feature grid as rows for the vision branch: channel-major memory cut into rows, not one feature per cell.
 
-    It looks like a slip, yet diffusers and ComfyUI agree on it, so trained weights presumably expect it.
+    It looks like a bug, yet diffusers and ComfyUI agree on it, so trained weights presumably expect it.
     """
     return features.permute(2, 0, 1).reshape(-1, features.shape[-1])
 
 
-def _captions(lengths: Sequence[int], rules: OmniRules) -> tuple[Float[Tensor, "n 3"], list[int]]:
-    """Positions of all chunks, pads counting on, and where each chunk ends without its pads."""
+def _caption_positions(lengths: Sequence[int], rules: OmniRules) -> tuple[Float[Tensor, "n 3"], list[int]]:
+    """Positions of all chunks, pads counting on, and the sequence position after each chunk without its pads."""
     starts = [1]
     for length in lengths:
-        starts.append(starts[-1] + length + 2)  # two places: the picture's, and its features'
+        starts.append(starts[-1] + length + 2)  # two sequence positions between chunks: an image and its features
     ends = [start - 2 for start in starts[1:]]
-    rows: list[Tensor] = []
+    positions: list[Tensor] = []
     for start, length in zip(starts, lengths, strict=False):
-        rows.append(caption_positions(chunk_length(length), start))
+        positions.append(caption_positions(chunk_length(length), start))
         if rules.caption_positions == "diffusers":
-            rows.append(torch.zeros(chunk_length(length) - length, 3))
+            positions.append(torch.zeros(chunk_length(length) - length, 3))
     n_tokens = sum(map(chunk_length, lengths))
-    return torch.cat(rows)[:n_tokens], ends
+    return torch.cat(positions)[:n_tokens], ends
 
 
-def _siglips(features: Size, start: int, latent: Size | None, rules: OmniRules) -> Float[Tensor, "n 3"]:
-    """Positions of a feature grid spread over its picture, whole numbers, then (0, 0, 0) for pads."""
+def _vision_positions(vision_grid: Size, start: int, latent: Size | None, rules: OmniRules) -> Float[Tensor, "n 3"]:
+    """Integer positions of a feature grid spread over its image's latent cells, then (0, 0, 0) for pads."""
     if rules.siglip_positions == "comfyui":
-        rows, columns = (torch.linspace(0, 8 * n - 1, n).floor() for n in features)
+        rows, columns = (torch.linspace(0, 8 * n - 1, n).floor() for n in vision_grid)
     elif latent is None:
-        rows, columns = (torch.arange(n, dtype=torch.float32) for n in features)
+        rows, columns = (torch.arange(n, dtype=torch.float32) for n in vision_grid)
     else:
         rows, columns = (
             (torch.arange(n, dtype=torch.float32) / max(n - 1, 1) * (cells - 1)).trunc()
-            for n, cells in zip(features, latent, strict=True)
+            for n, cells in zip(vision_grid, latent, strict=True)
         )
     count = len(rows) * len(columns)
     positions = torch.zeros(padded_length(count), 3)
@@ -142,6 +151,6 @@ def _siglips(features: Size, start: int, latent: Size | None, rules: OmniRules) 
     return positions
 
 
-def _pads() -> Float[Tensor, "32 3"]:
-    """What stands for something missing: pads alone, all at the origin."""
+def _pad_positions() -> Float[Tensor, "32 3"]:
+    """Positions of the pads in place of a missing latent or feature grid: all at the origin."""
     return torch.zeros(SEQUENCE_MULTIPLE, 3)

@@ -1,10 +1,11 @@
 """S3-DiT, the Scalable Single-Stream Diffusion Transformer of Z-Image (arXiv 2511.22699).
 
-Letters: b batch, c latent channels, H W latent cells, n m tokens, f caption features, d model width, t time vector.
+Letters: b batch, c latent channels, H W latent cells, n m tokens, f caption width, s vision feature width, pqc values
+of a patch, d model width, t time vector width.
 
 Attribute names are the keys of the single-file checkpoints artists have on disk, so those load without a table.
 Captions, rope and pads of a run do not depend on the latent: `prepare` computes them once, and `flow` turns them into
-the velocity field a sampler integrates. Omni and Edit models also look at reference pictures: `omni.py` prepares those.
+the velocity field a sampler integrates. Omni and Edit models also read reference images: `omni.py` prepares those.
 """
 
 from collections import defaultdict
@@ -21,10 +22,20 @@ from ..config import DiTConfig
 from ..kernels import Rope
 from ..ops import TORCH, Factory, Layers, Ops
 from .block import Block, FinalLayer, Gains
-from .condition import Condition, Modulation, Network, Norms, RunBlock, Stage, Velocity, run_block, split
+from .condition import (
+    Condition,
+    Modulation,
+    NormWeights,
+    RawNetwork,
+    RunBlock,
+    Stage,
+    VelocityField,
+    run_block,
+    split_modulation,
+)
 from .embed import TimestepEmbedder, feature_embedder
-from .omni import Chunks, geometry, prepare_with_references
-from .references import OmniRules, Reference
+from .omni import Chunks, batch_key, prepare_with_references
+from .references import LatentAndFeatures, OmniRules, Reference
 from .rope import rope_table
 from .sequence import (
     UNIT_GRID,
@@ -38,7 +49,7 @@ from .sequence import (
 )
 
 
-class Choices(TypedDict, total=False):
+class OmniChoices(TypedDict, total=False):
     """The fields of `OmniRules`, as keyword arguments."""
 
     caption_positions: Literal["clean", "diffusers"]
@@ -48,7 +59,7 @@ class Choices(TypedDict, total=False):
 
 
 class S3DiT(nn.Module):
-    """Predicts noise - picture from noisy latents, a noise level and caption features."""
+    """Predicts the velocity noise - image from noisy latents, a noise level and text embeddings."""
 
     def __init__(
         self,
@@ -88,31 +99,32 @@ class S3DiT(nn.Module):
         sigma: Float[Tensor, " b"],
         captions: Chunks | Sequence[Chunks],
         *,
-        references: Sequence[Sequence[Reference]] | None = None,
-        **choices: Unpack[Choices],
+        references: Sequence[Sequence[LatentAndFeatures]] | None = None,
+        **choices: Unpack[OmniChoices],
     ) -> Tensor | list[Tensor]:
-        """Velocity noise - picture of every latent, in the form the latents came in.
+        """Velocity noise - image of every latent, in the form of `latents`: one tensor or a list.
 
-        With `references`, a list for every item, an item's caption is the list of its r + 2 chunks (one chunk where r
-        is 0), and `choices` are fields of `OmniRules`. Items of one geometry run together, the others group by group:
-        no mask is ever needed, because pads are learned tokens that are attended.
+        `sigma` is in [0, 1], 1 = pure noise; `captions` are text embeddings (n, f) per item. With `references`, per
+        item a list of r `Reference`s or plain tuples (latent (c, H, W) or None, vision features (gh, gw, s) or None),
+        an item's caption is the list of its r + 2 chunks (one chunk where r is 0), and `choices` are fields of
+        `OmniRules`. Items of one geometry run as one batch, the others group by group: no mask is needed, because pads
+        are learned tokens that are attended.
         """
-        has_chunks = references is not None
-        texts = cast("Sequence[Chunks]", captions if has_chunks else [[caption] for caption in captions])
-        pictures = references if references is not None else [()] * len(latents)
+        chunks = cast("Sequence[Chunks]", captions if references is not None else [[caption] for caption in captions])
+        pairs = references if references is not None else [()] * len(latents)
         groups: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
-        for item, each in enumerate(zip(latents, texts, pictures, strict=True)):
-            groups[geometry(*each)].append(item)
+        for item, each in enumerate(zip(latents, chunks, pairs, strict=True)):
+            groups[batch_key(*each)].append(item)
         velocities: dict[int, Tensor] = {}
         for items in groups.values():
             group = torch.stack([latents[item] for item in items])
             size = (group.shape[-2], group.shape[-1])
-            known = [[chunk.to(self.x_pad_token) for chunk in texts[item]] for item in items]  # where the weights are
+            texts = [[chunk.to(self.x_pad_token) for chunk in chunks[item]] for item in items]  # on the weights' device
             if references is None:
-                condition = self.prepare([chunk for chunks in known for chunk in chunks], size)
+                condition = self.prepare([text for (text,) in texts], size)
             else:
-                seen = [[each.to(self.x_pad_token) for each in references[item]] for item in items]
-                condition = self.prepare_with_references(known, seen, size, rules=OmniRules(**choices))
+                images = [[Reference(*pair).to(self.x_pad_token) for pair in references[item]] for item in items]
+                condition = self.prepare_with_references(texts, images, size, rules=OmniRules(**choices))
             velocities.update(zip(items, self.flow(condition)(group, sigma[items]), strict=True))
         ordered = [velocities[item] for item in range(len(velocities))]
         return torch.stack(ordered) if isinstance(latents, Tensor) else ordered
@@ -125,13 +137,13 @@ class S3DiT(nn.Module):
         grid: Grid = UNIT_GRID,
         run: RunBlock = run_block,
     ) -> Condition:
-        """Embed and refine captions that pad to one common length, for latents of (H, W) cells."""
+        """Embed and refine text embeddings that pad to one common length, for latents of (H, W) cells."""
         size = patch_grid(latent_size, self.config.patch_size)
-        caption = torch.stack([self.embed("cap", features) for features in captions])  # (b, n, d)
+        caption = torch.stack([self.embed_caption(embeddings) for embeddings in captions])  # (b, n, d)
         length = caption.shape[1]
         positions = caption_positions(length), image_positions(size, start=length + 1, grid=grid)
         rope = self.rope([torch.cat(positions)], caption.device)
-        caption = self.refine("context_refiner", caption, rope[:, :length], run)
+        caption = self.refine_captions(caption, rope[:, :length], run)
         return Condition(caption, size, image_rope=rope[:, length:], joint_rope=rope)
 
     prepare_with_references = prepare_with_references
@@ -142,43 +154,48 @@ class S3DiT(nn.Module):
         sigmas: Iterable[float] = (),
         *,
         run: RunBlock = run_block,
-        network: Network | None = None,
-        norms: Norms | None = None,
-    ) -> Velocity:
-        """The velocity field of a prepared condition; the adaLN rows of a known schedule are computed here, once.
+        network: RawNetwork | None = None,
+        norm_weights: NormWeights | None = None,
+    ) -> VelocityField:
+        """The velocity field of a prepared condition; the modulation of a schedule's `sigmas` is computed here, once.
 
-        `network` stands for `self.network` run by `run`, for instance recorded (`runtime/graphs.py`); `norms` are
-        `self.norms`, for who calls this at every step.
+        `network` replaces `self.network`, for instance by replays of CUDA graphs (`runtime/cuda_graphs.py`);
+        `norm_weights` are `self.norm_weights`, for callers that build a field at every step.
 
-        This is the only place that knows the network's own conventions: its time is 1 - sigma, and it returns
-        picture - noise. Everywhere else velocity means dx/dsigma = noise - picture.
+        Only this function knows the network's own conventions: its time is 1 - sigma, and it returns image - noise.
+        Everywhere else velocity means dx/dsigma = noise - image.
         """
         dtype = condition.caption.dtype
         device = condition.caption.device
-        modulate = partial(self.modulation, dtype=dtype, norms=norms or self.norms(condition.caption))
-        known = {sigma: modulate(1 - torch.tensor([sigma], device=device)) for sigma in sigmas}
+        modulate = partial(
+            self.modulation, dtype=dtype, norm_weights=norm_weights or self.norm_weights(condition.caption)
+        )
+        precomputed = {sigma: modulate(1 - torch.tensor([sigma], device=device)) for sigma in sigmas}
         clean = modulate(torch.ones(1, device=device)) if condition.n_clean else None
         step = network or partial(self.network, run=run)
 
         def velocity(x: Float[Tensor, "b c H W"], sigma: float | Tensor) -> Float[Tensor, "b c H W"]:
-            modulation = known.get(sigma) if isinstance(sigma, float) else None
+            modulation = precomputed.get(sigma) if isinstance(sigma, float) else None
             if modulation is None:
                 time = 1 - torch.as_tensor(sigma, dtype=torch.float32, device=device).reshape(-1)
                 modulation = modulate(time)
             if clean is not None:
-                modulation = split(clean, modulation, condition)
+                modulation = split_modulation(clean, modulation, condition)
             return -step(x.to(dtype), condition, modulation).to(x.dtype)
 
         return velocity
 
-    def norms(self, like: Tensor) -> Norms:
-        """The modulated blocks' own norm weights, in the type and place of `like`."""
-        return Norms(*([block.plain_gains(like) for block in row] for row in (self.noise_refiner, self.layers)))
+    def norm_weights(self, like: Tensor) -> NormWeights:
+        """Norm weights of the modulated blocks, in the dtype and on the device of `like`."""
+        stacks = (self.noise_refiner, self.layers)
+        return NormWeights(*([block.plain_gains(like) for block in blocks] for blocks in stacks))
 
-    def modulation(self, time: Float[Tensor, " b"], dtype: torch.dtype, norms: Norms | None = None) -> Modulation:
-        """The rows of network time (1 = clean) for every modulated block; `norms` if they are known."""
+    def modulation(
+        self, time: Float[Tensor, " b"], dtype: torch.dtype, norm_weights: NormWeights | None = None
+    ) -> Modulation:
+        """Gains of every modulated block at network times (1 = clean); `norm_weights` where already computed."""
         vector = self.t_embedder(time, dtype)  # (b, t)
-        norms = norms or self.norms(vector)
+        norms = norm_weights or self.norm_weights(vector)
         return Modulation(
             time=vector,
             noise_refiner=_gains(self.noise_refiner, vector, norms.noise_refiner),
@@ -193,7 +210,7 @@ class S3DiT(nn.Module):
         modulation: Modulation,
         run: RunBlock = run_block,
     ) -> Float[Tensor, "b c H W"]:
-        """The raw network, picture - noise: refine the pictures' tokens, join the context's, run the layers."""
+        """The raw network, image - noise: refine image tokens, join them with the context, run the layers."""
         image = self.x_embedder(patchify(x, self.config.patch_size))  # (b, n, d)
         n_patches, n_clean = image.shape[1], condition.n_clean_images
         image = _pad(image, self.x_pad_token, condition.image_rope.shape[1] - n_clean)
@@ -207,32 +224,39 @@ class S3DiT(nn.Module):
         stage = Stage("layers", condition.joint_rope, modulation.layers, modulation.time)
         for index, block in enumerate(self.layers):
             joint = run(stage, index, block, joint)
-        start = condition.picture_start
+        start = condition.image_start
         patches = self.final_layer(joint[:, start : start + n_patches], modulation.final)
         return unpatchify(patches, condition.size, self.config.patch_size)
 
-    def refine(self, name: str, tokens: Float[Tensor, "b n d"], rope: Rope, run: RunBlock) -> Float[Tensor, "b n d"]:
-        """Tokens through an unmodulated row of blocks."""
-        blocks = cast("Layers[Block]", getattr(self, name))
-        stage = Stage(name, rope, [block.plain_gains(tokens) for block in blocks], None)
-        for index, block in enumerate(blocks):
-            tokens = run(stage, index, block, tokens)
-        return tokens
+    def refine_captions(self, tokens: Float[Tensor, "b n d"], rope: Rope, run: RunBlock) -> Float[Tensor, "b n d"]:
+        """Embedded captions through their refiner."""
+        return _refine("context_refiner", self.context_refiner, tokens, rope, run)
 
-    def embed(self, kind: str, features: Float[Tensor, "n f"]) -> Float[Tensor, "m d"]:
-        """Features of a kind ("cap", "siglip", "x" for patches) in the model's width, padded with its learned token."""
-        embedded = getattr(self, f"{kind}_embedder")(features[None])
-        return _pad(embedded, getattr(self, f"{kind}_pad_token"), padded_length(max(1, len(features))))[0]
+    def refine_vision(self, tokens: Float[Tensor, "b n d"], rope: Rope, run: RunBlock) -> Float[Tensor, "b n d"]:
+        """Embedded vision features through their refiner."""
+        return _refine("siglip_refiner", self.siglip_refiner, tokens, rope, run)
+
+    def embed_caption(self, embeddings: Float[Tensor, "n f"]) -> Float[Tensor, "m d"]:
+        """Text embeddings in the model's width, padded to a multiple of 32."""
+        return _embed(self.cap_embedder, self.cap_pad_token, embeddings)
+
+    def embed_vision(self, features: Float[Tensor, "n s"]) -> Float[Tensor, "m d"]:
+        """Vision features in the model's width, padded to a multiple of 32."""
+        return _embed(self.siglip_embedder, self.siglip_pad_token, features)
+
+    def embed_patches(self, patches: Float[Tensor, "n pqc"]) -> Float[Tensor, "m d"]:
+        """Patch vectors in the model's width, padded to a multiple of 32."""
+        return _embed(self.x_embedder, self.x_pad_token, patches)
 
     def patches(self, latent: Float[Tensor, "c H W"]) -> Float[Tensor, "n pqc"]:
         """One latent's patch vectors."""
         return patchify(latent[None], self.config.patch_size)[0]
 
     def rope(self, positions: Sequence[Float[Tensor, "n 3"]], device: torch.device) -> Rope:
-        """One table where all items stand alike, else one for each."""
+        """Rotations of token positions: one table if all items share their positions, else one per item."""
         distinct = positions[:1] if all(torch.equal(each, positions[0]) for each in positions) else positions
         tables = [rope_table(each, self.config.axes_dims, self.config.rope_theta) for each in distinct]
-        # a single one keeps its columns together in memory, which kernels read without a copy
+        # a single table stays contiguous by columns, which kernels read without a copy
         return (tables[0] if len(tables) == 1 else torch.cat(tables)).to(device)
 
 
@@ -240,7 +264,22 @@ def _gains(blocks: Layers[Block], time: Float[Tensor, "b t"], norms: Sequence[Ga
     return [block.gains(time, plain) for block, plain in zip(blocks, norms, strict=True)]
 
 
+def _refine(
+    name: str, blocks: Layers[Block], tokens: Float[Tensor, "b n d"], rope: Rope, run: RunBlock
+) -> Float[Tensor, "b n d"]:
+    """Tokens through a stack of blocks without modulation."""
+    stage = Stage(name, rope, [block.plain_gains(tokens) for block in blocks], None)
+    for index, block in enumerate(blocks):
+        tokens = run(stage, index, block, tokens)
+    return tokens
+
+
+def _embed(embedder: nn.Module, pad: Float[Tensor, "1 d"], values: Float[Tensor, "n v"]) -> Float[Tensor, "m d"]:
+    """Vectors in the model's width, padded to a multiple of 32; none at all become 32 pads."""
+    return _pad(embedder(values[None]), pad, padded_length(max(1, len(values))))[0]
+
+
 def _pad(tokens: Float[Tensor, "b n d"], pad: Float[Tensor, "1 d"], length: int) -> Float[Tensor, "b m d"]:
-    """Append the learned pad token up to `length`; cast here, since hosts may keep it elsewhere in another dtype."""
+    """Append the learned pad token up to `length`; cast here, as ComfyUI may keep it on another device or dtype."""
     pads = pad.to(tokens).expand(tokens.shape[0], length - tokens.shape[1], -1)
     return torch.cat((tokens, pads), dim=1)

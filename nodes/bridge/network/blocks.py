@@ -56,7 +56,7 @@ class HostedBlocks:
         return x
 
     def _layer(self, stage: Stage, index: int, run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-        start = self._picture_start
+        start = self._image_start
         if index == 0:
             if self.caption is not None:
                 before = start - self.caption.shape[1]  # tokens of reference pictures and their words
@@ -74,7 +74,7 @@ class HostedBlocks:
 
     def _replaced(self, stage: Stage, index: int, run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         """Let a replacement run in the block's place; it may call the original, with other tensors if it likes."""
-        start = self._picture_start
+        start = self._image_start
 
         def original(arguments: Options) -> Options:
             joint = run(torch.cat((arguments["txt"], arguments["img"]), dim=1))
@@ -116,10 +116,10 @@ class HostedBlocks:
         return {"vec": stage.time, "x": self.latent, "block_index": index, "transformer_options": self.options}
 
     @property
-    def _picture_start(self) -> int:
+    def _image_start(self) -> int:
         """Patches see what the model draws as "img", and all that goes before it as "txt", as native's do."""
         assert self.condition is not None
-        return self.condition.picture_start
+        return self.condition.image_start
 
     @property
     def _caption(self) -> Tensor:

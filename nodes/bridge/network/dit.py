@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ....zimage_core.config import DiTConfig
 from ....zimage_core.model import COMFYUI, Condition, OmniRules, Reference, S3DiT
-from ....zimage_core.model.condition import Norms
+from ....zimage_core.model.condition import NormWeights
 from ....zimage_core.model.sequence import UNIT_GRID, Grid
 from .blocks import OVERRIDE, STEADY, HostedBlocks, Options
 from .conds import kept, memory_of
@@ -84,11 +84,11 @@ class ComfyS3DiT(S3DiT):
                 lambda: self.prepare_with_references(chunks, references, size, rules=omni_rules, grid=grid, run=run),
             )
         caption = run.condition.caption
-        norms = kept(memory_of(context), "norms", lambda: self.norms(caption))
+        norms = kept(memory_of(context), "norms", lambda: self.norm_weights(caption))
         steered = controlled(run, x, timesteps)
 
-        def step(latent: Tensor, sigma: Tensor, condition: Condition, norms: Norms) -> Tensor:
-            return self.flow(condition, run=steered, norms=norms)(latent, sigma)
+        def step(latent: Tensor, sigma: Tensor, condition: Condition, norms: NormWeights) -> Tensor:
+            return self.flow(condition, run=steered, norm_weights=norms)(latent, sigma)
 
         recording: Recording | None = transformer_options.get(RECORDING)
         inputs = (latent, timesteps), (run.condition, norms)

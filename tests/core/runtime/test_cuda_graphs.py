@@ -124,10 +124,10 @@ def test_a_hosts_own_step_is_recorded_whole_with_what_else_it_depends_on(generat
     dit, recorder = tiny.dit(), Recorder()
     graphs = Graphs(dit, recorder)
     condition = dit.prepare([torch.ones(9, 48)], (8, 8))
-    norms = dit.norms(condition.caption)
+    norms = dit.norm_weights(condition.caption)
 
     def step(x, sigma, condition, norms):
-        return dit.flow(condition, norms=norms)(x, sigma)
+        return dit.flow(condition, norm_weights=norms)(x, sigma)
 
     for way in ("one", "another", "one"):
         for sigma in SIGMAS:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ..._shapes import Float
-from ...model import Block, Condition, RunBlock, S3DiT, Stage, Velocity
+from ...model import Block, Condition, RunBlock, S3DiT, Stage, VelocityField
 from ...model.condition import run_block
 from ...model.sequence import padded_length
 from .network import ControlBlock, ControlNet
@@ -65,11 +65,11 @@ def controlled_flow(
     sigmas: Iterable[float] = (),
     *,
     run: RunBlock = run_block,
-) -> Velocity:
+) -> VelocityField:
     """`dit.flow` with controls, several of which add up; where none is active it is `dit.flow`, bit for bit."""
     for control in controls:
         check_widths(control.network, dit)
-    flows: dict[tuple[Control, ...], Velocity] = {}
+    flows: dict[tuple[Control, ...], VelocityField] = {}
     known = tuple(sigmas)
 
     def velocity(x: Float[Tensor, "b c H W"], sigma: float | Tensor) -> Float[Tensor, "b c H W"]:
