@@ -20,7 +20,7 @@ from ....zimage_core.model import S3DiT
 from ....zimage_core.model.sequence import padded_length
 from ..network.conditions import conditions
 from ..network.dit import ComfyS3DiT
-from ..network.step_memory import CELLS_PER_TOKEN, evaluation_bytes
+from ..network.step_memory import CELLS_PER_TOKEN, step_memory
 from .fill import QUANTISED, carried, count_parameters, fill, open_file, storage_dtype
 from .repack import int8_form, is_int8_already
 
@@ -51,9 +51,10 @@ class ZImageModel(comfy.model_base.Lumina2):
         estimate = super().memory_required(input_shape, cond_shapes=cond_shapes)
         if not (model_management.xformers_enabled() or model_management.pytorch_attention_flash_attention()):
             return estimate
-        config, is_packed = self.diffusion_model.config, self.model_config.quant_config is not None
+        config, has_int8 = self.diffusion_model.config, self.model_config.quant_config is not None
         references = cond_shapes.get("ref_latents") or ()
-        return min(estimate, evaluation_bytes(config, self.get_dtype_inference(), is_packed, input_shape, references))
+        memory = step_memory(config, self.get_dtype_inference(), has_int8, input_shape, references)
+        return min(estimate, memory.reserved)
 
     def extra_conds_shapes(self, **kwargs: Any) -> dict[str, Any]:
         """Native's estimate of references, with their vision features: each is a token, as four latent cells are."""

@@ -1,11 +1,13 @@
-"""The memory of one evaluation, counted, for ComfyUI to make room for.
+"""The GPU memory of one step of the transformer, counted here and nowhere else in the bridge.
 
-ComfyUI's own estimate is 1.4 times as large at 1024x1024 and 1.7 times at 2048x2048; what is reserved too much is taken
-from the weights that could stay on the card.
+Three callers share the number: `ZImageModel.memory_required`, from which ComfyUI decides how many weights stay on the
+GPU, the report of Z-Image Optimize, and the check before steps are captured as CUDA graphs. ComfyUI's own estimate is
+1.4 times as large at 1024x1024 and 1.7 times at 2048x2048; what is reserved too much is taken from the weights.
 """
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 
@@ -16,35 +18,52 @@ from ....zimage_core.runtime.offload.plan_inputs import DTYPES
 
 PRECISIONS: dict[torch.dtype, Precision] = {dtype: name for name, dtype in DTYPES.items()}
 CELLS_PER_TOKEN = 4  # a patch of 2x2 latent cells
-KEPT = 2  # copies of all tokens that patches may ask for, and that ComfyUI's attention makes
-CLEAN = 2  # of references' tokens, kept from step to step
-MARGIN = 1.15  # gaps between tensors, and what kernels of libraries keep for themselves
-WORKSPACE = 96 * 2**20  # bytes; three of the largest matrix product's
+TOKEN_COPIES = 2  # of all tokens: by patches of other nodes, and by ComfyUI's attention
+REFERENCE_COPIES = 2  # of reference tokens: the prepared condition keeps them from step to step
+FRAGMENTATION = 1.15  # gaps between tensors in PyTorch's allocator, and temporaries of library kernels
+LIBRARY_WORKSPACE = 96 * 2**20  # bytes; three times the workspace of the largest GEMM
 
 Shape = Sequence[int]
 
 
-def evaluation_bytes(
+class StepMemory(NamedTuple):
+    """Bytes of one step, by what needs them."""
+
+    activations: int
+    token_copies: int
+    reference_copies: int
+
+    @property
+    def reserved(self) -> float:
+        """Bytes to keep free for the step, with the margins of allocator and libraries."""
+        return FRAGMENTATION * sum(self) + LIBRARY_WORKSPACE
+
+
+def step_memory(
     config: DiTConfig,
     dtype: torch.dtype,
-    is_packed: bool,
+    has_int8: bool,
     latents: Shape,
     references: Sequence[Shape] = (),
-) -> float:
-    """Room for latents (b, 16, h, w) beside the longest prompts, with reference latents (1, 16, cells) of every prompt.
+) -> StepMemory:
+    """Bytes of a step on latents (b, 16, h, w) with captions of the greatest length.
 
-    `is_packed` is whether layers multiply in 8 bits, whose products come in a wider type first.
+    `references` are shapes (1, 16, cells) of reference latents, which every prompt has. `has_int8` says that some
+    layers run int8 GEMMs, whose outputs are int32 before they are scaled.
     """
     precision = PRECISIONS.get(dtype, "fp32")
     batch = latents[0]
     items_per_prompt = math.ceil(batch / max(1, len(references)))
-    looked_at = items_per_prompt * sum(_tokens(each) for each in references)
-    image = batch * padded_length(_tokens(latents)) + looked_at
+    reference_tokens = items_per_prompt * sum(_tokens(each) for each in references)
+    image = batch * padded_length(_tokens(latents)) + reference_tokens
     tokens = Tokens(image=image, joint=image + batch * MAX_CAPTION_TOKENS)
-    layers: tuple[Precision, ...] = ("int8", precision) if is_packed else (precision,)
-    step = max(step_bytes(config, tokens, each, precision) for each in layers)
-    held = (KEPT * tokens.joint + CLEAN * looked_at) * config.dim * VALUE_BYTES[precision]
-    return MARGIN * (step + held) + WORKSPACE
+    layers: tuple[Precision, ...] = ("int8", precision) if has_int8 else (precision,)
+    token = config.dim * VALUE_BYTES[precision]
+    return StepMemory(
+        activations=max(step_bytes(config, tokens, each, precision) for each in layers),
+        token_copies=TOKEN_COPIES * tokens.joint * token,
+        reference_copies=REFERENCE_COPIES * reference_tokens * token,
+    )
 
 
 def _tokens(latent: Shape) -> int:

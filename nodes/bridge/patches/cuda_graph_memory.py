@@ -13,38 +13,35 @@ from comfy import model_management
 from comfy.patcher_extension import CallbacksMP
 
 from ....zimage_core.model import S3DiT
-from ....zimage_core.runtime.byte_counts import Tokens, step_bytes
 from ..network.attach import DIFFUSION_MODEL, check, config_of, remove_attachment
 from ..network.cuda_graphs import RECORDING, Recording
-from ..network.step_memory import PRECISIONS
+from ..network.step_memory import step_memory
 
 OFF = "off"
-MEGAPIXEL, WORDS = 4096, 128  # tokens of a square megapixel and of a long prompt
+MEGAPIXEL = (1, 16, 128, 128)  # latents of one image of 1024x1024
 
 
-class Room(NamedTuple):
-    """Bytes of a MODEL and of its device."""
+class ModelMemory(NamedTuple):
+    """Bytes that a MODEL needs, and that its device has."""
 
     weights: int
-    step: int  # beside the weights, at a square megapixel
-    free: int  # with what the MODEL itself takes already
+    step: float  # reserved for a step at 1024x1024, on top of the weights
+    free: int  # includes the weights of this MODEL that are on the device already
 
     @property
-    def staying(self) -> float:
-        """How much of the weights can stay where the model draws."""
+    def resident_share(self) -> float:
+        """How much of the weights can stay on the device, in [0, 1]."""
         return min(1.0, max(0.0, (self.free - self.step) / self.weights))
 
 
-def room_of(model: Any) -> Room:
-    """What a MODEL takes, and what is there."""
+def model_memory(model: Any) -> ModelMemory:
+    """What a MODEL needs and what its device has free."""
     network = model.get_model_object(DIFFUSION_MODEL)
     config = getattr(network, "config", None) or config_of(network)
-    precision = PRECISIONS.get(model.model.get_dtype_inference(), "bf16")
-    layers = "int8" if model.model.model_config.quant_config else precision
-    step = step_bytes(config, Tokens(image=MEGAPIXEL, joint=MEGAPIXEL + WORDS), layers, precision)
-    return Room(
-        model.model_size(), step, model_management.get_free_memory(model.load_device) + int(model.loaded_size())
-    )
+    has_int8 = model.model.model_config.quant_config is not None
+    step = step_memory(config, model.model.get_dtype_inference(), has_int8, MEGAPIXEL)
+    free = model_management.get_free_memory(model.load_device) + int(model.loaded_size())
+    return ModelMemory(model.model_size(), step.reserved, free)
 
 
 def with_graph(model: Any, choice: str, is_compiled: bool) -> tuple[Any, str]:
@@ -127,7 +124,7 @@ def _refusal(model: Any, is_compiled: bool) -> str | None:
         return f"steps are recorded on NVIDIA cards only, and this model draws on {model.load_device.type}"
     if is_compiled:
         return "the layers are compiled; choose one of the two"
-    share = room_of(model).staying
+    share = model_memory(model).resident_share
     if share < 1:
         return f"only about {share:.0%} of the weights can stay on the card, and a recorded step needs them all there"
     if model.is_dynamic() and model.cached_patcher_init is None:

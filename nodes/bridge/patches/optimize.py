@@ -23,7 +23,7 @@ from ..network.attach import (
 )
 from ..network.blocks import OVERRIDE, STEADY
 from . import flash
-from .cuda_graph_memory import OFF, is_nvidia_card, room_of, with_graph
+from .cuda_graph_memory import OFF, is_nvidia_card, model_memory, with_graph
 from .step_cache import DEFAULT_CACHE, has_step_cache, with_step_cache
 
 KEEP = "as loaded"
@@ -139,16 +139,13 @@ def with_caching(model: Any, caching: str) -> Change:
 
 
 def memory(model: Any) -> str:
-    """What a square megapixel takes beside the weights, and how much of those can stay where it is drawn."""
-    room = room_of(model)
-    fits = (
-        "everything fits"
-        if room.staying == 1
-        else f"about {room.staying:.0%} of the weights can stay, the rest streams"
-    )
+    """What ComfyUI reserves for the weights and for a step, and how much of the weights can stay on the device."""
+    needed = model_memory(model)
+    share = needed.resident_share
+    fits = "everything fits" if share == 1 else f"about {share:.0%} of the weights can stay, the rest streams"
     return (
-        f"memory: {room.weights / 1e9:.2f} GB of weights, {room.step / 1e9:.2f} GB for a step at 1024x1024, "
-        f"{room.free / 1e9:.1f} GB free on {model.load_device.type}: {fits}"
+        f"memory: {needed.weights / 1e9:.2f} GB of weights, {needed.step / 1e9:.2f} GB for a step at 1024x1024, "
+        f"{needed.free / 1e9:.1f} GB free on {model.load_device.type}: {fits}"
     )
 
 

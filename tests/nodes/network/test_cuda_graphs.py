@@ -454,8 +454,8 @@ def test_what_cannot_be_recorded_is_refused_in_one_sentence(bridge, card, load, 
     assert refusal(optimise, model) == (
         "ComfyUI moves the weights while it draws and the loader does not tell their file; use Z-Image Load Model"
     )
-    room = bridge.cuda_graph_memory.room_of(model)
-    free = room.step + 0.8 * room.weights - model.loaded_size()
+    needed = bridge.cuda_graph_memory.model_memory(model)
+    free = needed.step + 0.8 * needed.weights - model.loaded_size()
     monkeypatch.setattr(bridge.cuda_graph_memory.model_management, "get_free_memory", lambda device: free)
     assert refusal(optimise, model) == (
         "only about 80% of the weights can stay on the card, and a recorded step needs them all there"

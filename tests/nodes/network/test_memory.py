@@ -65,12 +65,12 @@ WIDE = {"dim": 768, "n_heads": 6, "ffn_dim": 2048}
 
 @pytest.mark.parametrize("references", [0, 1])
 @pytest.mark.parametrize("shape", [(1, 16, 48, 48), (2, 16, 32, 64)])
-def test_room_is_made_for_what_an_evaluation_keeps_alive(pack, comfy, native, monkeypatch, tmp_path, shape, references):
-    """As on a card: PyTorch's attention keeps no scores; the one ComfyUI chooses for processors does."""
+def test_the_reserve_covers_what_a_step_keeps_alive(pack, comfy, native, monkeypatch, tmp_path, shape, references):
+    """As on a GPU: PyTorch's attention keeps no scores; the one ComfyUI chooses for CPUs does."""
     attention = comfy.ldm.modules.attention.attention_pytorch
     monkeypatch.setattr(pack.bridge_blocks, "optimized_attention", attention)
     monkeypatch.setattr(comfy.model_management, "pytorch_attention_flash_attention", lambda: True)
-    monkeypatch.setattr(pack.bridge_step_memory, "WORKSPACE", 0)
+    monkeypatch.setattr(pack.bridge_step_memory, "LIBRARY_WORKSPACE", 0)
     config = replace(native.OMNI if references else native.CONFIG, **WIDE)
     base = native.ours(pack, tmp_path, config).model
     latent, timestep = torch.randn(shape), torch.full(shape[:1], 0.7)
@@ -85,11 +85,11 @@ def test_room_is_made_for_what_an_evaluation_keeps_alive(pack, comfy, native, mo
     assert required <= native_estimate
 
 
-def test_less_room_is_made_for_a_released_model_than_comfyui_estimates(pack):
+def test_less_is_reserved_for_a_released_model_than_comfyui_estimates(pack):
     """1024x1024 and 2048x2048 in bfloat16; the estimate is 2.8 % of a mebibyte for every latent cell and byte."""
     from zimage_core.config import TURBO_DIT
 
     for side, share in ((128, 0.70), (256, 0.58)):
-        counted = pack.bridge_step_memory.evaluation_bytes(TURBO_DIT, torch.bfloat16, False, (1, 16, side, side))
+        counted = pack.bridge_step_memory.step_memory(TURBO_DIT, torch.bfloat16, False, (1, 16, side, side)).reserved
         estimate = side * side * 2 * 0.01 * 2.8 * 2**20
         assert counted / estimate == pytest.approx(share, abs=0.02)

@@ -79,19 +79,26 @@ def test_a_model_whose_file_is_unknown_stays_exact_and_says_so(comfy, native, op
     assert torch.equal(picture(comfy, native, optimised), picture(comfy, native, model))
 
 
-def test_memory_is_told_as_it_is(optimize, residency, models, monkeypatch):
+def test_memory_is_reported_as_it_is(optimize, residency, models, monkeypatch):
     """By hand: the file's bytes, and four in five of them when so much is free beside the step."""
     model = models["ours"]
     size = sum(tensor.nbytes for tensor in model.model.state_dict().values())
     line = optimize.memory(model)
     assert f"{size / 1e9:.2f} GB of weights" in line
     assert "everything fits" in line
-    step = residency.step_bytes(
-        model.model.diffusion_model.config, residency.Tokens(image=4096, joint=4224), "fp32", "fp32"
-    )
+    config = model.model.diffusion_model.config
+    step = residency.step_memory(config, torch.float32, False, (1, 16, 128, 128)).reserved
+    assert f"{step / 1e9:.2f} GB for a step at 1024x1024" in line
     free = step + 0.8 * model.model_size() - model.loaded_size()
     monkeypatch.setattr(residency.model_management, "get_free_memory", lambda device: free)
     assert "about 80% of the weights can stay" in optimize.memory(model)
+
+
+def test_the_reported_step_is_what_comfyui_is_asked_to_reserve(residency, models, monkeypatch):
+    """Where attention keeps no scores, as on a GPU; for a CPU ComfyUI's own estimate stays."""
+    model = models["ours"]
+    monkeypatch.setattr(residency.model_management, "pytorch_attention_flash_attention", lambda: True)
+    assert residency.model_memory(model).step == model.model.memory_required([1, 16, 128, 128])
 
 
 PACKAGES = {"sage (faster, not exact)": "sage", "flash": "flash", "xformers": "xformers"}
