@@ -1,8 +1,9 @@
-"""What the text encoder made of a prompt, kept by content, so that an unchanged prompt never wakes it again.
+"""A cache of prompt embeddings, so that the text encoder is neither loaded nor run for a prompt it has seen before.
 
-A key is a digest of everything the features depend on: the tokens, the encoder's file, types and device. In memory the
-features used longest ago make room; on disk, in a folder the caller names, every key has a safetensors file of its own.
-Features carry outlier channels that float16 cannot hold: such features, and those with a NaN, are never kept.
+The key is a digest of everything the embeddings depend on: the tokens, the encoder's file, dtypes and device. The
+cache in RAM evicts the least recently used entry; on disk, in a folder of the caller's, every entry is a safetensors
+file. Embeddings have outlier channels beyond the range of float16, so float16 tensors and those with an inf or NaN are
+never cached.
 """
 
 import hashlib
@@ -22,15 +23,17 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 LOGGER = logging.getLogger("zimage")
-FORMAT = "zimage prompt features 1"  # raise the number when an encoder computes anything else than before
-OWN_FILE = re.compile(r"[0-9a-f]{64}\.safetensors")  # nothing else in the folder is read or removed
+FORMAT = "zimage prompt features 1"  # raise the number when an encoder computes other values than before
+ENTRY_FILE = re.compile(r"[0-9a-f]{64}\.safetensors")  # no other file in the folder is read or removed
 LEFTOVER = re.compile(r"[0-9a-f]{64}\..*\.part")
-LEFTOVER_AGE = 3600  # seconds after which another process cannot still be writing it
-SAMPLES, SAMPLE_BYTES = 16, 1 << 16
+LEFTOVER_AGE = 3600  # seconds; after that no other process can still be writing the file
+SAMPLES, SAMPLE_BYTES = 16, 1 << 16  # read of every weight file for its identity
+
+Embeddings = Mapping[str, Tensor]  # one cache entry
 
 
-def feature_key(parts: Mapping[str, str | bytes]) -> str:
-    """A name for what `parts` tell apart; two keys are equal only where all names and values are."""
+def cache_key(parts: Mapping[str, str | bytes]) -> str:
+    """The SHA-256 of `parts`; keys are equal only where all names and values are."""
     digest = hashlib.sha256(FORMAT.encode())
     for name, value in sorted(parts.items()):
         for piece in (name.encode(), value.encode() if isinstance(value, str) else value):
@@ -39,7 +42,7 @@ def feature_key(parts: Mapping[str, str | bytes]) -> str:
 
 
 def file_identity(files: Iterable[Path]) -> str:
-    """Tells weights apart without reading them whole: place, size, time, the head and evenly spread samples."""
+    """A digest of path, size, modification time and evenly spread samples, so that weight files are not read whole."""
     digest = hashlib.sha256()
     for file in sorted(files):
         state = file.stat()
@@ -51,71 +54,71 @@ def file_identity(files: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-class FeatureStore:
-    """Features in memory and, where there is a disk, on it as well."""
+class PromptCache:
+    """Embeddings in RAM and, where a disk cache is given, on disk as well."""
 
-    def __init__(self, memory: "InMemory", disk: "OnDisk | None" = None) -> None:
+    def __init__(self, memory: "MemoryCache", disk: "DiskCache | None" = None) -> None:
         self.memory, self.disk = memory, disk
 
     def get(self, key: str) -> dict[str, Tensor] | None:
-        """The features of a key, the caller's own copies; None if they have to be computed."""
-        found = self.memory.get(key)
+        """Copies of the embeddings of a key; None if they are not cached."""
+        cached = self.memory.get(key)
         if self.disk is None:
-            return found
-        if found is None:
-            found = self.disk.get(key)
-            if found is not None:
-                self.memory.put(key, found)
-        elif key not in self.disk:  # kept before the disk was allowed
-            self.disk.put(key, found)
-        return found
+            return cached
+        if cached is None:
+            cached = self.disk.get(key)
+            if cached is not None:
+                self.memory.put(key, cached)
+        elif key not in self.disk:  # cached before a disk cache was used
+            self.disk.put(key, cached)
+        return cached
 
-    def put(self, key: str, features: Mapping[str, Tensor]) -> None:
-        """Keep features, if they are worth keeping."""
-        if is_sound(features):
-            self.memory.put(key, features)
+    def put(self, key: str, embeddings: Embeddings) -> None:
+        """Cache embeddings, unless they overflowed or could have."""
+        if is_cacheable(embeddings):
+            self.memory.put(key, embeddings)
             if self.disk is not None:
-                self.disk.put(key, features)
+                self.disk.put(key, embeddings)
 
 
-def is_sound(features: Mapping[str, Tensor]) -> bool:
-    """Whether features may be kept: no float16, which outliers overflow, and no trace of such an overflow."""
-    return all(tensor.dtype != torch.float16 and bool(torch.isfinite(tensor).all()) for tensor in features.values())
+def is_cacheable(embeddings: Embeddings) -> bool:
+    """Whether no tensor is float16, which outliers overflow, and all values are finite."""
+    return all(tensor.dtype != torch.float16 and bool(torch.isfinite(tensor).all()) for tensor in embeddings.values())
 
 
-class InMemory:
-    """At most `limit` bytes of features in main memory; those used longest ago go first."""
+class MemoryCache:
+    """At most `limit` bytes of embeddings in RAM; the least recently used are evicted first."""
 
     def __init__(self, limit: int) -> None:
-        self.limit, self.size = limit, 0
-        self.kept: OrderedDict[str, dict[str, Tensor]] = OrderedDict()
+        self.limit, self.nbytes = limit, 0
+        self.entries: OrderedDict[str, dict[str, Tensor]] = OrderedDict()
 
     def get(self, key: str) -> dict[str, Tensor] | None:
-        """Copies of the features of a key."""
-        if key not in self.kept:
+        """Copies of the embeddings of a key."""
+        if key not in self.entries:
             return None
-        self.kept.move_to_end(key)
-        return {name: tensor.clone() for name, tensor in self.kept[key].items()}
+        self.entries.move_to_end(key)
+        return {name: tensor.clone() for name, tensor in self.entries[key].items()}
 
-    def put(self, key: str, features: Mapping[str, Tensor]) -> None:
-        """Keep copies of features, whatever device they are on."""
-        self.size -= size_of(self.kept.pop(key, {}))
-        self.kept[key] = {name: tensor.detach().to("cpu", copy=True) for name, tensor in features.items()}
-        self.size += size_of(self.kept[key])
-        while self.size > self.limit:
-            _, oldest = self.kept.popitem(last=False)
-            self.size -= size_of(oldest)
-
-
-def size_of(features: Mapping[str, Tensor]) -> int:
-    """Bytes of the values."""
-    return sum(tensor.nbytes for tensor in features.values())
+    def put(self, key: str, embeddings: Embeddings) -> None:
+        """Cache copies in RAM of embeddings on any device."""
+        self.nbytes -= nbytes_of(self.entries.pop(key, {}))
+        self.entries[key] = {name: tensor.detach().to("cpu", copy=True) for name, tensor in embeddings.items()}
+        self.nbytes += nbytes_of(self.entries[key])
+        while self.nbytes > self.limit:
+            _, evicted = self.entries.popitem(last=False)
+            self.nbytes -= nbytes_of(evicted)
 
 
-class OnDisk:
-    """At most `limit` bytes of features in one folder; the files used longest ago go first.
+def nbytes_of(embeddings: Embeddings) -> int:
+    """Bytes of all tensors."""
+    return sum(tensor.nbytes for tensor in embeddings.values())
 
-    Trouble with the disk is never an error: what cannot be read is computed again, what cannot be written is logged.
+
+class DiskCache:
+    """At most `limit` bytes of embeddings in one folder; the least recently used files are removed first.
+
+    A failing disk never raises: what cannot be read counts as a miss, what cannot be written is logged.
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
@@ -125,52 +128,52 @@ class OnDisk:
         return self._file(key).is_file()
 
     def get(self, key: str) -> dict[str, Tensor] | None:
-        """The features of a key; a damaged file is removed, so that it is written anew."""
+        """The embeddings of a key; a damaged file is removed, so that it is written again."""
         file = self._file(key)
         try:
             raw = file.read_bytes()
-            features = unpack(raw, key)
-            if features is None:
+            embeddings = deserialize(raw, key)
+            if embeddings is None:
                 file.unlink(missing_ok=True)
             else:
                 os.utime(file)
         except OSError:
             return None
-        return features
+        return embeddings
 
-    def put(self, key: str, features: Mapping[str, Tensor]) -> None:
-        """Write features whole or not at all."""
-        raw = pack(features, key)
+    def put(self, key: str, embeddings: Embeddings) -> None:
+        """Write a file atomically; more than `limit` bytes are not cached."""
+        raw = serialize(embeddings, key)
         if len(raw) > self.limit:
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            replace(self._file(key), raw)
-            self._make_room()
+            write_atomically(self._file(key), raw)
+            self._evict()
         except OSError as error:
             LOGGER.warning("Prompt features are not kept on disk: %s", error)
 
     def _file(self, key: str) -> Path:
         return self.folder / f"{key}.safetensors"
 
-    def _make_room(self) -> None:
-        """Remove files of ours, oldest first, until the rest fits; and what a crash left half written."""
-        ours: list[tuple[int, int, Path]] = []
+    def _evict(self) -> None:
+        """Remove entries, least recently used first, until the others fit, and files that a crash left half written."""
+        entries: list[tuple[int, int, Path]] = []
         for file in self.folder.iterdir():
-            if OWN_FILE.fullmatch(file.name):
+            if ENTRY_FILE.fullmatch(file.name):
                 state = file.stat()
-                ours.append((state.st_mtime_ns, state.st_size, file))
+                entries.append((state.st_mtime_ns, state.st_size, file))
             elif LEFTOVER.fullmatch(file.name) and time.time() - file.stat().st_mtime > LEFTOVER_AGE:
                 file.unlink(missing_ok=True)
-        total = sum(size for _, size, _ in ours)
-        for _, size, file in sorted(ours):
+        total = sum(size for _, size, _ in entries)
+        for _, size, file in sorted(entries):
             if total <= self.limit:
                 break
             file.unlink(missing_ok=True)
             total -= size
 
 
-def replace(file: Path, raw: bytes) -> None:
+def write_atomically(file: Path, raw: bytes) -> None:
     """Write a file so that every reader sees the old one or the new one, never a part."""
     with tempfile.NamedTemporaryFile(dir=file.parent, prefix=f"{file.stem}.", suffix=".part", delete=False) as part:
         try:
@@ -183,26 +186,26 @@ def replace(file: Path, raw: bytes) -> None:
             raise
 
 
-def pack(features: Mapping[str, Tensor], key: str) -> bytes:
-    """A safetensors file that knows its key and the digest of its values."""
-    tensors = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in features.items()}
+def serialize(embeddings: Embeddings, key: str) -> bytes:
+    """Bytes of a safetensors file whose metadata holds the key and the digest of the tensors."""
+    tensors = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in embeddings.items()}
     return save(tensors, {"key": key, "digest": digest_of(tensors)})
 
 
-def unpack(raw: bytes, key: str) -> dict[str, Tensor] | None:
-    """The features in a file of that key; None if it is damaged or another's."""
+def deserialize(raw: bytes, key: str) -> dict[str, Tensor] | None:
+    """The embeddings in a file of that key; None if it is damaged or of another key."""
     try:
         header = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
-        features = load(raw)
-        if header["__metadata__"] == {"key": key, "digest": digest_of(features)}:
-            return features
+        embeddings = load(raw)
+        if header["__metadata__"] == {"key": key, "digest": digest_of(embeddings)}:
+            return embeddings
     except (SafetensorError, ValueError, KeyError, TypeError, RecursionError):
         pass
     return None
 
 
 def digest_of(tensors: Mapping[str, Tensor]) -> str:
-    """Changes with any name, type, shape or bit."""
+    """SHA-256 over all names, dtypes, shapes and bytes."""
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())

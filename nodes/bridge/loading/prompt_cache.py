@@ -1,81 +1,96 @@
-"""Where encoded prompts are kept between runs, and what they depend on inside ComfyUI."""
+"""The cache of prompt embeddings inside ComfyUI: where it is, and what its keys are made of."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import folder_paths
 import torch
 from comfy import model_management
 from torch import Tensor
 
-from ....zimage_core.runtime.prompt_cache import FeatureStore, InMemory, OnDisk, digest_of, feature_key
+from ....zimage_core.runtime.prompt_cache import (
+    DiskCache,
+    Embeddings,
+    MemoryCache,
+    PromptCache,
+    cache_key,
+    digest_of,
+)
 
 MEMORY, DISK, OFF = "memory", "memory and disk", "off"
 MEBIBYTE = 1 << 20
-IN_MEMORY = InMemory(64 * MEBIBYTE)  # a prompt of 128 tokens takes 1.3 MB
+MEMORY_CACHE = MemoryCache(64 * MEBIBYTE)  # a prompt of 128 tokens takes 1.3 MB
 DISK_LIMIT = 512 * MEBIBYTE
-IDENTITY = "zimage_identity"  # our loader's name for the weights, on the network all clones of a CLIP share
-OWN_PATCHES = {"manual_cast_dtype"}  # what ComfyUI itself sets on every CLIP
+IDENTITY = "zimage_identity"  # attribute on the network that all clones of a CLIP share: its file's identity
+COMFYUI_PATCHES = {"manual_cast_dtype"}  # object patches that ComfyUI itself sets on every CLIP
 
 Conditioning = list[Any]
 
 
-def encode(clip: Any, tokens: Mapping[str, Any], keep: str) -> Conditioning:
-    """The conditioning of tokens, without waking the encoder where it was computed before."""
-    source = None if keep == OFF else source_of(clip)
-    if source is None:
+def encode(clip: Any, tokens: Mapping[str, Any], choice: str) -> Conditioning:
+    """The conditioning of tokens, from the cache where it holds it; `choice` is `MEMORY`, `DISK` or `OFF`."""
+    identity = None if choice == OFF else encoder_identity(clip)
+    key = None if identity is None else key_of(clip, tokens, identity.name)
+    if identity is None or key is None:
         return clip.encode_from_tokens_scheduled(tokens)
-    identity, is_lasting = source
-    store = FeatureStore(IN_MEMORY, OnDisk(folder(), DISK_LIMIT) if keep == DISK and is_lasting else None)
-    key = key_of(clip, tokens, identity)
-    if key is None:
-        return clip.encode_from_tokens_scheduled(tokens)
-    if (found := store.get(key)) is not None:
-        return conditioning_of(found)
+    is_on_disk = choice == DISK and identity.outlives_process
+    cache = PromptCache(MEMORY_CACHE, DiskCache(cache_folder(), DISK_LIMIT) if is_on_disk else None)
+    if (cached := cache.get(key)) is not None:
+        return to_conditioning(cached)
     conditioning = clip.encode_from_tokens_scheduled(tokens)
-    if (features := features_of(conditioning)) is not None:
-        store.put(key, features)
+    if (embeddings := from_conditioning(conditioning)) is not None:
+        cache.put(key, embeddings)
     return conditioning
 
 
-def folder() -> Path:
-    """ComfyUI's own user folder, the part that its web server does not show."""
+def cache_folder() -> Path:
+    """A folder among ComfyUI's system user folders, which its web server does not serve."""
     system = getattr(folder_paths, "get_system_user_directory", None)
-    place = Path(system("zimage")) if system else Path(folder_paths.get_user_directory()) / "__zimage"
-    return place / "prompt_features"
+    parent = Path(system("zimage")) if system else Path(folder_paths.get_user_directory()) / "__zimage"
+    return parent / "prompt_features"
 
 
-def source_of(clip: Any) -> tuple[str, bool] | None:
-    """Which weights a CLIP encodes with, and whether that name outlives this process; None if nobody can tell.
+class EncoderIdentity(NamedTuple):
+    """A name that changes with the weights of a text encoder."""
 
-    Our loader names the file. Patches, and encoders of other loaders, have a name for as long as ComfyUI runs. Hooks,
-    injections and replaced objects change an encoder without changing that name.
+    name: str
+    outlives_process: bool  # the same weights have the same name after ComfyUI restarts
+
+
+def encoder_identity(clip: Any) -> EncoderIdentity | None:
+    """Which weights a CLIP encodes with; None if there is no name that changes whenever they do.
+
+    Weights of our loader are named after their file. Patched ones and those of other loaders have ComfyUI's patch id,
+    which is random in every process. Hooks, injections and object patches change an encoder without changing that id.
     """
     patcher = clip.patcher
-    unknowable = (
+    untracked = (
         *(patcher.forced_hooks, patcher.hook_patches, patcher.injections, patcher.additional_models),
-        *(clip.apply_hooks_to_conds, patcher.object_patches.keys() - OWN_PATCHES),
+        *(clip.apply_hooks_to_conds, patcher.object_patches.keys() - COMFYUI_PATCHES),
     )
-    if any(unknowable):
+    if any(untracked):
         return None
     identity = getattr(clip.cond_stage_model, IDENTITY, "")
     if identity and not patcher.patches and not patcher.weight_wrapper_patches:
-        return identity, True
-    return str(patcher.patches_uuid), False
+        return EncoderIdentity(identity, outlives_process=True)
+    return EncoderIdentity(str(patcher.patches_uuid), outlives_process=False)
 
 
 def key_of(clip: Any, tokens: Mapping[str, Any], identity: str) -> str | None:
-    """A name for everything the conditioning depends on; tokens hold prompt, template, options and embeddings."""
-    written = text_of(tokens)
-    if written is None:
+    """The cache key of a conditioning; None if the tokens hold anything that cannot be written out.
+
+    The tokens cover prompt, template, options and textual inversions.
+    """
+    token_text = canonical_text(tokens)
+    if token_text is None:
         return None
-    from comfyui_version import __version__ as comfyui  # a module nobody else may have loaded yet
+    from comfyui_version import __version__ as comfyui  # may not be loaded before
 
     device = clip.patcher.load_device
-    return feature_key(
+    return cache_key(
         {
-            "tokens": written,
+            "tokens": token_text,
             "encoder": identity,
             "layer": repr(clip.layer_idx),
             "types": " ".join(sorted(map(str, clip.cond_stage_model.dtypes))),
@@ -85,8 +100,8 @@ def key_of(clip: Any, tokens: Mapping[str, Any], identity: str) -> str | None:
     )
 
 
-def text_of(value: Any) -> str | None:
-    """A value of numbers, text, lists, dictionaries and tensors, written out; None if there is anything else in it."""
+def canonical_text(value: Any) -> str | None:
+    """Numbers, text, lists, dictionaries and tensors as one string; None if the value holds anything else."""
     if value is None or isinstance(value, (str, int, float)):
         return repr(value)
     if isinstance(value, Tensor):
@@ -95,12 +110,12 @@ def text_of(value: Any) -> str | None:
         value = ["by name", *(each for pair in sorted(value.items()) for each in pair)]
     if not isinstance(value, Sequence):
         return None
-    written = [text_of(each) for each in value]
-    return None if None in written else f"({', '.join(map(str, written))})"
+    parts = [canonical_text(each) for each in value]
+    return None if None in parts else f"({', '.join(map(str, parts))})"
 
 
-def features_of(conditioning: Conditioning) -> dict[str, Tensor] | None:
-    """A conditioning as tensors by name; None if it holds anything else, such as a schedule."""
+def from_conditioning(conditioning: Conditioning) -> dict[str, Tensor] | None:
+    """The embeddings in a conditioning, tensors by name; None if it holds anything else, such as a schedule."""
     if len(conditioning) != 1:
         return None
     [[encoded, values]] = conditioning
@@ -110,8 +125,8 @@ def features_of(conditioning: Conditioning) -> dict[str, Tensor] | None:
     return {"cond": encoded, **tensors} if all(isinstance(each, Tensor) for each in tensors.values()) else None
 
 
-def conditioning_of(features: Mapping[str, Tensor]) -> Conditioning:
-    """The way back, on the device ComfyUI wants conditioning on."""
+def to_conditioning(embeddings: Embeddings) -> Conditioning:
+    """The inverse of `from_conditioning`, on the device where ComfyUI keeps conditioning."""
     device = model_management.intermediate_device()
-    values: dict[str, Any] = {name: tensor.to(device) for name, tensor in features.items()}
+    values: dict[str, Any] = {name: tensor.to(device) for name, tensor in embeddings.items()}
     return [[values.pop("cond"), {"pooled_output": None, **values}]]

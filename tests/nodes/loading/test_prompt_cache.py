@@ -1,4 +1,4 @@
-"""An unchanged prompt never wakes the encoder, not even after a restart; a changed encoder is never mistaken for it."""
+"""An unchanged prompt never runs the encoder, not even after a restart; a changed encoder never hits its entries."""
 
 import importlib
 
@@ -24,15 +24,15 @@ def file(tmp_path_factory):
 
 
 @pytest.fixture
-def kept(pack, tmp_path, monkeypatch):
-    """The bridge's cache, empty, with a user folder of the test's own; call it to forget what a restart forgets."""
+def prompt_cache(pack, tmp_path, monkeypatch):
+    """The bridge's module with an empty cache and a user folder of the test's own; `restart` forgets what is in RAM."""
     import folder_paths
 
     bridge = importlib.import_module("zimage_pack.nodes.bridge.loading.prompt_cache")
     monkeypatch.setattr(folder_paths, "user_directory", str(tmp_path / "user"))
 
     def restart():
-        monkeypatch.setattr(bridge, "IN_MEMORY", type(bridge.IN_MEMORY)(1 << 20))
+        monkeypatch.setattr(bridge, "MEMORY_CACHE", type(bridge.MEMORY_CACHE)(1 << 20))
 
     restart()
     bridge.restart = restart
@@ -62,15 +62,15 @@ def encode(pack):
     return call
 
 
-def test_memory_is_the_default_and_bit_equal_to_off_and_the_second_time_costs_no_forward(kept, load, encode):
+def test_memory_is_the_default_and_bit_equal_to_off_and_the_second_time_costs_no_forward(prompt_cache, load, encode):
     clip, calls = load()
-    expected, told = encode(clip, remember=OFF)
+    expected, report = encode(clip, remember=OFF)
     encode(clip, remember=OFF)
     assert len(calls) == 2
     for n_calls in (3, 3):
-        found, told_again = encode(clip)
+        found, report_again = encode(clip)
         assert len(calls) == n_calls
-        assert told_again == told
+        assert report_again == report
         assert torch.equal(found[0][0], expected[0][0])
         assert (found[0][0].dtype, found[0][0].device) == (expected[0][0].dtype, expected[0][0].device)
         assert found[0][1] == expected[0][1] == {"pooled_output": None}
@@ -78,36 +78,36 @@ def test_memory_is_the_default_and_bit_equal_to_off_and_the_second_time_costs_no
     assert torch.equal(encode(clip)[0][0][0], expected[0][0])
 
 
-def test_after_a_restart_the_disk_answers_without_the_encoder_if_it_was_allowed(kept, load, encode):
+def test_after_a_restart_the_disk_answers_without_the_encoder_if_it_was_allowed(prompt_cache, load, encode):
     clip, calls = load()
     expected, _ = encode(clip)
-    assert not kept.folder().exists()
+    assert not prompt_cache.cache_folder().exists()
     encode(clip, remember=DISK)
     assert len(calls) == 1
-    assert len(list(kept.folder().iterdir())) == 1
-    kept.restart()
+    assert len(list(prompt_cache.cache_folder().iterdir())) == 1
+    prompt_cache.restart()
     clip, calls = load()
     found, _ = encode(clip, remember=DISK)
     assert not calls
     assert torch.equal(found[0][0], expected[0][0])
-    kept.restart()
+    prompt_cache.restart()
     encode(clip)
     assert len(calls) == 1
 
 
-def test_a_damaged_file_wakes_the_encoder_once(kept, load, encode):
+def test_a_damaged_file_runs_the_encoder_once(prompt_cache, load, encode):
     clip, calls = load()
     encode(clip, remember=DISK)
-    [place] = kept.folder().iterdir()
-    place.write_bytes(place.read_bytes()[:-1])
+    [entry] = prompt_cache.cache_folder().iterdir()
+    entry.write_bytes(entry.read_bytes()[:-1])
     for n_calls in (2, 2):
-        kept.restart()
+        prompt_cache.restart()
         encode(clip, remember=DISK)
         assert len(calls) == n_calls
 
 
 @pytest.mark.parametrize("change", ["prompt", "layer", "template", "cut", "weights"])
-def test_whatever_changes_the_conditioning_misses(change, pack, kept, load, encode, file):
+def test_whatever_changes_the_conditioning_misses(change, pack, prompt_cache, load, encode, file):
     clip, calls = load()
     encode(clip, remember=DISK)
     if change == "prompt":
@@ -131,7 +131,7 @@ def test_whatever_changes_the_conditioning_misses(change, pack, kept, load, enco
     assert len(calls) == 2
 
 
-def test_an_encoder_with_a_lora_never_meets_the_entry_of_one_without(kept, load, encode):
+def test_an_encoder_with_a_lora_never_meets_the_entry_of_one_without(prompt_cache, load, encode):
     clip, calls = load()
     plain, _ = encode(clip, remember=DISK)
     patched = clip.clone()
@@ -144,14 +144,14 @@ def test_an_encoder_with_a_lora_never_meets_the_entry_of_one_without(kept, load,
     assert len(calls) == 2
     assert torch.equal(again[0][0], with_lora[0][0])
     assert torch.equal(encode(clip, remember=DISK)[0][0][0], plain[0][0])
-    assert len(list(kept.folder().iterdir())) == 1  # a LoRA's name does not outlive the process
+    assert len(list(prompt_cache.cache_folder().iterdir())) == 1  # a LoRA's name does not outlive the process
     other = clip.clone()
     other.add_patches({KEY: ("diff", (change,))}, 0.5)
     encode(other)
     assert len(calls) == 3
 
 
-def test_a_lora_that_leaves_the_encoder_alone_still_hits(kept, load, encode):
+def test_a_lora_that_leaves_the_encoder_alone_still_hits(prompt_cache, load, encode):
     clip, calls = load()
     encode(clip)
     same = clip.clone()
@@ -161,7 +161,7 @@ def test_a_lora_that_leaves_the_encoder_alone_still_hits(kept, load, encode):
 
 
 @pytest.mark.parametrize("door", ["hooks", "injections", "objects"])
-def test_changes_nobody_can_name_are_not_kept(door, kept, load, encode):
+def test_changes_without_a_name_are_not_cached(door, prompt_cache, load, encode):
     clip, calls = load()
     encode(clip)
     clip = clip.clone()
@@ -180,7 +180,7 @@ def test_changes_nobody_can_name_are_not_kept(door, kept, load, encode):
     assert len(calls) == 3
 
 
-def test_the_stock_loaders_clip_is_remembered_in_memory_only(kept, encode, comfy, file):
+def test_the_stock_loaders_clip_is_remembered_in_memory_only(prompt_cache, encode, comfy, file):
     import comfy.sd
     from comfy.supported_models_base import ClipTarget
     from comfy.text_encoders.z_image import ZImageTokenizer, te
@@ -198,4 +198,4 @@ def test_the_stock_loaders_clip_is_remembered_in_memory_only(kept, encode, comfy
         assert values.keys() == expected[0][1].keys()
         assert torch.equal(values["attention_mask"], expected[0][1]["attention_mask"])
     assert len(calls) == 2
-    assert not kept.folder().exists()
+    assert not prompt_cache.cache_folder().exists()
