@@ -5,7 +5,6 @@ its parts, and so is a custom operation written in Python, whose name would hide
 nothing is seen, as a Triton kernel, is one operation.
 """
 
-import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -17,6 +16,8 @@ from torch._library.custom_ops import OPDEFS
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
+
+from .live_bytes import LiveBytes, storage_of
 
 # Products, convolutions and attention: their operands are not elementwise traffic. The counter of PyTorch's own FLOPs
 # knows most; these it does not.
@@ -59,8 +60,7 @@ class Counter(TorchDispatchMode):
         super().__init__()
         self.seen: list[Operation] = []
         self.allocations = self.allocated_bytes = self.syncs = 0
-        self.live = self.peak = 0
-        self.known: set[int] = set()
+        self.live = LiveBytes()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -89,35 +89,25 @@ class Counter(TorchDispatchMode):
             allocations=self.allocations,
             allocated_bytes=self.allocated_bytes,
             syncs=self.syncs,
-            peak_bytes=self.peak,
+            peak_bytes=self.live.peak,
         )
 
     def _record(self, func: Any, args: Any, kwargs: Mapping[str, Any], out: Any) -> None:
         name = _name(func)
-        self._track(tree_leaves(out), {_address(leaf) for leaf in tree_leaves((args, kwargs))})
+        operands = [storage_of(leaf) for leaf in tree_leaves((args, kwargs))]
+        self._track(tree_leaves(out), {each.data_ptr() for each in operands if each is not None})
         if func.is_view or name in NO_WORK:
             return
         self.syncs += name in SYNCS or _selects_by_mask(name, args) or _leaves_device(name, args, out)
         self.seen.append(Operation(name, 0 if _is_product(func) else _traffic(func, args, kwargs, out)))
 
     def _track(self, leaves: Iterable[Any], given: set[int]) -> None:
-        """New storages are allocations; they are forgotten when they die, as addresses come again."""
+        """Storages that were neither an operand's nor seen before are allocations."""
         for leaf in leaves:
-            address = _address(leaf)
-            if not address or address in given or address in self.known:
-                continue
-            storage = leaf.untyped_storage()
-            size = storage.nbytes()
-            self.known.add(address)
-            self.allocations += 1
-            self.allocated_bytes += size
-            self.live += size
-            self.peak = max(self.peak, self.live)
-            weakref.finalize(storage, self._forget, address, size)
-
-    def _forget(self, address: int, size: int) -> None:
-        self.known.discard(address)
-        self.live -= size
+            storage = storage_of(leaf)
+            if storage is not None and storage.data_ptr() not in given and self.live.add(storage):
+                self.allocations += 1
+                self.allocated_bytes += storage.nbytes()
 
 
 def count(run: Callable[[], object]) -> Counts:
@@ -131,11 +121,6 @@ def recorded(run: Callable[[], object]) -> Counter:
     with Counter() as counter:
         run()
     return counter
-
-
-def _address(leaf: Any) -> int:
-    """Where a plain tensor's bytes lie; 0 for what has none, and for a quantised one, which wraps tensors counted."""
-    return leaf.untyped_storage().data_ptr() if type(leaf) in (Tensor, torch.nn.Parameter) else 0
 
 
 def _name(func: Any) -> str:

@@ -5,15 +5,13 @@ with its plain kernels: then only rounding shows, and the table says so.
 """
 
 import importlib.util
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from zimage_core.kernels import PLAIN, use_kernels
 
+from .precision import without_tf32
 from .random_weights import Inputs, Weights, Widened
 from .systems.ours import Ours
 
@@ -36,7 +34,7 @@ def exact_result(inputs: Inputs, weights: Weights) -> Tensor | None:
     if inputs.cell.part == "picture":
         return None
     wide = inputs.cast(torch.float32)
-    with whole_float32():
+    with without_tf32():
         return _by_peers(wide, weights) if is_independent() else _by_ours(wide, weights)
 
 
@@ -51,15 +49,3 @@ def _by_peers(inputs: Inputs, weights: Weights) -> Tensor:
 def _by_ours(inputs: Inputs, weights: Weights) -> Tensor:
     with use_kernels(PLAIN):
         return getattr(Ours(Widened(weights)), inputs.cell.part)(inputs)()
-
-
-@contextmanager
-def whole_float32() -> Generator[None]:
-    """Products and convolutions in float32 are not shortened to TF32, as PyTorch does with convolutions unasked."""
-    products, convolutions = torch.backends.cuda.matmul, cast(Any, torch.backends.cudnn)
-    before = products.allow_tf32, convolutions.allow_tf32
-    products.allow_tf32 = convolutions.allow_tf32 = False
-    try:
-        yield
-    finally:
-        products.allow_tf32, convolutions.allow_tf32 = before

@@ -6,24 +6,19 @@ Letters: b batch, n tokens, d model width.
 attention by cuDNN or FlashAttention 3, and regional compilation.
 """
 
-import importlib
 import importlib.util
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from zimage_core.checkpoints import DIT_DIFFUSERS, VAE_DIFFUSERS
-from zimage_core.config import MAX_CAPTION_TOKENS, norm_groups
+from zimage_core.config import MAX_CAPTION_TOKENS
 from zimage_core.sampling import TURBO
 
 from ..cells import CFG
 from ..contest import Run, captured
 from ..random_weights import Inputs, Weights
-
-# Only partly typed, and stricter in their annotations than in their code: seen as plain modules.
-diffusers: Any = importlib.import_module("diffusers")
-transformers: Any = importlib.import_module("transformers")
+from .diffusers_networks import build_autoencoder, build_text_encoder, build_transformer, diffusers
 
 
 class Diffusers:
@@ -102,66 +97,18 @@ class Diffusers:
         return run
 
     def _dit(self) -> Any:
-        config = self.weights.setup.dit
-        with torch.device("meta"):
-            network = diffusers.ZImageTransformer2DModel(
-                dim=config.dim,
-                n_layers=config.n_layers,
-                n_refiner_layers=config.n_refiner_layers,
-                n_heads=config.n_heads,
-                n_kv_heads=config.n_heads,
-                cap_feat_dim=config.cap_feat_dim,
-                axes_dims=list(config.axes_dims),
-                axes_lens=[1536, 512, 512],
-            )
-        network.load_state_dict(DIT_DIFFUSERS.to_theirs(self.weights.dit), assign=True)
-        network.requires_grad_(False).eval()
-        # Choosing a back-end also changes the default of networks that never chose: so every one chooses.
+        network = build_transformer(self.weights.setup.dit, self.weights.dit)
+        # Setting an attention back-end also changes the default of networks that set none, so each network sets one.
         network.set_attention_backend(fastest_attention() if self.is_best else "native")
         if self.is_best:
             network.compile_repeated_blocks(fullgraph=True)
         return network
 
     def _text(self) -> Any:
-        config = self.weights.setup.text
-        with torch.device("meta"):
-            network = transformers.Qwen3Model(
-                transformers.Qwen3Config(
-                    vocab_size=config.vocab_size,
-                    hidden_size=config.dim,
-                    intermediate_size=config.ffn_dim,
-                    num_hidden_layers=config.n_layers,
-                    num_attention_heads=config.n_heads,
-                    num_key_value_heads=config.n_kv_heads,
-                    head_dim=config.head_dim,
-                    rms_norm_eps=config.norm_eps,
-                    rope_theta=config.rope_theta,
-                )
-            )
-        state = {key.removeprefix("model."): tensor for key, tensor in self.weights.text.items()}
-        network.load_state_dict(state, assign=True)
-        rotary: Any = network.rotary_emb  # its frequencies are no weights, and were made on no device
-        network.rotary_emb = type(rotary)(network.config).to(self.weights.setup.device)
-        return network.requires_grad_(False).eval()
+        return build_text_encoder(self.weights.setup.text, self.weights.text, self.weights.setup.device)
 
     def _vae(self) -> Any:
-        config = self.weights.setup.vae
-        with torch.device("meta"):
-            network = diffusers.AutoencoderKL(
-                down_block_types=("DownEncoderBlock2D",) * len(config.encoder_widths),
-                up_block_types=("UpDecoderBlock2D",) * len(config.decoder_widths),
-                block_out_channels=config.decoder_widths,
-                layers_per_block=config.decoder_blocks - 1,
-                latent_channels=config.latent_channels,
-                norm_num_groups=norm_groups(config.decoder_widths),
-                scaling_factor=config.scaling_factor,
-                shift_factor=config.shift_factor,
-                use_quant_conv=False,
-                use_post_quant_conv=False,
-            )
-        network.encoder = nn.Identity()  # only decoding is measured
-        network.load_state_dict(VAE_DIFFUSERS.to_theirs(self.weights.vae), assign=True)
-        return network.requires_grad_(False).eval()
+        return build_autoencoder(self.weights.setup.vae, self.weights.vae)
 
 
 def diffusers_best(weights: Weights) -> Diffusers:

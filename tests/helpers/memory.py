@@ -1,6 +1,5 @@
-"""Counts bytes of live tensors, which no clock and no other process disturbs."""
+"""Counts bytes of live tensors, independent of clocks and of other processes."""
 
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -8,39 +7,36 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from bench.live_bytes import LiveBytes, storage_of
 
-class LiveBytes(TorchDispatchMode):
-    """Tracks the storages operations create, and the largest sum of those alive at once."""
+
+class LiveBytesMode(TorchDispatchMode):
+    """Tracks the storages of every operation's outputs while it is active."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.now = self.peak = 0
-        self.known: set[int] = set()
+        self.live = LiveBytes()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(out):
-            if type(tensor) in (torch.Tensor, torch.nn.Parameter):  # a quantised one wraps tensors counted before
-                self._track(tensor.untyped_storage())
+        for leaf in tree_leaves(out):
+            storage = storage_of(leaf)
+            if storage is not None:
+                self.live.add(storage)
         return out
 
-    def _track(self, storage: torch.UntypedStorage) -> None:
-        address, size = storage.data_ptr(), storage.nbytes()
-        if address in self.known or not size:
-            return
-        self.known.add(address)
-        self.now += size
-        self.peak = max(self.peak, self.now)
-        weakref.finalize(storage, self._forget, address, size)
+    @property
+    def now(self) -> int:
+        return self.live.now
 
-    def _forget(self, address: int, size: int) -> None:
-        self.known.discard(address)
-        self.now -= size
+    @property
+    def peak(self) -> int:
+        return self.live.peak
 
 
 @torch.inference_mode()
 def peak_bytes(run: Callable[[], Any]) -> int:
     """The most bytes of new tensors alive at once while `run` runs."""
-    with LiveBytes() as counter:
+    with LiveBytesMode() as mode:
         run()
-    return counter.peak
+    return mode.peak

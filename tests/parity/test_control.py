@@ -13,6 +13,7 @@ from zimage_core.config import ControlConfig
 from zimage_core.model import S3DiT
 
 diffusers = pytest.importorskip("diffusers")
+reference_networks = pytest.importorskip("bench.systems.diffusers_networks")
 
 MODEL = replace(tiny.DIT, n_layers=6)
 WIDTHS = {"dim": 64, "n_heads": 2, "ffn_dim": 170, "adaln_dim": 64}
@@ -35,21 +36,7 @@ def dit():
 
 @pytest.fixture(scope="module")
 def transformer(dit):
-    model = diffusers.ZImageTransformer2DModel(
-        all_patch_size=(2,),
-        all_f_patch_size=(1,),
-        in_channels=16,
-        dim=MODEL.dim,
-        n_layers=MODEL.n_layers,
-        n_refiner_layers=MODEL.n_refiner_layers,
-        n_heads=MODEL.n_heads,
-        n_kv_heads=MODEL.n_heads,
-        cap_feat_dim=MODEL.cap_feat_dim,
-        axes_dims=list(MODEL.axes_dims),
-        axes_lens=[1024, 64, 64],
-    )
-    model.load_state_dict(DIT_DIFFUSERS.to_theirs(dit.state_dict()))
-    return model.eval()
+    return reference_networks.build_transformer(MODEL, dit.state_dict())
 
 
 @pytest.fixture(params=RELEASES.values(), ids=RELEASES, scope="module")

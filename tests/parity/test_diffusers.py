@@ -4,49 +4,20 @@ import pytest
 import torch
 
 import tiny
-from zimage_core.checkpoints import DIT_DIFFUSERS, VAE_DIFFUSERS
 from zimage_core.sampling import Guidance, denoise, shifted_schedule
 
 diffusers = pytest.importorskip("diffusers")
+reference_networks = pytest.importorskip("bench.systems.diffusers_networks")
 
 
 @pytest.fixture(scope="module")
 def transformer():
-    config = tiny.DIT
-    model = diffusers.ZImageTransformer2DModel(
-        all_patch_size=(2,),
-        all_f_patch_size=(1,),
-        in_channels=16,
-        dim=config.dim,
-        n_layers=config.n_layers,
-        n_refiner_layers=config.n_refiner_layers,
-        n_heads=config.n_heads,
-        n_kv_heads=config.n_heads,
-        cap_feat_dim=config.cap_feat_dim,
-        axes_dims=list(config.axes_dims),
-        axes_lens=[1024, 64, 64],
-    )
-    model.load_state_dict(DIT_DIFFUSERS.to_theirs(tiny.dit().state_dict()))
-    return model.eval()
+    return reference_networks.build_transformer(tiny.DIT, tiny.dit().state_dict())
 
 
 @pytest.fixture(scope="module")
 def autoencoder():
-    config = tiny.VAE
-    model = diffusers.AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=config.encoder_widths,
-        layers_per_block=2,
-        latent_channels=16,
-        norm_num_groups=4,
-        scaling_factor=config.scaling_factor,
-        shift_factor=config.shift_factor,
-        use_quant_conv=False,
-        use_post_quant_conv=False,
-    )
-    model.load_state_dict(VAE_DIFFUSERS.to_theirs(tiny.vae().state_dict()))
-    return model.eval()
+    return reference_networks.build_autoencoder(tiny.VAE, tiny.vae().state_dict())
 
 
 BATCHES = {

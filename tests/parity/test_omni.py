@@ -5,11 +5,11 @@ import torch
 from PIL import Image
 
 import tiny
-from zimage_core.checkpoints import DIT_DIFFUSERS
 from zimage_core.model import Reference
 from zimage_core.vae import crop_to_patches, from_images, shrink_to_area
 
-diffusers = pytest.importorskip("diffusers")
+pytest.importorskip("diffusers")
+reference_networks = pytest.importorskip("bench.systems.diffusers_networks")
 
 CLOSE = {"atol": 1e-5, "rtol": 0}
 
@@ -34,26 +34,6 @@ ITEMS = {
 }
 
 
-def reference_model(dit, siglip_feat_dim):
-    config = dit.config
-    model = diffusers.ZImageTransformer2DModel(
-        all_patch_size=(2,),
-        all_f_patch_size=(1,),
-        in_channels=16,
-        dim=config.dim,
-        n_layers=config.n_layers,
-        n_refiner_layers=config.n_refiner_layers,
-        n_heads=config.n_heads,
-        n_kv_heads=config.n_heads,
-        cap_feat_dim=config.cap_feat_dim,
-        siglip_feat_dim=siglip_feat_dim,
-        axes_dims=list(config.axes_dims),
-        axes_lens=[1024, 64, 64],
-    )
-    model.load_state_dict(DIT_DIFFUSERS.to_theirs(dit.state_dict()))
-    return model.eval()
-
-
 @pytest.fixture(scope="module")
 def ours():
     return tiny.omni()
@@ -61,7 +41,7 @@ def ours():
 
 @pytest.fixture(scope="module")
 def theirs(ours):
-    return reference_model(ours, 40)
+    return reference_networks.build_transformer(ours.config, ours.state_dict())
 
 
 def drawn(items, generator):
@@ -155,7 +135,8 @@ def test_a_model_without_the_branch_can_be_shown_latents_as_there(generator):
     inputs = drawn([BLIND], generator)
     *plain, references = inputs
     found = dit(*plain, references=references, caption_positions="diffusers")
-    torch.testing.assert_close(found[0], published(reference_model(dit, None), *inputs)[0], **CLOSE)
+    theirs = reference_networks.build_transformer(dit.config, dit.state_dict())
+    torch.testing.assert_close(found[0], published(theirs, *inputs)[0], **CLOSE)
 
 
 def test_features_for_a_model_without_the_branch_are_refused(generator):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import tiny
-from memory import LiveBytes
+from memory import LiveBytesMode
 from zimage_core.config import (
     FLUX_VAE,
     NANO_DIT,
@@ -108,7 +108,7 @@ SMALL = Networks(
 def measured(run, known):
     """The most bytes alive at once beyond those of tensors known before; a first run makes what is kept for good."""
     run()
-    with LiveBytes() as counter:
+    with LiveBytesMode() as counter:
         for tensor in known:
             tensor.detach()
         start = counter.peak = counter.now

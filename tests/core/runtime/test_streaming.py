@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import tiny
-from memory import LiveBytes
+from memory import LiveBytesMode
 from zimage_core.model import S3DiT
 from zimage_core.model.condition import run_block
 from zimage_core.runtime.offload import device_scope
@@ -176,7 +176,7 @@ def layer_bytes(dit):
 @contextmanager
 def counting(dit):
     """Bytes alive, the model's own counted from the start, as copies also return what they were given."""
-    with torch.inference_mode(), LiveBytes() as counter:
+    with torch.inference_mode(), LiveBytesMode() as counter:
         for parameter in dit.parameters():
             parameter.data  # noqa: B018 (an operation, which the counter sees)
         yield counter

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from memory import LiveBytes
+from memory import LiveBytesMode
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_the_reserve_covers_what_a_step_keeps_alive(pack, comfy, native, monkeyp
     latent, timestep = torch.randn(shape), torch.full(shape[:1], 0.7)
     caption = torch.randn(shape[0], 512, config.cap_feat_dim)
     seen = {"ref_latents": [torch.randn(shape[0], 16, 32, 32)]} if references else {}
-    with LiveBytes() as counter:
+    with LiveBytesMode() as counter:
         base.diffusion_model(latent, timestep, caption, **seen)
     shapes = {"ref_latents": [[1, 16, 32 * 32]] * references}
     required = base.memory_required(list(shape), cond_shapes=shapes)

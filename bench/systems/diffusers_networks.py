@@ -1,0 +1,76 @@
+"""diffusers' and transformers' networks, built from our configs and filled with weights under our names."""
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zimage_core.checkpoints import DIT_DIFFUSERS, VAE_DIFFUSERS
+from zimage_core.config import DiTConfig, TextConfig, VAEConfig, norm_groups
+
+# Only partly typed, and stricter in their annotations than in their code, hence Any.
+diffusers: Any = importlib.import_module("diffusers")
+transformers: Any = importlib.import_module("transformers")
+
+
+def build_transformer(config: DiTConfig, state: Mapping[str, Tensor]) -> Any:
+    """ZImageTransformer2DModel with our DiT's weights."""
+    with torch.device("meta"):
+        network = diffusers.ZImageTransformer2DModel(
+            dim=config.dim,
+            n_layers=config.n_layers,
+            n_refiner_layers=config.n_refiner_layers,
+            n_heads=config.n_heads,
+            n_kv_heads=config.n_heads,
+            cap_feat_dim=config.cap_feat_dim,
+            siglip_feat_dim=config.siglip_feat_dim,
+            axes_dims=list(config.axes_dims),
+            axes_lens=[1536, 512, 512],
+        )
+    network.load_state_dict(DIT_DIFFUSERS.to_theirs(state), assign=True)
+    return network.requires_grad_(False).eval()
+
+
+def build_text_encoder(config: TextConfig, state: Mapping[str, Tensor], device: torch.device) -> Any:
+    """Qwen3Model with the published encoder's weights."""
+    with torch.device("meta"):
+        network = transformers.Qwen3Model(
+            transformers.Qwen3Config(
+                vocab_size=config.vocab_size,
+                hidden_size=config.dim,
+                intermediate_size=config.ffn_dim,
+                num_hidden_layers=config.n_layers,
+                num_attention_heads=config.n_heads,
+                num_key_value_heads=config.n_kv_heads,
+                head_dim=config.head_dim,
+                rms_norm_eps=config.norm_eps,
+                rope_theta=config.rope_theta,
+            )
+        )
+    network.load_state_dict({key.removeprefix("model."): tensor for key, tensor in state.items()}, assign=True)
+    rotary: Any = network.rotary_emb  # its frequencies are buffers outside the state dict, still on "meta"
+    network.rotary_emb = type(rotary)(network.config).to(device)
+    return network.requires_grad_(False).eval()
+
+
+def build_autoencoder(config: VAEConfig, state: Mapping[str, Tensor]) -> Any:
+    """AutoencoderKL with our autoencoder's weights; without an encoder where the state dict has none."""
+    with torch.device("meta"):
+        network = diffusers.AutoencoderKL(
+            down_block_types=("DownEncoderBlock2D",) * len(config.encoder_widths),
+            up_block_types=("UpDecoderBlock2D",) * len(config.decoder_widths),
+            block_out_channels=config.decoder_widths,
+            layers_per_block=config.decoder_blocks - 1,
+            latent_channels=config.latent_channels,
+            norm_num_groups=norm_groups(config.decoder_widths),
+            scaling_factor=config.scaling_factor,
+            shift_factor=config.shift_factor,
+            use_quant_conv=False,
+            use_post_quant_conv=False,
+        )
+    if not any(key.startswith("encoder.") for key in state):
+        network.encoder = torch.nn.Identity()
+    network.load_state_dict(VAE_DIFFUSERS.to_theirs(state), assign=True)
+    return network.requires_grad_(False).eval()
