@@ -1,14 +1,8 @@
-"""The bench, which is no part of the installed package, and the systems it compares."""
+"""The systems the bench compares with ours, skipped where they are not installed."""
 
 import importlib
-import sys
 
 import pytest
-
-from paths import REPOSITORY
-
-if str(REPOSITORY) not in sys.path:
-    sys.path.append(str(REPOSITORY))
 
 
 @pytest.fixture(scope="session")

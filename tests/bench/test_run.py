@@ -25,8 +25,8 @@ CPU = torch.device("cpu")
 def _no_diffusers(monkeypatch):
     """As where it is not installed."""
     monkeypatch.setitem(sys.modules, "diffusers", None)
-    for module in ("diffusers", "diffusers_networks"):
-        monkeypatch.delitem(sys.modules, f"bench.systems.{module}", raising=False)
+    for name in ("diffusers", "diffusers_networks"):
+        monkeypatch.delitem(sys.modules, f"bench.systems.{name}", raising=False)
     monkeypatch.setattr("bench.referee.is_independent", lambda: False)
 
 

@@ -1,11 +1,11 @@
 """Every exact attention at the released head width, against the formula in float64; and the choice among them."""
 
-import card
 import pytest
 import torch
-from card import drawn, drift
 from torch.nn.functional import scaled_dot_product_attention
 
+import gpu
+from gpu import randn, relative_error
 from zimage_core.attention import BACKENDS
 from zimage_core.measure import seconds
 from zimage_core.runtime.attention_choice import Fastest
@@ -18,7 +18,7 @@ NEAR = {torch.bfloat16: 6e-3, torch.float16: 8e-4, torch.float32: 2e-5}
 def made(n_queries, dtype, n_keys=None):
     """As the model hands them over: parts of one matrix's product, heads not together in memory."""
     n_keys = n_keys or n_queries
-    both = drawn(2, max(n_queries, n_keys), 3 * HEADS * HEAD, seed=n_queries, dtype=dtype)
+    both = randn(2, max(n_queries, n_keys), 3 * HEADS * HEAD, seed=n_queries, dtype=dtype)
     q, k, v = (each.transpose(1, 2) for each in both.unflatten(-1, (3, HEADS, HEAD)).unbind(2))
     return q[:, :, :n_queries], k[:, :, :n_keys], v[:, :, :n_keys]
 
@@ -50,15 +50,15 @@ def test_every_back_end_is_softmax_of_the_scores_times_the_values(name, n, dtype
     q, k, v = made(n, dtype)
     if not BACKENDS[name].supports(q):
         pytest.skip(f"{name} claims nothing for {dtype}")
-    assert drift(answer(name, q, k, v, is_causal=is_causal), truth(q, k, v, is_causal=is_causal)) < NEAR[dtype]
+    assert relative_error(answer(name, q, k, v, is_causal=is_causal), truth(q, k, v, is_causal=is_causal)) < NEAR[dtype]
 
 
 @pytest.mark.parametrize("dtype", NEAR, ids=str)
 def test_keys_of_another_number_and_shared_key_heads_are_taken(dtype):
     q, k, v = made(70, dtype, n_keys=333)
-    assert drift(BACKENDS["sdpa"].run(q, k, v), truth(q, k, v)) < NEAR[dtype]
+    assert relative_error(BACKENDS["sdpa"].run(q, k, v), truth(q, k, v)) < NEAR[dtype]
     shared = BACKENDS["sdpa"].run(q, k[:, :1], v[:, :1])
-    assert drift(shared, truth(q, k[:, :1].expand_as(k), v[:, :1].expand_as(v))) < NEAR[dtype]
+    assert relative_error(shared, truth(q, k[:, :1].expand_as(k), v[:, :1].expand_as(v))) < NEAR[dtype]
 
 
 @pytest.mark.parametrize("dtype", NEAR, ids=str)
@@ -66,17 +66,17 @@ def test_the_fastest_is_measured_once_and_remembered(dtype):
     measured = []
     attend = Fastest(measure=lambda run: measured.append(run) or seconds(run))
     q, k, v = made(1057, dtype)
-    assert drift(attend(q, k, v), truth(q, k, v)) < NEAR[dtype]
+    assert relative_error(attend(q, k, v), truth(q, k, v)) < NEAR[dtype]
     assert list(attend.chosen.values())[0] in BACKENDS
     n_measured = len(measured)
-    with card.never_waiting():
+    with gpu.no_host_sync():
         again = attend(q, k, v)
     assert len(measured) == n_measured and len(attend.chosen) == 1
-    assert drift(again, truth(q, k, v)) < NEAR[dtype]
+    assert relative_error(again, truth(q, k, v)) < NEAR[dtype]
 
 
 def test_no_memory_grows_with_the_square_of_the_tokens():
     """The whole matrix of scores would be 3 GB here; a kernel that makes it is not meant for pictures."""
-    q, k, v = (drawn(1, 30, 7000, HEAD, seed=seed) for seed in range(3))
+    q, k, v = (randn(1, 30, 7000, HEAD, seed=seed) for seed in range(3))
     scaled_dot_product_attention(q, k, v)
-    assert card.peak(lambda: BACKENDS["sdpa"].run(q, k, v)) < 4 * q.nbytes
+    assert gpu.peak_bytes(lambda: BACKENDS["sdpa"].run(q, k, v)) < 4 * q.nbytes

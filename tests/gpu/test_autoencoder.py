@@ -2,11 +2,12 @@
 
 import copy
 
-import card
 import pytest
 import torch
-from card import drawn, drift
 
+import gpu
+from bench.precision import without_tf32
+from gpu import randn, relative_error
 from zimage_core.config import FLUX_VAE
 from zimage_core.vae import Autoencoder, decode_budget_bytes, decode_within, encode_budget_bytes
 from zimage_core.vae.activation_bytes import middle_steps
@@ -19,7 +20,7 @@ LEVELS = 127.5  # of 255, for one unit of a picture in [-1, 1]
 @pytest.fixture(scope="module")
 def plain():
     """Random weights that draw within [-1, 1], as pictures are."""
-    vae = card.filled(Autoencoder(FLUX_VAE, device="meta"))
+    vae = gpu.with_random_weights(Autoencoder(FLUX_VAE, device="meta"))
     with torch.no_grad():
         vae.decoder.conv_out.weight.mul_(0.25)
     return vae
@@ -28,8 +29,8 @@ def plain():
 @pytest.fixture(scope="module")
 def truth(plain):
     """In float32."""
-    with card.whole_float32(), torch.inference_mode():
-        return copy.deepcopy(plain).float().decode(drawn(1, 16, *SIZE).float()).cpu()
+    with without_tf32(), torch.inference_mode():
+        return copy.deepcopy(plain).float().decode(randn(1, 16, *SIZE).float()).cpu()
 
 
 @pytest.fixture(params=FORMATS, ids=str)
@@ -38,49 +39,49 @@ def vae(plain, request):
 
 
 def test_the_truth_is_the_processors(plain):
-    small = drawn(1, 16, 12, 20)
-    expected = card.exact(plain).decode(small.cpu().float())
-    assert drift(copy.deepcopy(plain).float().decode(small.float()), expected) < 1e-4
+    small = randn(1, 16, 12, 20)
+    expected = gpu.float32_on_cpu(plain).decode(small.cpu().float())
+    assert relative_error(copy.deepcopy(plain).float().decode(small.float()), expected) < 1e-4
 
 
 def test_both_orders_of_memory_draw_the_same_picture(vae, plain, truth):
-    latent = drawn(1, 16, *SIZE)
-    assert drift(vae.decode(latent), truth) <= 1.1 * drift(plain.decode(latent), truth)
+    latent = randn(1, 16, *SIZE)
+    assert relative_error(vae.decode(latent), truth) <= 1.1 * relative_error(plain.decode(latent), truth)
 
 
 @pytest.mark.parametrize("share", [4, 16])
 def test_strips_leave_no_seams_and_stay_within_their_budget(vae, truth, share):
-    latent = drawn(1, 16, *SIZE)
+    latent = randn(1, 16, *SIZE)
     whole = vae.decode(latent).float().cpu()
     budget = decode_budget_bytes(FLUX_VAE, SIZE, torch.bfloat16) // share
     found, reports = [], []
-    peak = card.peak(lambda: found.append(decode_within(vae, latent, budget, lambda *done: reports.append(done))))
+    peak = gpu.peak_bytes(lambda: found.append(decode_within(vae, latent, budget, lambda *done: reports.append(done))))
     strips = found[0].float().cpu()
     assert reports
-    assert drift(strips, truth) <= 1.1 * drift(whole, truth)
+    assert relative_error(strips, truth) <= 1.1 * relative_error(whole, truth)
     difference = (strips - whole).abs() * LEVELS
     assert difference.mean() < 1
     by_row = difference.mean(dim=(0, 1, 3))
     assert by_row.max() < 3 * by_row.mean()  # a seam is a row that differs more than others
     attention = 2 * max(map(sum, middle_steps(FLUX_VAE.decoder_widths[-1], SIZE[0] * SIZE[1])))  # never in strips
-    assert peak <= max(budget, attention) + strips.numel() * 2 + card.WORKSPACES  # and the picture itself
+    assert peak <= max(budget, attention) + strips.numel() * 2 + gpu.WORKSPACES  # and the picture itself
 
 
 def test_a_whole_decode_stays_within_its_budget(vae):
-    latent = drawn(1, 16, *SIZE)
+    latent = randn(1, 16, *SIZE)
     vae.decode(latent)
-    assert card.peak(lambda: vae.decode(latent)) <= decode_budget_bytes(FLUX_VAE, SIZE, torch.bfloat16)
+    assert gpu.peak_bytes(lambda: vae.decode(latent)) <= decode_budget_bytes(FLUX_VAE, SIZE, torch.bfloat16)
 
 
 def test_a_whole_encode_stays_within_its_budget(vae):
-    picture = drawn(1, 3, 8 * SIZE[0], 8 * SIZE[1])
+    picture = randn(1, 3, 8 * SIZE[0], 8 * SIZE[1])
     vae.posterior(picture)
-    assert card.peak(lambda: vae.posterior(picture)) <= encode_budget_bytes(FLUX_VAE, SIZE, torch.bfloat16)
+    assert gpu.peak_bytes(lambda: vae.posterior(picture)) <= encode_budget_bytes(FLUX_VAE, SIZE, torch.bfloat16)
 
 
 def test_a_step_of_decoding_never_waits_for_the_card(vae):
-    latent = drawn(1, 16, *SIZE)
+    latent = randn(1, 16, *SIZE)
     expected = vae.decode(latent)
-    with card.never_waiting():
+    with gpu.no_host_sync():
         found = vae.decode(latent)
-    assert drift(found, expected) < 0.01  # convolutions may choose another algorithm
+    assert relative_error(found, expected) < 0.01  # convolutions may choose another algorithm

@@ -1,11 +1,11 @@
-"""The bench on this card: every contestant gets through, answers right, and its memory is counted."""
+"""The bench on this GPU: every system runs, its result is near the float32 one, and its memory is counted."""
 
 from dataclasses import replace
 
-import card
 import pytest
 import torch
 
+import gpu
 from bench.cells import Cell
 from bench.contest import Contestant
 from bench.memory import peak
@@ -24,12 +24,12 @@ NEAR = {"block": 0.02, "transformer": 0.05, "text": 0.05, "decode": 0.05, "pictu
 @pytest.fixture(scope="module")
 def weights():
     text = replace(QWEN3_4B, n_layers=3, vocab_size=4096)
-    return Weights(Setup(dit=card.WIDE, text=text, vae=FLUX_VAE, device=card.DEVICE, dtype=torch.bfloat16))
+    return Weights(Setup(dit=gpu.SHALLOW_TURBO, text=text, vae=FLUX_VAE, device=gpu.DEVICE, dtype=torch.bfloat16))
 
 
 @pytest.mark.parametrize("part", NEAR)
 def test_everybody_is_measured(weights, part):
-    names = [name for name in VARIANTS if name != "fp8" or has_fp8_gemm(card.DEVICE)]
+    names = [name for name in VARIANTS if name != "fp8" or has_fp8_gemm(gpu.DEVICE)]
     cell = Cell(part=part, size=(256, 192), caption=20, steps=2)
     planned, told = [Planned(cell=cell, rounds=3, fewest=0, seconds=3)], []
     found = measure_all(planned, weights, [], names, Pace(seconds=3, least=3), 1e15, told.append)
@@ -48,7 +48,7 @@ def test_a_recording_counts_with_the_memory_it_keeps(weights):
         system = Ours(weights, variant)
         contestant = Contestant("", system.transformer(inputs), forget=system.forget)
         contestant.once()
-        return peak(contestant, card.DEVICE).allocated
+        return peak(contestant, gpu.DEVICE).allocated
 
     plain, recorded = peak_of(PLAIN), peak_of(VARIANTS["graph"])
     assert plain <= recorded <= 2 * plain

@@ -1,10 +1,10 @@
 """Recorded steps on the card: the plain ones' bits, nothing that waits, and every byte given back."""
 
-import card
 import pytest
 import torch
-from card import drawn
 
+import gpu
+from gpu import randn
 from zimage_core.adapters import Lora, injected
 from zimage_core.adapters.deltas.plain import LowRank
 from zimage_core.adapters.lora import Target
@@ -19,15 +19,15 @@ GEOMETRIES = ((16, 24), (24, 16))  # as many cells, so nothing but the shape tel
 
 @pytest.fixture(scope="module")
 def dit():
-    return card.transformer()
+    return gpu.transformer()
 
 
 def condition_of(dit, cells=GEOMETRIES[0], seed=0):
-    return dit.prepare([drawn(17, card.WIDE.cap_feat_dim, seed=seed)], cells)
+    return dit.prepare([randn(17, gpu.SHALLOW_TURBO.cap_feat_dim, seed=seed)], cells)
 
 
 def latent(cells=GEOMETRIES[0], seed=0):
-    return drawn(1, 16, *cells, seed=seed, dtype=torch.float32)
+    return randn(1, 16, *cells, seed=seed, dtype=torch.float32)
 
 
 @pytest.mark.parametrize("is_dropped", [False, True], ids=["kept", "dropped in between"])
@@ -67,8 +67,8 @@ def test_an_older_graph_is_right_after_others_have_been_recorded(dit):
 
 
 def test_a_lora_that_comes_and_goes_is_in_the_recording(dit):
-    width = card.WIDE.dim
-    change = LowRank(up=drawn(width, 4, seed=1).cpu(), down=drawn(4, width, seed=2).cpu())
+    width = gpu.SHALLOW_TURBO.dim
+    change = LowRank(up=randn(width, 4, seed=1).cpu(), down=randn(4, width, seed=2).cpu())
     lora = Lora(file="", family="", deltas={Target("layers.0.attention.out.weight"): change})
     condition, x = condition_of(dit), latent()
     recorded, plain = dit.flow(condition, network=Graphs(dit)), dit.flow(condition)
@@ -86,7 +86,7 @@ def test_a_recorded_step_never_waits_for_the_card(dit):
     velocities = [dit.flow(condition, SIGMAS, network=graphs) for condition in conditions]
     x = latent()
     expected = [velocity(x, 0.7) for velocity in velocities]
-    with card.never_waiting():
+    with gpu.no_host_sync():
         found = [velocity(x, 0.7) for velocity in velocities]
     assert all(torch.equal(*pair) for pair in zip(found, expected, strict=True))
 
@@ -98,17 +98,17 @@ def test_dropped_graphs_leave_no_byte_behind(dit):
     def record():
         graphs = Graphs(dit)
         dit.flow(condition, network=graphs)(x, 0.5)
-        during = card.held()
+        during = gpu.allocated_bytes()
         graphs.drop()
         return during
 
     record()
-    before = card.held()
+    before = gpu.allocated_bytes()
     assert record() > before
-    assert card.held() == before
+    assert gpu.allocated_bytes() == before
     for _ in range(6):  # every recording must not have a stream, and so a workspace, of its own
         record()
-    assert card.held() == before
+    assert gpu.allocated_bytes() == before
 
 
 def test_an_attention_chosen_by_measuring_is_chosen_before_the_recording(dit, monkeypatch):
@@ -127,14 +127,14 @@ def test_an_attention_chosen_by_measuring_is_chosen_before_the_recording(dit, mo
 
 @pytest.mark.parametrize("scheme", [INT8, INT8_UNROTATED, FP8], ids=lambda scheme: scheme.name)
 def test_8_bit_layers_are_recorded_bit_for_bit_and_never_wait(scheme):
-    if scheme is FP8 and not has_fp8_gemm(card.DEVICE):
+    if scheme is FP8 and not has_fp8_gemm(gpu.DEVICE):
         pytest.skip("this card does not multiply E4M3")
-    dit = card.transformer()
+    dit = gpu.transformer()
     quantize_layers(dit, scheme)
     condition, x = condition_of(dit), latent()
     plain, recorded = dit.flow(condition, SIGMAS), dit.flow(condition, SIGMAS, network=Graphs(dit))
     expected = plain(x, 0.7)
     assert torch.equal(recorded(x, 0.7), expected)
-    with card.never_waiting():
+    with gpu.no_host_sync():
         again = plain(x, 0.7), recorded(x, 0.7)
     assert all(torch.equal(found, expected) for found in again)

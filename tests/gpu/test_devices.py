@@ -6,12 +6,12 @@ What is wrong with places (a table made on the processor, a picture still there)
 import copy
 from dataclasses import replace
 
-import card
 import pytest
 import torch
-from card import drift
 
+import gpu
 import tiny
+from gpu import relative_error
 from zimage_core.adapters import Lora, injected
 from zimage_core.adapters.control.hints import Control, controlled_flow
 from zimage_core.adapters.control.network import ControlNet
@@ -28,7 +28,7 @@ CONTROL = ControlConfig(
     dim=64, n_heads=2, ffn_dim=170, adaln_dim=64, n_layers=2, n_refiner_layers=2, in_channels=33,
     refiner="control_noise_refiner",
 )  # fmt: skip
-DEVICES = ("cpu", card.DEVICE)
+DEVICES = ("cpu", gpu.DEVICE)
 
 
 def made(*shape, seed=0):
@@ -42,7 +42,7 @@ def there(network, device):
 def check_alike(answer, near=NEAR):
     """`answer` of a device, on the card and on the processor."""
     expected, found = (answer(device) for device in DEVICES)
-    assert drift(found, expected) < near
+    assert relative_error(found, expected) < near
 
 
 @pytest.mark.parametrize("length", [1, 9, 40])
@@ -116,10 +116,10 @@ def test_streaming_in_float32():
     dit = tiny.fill(type(tiny.dit())(replace(tiny.DIT, n_layers=5)))
     latent, caption = made(1, 16, *SIZE), made(9, 48)
     expected = dit.flow(dit.prepare([caption], SIZE))(latent, 0.6)
-    with stream(dit, card.DEVICE, resident=1) as blocks, blocks.preparing():
-        condition = dit.prepare([caption.to(card.DEVICE)], SIZE, run=blocks.run)
-        found = dit.flow(condition, run=blocks.run)(latent.to(card.DEVICE), 0.6)
-    assert drift(found, expected) < NEAR
+    with stream(dit, gpu.DEVICE, resident=1) as blocks, blocks.preparing():
+        condition = dit.prepare([caption.to(gpu.DEVICE)], SIZE, run=blocks.run)
+        found = dit.flow(condition, run=blocks.run)(latent.to(gpu.DEVICE), 0.6)
+    assert relative_error(found, expected) < NEAR
 
 
 def test_the_text_encoder():

@@ -1,10 +1,10 @@
 """The sets of kernels at the released width, against the mathematics in float64 on the processor."""
 
-import card
 import pytest
 import torch
-from card import drawn, drift
 
+import gpu
+from gpu import randn, relative_error
 from zimage_core.kernels import CUDA, PLAIN, Kernels, SplitRow, select_kernels
 from zimage_core.model.rope import rope_table
 
@@ -23,7 +23,7 @@ def kernel_set(name: str) -> Kernels:
 
 
 def row_of(kind, dtype):
-    one, each = drawn(1, 1, DIM, seed=1, dtype=dtype), drawn(ITEMS, 1, DIM, seed=2, dtype=dtype)
+    one, each = randn(1, 1, DIM, seed=1, dtype=dtype), randn(ITEMS, 1, DIM, seed=2, dtype=dtype)
     return {"one row": one, "a row for each item": each, "clean and noisy": SplitRow(one, each, 5)}[kind]
 
 
@@ -32,13 +32,13 @@ def made(dtype, n_ropes=1, ffn=FFN):
     positions = 90 * torch.rand(n_ropes, TOKENS + 3, 3, generator=torch.Generator().manual_seed(3))
     table = torch.cat([rope_table(each, (32, 48, 48), 256.0) for each in positions])[:, 3:]
     return {
-        "x": 3 * drawn(ITEMS, TOKENS, DIM, seed=4, dtype=dtype),
-        "y": 3 * drawn(ITEMS, TOKENS + 4, DIM, seed=5, dtype=dtype)[:, 4:],
-        "qkv": drawn(ITEMS, TOKENS, 3 * DIM, seed=6, dtype=dtype),
-        "weights": drawn(2, 1, HEAD, seed=7, dtype=dtype),
-        "table": table.to(card.DEVICE),
-        "gate": drawn(ITEMS, TOKENS, ffn, seed=8, dtype=dtype),
-        "up": drawn(ITEMS, TOKENS, ffn, seed=9, dtype=dtype),
+        "x": 3 * randn(ITEMS, TOKENS, DIM, seed=4, dtype=dtype),
+        "y": 3 * randn(ITEMS, TOKENS + 4, DIM, seed=5, dtype=dtype)[:, 4:],
+        "qkv": randn(ITEMS, TOKENS, 3 * DIM, seed=6, dtype=dtype),
+        "weights": randn(2, 1, HEAD, seed=7, dtype=dtype),
+        "table": table.to(gpu.DEVICE),
+        "gate": randn(ITEMS, TOKENS, ffn, seed=8, dtype=dtype),
+        "up": randn(ITEMS, TOKENS, ffn, seed=9, dtype=dtype),
     }
 
 
@@ -89,7 +89,7 @@ def truths(given, row):
 def test_in_float32_every_kernel_is_its_formula(name, n_ropes, kind):
     given, row = made(torch.float32, n_ropes, ffn=10007), row_of(kind, torch.float32)
     found, expected = outputs(kernel_set(name), given, row), truths(given, row)
-    errors = {each: drift(found[each], expected[each]) for each in expected}
+    errors = {each: relative_error(found[each], expected[each]) for each in expected}
     assert max(errors.values()) < 1e-6, errors
     assert errors["values"] == 0
 
@@ -102,7 +102,7 @@ def test_in_16_bits_no_set_is_further_from_the_truth_than_the_plain_one(name, ki
     found, plain, expected = outputs(kernel_set(name), given, row), outputs(PLAIN, given, row), truths(given, row)
     for each, truth in expected.items():
         assert found[each].dtype == dtype
-        assert drift(found[each], truth) <= 1.1 * drift(plain[each], truth), each
+        assert relative_error(found[each], truth) <= 1.1 * relative_error(plain[each], truth), each
 
 
 @pytest.mark.parametrize("name", ["stock", "fused"])
@@ -111,11 +111,11 @@ def test_tensors_of_more_than_two_to_the_31_values_are_worked_on_to_their_end(na
     n, last, chosen = 2**31 // (3 * DIM) + 11, 3, kernel_set(name)
     if torch.cuda.mem_get_info()[0] < 10 * n * 3 * DIM * 2:
         pytest.skip("needs a card with more free memory")
-    made_here = {"device": card.DEVICE, "dtype": torch.bfloat16}
-    row, weights = drawn(1, 1, DIM), drawn(2, 1, HEAD)
+    made_here = {"device": gpu.DEVICE, "dtype": torch.bfloat16}
+    row, weights = randn(1, 1, DIM), randn(2, 1, HEAD)
     wide, rope = (
         torch.randn(1, n, 3 * DIM, **made_here),
-        torch.eye(2, device=card.DEVICE).expand(1, n, 1, HEAD // 2, 2, 2),
+        torch.eye(2, device=gpu.DEVICE).expand(1, n, 1, HEAD // 2, 2, 2),
     )
     alone = wide[:, -last:].clone()
     long, short = wide.view(1, 3 * n, DIM), alone.view(1, 3 * last, DIM)
@@ -128,11 +128,11 @@ def test_tensors_of_more_than_two_to_the_31_values_are_worked_on_to_their_end(na
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32], ids=str)
 def test_a_set_is_chosen_without_a_word_and_remembered(dtype):
-    x = drawn(1, 64, DIM, dtype=dtype)
+    x = randn(1, 64, DIM, dtype=dtype)
     chosen = select_kernels(x)
     assert chosen != PLAIN
-    with card.never_waiting():
+    with gpu.no_host_sync():
         assert select_kernels(x[:, :3]) == chosen
-    assert not [sentence for sentence in card.WARNINGS.sentences if "fused kernels are off" in sentence]
+    assert not [sentence for sentence in gpu.WARNINGS.sentences if "fused kernels are off" in sentence]
     with torch.inference_mode(mode=False), torch.enable_grad():
         assert select_kernels(x) == PLAIN

@@ -2,11 +2,11 @@
 
 from dataclasses import asdict, replace
 
-import card
 import pytest
 import torch
 from PIL import ImageChops
 
+import gpu
 from zimage_core import generate
 from zimage_core.nano.data.render import render
 from zimage_core.nano.data.scenes import Scene
@@ -26,7 +26,7 @@ def levels(one, other):
 
 @pytest.mark.parametrize("prompt", [PROMPT, "一个大的蓝色圆在中间，白色背景"])
 def test_a_picture_in_float32_is_the_processors(prompt):
-    [found], [expected] = generate(prompt, device=str(card.DEVICE), seed=3), generate(prompt, seed=3)
+    [found], [expected] = generate(prompt, device=str(gpu.DEVICE), seed=3), generate(prompt, seed=3)
     mean, largest = levels(found, expected)
     assert mean < 0.1 and largest <= 3
 
@@ -37,14 +37,14 @@ def test_a_picture_in_float32_is_the_processors(prompt):
     ids=lambda each: [*each][0],
 )
 def test_what_is_not_exact_still_draws_what_was_asked_for(lever):
-    [found] = generate(PROMPT, device=str(card.DEVICE), **lever)
+    [found] = generate(PROMPT, device=str(gpu.DEVICE), **lever)
     assert all(asdict(check(found, HEART)).values())
 
 
 def test_an_instruction_changes_what_it_names_and_leaves_the_rest():
     before = Scene(shape="circle", colour="blue", size="large", row="middle", column="right", ground="white")
     picture = render(before, 5)
-    [found] = generate("make the circle red", references=[picture], seed=1, device=str(card.DEVICE))
+    [found] = generate("make the circle red", references=[picture], seed=1, device=str(gpu.DEVICE))
     [expected] = generate("make the circle red", references=[picture], seed=1)
     assert recognise(found) == replace(before, colour="red")
     assert levels(found, expected)[0] < 0.1

@@ -1,10 +1,10 @@
 """Kernels that round to 8 bits on the way, and fused int8 products: as near the truth as stock operations."""
 
-import card
 import pytest
 import torch
-from card import drawn, drift
 
+import gpu
+from gpu import randn, relative_error
 from zimage_core.kernels import CUDA, QuantizedTensor, QuantSpec, SplitRow, quantize, select_quant_kernels
 from zimage_core.kernels.quantization import unfused
 from zimage_core.kernels.rotation import rotated
@@ -22,14 +22,14 @@ STOCK = unfused(CUDA.norm, CUDA.swiglu)
 
 @pytest.fixture(params=[INT8, ROTATED, E4M3], ids=["int8", "rotated int8", "fp8"])
 def spec(request):
-    if request.param is E4M3 and not has_fp8_gemm(card.DEVICE):
+    if request.param is E4M3 and not has_fp8_gemm(gpu.DEVICE):
         pytest.skip("this card does not multiply E4M3")
     return request.param
 
 
 def tokens(width, seed):
     """A few columns thirty times the others, and an empty row."""
-    x = 3 * drawn(2, TOKENS, width, seed=seed)
+    x = 3 * randn(2, TOKENS, width, seed=seed)
     x[..., ::61] *= 30
     x[0, 2] = 0
     return x
@@ -45,7 +45,7 @@ def hold(found: QuantizedTensor, stock: QuantizedTensor, truth, spec):
     assert (found.dtype, found.values.dtype, found.shape) == (stock.dtype, spec.dtype, truth.shape)
     assert found.values.float().abs().amax() == spec.qmax
     assert not found.values[0, 2].float().any()
-    assert drift(values(found, spec), truth) <= 1.02 * drift(values(stock, spec), truth)
+    assert relative_error(values(found, spec), truth) <= 1.02 * relative_error(values(stock, spec), truth)
 
 
 def test_tokens(spec):
@@ -55,7 +55,7 @@ def test_tokens(spec):
 
 @pytest.mark.parametrize("is_split", [False, True])
 def test_norms(spec, is_split):
-    x, one, each = tokens(DIM, seed=2), drawn(1, 1, DIM, seed=3), drawn(2, 1, DIM, seed=4)
+    x, one, each = tokens(DIM, seed=2), randn(1, 1, DIM, seed=3), randn(2, 1, DIM, seed=4)
     row = SplitRow(one, each, 5) if is_split else each
     factor = each.cpu().double().expand(-1, TOKENS, -1).clone()
     if is_split:
@@ -66,7 +66,7 @@ def test_norms(spec, is_split):
 
 
 def test_gated_products(spec):
-    gate, up = drawn(2, TOKENS, FFN, seed=5), tokens(FFN, seed=6)
+    gate, up = randn(2, TOKENS, FFN, seed=5), tokens(FFN, seed=6)
     exact = gate.cpu().double()
     truth = exact * torch.sigmoid(exact) * up.cpu().double()
     hold(fused.swiglu(gate, up, spec), STOCK.swiglu(gate.clone(), up, spec), truth, spec)
@@ -75,20 +75,20 @@ def test_gated_products(spec):
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32], ids=str)
 @pytest.mark.parametrize("n", [1, 33, 1057])
 def test_fused_products_are_the_stock_ones(n, dtype):
-    left = quantize(drawn(n, DIM, seed=7, dtype=dtype), INT8)
-    right = quantize(drawn(1000, DIM, seed=8, dtype=torch.float32), INT8)
+    left = quantize(randn(n, DIM, seed=7, dtype=dtype), INT8)
+    right = quantize(randn(1000, DIM, seed=8, dtype=torch.float32), INT8)
     expected = gemm_then_scale(left, right)
     scaled = fused_int8.apply_scales(int_gemm(left.values, right.values), left, right)
     candidates = [scaled]
-    if torch.cuda.get_device_capability(card.DEVICE) >= (8, 0):
+    if torch.cuda.get_device_capability(gpu.DEVICE) >= (8, 0):
         candidates.append(fused_int8.scaled_gemm(left, right))
     for found in candidates:
         torch.testing.assert_close(found, expected, rtol=2 * torch.finfo(dtype).eps, atol=1e-30)
 
 
 def test_a_set_is_chosen_without_a_word_and_remembered(spec):
-    x = drawn(1, 64, DIM)
+    x = randn(1, 64, DIM)
     chosen = select_quant_kernels(x, spec)
-    with card.never_waiting():
+    with gpu.no_host_sync():
         assert select_quant_kernels(x[:, :3], spec) == chosen
-    assert not [sentence for sentence in card.WARNINGS.sentences if "fused kernels are off" in sentence]
+    assert not [sentence for sentence in gpu.WARNINGS.sentences if "fused kernels are off" in sentence]

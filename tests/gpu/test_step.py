@@ -2,11 +2,11 @@
 
 import copy
 
-import card
 import pytest
 import torch
-from card import drawn, drift, exact
 
+import gpu
+from gpu import float32_on_cpu, randn, relative_error
 from zimage_core.kernels import PLAIN, use_kernels
 from zimage_core.model.block import Gains
 from zimage_core.model.rope import rope_table
@@ -19,25 +19,25 @@ TURNED = 45  # tokens of a block's sequence
 
 @pytest.fixture(scope="module")
 def dit():
-    return card.transformer()
+    return gpu.transformer()
 
 
 def gains(dtype):
-    rows = [drawn(1, 1, card.WIDE.dim, seed=seed, dtype=dtype) for seed in range(4)]
-    return Gains(*rows, heads=drawn(2, 1, card.WIDE.head_dim, seed=4, dtype=dtype))
+    rows = [randn(1, 1, gpu.SHALLOW_TURBO.dim, seed=seed, dtype=dtype) for seed in range(4)]
+    return Gains(*rows, heads=randn(2, 1, gpu.SHALLOW_TURBO.head_dim, seed=4, dtype=dtype))
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
 def test_a_block_in_16_bits_is_as_near_the_truth_as_the_plain_one(dit, dtype):
     block = copy.deepcopy(dit.layers[0]).to(dtype)
     rope = rope_table(torch.arange(3.0 * TURNED).reshape(TURNED, 3), (32, 48, 48), 256.0)
-    x, given = drawn(2, TURNED, card.WIDE.dim, seed=5, dtype=dtype), gains(dtype)
-    truth = exact(block)(x.cpu().float(), rope, Gains(*(each.cpu().float() for each in given)))
-    found = block(x.clone(), rope.to(card.DEVICE), given)
+    x, given = randn(2, TURNED, gpu.SHALLOW_TURBO.dim, seed=5, dtype=dtype), gains(dtype)
+    truth = float32_on_cpu(block)(x.cpu().float(), rope, Gains(*(each.cpu().float() for each in given)))
+    found = block(x.clone(), rope.to(gpu.DEVICE), given)
     with use_kernels(PLAIN):
-        plain = block(x.clone(), rope.to(card.DEVICE), given)
-    assert drift(found, truth) <= 1.1 * drift(plain, truth)
-    assert drift(plain, truth) < 0.02
+        plain = block(x.clone(), rope.to(gpu.DEVICE), given)
+    assert relative_error(found, truth) <= 1.1 * relative_error(plain, truth)
+    assert relative_error(plain, truth) < 0.02
 
 
 def velocity_of(dit, caption, **choices):
@@ -45,28 +45,31 @@ def velocity_of(dit, caption, **choices):
 
 
 def test_a_step_in_bfloat16_is_as_near_the_truth_as_the_plain_one(dit):
-    latent, caption = drawn(2, 16, *CELLS, dtype=torch.float32), drawn(17, card.WIDE.cap_feat_dim, seed=1)
-    truth = velocity_of(exact(dit), caption.cpu().float())(latent.cpu(), SIGMAS[1])
+    latent, caption = randn(2, 16, *CELLS, dtype=torch.float32), randn(17, gpu.SHALLOW_TURBO.cap_feat_dim, seed=1)
+    truth = velocity_of(float32_on_cpu(dit), caption.cpu().float())(latent.cpu(), SIGMAS[1])
     found = velocity_of(dit, caption)(latent, SIGMAS[1])
     with use_kernels(PLAIN):
         plain = velocity_of(dit, caption)(latent, SIGMAS[1])
     assert found.dtype == latent.dtype
-    assert drift(found, truth) <= 1.1 * drift(plain, truth)
-    assert drift(plain, truth) < 0.05
+    assert relative_error(found, truth) <= 1.1 * relative_error(plain, truth)
+    assert relative_error(plain, truth) < 0.05
 
 
 def test_a_step_in_float32_is_that_of_the_processor():
-    dit = card.transformer(torch.float32)
-    latent, caption = drawn(1, 16, *CELLS, dtype=torch.float32), drawn(9, card.WIDE.cap_feat_dim, dtype=torch.float32)
-    truth = velocity_of(exact(dit), caption.cpu())(latent.cpu(), SIGMAS[1])
-    assert drift(velocity_of(dit, caption)(latent, SIGMAS[1]), truth) < 1e-5
+    dit = gpu.transformer(torch.float32)
+    latent, caption = (
+        randn(1, 16, *CELLS, dtype=torch.float32),
+        randn(9, gpu.SHALLOW_TURBO.cap_feat_dim, dtype=torch.float32),
+    )
+    truth = velocity_of(float32_on_cpu(dit), caption.cpu())(latent.cpu(), SIGMAS[1])
+    assert relative_error(velocity_of(dit, caption)(latent, SIGMAS[1]), truth) < 1e-5
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_a_whole_run_never_waits_for_the_card_once_it_is_prepared(dit, solver):
     """Guidance included. Where the host never waits, launching is hidden behind the card's work."""
-    latent = drawn(1, 16, *CELLS, dtype=torch.float32)
-    fields = [velocity_of(dit, drawn(17, card.WIDE.cap_feat_dim, seed=seed)) for seed in (1, 2)]
+    latent = randn(1, 16, *CELLS, dtype=torch.float32)
+    fields = [velocity_of(dit, randn(17, gpu.SHALLOW_TURBO.cap_feat_dim, seed=seed)) for seed in (1, 2)]
 
     def run():
         steps = denoise(
@@ -75,15 +78,15 @@ def test_a_whole_run_never_waits_for_the_card_once_it_is_prepared(dit, solver):
         return [step.x for step in steps][-1]
 
     expected = run()
-    with card.never_waiting():
+    with gpu.no_host_sync():
         found = run()
     assert torch.equal(found, expected)
 
 
 def test_the_host_is_done_with_a_step_before_the_card_is(dit):
     """Beside PyTorch's own word for it: with a long piece of work ahead in the queue a step returns at once."""
-    latent = drawn(1, 16, *CELLS, dtype=torch.float32)
-    velocity = velocity_of(dit, drawn(17, card.WIDE.cap_feat_dim))
+    latent = randn(1, 16, *CELLS, dtype=torch.float32)
+    velocity = velocity_of(dit, randn(17, gpu.SHALLOW_TURBO.cap_feat_dim))
     velocity(latent, SIGMAS[1])
     torch.cuda.synchronize()
     torch.cuda._sleep(2_000_000_000)  # about a second of the card's clock

@@ -2,11 +2,11 @@
 
 import copy
 
-import card
 import pytest
 import torch
-from card import drawn
 
+import gpu
+from gpu import randn
 from zimage_core.config import FLUX_VAE, QWEN3_4B
 from zimage_core.model.condition import run_block
 from zimage_core.quant import FP8, INT8, quantize_layers
@@ -17,7 +17,7 @@ from zimage_core.runtime.offload.plan_inputs import Machine, Networks, Picture
 from zimage_core.runtime.offload.streaming import stream
 
 N_LAYERS = 6
-CONFIG = card.replace(card.WIDE, n_layers=N_LAYERS)
+CONFIG = gpu.replace(gpu.SHALLOW_TURBO, n_layers=N_LAYERS)
 SIGMAS = (1.0, 0.6, 0.3)
 CELLS = (16, 24)
 
@@ -25,7 +25,7 @@ CELLS = (16, 24)
 @pytest.fixture(scope="module")
 def resident():
     """The transformer on the card, whole."""
-    return card.transformer(config=CONFIG)
+    return gpu.transformer(config=CONFIG)
 
 
 @pytest.fixture
@@ -35,16 +35,16 @@ def dit(resident):
 
 
 def prepared(dit, run=run_block, cells=CELLS):
-    condition = dit.prepare([drawn(17, CONFIG.cap_feat_dim, seed=1)], cells, run=run)
+    condition = dit.prepare([randn(17, CONFIG.cap_feat_dim, seed=1)], cells, run=run)
     return dit.flow(condition, SIGMAS, run=run)
 
 
 def answers(velocity, cells=CELLS):
-    return [velocity(drawn(1, 16, *cells, seed=turn, dtype=torch.float32), sigma) for turn, sigma in enumerate(SIGMAS)]
+    return [velocity(randn(1, 16, *cells, seed=turn, dtype=torch.float32), sigma) for turn, sigma in enumerate(SIGMAS)]
 
 
 def streamed(dit, **options):
-    with stream(dit, card.DEVICE, **options) as blocks:
+    with stream(dit, gpu.DEVICE, **options) as blocks:
         with blocks.preparing():
             velocity = prepared(dit, blocks.run)
         return answers(velocity)
@@ -76,7 +76,7 @@ def test_after_an_interruption_the_next_step_is_right(resident, dit):
         return run_block(stage, index, block, x)
 
     expected = answers(prepared(resident))
-    with stream(dit, card.DEVICE, resident=1, inner=broken) as blocks:
+    with stream(dit, gpu.DEVICE, resident=1, inner=broken) as blocks:
         with blocks.preparing():
             velocity = prepared(dit, blocks.run)
         with pytest.raises(InterruptedError):
@@ -91,11 +91,11 @@ def test_a_card_without_room_leaves_the_model_whole(resident, dit):
 
     def greedy(stage, index, block, x):
         if (stage.name, index) == ("layers", 2) and is_greedy:
-            torch.empty(2**42, device=card.DEVICE)
+            torch.empty(2**42, device=gpu.DEVICE)
         return run_block(stage, index, block, x)
 
     is_greedy, expected = True, answers(prepared(resident))
-    with stream(dit, card.DEVICE, resident=0, inner=greedy) as blocks:
+    with stream(dit, gpu.DEVICE, resident=0, inner=greedy) as blocks:
         with blocks.preparing():
             velocity = prepared(dit, blocks.run)
         with pytest.raises(torch.OutOfMemoryError):
@@ -110,16 +110,16 @@ def test_streamed_blocks_are_locked_in_memory_and_let_go(dit):
         return [block.attention.qkv.weight.is_pinned() for block in dit.layers]
 
     for _ in range(2):
-        with stream(dit, card.DEVICE, resident=2):
+        with stream(dit, gpu.DEVICE, resident=2):
             assert locked().count(True) == N_LAYERS - 2
         assert not any(locked())
 
 
 def test_memory_that_cannot_be_locked_is_told_apart_and_the_refusal_is_forgotten():
-    copy_stream, memory = CudaCopyStream(card.DEVICE), torch.empty(2**22, dtype=torch.uint8)
+    copy_stream, memory = CudaCopyStream(gpu.DEVICE), torch.empty(2**22, dtype=torch.uint8)
     assert copy_stream.pin(memory)
     assert not copy_stream.pin(memory)  # it is locked already
-    assert torch.ones(3, device=card.DEVICE).add(1).tolist() == [2.0, 2.0, 2.0]  # no error of before comes up here
+    assert torch.ones(3, device=gpu.DEVICE).add(1).tolist() == [2.0, 2.0, 2.0]  # no error of before comes up here
     assert memory.is_pinned()
     copy_stream.unpin(memory)
     assert not memory.is_pinned()
@@ -130,26 +130,26 @@ def test_blocks_in_memory_that_is_not_locked_give_the_same(resident, dit):
         def pin(self, memory):
             return False
 
-    assert same(streamed(dit, resident=2, copy_stream=Refused(card.DEVICE)), answers(prepared(resident)))
-    assert any("would not lock" in sentence for sentence in card.WARNINGS.sentences)
+    assert same(streamed(dit, resident=2, copy_stream=Refused(gpu.DEVICE)), answers(prepared(resident)))
+    assert any("would not lock" in sentence for sentence in gpu.WARNINGS.sentences)
 
 
 def test_a_streamed_step_never_waits_for_the_card(dit):
-    with stream(dit, card.DEVICE, resident=2) as blocks:
+    with stream(dit, gpu.DEVICE, resident=2) as blocks:
         with blocks.preparing():
             velocity = prepared(dit, blocks.run)
         expected = answers(velocity)
-        x = [drawn(1, 16, *CELLS, seed=turn, dtype=torch.float32) for turn in range(len(SIGMAS))]
-        with card.never_waiting():
+        x = [randn(1, 16, *CELLS, seed=turn, dtype=torch.float32) for turn in range(len(SIGMAS))]
+        with gpu.no_host_sync():
             found = [velocity(each, sigma) for each, sigma in zip(x, SIGMAS, strict=True)]
     assert same(found, expected)
 
 
 def test_everything_is_given_back(dit):
     streamed(dit, resident=2)
-    before = card.held()
+    before = gpu.allocated_bytes()
     streamed(dit, resident=2)
-    assert card.held() == before
+    assert gpu.allocated_bytes() == before
 
 
 @pytest.mark.parametrize("side, n_streamed", [(256, 6), (768, 4)])
@@ -161,20 +161,20 @@ def test_the_peak_is_the_plans(resident, dit, side, n_streamed):
     cells = picture.cells(networks)
 
     def run():
-        with stream(dit, card.DEVICE, resident=N_LAYERS - n_streamed) as blocks:
+        with stream(dit, gpu.DEVICE, resident=N_LAYERS - n_streamed) as blocks:
             with blocks.preparing():
                 velocity = prepared(dit, blocks.run, cells)
             answers(velocity, cells)
 
     answers(prepared(resident, cells=cells), cells)  # what libraries keep is there already
-    assert card.peak(run) == pytest.approx(planned.peak, rel=0.1)
+    assert gpu.peak_bytes(run) == pytest.approx(planned.peak, rel=0.1)
 
 
 @pytest.mark.parametrize("scheme", [INT8, FP8], ids=lambda scheme: scheme.name)
 def test_8_bit_layers_are_streamed_bit_for_bit(scheme):
-    if scheme is FP8 and not has_fp8_gemm(card.DEVICE):
+    if scheme is FP8 and not has_fp8_gemm(gpu.DEVICE):
         pytest.skip("this card does not multiply E4M3")
-    whole = card.transformer(config=CONFIG)
+    whole = gpu.transformer(config=CONFIG)
     quantize_layers(whole, scheme)
     dit = copy.deepcopy(whole).cpu()
     assert same(streamed(dit, resident=2), answers(prepared(whole)))
