@@ -12,7 +12,7 @@ from zimage_core.regions import (
     Stitch,
     check_shape,
     cover,
-    cut,
+    crop_region,
     feather,
     fill_hole,
     fit_masks,
@@ -26,8 +26,8 @@ from zimage_core.regions import (
     size_for,
 )
 from zimage_core.regions.crop import reflect_to
-from zimage_core.regions.masks import distance, opacity
-from zimage_core.regions.stitch import match_colours
+from zimage_core.regions.masks import distance, feather_everywhere
+from zimage_core.regions.stitch import match_colors
 
 SIZES = [(1, 1), (1, 40), (7, 5), (16, 16), (17, 100), (331, 517), (64, 64)]
 
@@ -41,18 +41,18 @@ def mask_of(size, *pixels):
 
 
 def prepared(pictures, masks, *, grow=0, width=0, context=1.0, area=0.0):
-    """What a host makes of a picture and a mask: the crop and the way back."""
+    """What the bridge makes of a picture and a mask: the crop, the stitch and the opacity."""
     alpha = feather(masks, grow, width)
     region = region_around(alpha > 0, context, area)
     stitch = Stitch(originals=pictures, alpha=region.window(alpha), region=region)
-    return cut(region.window(pictures), region), stitch, alpha
+    return crop_region(region.window(pictures), region), stitch, alpha
 
 
 def brute_force_distance(mask):
     rows, columns = torch.meshgrid(*(torch.arange(side) for side in mask.shape), indexing="ij")
-    places = torch.stack([rows, columns], dim=-1).reshape(-1, 2).float()
-    hits = places[mask.flatten()]
-    nearest = torch.cdist(places, hits).min(dim=1).values if len(hits) else torch.full((len(places),), math.inf)
+    pixels = torch.stack([rows, columns], dim=-1).reshape(-1, 2).float()
+    hits = pixels[mask.flatten()]
+    nearest = torch.cdist(pixels, hits).min(dim=1).values if len(hits) else torch.full((len(pixels),), math.inf)
     return nearest.reshape(mask.shape)
 
 
@@ -93,7 +93,7 @@ def test_growing_by_nothing_without_feather_is_the_mask(generator):
 def test_a_feather_is_the_same_whether_or_not_the_rest_of_the_picture_is_looked_at(grow, width):
     masks = torch.zeros(2, 60, 80, dtype=torch.bool)
     masks[0, 20:30, 40:55], masks[1, 28:35, 30:45] = True, True
-    assert torch.equal(feather(masks, grow, width), opacity(masks, grow, width))
+    assert torch.equal(feather(masks, grow, width), feather_everywhere(masks, grow, width))
 
 
 def test_the_pictures_border_does_not_shrink_a_mask():
@@ -251,7 +251,7 @@ def test_colour_match_undoes_a_gain_and_an_offset(gain, offset, generator):
     """In closed form: the surroundings show the same picture, so the fit is exact, and the inside follows."""
     originals = 0.3 + 0.3 * torch.rand(2, 3, 24, 24, generator=generator)
     weights = (torch.rand(2, 1, 24, 24, generator=generator) < 0.5).float()
-    found = match_colours(originals * gain + offset, originals, weights)
+    found = match_colors(originals * gain + offset, originals, weights)
     torch.testing.assert_close(found, originals, atol=1e-6, rtol=0)  # float32 rounding of the input
 
 
@@ -270,7 +270,7 @@ def test_flat_or_unrelated_surroundings_move_brightness_but_not_contrast(generat
     weights = torch.ones(1, 1, 64, 64)
     flat = torch.full((1, 3, 64, 64), 0.5)
     noisy = flat + 0.01 * torch.randn(1, 3, 64, 64, generator=generator) - 0.1
-    found = match_colours(noisy, flat, weights)
+    found = match_colors(noisy, flat, weights)
     torch.testing.assert_close(found, noisy - noisy.mean(dim=(-2, -1), keepdim=True) + 0.5)
 
 
@@ -287,7 +287,7 @@ def test_colours_are_compared_only_in_latent_cells_that_were_kept(generator):
 
 def test_nothing_to_compare_with_means_no_match(generator):
     results = torch.rand(1, 3, 8, 8, generator=generator)
-    assert torch.equal(match_colours(results, torch.zeros(1, 3, 8, 8), torch.zeros(1, 1, 8, 8)), results)
+    assert torch.equal(match_colors(results, torch.zeros(1, 3, 8, 8), torch.zeros(1, 1, 8, 8)), results)
 
 
 @pytest.mark.parametrize("fill", ["surroundings", "grey", "original"])

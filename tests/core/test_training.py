@@ -9,7 +9,7 @@ from torch import nn
 from zimage_core.training import (
     Ema,
     Recipe,
-    fitting,
+    batch_size_within,
     flow_matching_loss,
     init_weights,
     logit_normal_sigmas,
@@ -113,7 +113,7 @@ def test_tokens_are_counted_as_the_transformer_pads_them():
 
 @pytest.mark.parametrize(("budget", "n"), [(1, 1), (64, 1), (127, 1), (128, 2), (1000, 4)])
 def test_a_batch_stays_within_its_token_budget(budget, n):
-    assert fitting([64, 64, 96, 64], budget) == n
+    assert batch_size_within([64, 64, 96, 64], budget) == n
 
 
 def test_modulated_blocks_start_as_the_identity(generator):

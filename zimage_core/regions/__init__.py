@@ -1,6 +1,9 @@
-"""Repainting a part of a picture: masks, the region around them, what the autoencoder sees there, and the way back."""
+"""Inpainting and outpainting: masks, the region around them that is sampled, its fill, and pasting it back.
 
-from .crop import CELL, Region, cut, latent_mask, region_around
+Pictures are (b, c, h, w) in [0, 1].
+"""
+
+from .crop import CELL, Region, crop_region, latent_mask, region_around
 from .fill import FILLS, fill_hole
 from .masks import feather, fit_masks, is_masked
 from .pad import ANCHORS, Margins, margins_to_ratio, pad_picture
@@ -16,7 +19,7 @@ __all__ = [
     "Stitch",
     "check_shape",
     "cover",
-    "cut",
+    "crop_region",
     "feather",
     "fill_hole",
     "fit_masks",

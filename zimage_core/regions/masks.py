@@ -1,4 +1,4 @@
-"""Masks in pixels: which are to be repainted, and how softly the new picture goes over into the old.
+"""Masks in pixels: binarizing, resizing, growing and feathering them.
 
 Letters: b masks, h w pixels, H W pixels of the picture they are fitted to.
 """
@@ -9,21 +9,20 @@ from torch.nn import functional as F
 
 from .._shapes import Bool, Float
 
-THRESHOLD = 0.5  # the reference's inpaint pipeline takes a pixel as masked from here up
+THRESHOLD = 0.5  # as in the reference's inpaint pipeline
 
 
 def is_masked(masks: Float[Tensor, "b h w"]) -> Bool[Tensor, "b h w"]:
-    """Which pixels a mask of grey values means.
+    """Binary masks.
 
-    Grey is taken for yes or no, because brushes of some mask editors paint 0.7 where they mean 1, and a picture
-    repainted to seven tenths is a double exposure. `feather` makes soft edges.
+    Brushes of some mask editors paint 0.7 where they mean 1, and an opacity of 0.7 would show a double exposure. Soft
+    edges are made by `feather`.
     """
     return masks >= THRESHOLD
 
 
 def fit_masks(masks: Bool[Tensor, "b h w"], size: tuple[int, int]) -> Bool[Tensor, "b H W"]:
-    """Masks of another size stretched to (height, width); a pixel is masked where any part of it was, so that a mask
-    of a single pixel survives."""
+    """Masks resized to (height, width) by max pooling, so that a mask of a single pixel survives."""
     if masks.shape[-2:] == size:
         return masks
     return F.adaptive_max_pool2d(masks.float(), size) > 0
@@ -33,17 +32,19 @@ def feather(masks: Bool[Tensor, "b h w"], grow: int, width: int) -> Float[Tensor
     """Opacity of the new picture in [0, 1]: 1 in the mask grown by `grow` pixels (shrunk if negative), then a smooth
     ramp `width` pixels wide, 0 beyond.
 
-    The ramp lies outside: what is masked is repainted wholly. The border of the picture does not shrink a mask.
+    The ramp is outside the mask, so masked pixels are replaced fully. Shrinking does not start at the picture's border.
     """
     alpha = torch.zeros(masks.shape, device=masks.device)
-    reach = max(grow, 0) + width + 1
-    rows, columns = (around(masks.any(dim=0).any(dim=axis), reach) for axis in (1, 0))
-    alpha[:, rows, columns] = opacity(masks[:, rows, columns], grow, width)  # most masks are small, most pictures not
+    margin = max(grow, 0) + width + 1
+    rows, columns = (slice_around(masks.any(dim=0).any(dim=axis), margin) for axis in (1, 0))
+    alpha[:, rows, columns] = feather_everywhere(
+        masks[:, rows, columns], grow, width
+    )  # computed near the mask only, for speed
     return alpha
 
 
-def opacity(masks: Bool[Tensor, "b h w"], grow: int, width: int) -> Float[Tensor, "b h w"]:
-    """`feather`, everywhere."""
+def feather_everywhere(masks: Bool[Tensor, "b h w"], grow: int, width: int) -> Float[Tensor, "b h w"]:
+    """The opacity of `feather`, computed for the whole picture."""
     if grow < 0:
         masks, grow = masks & (distance(~masks, -grow) > -grow), 0
     beyond = (distance(masks, grow + width) - grow).clamp(min=0)
@@ -52,13 +53,13 @@ def opacity(masks: Bool[Tensor, "b h w"], grow: int, width: int) -> Float[Tensor
 
 
 def distance(masks: Bool[Tensor, "b h w"], limit: int) -> Float[Tensor, "b h w"]:
-    """Euclidean distance in pixels to the nearest masked one: exact up to `limit`, anything larger beyond.
+    """Euclidean distance in pixels to the nearest masked pixel: exact up to `limit`, beyond it any larger value.
 
     Squared distances are separable (Felzenszwalb and Huttenlocher, Distance Transforms of Sampled Functions, 2012):
-    first along columns, then the lower envelope over the neighbours of a row that can still matter.
+    first along columns, then the minimum over the columns within `limit`.
     """
     far = float(limit + 1)
-    along_column = torch.minimum(steps_since(masks, far), steps_since(masks.flip(-2), far).flip(-2)).square()
+    along_column = torch.minimum(distance_up(masks, far), distance_up(masks.flip(-2), far).flip(-2)).square()
     nearest, shifted = along_column.clone(), torch.empty_like(along_column)
     for step in range(1, min(limit, masks.shape[-1] - 1) + 1):
         torch.add(along_column, step * step, out=shifted)
@@ -67,20 +68,20 @@ def distance(masks: Bool[Tensor, "b h w"], limit: int) -> Float[Tensor, "b h w"]
     return nearest.sqrt()
 
 
-def steps_since(masks: Bool[Tensor, "b h w"], far: float) -> Float[Tensor, "b h w"]:
-    """How many rows above each pixel the nearest masked one of its column is, at most `far`."""
+def distance_up(masks: Bool[Tensor, "b h w"], far: float) -> Float[Tensor, "b h w"]:
+    """Rows from each pixel up to the nearest masked pixel of its column, at most `far`."""
     rows = torch.arange(masks.shape[-2], dtype=torch.float32, device=masks.device)[:, None]
     last = torch.where(masks, rows, -far).cummax(dim=-2).values
     return (rows - last).clamp(max=far)
 
 
-def around(is_hit: Bool[Tensor, " n"], reach: int) -> slice:
-    """From the first hit to the last, and `reach` further on both sides; empty if there is none."""
-    first, last = bounds(is_hit)
-    return slice(max(first - reach, 0), last + reach) if is_hit.any() else slice(0, 0)
+def slice_around(is_hit: Bool[Tensor, " n"], margin: int) -> slice:
+    """From the first true element to the last, with `margin` on both sides; empty if there is none."""
+    start, stop = bounds(is_hit)
+    return slice(max(start - margin, 0), stop + margin) if is_hit.any() else slice(0, 0)
 
 
 def bounds(is_hit: Bool[Tensor, " n"]) -> tuple[int, int]:
-    """From the first hit to just behind the last; everything if there is none."""
+    """Start and stop of the smallest interval with all true elements; the whole length if there is none."""
     hits = is_hit.nonzero()
     return (int(hits[0]), int(hits[-1]) + 1) if len(hits) else (0, len(is_hit))

@@ -1,4 +1,4 @@
-"""A larger canvas around a picture.
+"""Enlarging a picture's canvas, for outpainting.
 
 Letters: b pictures, c channels, h w pixels, H W pixels of the canvas.
 """
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .._shapes import Bool, Float
 
-ANCHORS = {"middle": 0.5, "left or top": 0.0, "right or bottom": 1.0}  # share of the new pixels before the picture
+ANCHORS = {"middle": 0.5, "left or top": 0.0, "right or bottom": 1.0}  # share of the new pixels on the left or top
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,20 +28,21 @@ class Margins:
 
 
 def margins_to_ratio(size: tuple[int, int], ratio: tuple[int, int], anchor: str = "middle") -> Margins:
-    """What to add so that a picture of (height, width) comes to a ratio of width to height, nothing being cut;
-    `anchor` says where the old picture then lies."""
-    (height, width), (across, down) = size, ratio
-    wider = max(0, round(height * across / down) - width)
-    taller = max(0, round(width * down / across) - height)
-    before = ANCHORS[anchor]
-    left, top = round(wider * before), round(taller * before)
-    return Margins(left=left, top=top, right=wider - left, bottom=taller - top)
+    """Margins that bring a picture of (height, width) to a ratio of width to height without cropping.
+
+    `anchor`, a key of `ANCHORS`, is the position of the picture on the new canvas.
+    """
+    (height, width), (ratio_width, ratio_height) = size, ratio
+    n_columns = max(0, round(height * ratio_width / ratio_height) - width)
+    n_rows = max(0, round(width * ratio_height / ratio_width) - height)
+    left, top = round(n_columns * ANCHORS[anchor]), round(n_rows * ANCHORS[anchor])
+    return Margins(left=left, top=top, right=n_columns - left, bottom=n_rows - top)
 
 
 def pad_picture(
     pictures: Float[Tensor, "b c h w"], margins: Margins
 ) -> tuple[Float[Tensor, "b c H W"], Bool[Tensor, "1 H W"]]:
-    """The canvas, its new pixels continuing the picture's edge, and the mask of the new pixels."""
+    """The canvas, with new pixels that replicate the picture's edge, and the mask of the new pixels."""
     height, width = pictures.shape[-2:]
     rows = torch.arange(-margins.top, height + margins.bottom, device=pictures.device)
     columns = torch.arange(-margins.left, width + margins.right, device=pictures.device)

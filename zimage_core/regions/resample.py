@@ -1,6 +1,6 @@
-"""Pictures at another size.
+"""Resizing pictures.
 
-Letters: b pictures, c channels, h w pixels, H W pixels afterwards.
+Letters: b pictures, c channels, h w pixels before, H W pixels after.
 """
 
 from torch import Tensor
@@ -12,14 +12,14 @@ SIDE_MULTIPLE = 16  # pixels: eight per latent cell, two cells per patch
 
 
 def size_for(height: int, width: int, area: float) -> tuple[int, int]:
-    """Height and width nearest to the same shape and an area in pixels, both multiples of 16."""
+    """Height and width, multiples of 16, nearest to the same aspect ratio and an area in pixels."""
     scale = (area / (height * width)) ** 0.5
     tall, wide = (max(1, round(side * scale / SIDE_MULTIPLE)) * SIDE_MULTIPLE for side in (height, width))
     return tall, wide
 
 
 def resample(pictures: Float[Tensor, "b c h w"], size: tuple[int, int]) -> Float[Tensor, "b c H W"]:
-    """Pictures in [0, 1] at (height, width), bicubic in float32, without aliases; the same size changes no bit."""
+    """Pictures in [0, 1] at (height, width): bicubic, antialiased, in float32; the same size changes no bit."""
     if pictures.shape[-2:] == size:
         return pictures
     resized = F.interpolate(pictures.float(), size, mode="bicubic", antialias=True)
@@ -27,7 +27,7 @@ def resample(pictures: Float[Tensor, "b c h w"], size: tuple[int, int]) -> Float
 
 
 def cover(pictures: Float[Tensor, "b c h w"], size: tuple[int, int]) -> Float[Tensor, "b c H W"]:
-    """Pictures scaled, never stretched, until they cover (height, width), and cropped to it around the middle."""
+    """Pictures scaled with their aspect ratio until they cover (height, width), then center-cropped to it."""
     height, width = pictures.shape[-2:]
     scale = max(size[0] / height, size[1] / width)
     tall, wide = max(size[0], round(height * scale)), max(size[1], round(width * scale))

@@ -1,4 +1,4 @@
-"""A repainted region back into its picture: scaled, colour matched, and mixed in only where its mask shows.
+"""Pasting a repainted region back into its picture: resized, color matched, and blended by the mask's opacity.
 
 Letters: b pictures, r results, c channels, h w pixels of a picture, H W pixels of a region.
 """
@@ -9,55 +9,56 @@ import torch
 from torch import Tensor
 
 from .._shapes import Float
-from .crop import Region, kept_pixels
+from .crop import Region, unmasked_pixels
 from .resample import resample
 
 SHAPE_TOLERANCE = 0.03  # a result that went through an upscaler may have rounded its sides
-# Squared; below it the surroundings are too flat or too small to tell a contrast from. With nano's autoencoder whole
-# surroundings give 0.98 and more, with gains within 6 %; slivers of them 0.4 to 0.9, with gains 40 % off.
-TRUSTED_CORRELATION = 0.98
-GAINS = (0.5, 2.0)  # a drift of the model or its autoencoder stays far inside, anything outside is another content
+# Squared correlation below which surroundings are too flat or too small to estimate a contrast. With nano's autoencoder
+# complete surroundings give at least 0.98, with gains within 6 %; slivers of them 0.4 to 0.9, with gains 40 % off.
+MIN_R2 = 0.98
+GAINS = (0.5, 2.0)  # limits; drift of the model or its autoencoder is far smaller, anything larger is other content
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stitch:
-    """What is needed to put a region back."""
+    """Original pictures and the region to paste into them."""
 
     originals: Float[Tensor, "b c h w"]
-    alpha: Float[Tensor, "b H W"]  # opacity of the new picture inside the region, 0 = the original's own pixels
+    alpha: Float[Tensor, "b H W"]  # opacity of the new picture in the region; 0 keeps the original's pixels
     region: Region
 
 
-def paste(results: Float[Tensor, "r 3 y x"], stitch: Stitch, colour_match: float = 1.0) -> Float[Tensor, "r c h w"]:
-    """The originals with the results in their regions; where alpha is 0 not a bit differs from the originals.
+def paste(results: Float[Tensor, "r 3 y x"], stitch: Stitch, color_match: float = 1.0) -> Float[Tensor, "r c h w"]:
+    """The originals with the results in their regions; where alpha is 0 they are bit-equal to the originals.
 
-    Several results may share an original: they take turns, as a repeated latent batch does.
+    Result i goes to original i modulo their number, as a latent batch is repeated. `color_match` in [0, 1] is the
+    strength of `match_colors`.
     """
-    turns = torch.arange(len(results), device=stitch.originals.device) % len(stitch.originals)
-    pictures = stitch.originals[turns]  # a copy, (r, c, h, w)
+    indices = torch.arange(len(results), device=stitch.originals.device) % len(stitch.originals)
+    pictures = stitch.originals[indices]  # a copy, (r, c, h, w)
     window = stitch.region.window(pictures)
-    alpha = stitch.alpha[turns][:, None]  # (r, 1, H, W)
+    alpha = stitch.alpha[indices][:, None]  # (r, 1, H, W)
     height, width = window.shape[-2:]
-    fitted = resample(results.to(window.device, torch.float32), stitch.region.canvas)[..., :height, :width]
+    resized = resample(results.to(window.device, torch.float32), stitch.region.canvas)[..., :height, :width]
     old = window.float()
-    if colour_match:
-        kept = kept_pixels(stitch.alpha, stitch.region)[turns]
-        fitted = torch.lerp(fitted, match_colours(fitted, old[:, :3], kept), colour_match)
-    if old.shape[1] > 3:  # what is painted is not see-through
-        fitted = torch.cat([fitted, torch.ones_like(old[:, 3:])], dim=1)
-    mixed = torch.lerp(old, fitted, alpha).to(window.dtype)
-    window.copy_(torch.where(alpha > 0, mixed, window))  # not by mixing with 0: a result may hold infinities
+    if color_match:
+        unmasked = unmasked_pixels(stitch.alpha, stitch.region)[indices]
+        resized = torch.lerp(resized, match_colors(resized, old[:, :3], unmasked), color_match)
+    if old.shape[1] > 3:  # repainted pixels are opaque
+        resized = torch.cat([resized, torch.ones_like(old[:, 3:])], dim=1)
+    mixed = torch.lerp(old, resized, alpha).to(window.dtype)
+    window.copy_(torch.where(alpha > 0, mixed, window))  # lerp by 0 would spread infinities and NaN of a result
     return pictures
 
 
-def match_colours(
+def match_colors(
     results: Float[Tensor, "b 3 h w"], originals: Float[Tensor, "b 3 h w"], weights: Float[Tensor, "b 1 h w"]
 ) -> Float[Tensor, "b 3 h w"]:
-    """Results under the gain and offset per channel that bring them nearest to the originals where weights say so:
-    in the cells the sampler kept, where both show the same and only the autoencoder and its drift differ.
+    """Results with the gain and offset per channel that bring them nearest to the originals, in weighted least squares.
 
-    Least squares and not equal variances: an autoencoder loses fine detail, and a picture that is only blurred must
-    keep its contrast. Sums in float64; a result that needs nothing gets nothing, to the bit.
+    `weights` select pixels that were not repainted: both show the same there, up to the autoencoder's error. Least
+    squares rather than equal variances, because the autoencoder loses fine detail, and a picture that is only blurred
+    must keep its contrast. Sums are float64; with gain 1 and offset 0 the result is unchanged, bit for bit.
     """
     total = weights.sum(dim=(-2, -1), keepdim=True, dtype=torch.float64)
 
@@ -67,7 +68,7 @@ def match_colours(
     mean_x, mean_y = mean(results), mean(originals)
     x, y = results - mean_x.float(), originals - mean_y.float()
     variance_x, variance_y, covariance = mean(x * x), mean(y * y), mean(x * y)
-    is_trusted = (covariance > 0) & (covariance**2 >= TRUSTED_CORRELATION * variance_x * variance_y)
+    is_trusted = (covariance > 0) & (covariance**2 >= MIN_R2 * variance_x * variance_y)
     gain = torch.where(is_trusted, covariance / variance_x, 1.0).clamp(*GAINS)
     offset = mean_y - gain * mean_x
     matched = (results * gain.float() + offset.float()).clamp(0, 1)
@@ -75,7 +76,7 @@ def match_colours(
 
 
 def check_shape(size: tuple[int, int], stitch: Stitch) -> None:
-    """Refuse a result that cannot be the stitch's region: its sides have other proportions."""
+    """Raise ValueError for a result (height, width) whose aspect ratio is not that of the stitch's region."""
     height, width = size
     expected = stitch.region.size
     if abs(height * expected[1] / (width * expected[0]) - 1) > SHAPE_TOLERANCE:

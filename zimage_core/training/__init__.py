@@ -1,6 +1,6 @@
-"""Objectives, batches, averages and the runner every kind of training shares."""
+"""Training: objectives, and a loop with resumable state, EMA weights and batches by token budget."""
 
-from .loop.batches import fitting, token_count
+from .loop.batches import batch_size_within, token_count
 from .loop.ema import Ema
 from .loop.init_weights import init_weights
 from .loop.runner import Progress, Recipe, train
@@ -10,7 +10,7 @@ __all__ = [
     "Ema",
     "Progress",
     "Recipe",
-    "fitting",
+    "batch_size_within",
     "flow_matching_loss",
     "init_weights",
     "logit_normal_sigmas",

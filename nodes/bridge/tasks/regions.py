@@ -88,7 +88,7 @@ def prepare_region(
     region = regions.region_around(alpha > 0, context, megapixels * MEGAPIXEL)
     opacity = region.window(alpha)
     window = regions.fill_hole(region.window(pictures)[:, :3].float(), opacity, fill)
-    crop = channels_last(regions.cut(window, region))
+    crop = channels_last(regions.crop_region(window, region))
     latent = encode(vae, crop)
     latent["noise_mask"] = to_intermediate(regions.latent_mask(opacity, region))
     return latent, Stitch(originals=pictures, alpha=opacity, region=region), crop

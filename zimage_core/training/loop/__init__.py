@@ -1,1 +1,1 @@
-"""The runner every kind of training shares, with its state, averages and batches."""
+"""The training loop of every objective: runner, saved state, EMA, weight initialization and batches."""

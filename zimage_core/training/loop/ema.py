@@ -1,4 +1,4 @@
-"""An exponential moving average of a module's parameters, which samples better than the last step does."""
+"""Exponential moving average (EMA) of a module's parameters; it gives better samples than the last step's."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class Ema:
-    """Averages `module`'s parameters; early on the average is short, so that it forgets the random start."""
+    """The average of `module`'s parameters. The decay is shorter in early steps, so that random initial values fade."""
 
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.module = module
@@ -24,13 +24,13 @@ class Ema:
 
     @contextmanager
     def applied(self) -> Generator[None]:
-        """Inside, the module holds the average; afterwards its own parameters again, bit for bit."""
-        own = {name: parameter.detach().clone() for name, parameter in self.module.named_parameters()}
+        """Context in which the module has the averaged parameters; its own are restored bit for bit."""
+        saved = {name: parameter.detach().clone() for name, parameter in self.module.named_parameters()}
         self._assign(self.average)
         try:
             yield
         finally:
-            self._assign(own)
+            self._assign(saved)
 
     @torch.no_grad()
     def _assign(self, values: dict[str, Tensor]) -> None:

@@ -1,4 +1,4 @@
-"""Random starting weights, drawn from one generator in parameter order."""
+"""Random initial weights, drawn from one generator in parameter order."""
 
 import torch
 from torch import nn
@@ -13,7 +13,9 @@ ZERO_ENDINGS = (
 
 @torch.no_grad()
 def init_weights(module: nn.Module, generator: torch.Generator) -> None:
-    """Matrices and kernels get variance 1 / fan-in, norms ones, biases and modulation zeros, pad tokens small noise."""
+    """Initialize in place: variance 1 / fan-in for matrices and convolutions, 1 for norms, 0 for biases and modulation,
+    small noise for pad tokens.
+    """
     for name, parameter in module.named_parameters():
         if name.endswith(ZERO_ENDINGS):
             parameter.zero_()

@@ -1,7 +1,7 @@
-"""One training run: a generator that steps an optimizer and yields what happened.
+"""The training loop: a generator that yields the loss of each optimizer step and saves its state to a folder.
 
-Everything random in step k is drawn from a generator seeded by (seed, k), so a run that stops and resumes from its
-folder makes the same steps, with the same losses, as one that never stopped.
+All randomness of step k comes from a generator seeded by (seed, k), so a run that is resumed from its folder has the
+same losses as one that was never interrupted.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,17 +14,17 @@ from torch import Tensor, nn
 from .ema import Ema
 from .state import load_state, save_state
 
-LossOfStep = Callable[[int, torch.Generator], Tensor]
+LossOfStep = Callable[[int, torch.Generator], Tensor]  # (step, generator) -> scalar loss
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How long and how fast to learn."""
+    """Number of steps, learning rate schedule and optimizer settings."""
 
     steps: int
     lr: float
     warmup_steps: int = 100
-    decay_part: float = 0.3  # of the steps, at the end, the rate falls linearly to zero
+    decay_part: float = 0.3  # share of the steps, at the end, in which the learning rate falls linearly to 0
     betas: tuple[float, float] = (0.9, 0.95)
     weight_decay: float = 0.01
     clip: float = 1.0  # gradient norm
@@ -33,15 +33,15 @@ class Recipe:
     save_every: int = 200
 
     def lr_at(self, step: int) -> float:
-        """Linear warm-up, constant, linear tail."""
-        warm = (step + 1) / self.warmup_steps
-        tail = (self.steps - step) / max(1.0, self.steps * self.decay_part)
-        return self.lr * min(1.0, warm, tail)
+        """Learning rate of a step: linear warm-up, constant, linear decay."""
+        warmup = (step + 1) / self.warmup_steps
+        decay = (self.steps - step) / max(1.0, self.steps * self.decay_part)
+        return self.lr * min(1.0, warmup, decay)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """One optimizer step."""
+    """Loss, gradient norm and learning rate of one optimizer step."""
 
     step: int  # from 0
     steps: int
@@ -51,9 +51,9 @@ class Progress:
 
 
 def train(module: nn.Module, loss_of_step: LossOfStep, recipe: Recipe, ema: Ema, folder: Path) -> Iterator[Progress]:
-    """Train until the recipe's last step, saving to `folder` on the way and resuming from what lies there.
+    """Train until the recipe's last step, resuming from and saving to `folder`.
 
-    Parameters stay float32; a caller who stops iterating loses at most `save_every` steps.
+    Parameters stay float32. A caller that stops iterating loses at most `save_every` steps.
     """
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(

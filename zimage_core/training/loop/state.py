@@ -1,4 +1,4 @@
-"""A run's state on disk: parameters, their average and the optimizer's moments in one safetensors file."""
+"""Saved training state: parameters, their EMA and AdamW's moments in one safetensors file."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ def save_state(
     ema: Ema,
     recipe: dict[str, Any],
 ) -> None:
-    """Write the state after `step` steps; the old file is replaced only when the new one is complete."""
+    """Write the state after `step` steps; the previous file is replaced only once the new one is complete."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, Tensor] = {}
     for name, parameter in module.named_parameters():
@@ -40,7 +40,7 @@ def save_state(
 def load_state(
     folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer, ema: Ema, recipe: dict[str, Any]
 ) -> int:
-    """Restore what `save_state` wrote and return the step to go on with: 0 where nothing was saved.
+    """Restore a saved state in place and return the next step: 0 if nothing was saved.
 
     Raises ValueError if the folder holds the run of another recipe.
     """
@@ -58,8 +58,8 @@ def load_state(
                 parameter.copy_(saved.get_tensor(f"module.{name}"))
                 ema.average[name].copy_(saved.get_tensor(f"ema.{name}"))
                 if f"{MOMENTS[0]}.{name}" not in saved.keys():  # noqa: SIM118 - not a mapping
-                    continue  # a parameter that has had no gradient yet
-                # in the parameter's own memory format, which the fused optimizer relies on
+                    continue  # a parameter that has not had a gradient yet
+                # empty_like keeps the parameter's memory format, which the fused AdamW requires
                 moments = {moment: saved.get_tensor(f"{moment}.{name}") for moment in MOMENTS}
                 optimizer.state[parameter] = {
                     "step": torch.tensor(float(step)),

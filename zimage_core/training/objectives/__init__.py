@@ -1,1 +1,1 @@
-"""One loss each."""
+"""Training objectives; each module holds one loss."""
