@@ -16,7 +16,7 @@ from ...training import (
     Ema,
     Progress,
     Recipe,
-    fitting,
+    batch_size_within,
     flow_matching_loss,
     init_weights,
     logit_normal_sigmas,
@@ -71,7 +71,7 @@ def train_transformer(
             "" if rng.random() < CAPTION_DROPOUT else training_caption(scenes[index], rng) for index in chosen.tolist()
         ]
         prompts = [tokenize(tokenizer, caption).ids for caption in captions]
-        n = fitting((token_count((8, 8), len(prompt)) for prompt in prompts), TOKEN_BUDGET)
+        n = batch_size_within((token_count((8, 8), len(prompt)) for prompt in prompts), TOKEN_BUDGET)
         pictures = latents[chosen[:n], drawn[:n]]
         with torch.no_grad():
             features = text.encode(prompts[:n])
