@@ -123,9 +123,9 @@ def test_modulated_blocks_start_as_the_identity(generator):
     model = S3DiT(tiny.DIT)
     init_weights(model, generator)
     x = torch.randn(1, 5, 64, generator=generator)
-    gains = model.modulation(torch.tensor([0.5]), torch.float32).layers[0]
+    scales = model.modulation(torch.tensor([0.5]), torch.float32).layers[0]
     from zimage_core.model.rope import rope_table
 
     rope = rope_table(torch.zeros(5, 3), tiny.DIT.axes_dims, 256.0)
-    assert torch.equal(model.layers[0](x, rope, gains), x)
+    assert torch.equal(model.layers[0](x, rope, scales), x)
     assert model(torch.ones(1, 16, 4, 4), torch.ones(1), [torch.ones(3, 48)]).count_nonzero() == 0

@@ -1,6 +1,6 @@
 """The diffusion transformer."""
 
-from .block import Block, Gains
+from .block import Block, NormScales
 from .condition import Condition, Modulation, RunBlock, Stage, VelocityField
 from .references import COMFYUI, DIFFUSERS, REFERENCE, OmniRules, Reference
 from .s3dit import S3DiT
@@ -11,7 +11,7 @@ __all__ = [
     "REFERENCE",
     "Block",
     "Condition",
-    "Gains",
+    "NormScales",
     "Modulation",
     "OmniRules",
     "Reference",

@@ -1,6 +1,7 @@
-"""One layer of S3-DiT and what it is made of.
+"""One layer of S3-DiT: self-attention and SwiGLU, each between two RMS norms.
 
-Letters: b batch, n tokens, d model width, f feed-forward width, h heads, e head width, t time vector width.
+Letters: b batch, n tokens, d model width, f feed-forward width, h heads, e head width, t time vector width,
+pqc patch height · patch width · latent channels.
 """
 
 from typing import NamedTuple
@@ -24,21 +25,29 @@ from ..kernels import (
 )
 from ..ops import TORCH, Factory, Ops
 
-UNIT_RMS = 1024.0  # a constant row: its square hides any epsilon, and its root is exact in every type
+UNIT_RMS = 1024.0  # its square hides any epsilon; a power of two, so that x / rms(x) is exactly 1 in every dtype
 
 
-class Gains(NamedTuple):
-    """The weights of one block's norms at one time. Modulation only scales, so it is folded into them."""
+class NormScales(NamedTuple):
+    """What one block multiplies normed tokens with: its norms' weights, with the modulation of one time folded in."""
 
     attn_in: ScaleRow
     attn_out: ScaleRow
     ffn_in: ScaleRow
     ffn_out: ScaleRow
-    heads: Float[Tensor, "2 1 e"]  # of the query norm and the key norm
+    qk: Float[Tensor, "2 1 e"]  # of the query norm and the key norm, never modulated
 
 
 class Block(nn.Module):
-    """One layer: sandwich-normed attention, then sandwich-normed SwiGLU, each scaled before and gated after."""
+    """One transformer layer with sandwich norms: every sublayer F adds norm2(F(norm1(x))) to x.
+
+    adaLN modulates it by scales and tanh gates, with no shift (F is self-attention, then SwiGLU):
+
+        x = x + tanh(gate) · norm2(F((1 + scale) · norm1(x)))
+
+    An RMS norm ends in a multiplication by its weight, so (1 + scale) and tanh(gate) are multiplied into the weights
+    beforehand, once per noise level; `forward` receives these products as `NormScales`.
+    """
 
     def __init__(
         self, config: DiTConfig, *, is_modulated: bool = True, ops: Ops = TORCH, **factory: Unpack[Factory]
@@ -54,39 +63,40 @@ class Block(nn.Module):
         if is_modulated:
             self.adaLN_modulation = nn.Sequential(ops.Linear(config.adaln_dim, 4 * config.dim, **factory))
 
-    def gains(self, time: Float[Tensor, "b t"], plain: Gains) -> Gains:
-        """The norms' weights at this time, from their own; no activation before the linear map, and no shift."""
+    def norm_weights(self, like: Tensor) -> NormScales:
+        """The norms' own weights, in dtype and on device of `like`: all the scales an unmodulated block has."""
+        norms = (self.attention_norm1, self.attention_norm2, self.ffn_norm1, self.ffn_norm2)
+        rows = [weight_of(norm, like)[None, None] for norm in norms]  # 4 x (1, 1, d)
+        query_and_key = weight_of(self.attention.q_norm, like), weight_of(self.attention.k_norm, like)
+        return NormScales(*rows, qk=torch.stack(query_and_key)[:, None])
+
+    def modulated(self, weights: NormScales, time: Float[Tensor, "b t"]) -> NormScales:
+        """`norm_weights` times the adaLN modulation of a time vector; the linear map has no activation."""
         rows = self.adaLN_modulation(time)[:, None]  # (b, 1, 4d)
         scale_attn, gate_attn, scale_ffn, gate_ffn = rows.chunk(4, dim=-1)
-        return Gains(
-            attn_in=plain.attn_in * (1 + scale_attn),
-            attn_out=plain.attn_out * gate_attn.tanh(),
-            ffn_in=plain.ffn_in * (1 + scale_ffn),
-            ffn_out=plain.ffn_out * gate_ffn.tanh(),
-            heads=plain.heads,
+        return NormScales(
+            attn_in=weights.attn_in * (1 + scale_attn),
+            attn_out=weights.attn_out * gate_attn.tanh(),
+            ffn_in=weights.ffn_in * (1 + scale_ffn),
+            ffn_out=weights.ffn_out * gate_ffn.tanh(),
+            qk=weights.qk,
         )
-
-    def plain_gains(self, like: Tensor) -> Gains:
-        """The norms' own weights, all a block has that nothing modulates, in the type and place of `like`."""
-        norms = (self.attention_norm1, self.attention_norm2, self.ffn_norm1, self.ffn_norm2)
-        rows = [weight_of(norm, like)[None, None] for norm in norms]
-        query_and_key = weight_of(self.attention.q_norm, like), weight_of(self.attention.k_norm, like)
-        return Gains(*rows, heads=torch.stack(query_and_key)[:, None])
 
     def forward(
-        self, x: Float[Tensor, "b n d"], rope: Rope, gains: Gains, attend: Attention = attention
+        self, x: Float[Tensor, "b n d"], rope: Rope, scales: NormScales, attend: Attention = attention
     ) -> Float[Tensor, "b n d"]:
-        fused = select_kernels(x)
-        normed = _normed(fused, x, gains.attn_in, epsilon(self.attention_norm1), self.attention.input_spec)
-        x = fused.add_normed(
-            x, self.attention(normed, rope, gains.heads, attend), gains.attn_out, epsilon(self.attention_norm2)
+        kernels = select_kernels(x)
+        # attention and feed_forward are called inside add_normed, so that their output is freed right after it
+        normed = _norm(kernels, x, scales.attn_in, self.attention_norm1, self.attention.input_spec)
+        x = kernels.add_normed(
+            x, self.attention(normed, rope, scales.qk, attend), scales.attn_out, epsilon(self.attention_norm2)
         )
-        normed = _normed(fused, x, gains.ffn_in, epsilon(self.ffn_norm1), self.feed_forward.input_spec)
-        return fused.add_normed(x, self.feed_forward(normed), gains.ffn_out, epsilon(self.ffn_norm2))
+        normed = _norm(kernels, x, scales.ffn_in, self.ffn_norm1, self.feed_forward.input_spec)
+        return kernels.add_normed(x, self.feed_forward(normed), scales.ffn_out, epsilon(self.ffn_norm2))
 
 
 class SelfAttention(nn.Module):
-    """Multi-head attention with normed, rotated queries and keys; one matrix makes all three."""
+    """Multi-head self-attention; queries and keys are RMS-normed, then rotated by their positions."""
 
     def __init__(self, config: DiTConfig, *, ops: Ops = TORCH, **factory: Unpack[Factory]) -> None:
         super().__init__()
@@ -98,7 +108,7 @@ class SelfAttention(nn.Module):
 
     @property
     def input_spec(self) -> QuantSpec | None:
-        """What tokens should be rounded to before they come here."""
+        """How the tokens passed to `forward` should be quantized; None = not at all."""
         return shared_quant_spec(self.qkv)
 
     def forward(
@@ -113,7 +123,7 @@ class SelfAttention(nn.Module):
 
 
 class SwiGLU(nn.Module):
-    """w2(silu(w1 x) · w3 x)."""
+    """The feed-forward network w2(silu(w1 x) · w3 x)."""
 
     def __init__(self, config: DiTConfig, *, ops: Ops = TORCH, **factory: Unpack[Factory]) -> None:
         super().__init__()
@@ -123,7 +133,7 @@ class SwiGLU(nn.Module):
 
     @property
     def input_spec(self) -> QuantSpec | None:
-        """What tokens should be rounded to before they come here."""
+        """How the tokens passed to `forward` should be quantized; None = not at all."""
         return shared_quant_spec(self.w1, self.w3)
 
     def forward(self, x: Float[Tensor, "b n d"] | QuantizedTensor) -> Float[Tensor, "b n d"]:
@@ -137,7 +147,7 @@ class SwiGLU(nn.Module):
 
 
 class FinalLayer(nn.Module):
-    """LayerNorm, one scale from the time vector, and the map back to patch vectors."""
+    """LayerNorm, scaled by the time vector, and a linear map to patch vectors."""
 
     def __init__(self, config: DiTConfig, *, ops: Ops = TORCH, **factory: Unpack[Factory]) -> None:
         super().__init__()
@@ -146,7 +156,7 @@ class FinalLayer(nn.Module):
         self.adaLN_modulation = nn.Sequential(nn.SiLU(), ops.Linear(config.adaln_dim, config.dim, **factory))
 
     def scale(self, time: Float[Tensor, "b t"]) -> Float[Tensor, "#b 1 d"]:
-        """The row that scales normed tokens; unlike a block's, it passes a SiLU first."""
+        """1 + scale of normed tokens; unlike in a block, the linear map follows a SiLU."""
         return 1 + self.adaLN_modulation(time)[:, None]
 
     def forward(self, x: Float[Tensor, "b n d"], scale: Float[Tensor, "#b 1 d"]) -> Float[Tensor, "b n pqc"]:
@@ -154,23 +164,32 @@ class FinalLayer(nn.Module):
 
 
 def weight_of(norm: nn.RMSNorm, like: Tensor) -> Float[Tensor, " d"]:
-    """An RMS norm's weight by what it does to a constant row, exactly: the layer casts, patches and moves it itself."""
+    """An RMS norm's weight, exactly, as its output for a constant row.
+
+    Reading `.weight` would bypass what ComfyUI's layers do in `forward`: cast it, patch it, move it to the device.
+    """
     return norm(like.new_full(norm.normalized_shape, UNIT_RMS))
 
 
 def epsilon(norm: nn.RMSNorm) -> float:
-    """What keeps the norm from dividing by zero; layers of ComfyUI's that name none use float32's smallest step."""
+    """The norm's epsilon; that of float32 where none is given, as in some of ComfyUI's layers."""
     return torch.finfo(torch.float32).eps if norm.eps is None else norm.eps
 
 
 def shared_quant_spec(*layers: nn.Module) -> QuantSpec | None:
-    """What 8-bit layers want their common input rounded to; None if one wants it whole, as one with a LoRA beside."""
-    wanted = {None if "forward" in vars(layer) else getattr(layer, "quant_spec", None) for layer in layers}
-    return wanted.pop() if len(wanted) == 1 else None
+    """How the common input of `layers` should be quantized by the kernel that computes it; None = not at all.
+
+    An 8-bit layer quantizes a float input itself, but a norm or a SwiGLU can do it in the same pass over memory, and
+    once for two layers. All layers have to want the same. One whose `forward` is replaced (by a LoRA's side branch)
+    wants its input in floats.
+    """
+    specs = {None if "forward" in vars(layer) else getattr(layer, "quant_spec", None) for layer in layers}
+    return specs.pop() if len(specs) == 1 else None
 
 
-def _normed(
-    fused: Kernels, x: Float[Tensor, "b n d"], row: ScaleRow, eps: float, spec: QuantSpec | None
+def _norm(
+    kernels: Kernels, x: Float[Tensor, "b n d"], row: ScaleRow, norm: nn.RMSNorm, spec: QuantSpec | None
 ) -> Float[Tensor, "b n d"] | QuantizedTensor:
-    """Normed tokens, rounded on the way for layers that multiply in 8 bits."""
-    return fused.norm(x, row, eps) if spec is None else select_quant_kernels(x, spec).norm(x, row, eps, spec)
+    """x / rms(x) · row, quantized in the same kernel if `spec` is given."""
+    eps = epsilon(norm)
+    return kernels.norm(x, row, eps) if spec is None else select_quant_kernels(x, spec).norm(x, row, eps, spec)

@@ -11,23 +11,23 @@ from torch import Tensor
 
 from .._shapes import Float
 from ..kernels import Rope, SplitRow
-from .block import Block, Gains
+from .block import Block, NormScales
 
 
 class Modulation(NamedTuple):
-    """Everything the network needs at one time: the adaLN gains of all blocks and of the final layer."""
+    """Everything the network needs at one time: the norm scales of all blocks and of the final layer."""
 
     time: Float[Tensor, "b t"]
-    noise_refiner: list[Gains]
-    layers: list[Gains]
+    noise_refiner: list[NormScales]
+    layers: list[NormScales]
     final: Float[Tensor, "#b 1 d"]
 
 
 class NormWeights(NamedTuple):
     """Weights of all modulated blocks' norms before modulation is folded into them: the same at all times."""
 
-    noise_refiner: list[Gains]
-    layers: list[Gains]
+    noise_refiner: list[NormScales]
+    layers: list[NormScales]
 
 
 class Condition(NamedTuple):
@@ -69,8 +69,8 @@ class Stage(NamedTuple):
 
     name: str  # the attribute: "context_refiner", "siglip_refiner", "noise_refiner" or "layers"
     rope: Rope
-    gains: Sequence[Gains]  # one per block
-    time: Float[Tensor, "b t"] | None  # time vector behind the gains, clean rows before noisy; None without modulation
+    norm_scales: Sequence[NormScales]  # one per block
+    time: Float[Tensor, "b t"] | None  # time vector behind the scales, clean rows before noisy; None without modulation
 
 
 @runtime_checkable
@@ -98,22 +98,22 @@ class RawNetwork(Protocol):
 
 def run_block(stage: Stage, index: int, block: Block, x: Tensor) -> Tensor:
     """The block alone: the default `RunBlock`."""
-    return block(x, stage.rope, stage.gains[index])
+    return block(x, stage.rope, stage.norm_scales[index])
 
 
 def split_modulation(clean: Modulation, noisy: Modulation, condition: Condition) -> Modulation:
     """Modulation of a sequence whose clean tokens (time 1) precede the noisy ones; the final layer sees only these."""
 
-    def split_gains(first: list[Gains], second: list[Gains], n_clean: int) -> list[Gains]:
+    def split_scales(first: list[NormScales], second: list[NormScales], n_clean: int) -> list[NormScales]:
         return [split_block(early, late, n_clean) for early, late in zip(first, second, strict=True)]
 
-    def split_block(early: Gains, late: Gains, n_clean: int) -> Gains:
+    def split_block(early: NormScales, late: NormScales, n_clean: int) -> NormScales:
         pairs = cast("list[tuple[Tensor, Tensor]]", list(zip(early[:4], late[:4], strict=True)))
-        return Gains(*(SplitRow(*pair, n_clean) for pair in pairs), heads=late.heads)
+        return NormScales(*(SplitRow(*pair, n_clean) for pair in pairs), qk=late.qk)
 
     return Modulation(
         time=torch.cat((clean.time.expand_as(noisy.time), noisy.time)),
-        noise_refiner=split_gains(clean.noise_refiner, noisy.noise_refiner, condition.n_clean_images),
-        layers=split_gains(clean.layers, noisy.layers, condition.n_clean),
+        noise_refiner=split_scales(clean.noise_refiner, noisy.noise_refiner, condition.n_clean_images),
+        layers=split_scales(clean.layers, noisy.layers, condition.n_clean),
         final=noisy.final,
     )

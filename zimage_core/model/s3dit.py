@@ -21,7 +21,7 @@ from .._shapes import Float
 from ..config import DiTConfig
 from ..kernels import Rope
 from ..ops import TORCH, Factory, Layers, Ops
-from .block import Block, FinalLayer, Gains
+from .block import Block, FinalLayer, NormScales
 from .condition import (
     Condition,
     Modulation,
@@ -188,18 +188,18 @@ class S3DiT(nn.Module):
     def norm_weights(self, like: Tensor) -> NormWeights:
         """Norm weights of the modulated blocks, in the dtype and on the device of `like`."""
         stacks = (self.noise_refiner, self.layers)
-        return NormWeights(*([block.plain_gains(like) for block in blocks] for blocks in stacks))
+        return NormWeights(*([block.norm_weights(like) for block in blocks] for blocks in stacks))
 
     def modulation(
         self, time: Float[Tensor, " b"], dtype: torch.dtype, norm_weights: NormWeights | None = None
     ) -> Modulation:
-        """Gains of every modulated block at network times (1 = clean); `norm_weights` where already computed."""
+        """Norm scales of every modulated block at network times (1 = clean); `norm_weights` where already computed."""
         vector = self.t_embedder(time, dtype)  # (b, t)
         norms = norm_weights or self.norm_weights(vector)
         return Modulation(
             time=vector,
-            noise_refiner=_gains(self.noise_refiner, vector, norms.noise_refiner),
-            layers=_gains(self.layers, vector, norms.layers),
+            noise_refiner=_modulated(self.noise_refiner, vector, norms.noise_refiner),
+            layers=_modulated(self.layers, vector, norms.layers),
             final=self.final_layer.scale(vector),
         )
 
@@ -260,15 +260,15 @@ class S3DiT(nn.Module):
         return (tables[0] if len(tables) == 1 else torch.cat(tables)).to(device)
 
 
-def _gains(blocks: Layers[Block], time: Float[Tensor, "b t"], norms: Sequence[Gains]) -> list[Gains]:
-    return [block.gains(time, plain) for block, plain in zip(blocks, norms, strict=True)]
+def _modulated(blocks: Layers[Block], time: Float[Tensor, "b t"], norms: Sequence[NormScales]) -> list[NormScales]:
+    return [block.modulated(weights, time) for block, weights in zip(blocks, norms, strict=True)]
 
 
 def _refine(
     name: str, blocks: Layers[Block], tokens: Float[Tensor, "b n d"], rope: Rope, run: RunBlock
 ) -> Float[Tensor, "b n d"]:
     """Tokens through a stack of blocks without modulation."""
-    stage = Stage(name, rope, [block.plain_gains(tokens) for block in blocks], None)
+    stage = Stage(name, rope, [block.norm_weights(tokens) for block in blocks], None)
     for index, block in enumerate(blocks):
         tokens = run(stage, index, block, tokens)
     return tokens

@@ -36,7 +36,7 @@ class HostedBlocks:
     def __call__(self, stage: Stage, index: int, block: Block, x: Tensor) -> Tensor:
         """Block `index` of a stage; an interruption is noticed here, inside the step."""
         model_management.throw_exception_if_processing_interrupted()
-        run = partial(block, rope=stage.rope, gains=stage.gains[index], attend=partial(self._attend, stage))
+        run = partial(block, rope=stage.rope, scales=stage.norm_scales[index], attend=partial(self._attend, stage))
         match stage.name:
             case "noise_refiner":
                 return self._refine(stage, index, run, x)
@@ -62,7 +62,7 @@ class HostedBlocks:
                 before = start - self.caption.shape[1]  # tokens of reference pictures and their words
                 x = torch.cat((x[:, :before], self.caption, x[:, start:]), dim=1)
             self.stage_input = x
-        self.options.update(block_index=index, block_type="double", total_blocks=len(stage.gains))
+        self.options.update(block_index=index, block_type="double", total_blocks=len(stage.norm_scales))
         self.options["img_slice"] = [start, x.shape[1]]
         x = self._replaced(stage, index, run, x) if ("double_block", index) in self.replacements else run(x)
         for patch in self.patches.get("double_block", ()):

@@ -157,7 +157,9 @@ class Stream:
         if index == 0:
             self._join(stage, x, start)
         layers = self.network.control_layers
-        for place, (number, layer) in zip(self.network.config.places(len(stage.gains)), enumerate(layers), strict=True):
+        for place, (number, layer) in zip(
+            self.network.config.places(len(stage.norm_scales)), enumerate(layers), strict=True
+        ):
             if place == index:
                 self._advance(self.joint, number, layer, self.anchor)
                 out = self._added(out, layer.after_proj(self.state), start)
@@ -176,7 +178,7 @@ class Stream:
         hints: list[Tensor] = []
         for index, block in enumerate(blocks):
             self._advance(own, index, block, x[:, : self.state.shape[1]])
-            if index < len(stage.gains):
+            if index < len(stage.norm_scales):
                 hints.append(block.after_proj(self.state))
         return hints
 
@@ -198,10 +200,12 @@ class Stream:
         self.state = self.run(stage, index, block, self.state)
 
     def _stage(self, stage: Stage, rope: Tensor, blocks: Iterable[Block]) -> Stage:
-        """The control blocks' own gains of the same time."""
+        """The control blocks' own norm scales of the same time."""
         assert stage.time is not None
         time = stage.time
-        return Stage("control_layers", rope, [block.gains(time, block.plain_gains(time)) for block in blocks], time)
+        return Stage(
+            "control_layers", rope, [block.modulated(block.norm_weights(time), time) for block in blocks], time
+        )
 
     def _added(self, x: Float[Tensor, "b n d"], hint: Float[Tensor, "b m d"], start: int) -> Float[Tensor, "b n d"]:
         """The hint, times its strength, on the tokens it is for."""
