@@ -1,4 +1,4 @@
-"""LoRAs: onto a model, and from one naming into another."""
+"""Nodes that put LoRAs on a model and convert LoRA files between naming schemes."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ CATEGORY = "Z-Image/loaders"
 
 
 class ZImageLoraLoader(io.ComfyNode):
-    """Several LoRAs at once, and what became of each."""
+    """Up to four LoRAs on a MODEL, and a report of what each file matched."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -24,7 +24,7 @@ class ZImageLoraLoader(io.ComfyNode):
             search_aliases=["lora", "lycoris", "lokr", "loha", "dora", "load lora", "lora stack", "multi lora"],
             inputs=[
                 io.Model.Input("model", tooltip="A Z-Image model from this pack's loader or any other."),
-                *(widget for names in loras.ROWS for widget in _row(*names, is_first=names == loras.ROWS[0])),
+                *(widget for slot in loras.SLOTS for widget in _slot_widgets(*slot, is_first=slot == loras.SLOTS[0])),
             ],
             outputs=[
                 io.Model.Output(display_name="model", tooltip="The model with the LoRAs; the input is unchanged."),
@@ -38,17 +38,17 @@ class ZImageLoraLoader(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, **inputs) -> str:
-        names = [name for name, _ in _rows(inputs) if name != files.NO_LORA]
+        names = [name for name, _ in _chosen(inputs) if name != files.NO_LORA]
         return " ".join(files.state_of(files.lora_path(name)) for name in names)
 
     @classmethod
     def execute(cls, model, **inputs) -> io.NodeOutput:
-        changed, report = loras.load_loras(model, _rows(inputs))
+        changed, report = loras.load_loras(model, _chosen(inputs))
         return io.NodeOutput(changed, report, ui=ui.PreviewText(report))
 
 
 class ZImageConvertLora(io.ComfyNode):
-    """The same LoRA for other software."""
+    """A LoRA file rewritten with the key names of other software."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -93,8 +93,8 @@ class ZImageConvertLora(io.ComfyNode):
         return io.NodeOutput(path, ui=ui.PreviewText(path))
 
 
-def _row(lora: str, strength: str, *, is_first: bool) -> list[io.Input]:
-    """The two widgets of a LoRA; those after the first row are tucked away."""
+def _slot_widgets(lora: str, strength: str, *, is_first: bool) -> list[io.Input]:
+    """The two widgets of one LoRA; all but the first pair are advanced inputs."""
     return [
         io.Combo.Input(
             lora,
@@ -117,9 +117,9 @@ def _row(lora: str, strength: str, *, is_first: bool) -> list[io.Input]:
     ]
 
 
-def _rows(inputs: Mapping[str, str | float]) -> list[tuple[str, float]]:
-    """Names and strengths, from the widgets' values."""
-    return [(str(inputs[lora]), float(inputs[strength])) for lora, strength in loras.ROWS]
+def _chosen(inputs: Mapping[str, str | float]) -> list[tuple[str, float]]:
+    """File name and strength of every slot, from the widgets' values."""
+    return [(str(inputs[lora]), float(inputs[strength])) for lora, strength in loras.SLOTS]
 
 
 NODES: list[type[io.ComfyNode]] = [ZImageLoraLoader, ZImageConvertLora]

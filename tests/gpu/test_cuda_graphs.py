@@ -6,7 +6,7 @@ import torch
 import gpu
 from gpu import randn
 from zimage_core.adapters import Lora, injected
-from zimage_core.adapters.deltas.plain import LowRank
+from zimage_core.adapters.deltas.low_rank import LowRank
 from zimage_core.adapters.lora import Target
 from zimage_core.quant import FP8, INT8, INT8_UNROTATED, quantize_layers
 from zimage_core.quant.fp8 import has_fp8_gemm

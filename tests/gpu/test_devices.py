@@ -15,7 +15,7 @@ from gpu import relative_error
 from zimage_core.adapters import Lora, injected
 from zimage_core.adapters.control.hints import Control, controlled_flow
 from zimage_core.adapters.control.network import ControlNet
-from zimage_core.adapters.deltas.plain import LowRank
+from zimage_core.adapters.deltas.low_rank import LowRank
 from zimage_core.adapters.lora import Target
 from zimage_core.config import ControlConfig
 from zimage_core.model import Reference

@@ -1,38 +1,59 @@
-"""Adapters: what they change, put into a network and taken out again."""
+"""Adapters for the diffusion model: LoRAs injected into its weights, and ControlNets run beside its blocks."""
 
 from .control.context import control_context
 from .control.hints import Control, Span, controlled_flow
 from .control.network import ControlNet
-from .deltas.dora import Additive, Decomposed, Delta
-from .deltas.lycoris import Hadamard, Kronecker
-from .deltas.plain import Full, LowRank, Replacement
-from .inject import Change, Injection, changed_weight, collect, inject, injected, is_quantised, parameter_shapes
-from .lora import AdapterError, Lora, Report, Target
+from .deltas import (
+    Additive,
+    Delta,
+    DoRA,
+    FullDifference,
+    LoHa,
+    LoKr,
+    LowRank,
+    SetWeight,
+    tensors_of,
+    with_tensors,
+)
+from .inject import (
+    Injection,
+    ScaledDelta,
+    deltas_by_parameter,
+    inject,
+    injected,
+    is_quantized,
+    merged_weight,
+    parameter_shapes,
+)
+from .lora import N_PARTS, AdapterError, Lora, LoraReport, Target
 
 __all__ = [
+    "N_PARTS",
     "AdapterError",
     "Additive",
-    "Change",
     "Control",
     "ControlNet",
-    "Decomposed",
     "Delta",
-    "Full",
-    "Hadamard",
+    "DoRA",
+    "FullDifference",
     "Injection",
-    "Kronecker",
+    "LoHa",
+    "LoKr",
     "Lora",
+    "LoraReport",
     "LowRank",
-    "Replacement",
-    "Report",
+    "ScaledDelta",
+    "SetWeight",
     "Span",
     "Target",
-    "changed_weight",
-    "collect",
     "control_context",
     "controlled_flow",
+    "deltas_by_parameter",
     "inject",
     "injected",
-    "is_quantised",
+    "is_quantized",
+    "merged_weight",
     "parameter_shapes",
+    "tensors_of",
+    "with_tensors",
 ]

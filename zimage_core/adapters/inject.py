@@ -1,8 +1,8 @@
-"""Adapters put into a network and taken out again without a trace.
+"""LoRAs injected into a network and ejected again, after which the network is exactly as before.
 
-A weight is replaced, never added to and subtracted from, so that taking an adapter out gives back the very tensor that
-was there. A layer whose weight is quantised keeps it and gets a side branch, since adding to such a weight would round
-it a second time.
+A weight is replaced by a changed copy, never added to and subtracted from, so that ejecting restores the very tensor
+that was there. A quantized layer keeps its weight and gets a side branch instead (y = layer(x) + x @ ΔWᵀ), because
+changing the weight would quantize it a second time.
 """
 
 from collections import defaultdict
@@ -13,24 +13,24 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .deltas.dora import Additive, Delta, moved
+from .deltas import Additive, Delta, to_device
 from .lora import AdapterError, Lora, Target
 
 Forward = Callable[..., Tensor]
 
-EJECTED = "ejected_from"  # on a forward that adds nothing any more: the one it stood before
+EJECTED_FROM = "ejected_from"  # attribute of an ejected side branch's forward: the forward that it wrapped
 
 
-class Change(NamedTuple):
-    """One delta at one strength."""
+class ScaledDelta(NamedTuple):
+    """One delta, where it applies and how strongly."""
 
     target: Target
     delta: Delta
     strength: float
 
 
-class Branch(NamedTuple):
-    """The same of a kind that runs beside its layer."""
+class SideBranch(NamedTuple):
+    """A scaled delta that is applied beside its layer."""
 
     target: Target
     delta: Additive
@@ -38,92 +38,95 @@ class Branch(NamedTuple):
 
 
 class Injection:
-    """Adapters inside a network, until they are ejected; the later of two must be ejected first."""
+    """LoRAs inside a network until they are ejected. Of two injections, the later has to be ejected first."""
 
     def __init__(self) -> None:
         self._undo: list[Callable[[], None]] = []
 
-    def merge(self, layer: nn.Module, name: str, changes: Sequence[Change]) -> None:
-        """Put the changed weight in the place of the layer's own."""
-        plain: nn.Parameter = getattr(layer, name)
-        changed = nn.Parameter(changed_weight(plain.detach(), changes), requires_grad=False)
-        setattr(layer, name, changed)
+    def merge(self, layer: nn.Module, name: str, deltas: Sequence[ScaledDelta]) -> None:
+        """Replace the layer's parameter of this name by one with the deltas merged in."""
+        original: nn.Parameter = getattr(layer, name)
+        merged = nn.Parameter(merged_weight(original.detach(), deltas), requires_grad=False)
+        setattr(layer, name, merged)
 
         def undo() -> None:
-            _check_last(getattr(layer, name) is changed)
-            setattr(layer, name, plain)
+            _check_last(getattr(layer, name) is merged)
+            setattr(layer, name, original)
 
         self._undo.append(undo)
 
-    def branch(self, layer: nn.Module, changes: Sequence[Change], device: torch.device | None) -> None:
-        """Let the layer add the changes to its output."""
-        branches = [_branch_of(change, device) for change in changes]
-        # hung on the object, as compiled graphs notice that and no torch hook
+    def add_side_branch(
+        self, layer: nn.Module, deltas: Sequence[ScaledDelta], device: torch.device | None = None
+    ) -> None:
+        """Add the deltas to the layer's output. Their tensors move to `device`, if one is given."""
+        branches = [_side_branch(delta, device) for delta in deltas]
+        # set as the object's own forward: compiled graphs notice that, but no hook registered later
         had_own = "forward" in vars(layer)
-        plain: Forward = layer.forward
-        while hasattr(plain, EJECTED):  # left behind below another's wrapper; not to be stacked on for ever
-            plain = getattr(plain, EJECTED)
-        is_in = True
+        original: Forward = layer.forward
+        while hasattr(original, EJECTED_FROM):  # an ejected one that another wrapper still calls: do not pile them up
+            original = getattr(original, EJECTED_FROM)
+        is_injected = True
 
         def forward(x: Tensor, *args: object, **kwargs: object) -> Tensor:
-            out = plain(x, *args, **kwargs)
-            return out + branch_output(x, out, branches) if is_in else out
+            out = original(x, *args, **kwargs)
+            return out + side_branch_output(x, out, branches) if is_injected else out
 
         layer.forward = forward
 
         def undo() -> None:
-            nonlocal is_in
-            is_in = False  # whoever wrapped this since keeps a plain layer
+            nonlocal is_injected
+            is_injected = False  # a wrapper added since then keeps calling this forward, which now adds nothing
             branches.clear()
-            setattr(forward, EJECTED, plain)
+            setattr(forward, EJECTED_FROM, original)
             if layer.forward is not forward:
                 return
             if had_own:
-                layer.forward = plain
+                layer.forward = original
             else:
                 del layer.forward
 
         self._undo.append(undo)
 
     def eject(self) -> None:
-        """Give the network back its own weights and layers. A second time does nothing."""
+        """Restore the network's own weights and layers. A second call does nothing."""
         while self._undo:
             self._undo[-1]()
             self._undo.pop()
 
 
 def inject(network: nn.Module, loras: Sequence[tuple[Lora, float]], device: torch.device | None = None) -> Injection:
-    """Put adapters into a network at their strengths; they add up. `device` is where side branches run, if known.
+    """Inject LoRAs at their strengths; they add up. `device` is where side branches run, if known.
 
-    Every file must fit (`Lora.fitted`); a strength of 0 leaves the network untouched.
+    A strength of 0 leaves the network untouched. Raises `AdapterError`, before anything is changed, for a LoRA that
+    does not fit the network (`Lora.fitted`) or a delta that a quantized layer cannot take.
     """
     injection = Injection()
-    for parameter, changes in collect(network, loras).items():
+    for parameter, deltas in deltas_by_parameter(network, loras).items():
         owner, _, name = parameter.rpartition(".")
         layer = network.get_submodule(owner)
-        if is_quantised(layer, name):
-            injection.branch(layer, changes, device)
+        if is_quantized(layer, name):
+            injection.add_side_branch(layer, deltas, device)
         else:
-            injection.merge(layer, name, changes)
+            injection.merge(layer, name, deltas)
     return injection
 
 
-def collect(network: nn.Module, loras: Sequence[tuple[Lora, float]]) -> dict[str, list[Change]]:
-    """What happens to each parameter, once it is certain that all of it can. A strength of 0 is no change."""
+def deltas_by_parameter(network: nn.Module, loras: Sequence[tuple[Lora, float]]) -> dict[str, list[ScaledDelta]]:
+    """The deltas of every parameter that changes, all checked against the network. Strengths of 0 are left out."""
     shapes = parameter_shapes(network)
-    changes: defaultdict[str, list[Change]] = defaultdict(list)
+    deltas: defaultdict[str, list[ScaledDelta]] = defaultdict(list)
     for lora, strength in loras:
         for target, delta in lora.fitted(shapes).deltas.items():
             if strength:
-                changes[target.parameter].append(Change(target, delta, strength))
-    for parameter, wanted in changes.items():
-        _check_possible(network.get_submodule(parameter.rpartition(".")[0]), parameter, wanted)
-    return dict(changes)
+                deltas[target.parameter].append(ScaledDelta(target, delta, strength))
+    for parameter, scaled in deltas.items():
+        _check_possible(network.get_submodule(parameter.rpartition(".")[0]), parameter, scaled)
+    return dict(deltas)
 
 
 @contextmanager
 def injected(network: nn.Module, *loras: tuple[Lora, float]) -> Generator[nn.Module, None, None]:
-    """The network with adapters inside, for the length of a `with` block."""
+    """The network with LoRAs injected for the length of a `with` block."""
     injection = inject(network, loras)
     try:
         yield network
@@ -131,35 +134,35 @@ def injected(network: nn.Module, *loras: tuple[Lora, float]) -> Generator[nn.Mod
         injection.eject()
 
 
-def changed_weight(weight: Tensor, changes: Sequence[Change]) -> Tensor:
-    """The weight with all changes, each formed against the plain weight, added in float32 and rounded once."""
-    plain = weight.float()
-    total = torch.zeros_like(plain)
-    for target, delta, strength in changes:
-        rows = slice(*target.rows(len(plain)))
-        total[rows] += strength * delta.change(plain[rows])
-    return (plain + total).to(weight.dtype)
+def merged_weight(weight: Tensor, deltas: Sequence[ScaledDelta]) -> Tensor:
+    """W + Σ strength · ΔW, each ΔW computed from the original W, summed in float32 and rounded to W's dtype once."""
+    original = weight.float()
+    total = torch.zeros_like(original)
+    for target, delta, strength in deltas:
+        rows = slice(*target.rows(len(original)))
+        total[rows] += strength * delta.change(original[rows])
+    return (original + total).to(weight.dtype)
 
 
-def branch_output(x: Tensor, out: Tensor, branches: Sequence[Branch]) -> Tensor:
-    """What the changes add to a layer's output `out` for its input x."""
+def side_branch_output(x: Tensor, out: Tensor, branches: Sequence[SideBranch]) -> Tensor:
+    """Σ strength · x @ ΔWᵀ for a layer's input x (..., i), in shape and dtype of its output `out` (..., o)."""
     total = torch.zeros_like(out)
     for target, delta, strength in branches:
         start, stop = target.rows(out.shape[-1])
-        total[..., start:stop] += strength * delta.branch(x)
+        total[..., start:stop] += strength * delta.apply(x)
     return total
 
 
-def is_quantised(layer: nn.Module, name: str = "weight") -> bool:
-    """Whether a layer's matrix is kept in fewer than 16 bits, or in a tensor class that packs it."""
+def is_quantized(layer: nn.Module, name: str = "weight") -> bool:
+    """Whether a layer's weight matrix has fewer than 16 bits a value, or is of a tensor class that packs them."""
     weight = getattr(layer, name)
     if name != "weight" or weight.ndim < 2:
-        return False  # norms and biases have no side to branch to, and lose little
+        return False  # norms and biases cannot have a side branch, and lose little when rounded again
     return type(weight) not in (nn.Parameter, Tensor) or weight.dtype.itemsize < 2
 
 
 def parameter_shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
-    """The shape of every parameter; a linear layer tells its own, as packed weights have others."""
+    """The logical shape of every parameter: for linear layers from their features, as packed weights are smaller."""
     shapes: dict[str, tuple[int, ...]] = {}
     for path, layer in network.named_modules():
         for name, parameter in layer.named_parameters(recurse=False):
@@ -169,18 +172,18 @@ def parameter_shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _branch_of(change: Change, device: torch.device | None) -> Branch:
-    assert isinstance(change.delta, Additive)
-    delta = change.delta if device is None else moved(change.delta, device)
-    return Branch(change.target, delta, change.strength)
+def _side_branch(scaled: ScaledDelta, device: torch.device | None) -> SideBranch:
+    assert isinstance(scaled.delta, Additive)
+    delta = scaled.delta if device is None else to_device(scaled.delta, device)
+    return SideBranch(scaled.target, delta, scaled.strength)
 
 
-def _check_possible(layer: nn.Module, parameter: str, changes: Sequence[Change]) -> None:
+def _check_possible(layer: nn.Module, parameter: str, deltas: Sequence[ScaledDelta]) -> None:
     name = parameter.rpartition(".")[2]
-    for change in changes:
-        if is_quantised(layer, name) and not isinstance(change.delta, Additive):
+    for scaled in deltas:
+        if is_quantized(layer, name) and not isinstance(scaled.delta, Additive):
             raise AdapterError(
-                f"{parameter} is quantised and cannot take a {change.delta.kind}, which needs the weight itself; "
+                f"{parameter} is quantised and cannot take a {scaled.delta.kind}, which needs the weight itself; "
                 "load the model in bfloat16 for this file"
             )
 

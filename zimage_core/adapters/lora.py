@@ -1,54 +1,54 @@
-"""A LoRA of any trainer and kind in one form: which weight of ours changes, and by what."""
+"""`Lora`: an adapter file of any trainer and kind, as weight deltas by parameter of our networks; and its report."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from .deltas.dora import Delta
+from .deltas import Delta
 
-N_PARTS = 3  # queries, keys and values, on top of each other in one matrix
-N_NAMED = 5  # how many names a sentence lists
+N_PARTS = 3  # queries, keys and values, stacked by rows in one `qkv` matrix
+MAX_LISTED = 5  # names or numbers that a message lists
 
 
 class AdapterError(ValueError):
-    """An adapter that cannot be applied. The message says what is wrong, what was found and what to do, in one line."""
+    """An adapter that cannot be applied. The message says in one line what is wrong, what was found and what to do."""
 
 
 class Target(NamedTuple):
-    """The parameter of ours a delta changes."""
+    """The parameter of our network that a delta changes, or one third of a fused `qkv` weight."""
 
     parameter: str  # "layers.0.attention.qkv.weight"
-    part: int | None = None  # which third of its rows: 0 queries, 1 keys, 2 values; None means all
+    part: int | None = None  # which third of the rows: 0 queries, 1 keys, 2 values; None: all rows
 
     def rows(self, height: int) -> tuple[int, int]:
-        """First row and the one after the last, of a parameter so many rows high."""
+        """The range (start, stop) of rows in a parameter of `height` rows."""
         if self.part is None:
             return 0, height
         return self.part * height // N_PARTS, (self.part + 1) * height // N_PARTS
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
-    """What a LoRA file holds and how much of it has a place in the model."""
+class LoraReport:
+    """What a LoRA file holds and how much of it matches the model."""
 
     file: str
-    family: str  # who wrote it
+    family: str  # the trainer or naming style, as its keys show
     kinds: tuple[str, ...]  # "LoRA", "LoKr"
     ranks: tuple[int, ...]
     alphas: tuple[float, ...]
-    matched: int  # weights that change; queries, keys and values count each where the file has them apart
-    unmatched: tuple[str, ...]  # names that have no place in the model
-    text_encoder: tuple[str, ...]  # keys for a text encoder, which Z-Image's never is trained with
-    redundant: tuple[str, ...]  # keys that say again what others say
+    matched: int  # weights that change; queries, keys and values count as three where the file has them separately
+    unmatched: tuple[str, ...]  # names that match nothing in the model
+    text_encoder: tuple[str, ...]  # keys for a text encoder; ignored, as Z-Image is trained with a frozen one
+    redundant: tuple[str, ...]  # modules whose parameters other modules of the file change already
 
     def describe(self) -> str:
-        """A few lines for a person."""
-        ranks = f", rank {_listed(self.ranks)}" if self.ranks else ""
-        alphas = f", alpha {_listed(self.alphas)}" if self.alphas else ", no alpha" if self.ranks else ""
+        """The report as a few lines of text."""
+        ranks = f", rank {_listed_numbers(self.ranks)}" if self.ranks else ""
+        alphas = f", alpha {_listed_numbers(self.alphas)}" if self.alphas else ", no alpha" if self.ranks else ""
         lines = [
             f"{self.file}: {' and '.join(self.kinds)}, {self.family}",
             f"Matched: {self.matched}{ranks}{alphas}",
-            f"Not matched: {named(self.unmatched)}" if self.unmatched else "",
+            f"Not matched: {_listed_names(self.unmatched)}" if self.unmatched else "",
             f"Ignored: {len(self.text_encoder)} keys for a text encoder" if self.text_encoder else "",
             f"Left out: {len(self.redundant)} keys that repeat others" if self.redundant else "",
         ]
@@ -57,7 +57,7 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class Lora:
-    """Changes to a network's weights under our names."""
+    """Weight deltas of one file by target parameter, and the names in the file that were not used."""
 
     file: str
     family: str
@@ -67,7 +67,10 @@ class Lora:
     redundant: tuple[str, ...] = ()
 
     def fitted(self, shapes: Mapping[str, tuple[int, ...]]) -> "Lora":
-        """What of it a network of these parameter shapes has a place for; the rest joins the unmatched."""
+        """The LoRA without deltas for parameters missing in `shapes`, which are added to `unmatched`.
+
+        Raises `AdapterError` if a shape differs or no parameter matches.
+        """
         fitting = {target: delta for target, delta in self.deltas.items() if target.parameter in shapes}
         for target, delta in fitting.items():
             height, *width = shapes[target.parameter]
@@ -79,17 +82,18 @@ class Lora:
                     "It was trained for a model of another size; use it with that one"
                 )
         if not fitting:
+            names = _listed_names(sorted(target.parameter for target in self.deltas))
             raise AdapterError(
                 f"{self.file} changes nothing in this model: none of its {len(self.deltas)} weights is there "
-                f"({named(sorted(target.parameter for target in self.deltas))}). Use it with the model it was made for"
+                f"({names}). Use it with the model it was made for"
             )
-        left = tuple(sorted(target.parameter for target in self.deltas.keys() - fitting.keys()))
-        return replace(self, deltas=fitting, unmatched=self.unmatched + left)
+        missing = tuple(sorted(target.parameter for target in self.deltas.keys() - fitting.keys()))
+        return replace(self, deltas=fitting, unmatched=self.unmatched + missing)
 
-    def report(self) -> Report:
-        """What there is to tell about it, without its tensors."""
+    def report(self) -> LoraReport:
+        """A summary without the tensors."""
         deltas = self.deltas.values()
-        return Report(
+        return LoraReport(
             file=self.file,
             family=self.family,
             kinds=tuple(sorted({delta.kind for delta in deltas})),
@@ -102,12 +106,12 @@ class Lora:
         )
 
 
-def named(names: tuple[str, ...] | list[str]) -> str:
-    """How many there are, and the first few."""
-    more = ", …" if len(names) > N_NAMED else ""
-    return f"{len(names)} ({', '.join(name[:80] for name in names[:N_NAMED])}{more})"
+def _listed_names(names: tuple[str, ...] | list[str]) -> str:
+    """The count and the first few names: "7 (a, b, c, d, e, …)"."""
+    more = ", …" if len(names) > MAX_LISTED else ""
+    return f"{len(names)} ({', '.join(name[:80] for name in names[:MAX_LISTED])}{more})"
 
 
-def _listed(numbers: tuple[int | float, ...]) -> str:
-    more = ", …" if len(numbers) > N_NAMED else ""
-    return ", ".join(f"{number:g}" for number in numbers[:N_NAMED]) + more
+def _listed_numbers(numbers: tuple[int | float, ...]) -> str:
+    more = ", …" if len(numbers) > MAX_LISTED else ""
+    return ", ".join(f"{number:g}" for number in numbers[:MAX_LISTED]) + more

@@ -84,7 +84,7 @@ def _file(prompt: Prompt, nodes: Iterable[Node], widgets: Iterable[str]) -> str 
 def _loras(prompt: Prompt, node: Node) -> Iterator[Metadata]:
     """The LoRAs of Z-Image Load LoRA or of a stock LoRA loader."""
     inputs = inputs_of(node)
-    for name, strength in (*loras.ROWS, ("lora_name", "strength_model")):
+    for name, strength in (*loras.SLOTS, ("lora_name", "strength_model")):
         file, weight = value_in(prompt, inputs.get(name)), value_in(prompt, inputs.get(strength))
         if isinstance(file, str) and file != files.NO_LORA and weight != 0:
             yield {"file": file, "strength": weight}

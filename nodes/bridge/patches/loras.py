@@ -1,8 +1,10 @@
-"""LoRAs on a MODEL through ComfyUI's own patcher, and written back to files.
+"""LoRAs on a MODEL through ComfyUI's ModelPatcher, and LoRA files converted to another naming.
 
-Everything happens on a clone, in ComfyUI's terms: weight patches, which it applies wherever it keeps the weight and
-takes back by itself; object patches for the pad tokens, which its patches never reach; and injections that run a LoRA
-beside a quantised layer, as a patch would round the layer's weight a second time.
+Everything happens on a clone of the MODEL, in one of three ways:
+
+- weight patches, which ComfyUI applies on any device and reverts by itself;
+- object patches for the pad tokens, parameters of the network itself, which weight patches do not reach;
+- injections that add side branches to quantized layers, since a weight patch would quantize the weight a second time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,52 +14,62 @@ from weakref import WeakKeyDictionary
 from comfy.patcher_extension import CallbacksMP, PatcherInjection
 from torch import Tensor, nn
 
-from ....zimage_core.adapters import Change, Injection, Lora, changed_weight, collect, is_quantised, parameter_shapes
+from ....zimage_core.adapters import (
+    Injection,
+    Lora,
+    ScaledDelta,
+    deltas_by_parameter,
+    is_quantized,
+    merged_weight,
+    parameter_shapes,
+)
 from ....zimage_core.checkpoints import read_lora, save_lora
 from ..loading import files
 from ..network.attach import DIFFUSION_MODEL
-from .lora_adapters import native_form
+from .weight_adapters import weight_patch
 
-NETWORK = f"{DIFFUSION_MODEL}."
+PREFIX = f"{DIFFUSION_MODEL}."  # of the network's parameters in a MODEL's keys
 KEY = "zimage_loras"
-ROWS = tuple((f"lora_{number}", f"strength_{number}") for number in range(1, 5))  # a loader's widgets, in pairs
-LIVE: WeakKeyDictionary[nn.Module, Injection] = WeakKeyDictionary()  # what a network has in it now
+SLOTS = tuple((f"lora_{number}", f"strength_{number}") for number in range(1, 5))  # the loader node's widget names
+ACTIVE: WeakKeyDictionary[nn.Module, Injection] = WeakKeyDictionary()  # the side branches a network has now
 
 
-def load_loras(model: Any, rows: Sequence[tuple[str, float]]) -> tuple[Any, str]:
-    """The MODEL with LoRAs of these names and strengths, and what they are; itself where there is nothing to add."""
-    wanted = [(name, strength) for name, strength in rows if name != files.NO_LORA]
+def load_loras(model: Any, choices: Sequence[tuple[str, float]]) -> tuple[Any, str]:
+    """A clone of the MODEL with LoRAs by file name and strength, and a report; the MODEL itself if none is active."""
+    chosen = [(name, strength) for name, strength in choices if name != files.NO_LORA]
     shapes = parameter_shapes(model.model.diffusion_model)
-    loras = [(read_lora(files.lora_path(name)).fitted(shapes), strength) for name, strength in wanted if strength]
-    told = iter(loras)
-    lines = [_told(*next(told)) if strength else f"{name}: left out, its strength is 0" for name, strength in wanted]
+    loras = [(read_lora(files.lora_path(name)).fitted(shapes), strength) for name, strength in chosen if strength]
+    active = iter(loras)
+    lines = [
+        _description(*next(active)) if strength else f"{name}: left out, its strength is 0" for name, strength in chosen
+    ]
     return (apply(model, loras) if loras else model), "\n\n".join(lines) or "No LoRA is chosen."
 
 
 def apply(model: Any, loras: Sequence[tuple[Lora, float]]) -> Any:
-    """A clone of a MODEL with LoRAs that fit it."""
+    """A clone of a MODEL with LoRAs, which have to fit it (`Lora.fitted`)."""
     network = model.model.diffusion_model
     clone = model.clone()
-    beside: dict[str, list[Change]] = {}
-    for parameter, changes in collect(network, loras).items():
+    for_side_branches: dict[str, list[ScaledDelta]] = {}
+    for parameter, deltas in deltas_by_parameter(network, loras).items():
         owner, _, name = parameter.rpartition(".")
-        if is_quantised(network.get_submodule(owner), name):
-            beside[parameter] = changes
+        if is_quantized(network.get_submodule(owner), name):
+            for_side_branches[parameter] = deltas
         elif not owner:
-            _replace(clone, parameter, changes)
+            _add_object_patch(clone, parameter, deltas)
         else:
-            _patch(clone, network.get_parameter(parameter), parameter, changes)
-    if beside:
-        earlier: list[SideBranches] = clone.get_injections(KEY) or []
-        clone.set_injections(KEY, [SideBranches(beside, *(each.changes for each in earlier))])
+            _add_weight_patches(clone, network.get_parameter(parameter), parameter, deltas)
+    if for_side_branches:
+        earlier: list[SideBranchInjection] = clone.get_injections(KEY) or []
+        clone.set_injections(KEY, [SideBranchInjection(for_side_branches, *(each.deltas for each in earlier))])
         clone.remove_callbacks_with_key(CallbacksMP.ON_CLONE, KEY)
-        clone.add_callback_with_key(CallbacksMP.ON_CLONE, KEY, _not_injected)
-        _not_injected(model, clone)
+        clone.add_callback_with_key(CallbacksMP.ON_CLONE, KEY, _mark_not_injected)
+        _mark_not_injected(model, clone)
     return clone
 
 
 def convert(name: str, naming: str, prefix: str) -> str:
-    """Write a LoRA file in another naming to ComfyUI's output folder."""
+    """Write a LoRA file in another naming to ComfyUI's output folder; returns the new file's path."""
     if name == files.NO_LORA:
         raise ValueError("No LoRA is chosen to convert. Pick a file from models/loras in lora_name.")
     lora = read_lora(files.lora_path(name))
@@ -66,48 +78,48 @@ def convert(name: str, naming: str, prefix: str) -> str:
     return str(path)
 
 
-class SideBranches(PatcherInjection):
-    """LoRAs beside quantised layers. ComfyUI puts them in when it loads the model and takes them out for another."""
+class SideBranchInjection(PatcherInjection):
+    """Deltas beside quantized layers. ComfyUI injects them when it loads the MODEL and ejects them for another one."""
 
-    def __init__(self, *changes: Mapping[str, Sequence[Change]]) -> None:
-        super().__init__(inject=self.put_in, eject=self.take_out)
-        parameters = dict.fromkeys(key for each in changes for key in each)
-        self.changes = {key: [change for each in changes for change in each.get(key, ())] for key in parameters}
+    def __init__(self, *deltas: Mapping[str, Sequence[ScaledDelta]]) -> None:
+        super().__init__(inject=self.inject_branches, eject=self.eject_branches)
+        parameters = dict.fromkeys(key for each in deltas for key in each)
+        self.deltas = {key: [delta for each in deltas for delta in each.get(key, ())] for key in parameters}
 
-    def put_in(self, patcher: Any) -> None:
+    def inject_branches(self, patcher: Any) -> None:
         network = patcher.model.diffusion_model
-        self.take_out(patcher)
-        LIVE[network] = Injection()
-        for parameter, changes in self.changes.items():
+        self.eject_branches(patcher)
+        ACTIVE[network] = Injection()
+        for parameter, deltas in self.deltas.items():
             layer = network.get_submodule(parameter.rpartition(".")[0])
-            LIVE[network].branch(layer, changes, patcher.load_device)
+            ACTIVE[network].add_side_branch(layer, deltas, patcher.load_device)
 
-    def take_out(self, patcher: Any) -> None:
-        injection = LIVE.pop(patcher.model.diffusion_model, None)
+    def eject_branches(self, patcher: Any) -> None:
+        injection = ACTIVE.pop(patcher.model.diffusion_model, None)
         if injection is not None:
             injection.eject()
 
 
-def _not_injected(model: Any, clone: Any) -> None:
-    """A clone of a loaded MODEL believes that it is loaded too, and takes the branches out when it is thrown away."""
+def _mark_not_injected(model: Any, clone: Any) -> None:
+    """Correct a clone's state: it copies `is_injected` from a loaded MODEL and would eject branches when deleted."""
     clone.is_injected = False
 
 
-def _patch(clone: Any, weight: Tensor, parameter: str, changes: Sequence[Change]) -> None:
-    """Give ComfyUI one patch for each change, to the rows it concerns."""
-    for target, delta, strength in changes:
+def _add_weight_patches(clone: Any, weight: Tensor, parameter: str, deltas: Sequence[ScaledDelta]) -> None:
+    """One weight patch per delta; the patch of a part has the offset (dimension, start, length) of its rows."""
+    for target, delta, strength in deltas:
         start, stop = target.rows(len(weight))
-        place = NETWORK + parameter
-        key = place if target.part is None else (place, (0, start, stop - start))
-        clone.add_patches({key: native_form(delta)}, strength)
+        name = PREFIX + parameter
+        key = name if target.part is None else (name, (0, start, stop - start))
+        clone.add_patches({key: weight_patch(delta)}, strength)
 
 
-def _replace(clone: Any, parameter: str, changes: Sequence[Change]) -> None:
-    """Put a changed parameter in the place of one that belongs to the whole network."""
-    plain = clone.get_model_object(NETWORK + parameter)
-    changed = nn.Parameter(changed_weight(plain.detach(), changes), requires_grad=False)
-    clone.add_object_patch(NETWORK + parameter, changed)
+def _add_object_patch(clone: Any, parameter: str, deltas: Sequence[ScaledDelta]) -> None:
+    """Replace a parameter of the network itself by one with the deltas merged in."""
+    original = clone.get_model_object(PREFIX + parameter)
+    merged = nn.Parameter(merged_weight(original.detach(), deltas), requires_grad=False)
+    clone.add_object_patch(PREFIX + parameter, merged)
 
 
-def _told(lora: Lora, strength: float) -> str:
+def _description(lora: Lora, strength: float) -> str:
     return f"{lora.report().describe()}\nStrength: {strength:g}"

@@ -6,7 +6,7 @@ from torch import nn
 
 import loras
 import tiny
-from zimage_core.adapters import AdapterError, inject, injected, is_quantised
+from zimage_core.adapters import AdapterError, inject, injected, is_quantized
 from zimage_core.checkpoints import read_lora
 
 QKV = "layers.0.attention.qkv"
@@ -182,7 +182,7 @@ def test_norms_and_biases_in_8_bits_are_changed_themselves_as_there_is_no_side_t
     layer = network.get_submodule("layers.0.attention_norm1")
     layer.weight = nn.Parameter(layer.weight.to(torch.float8_e4m3fn), requires_grad=False)
     plain, change = layer.weight, random(64)
-    assert not is_quantised(layer)
+    assert not is_quantized(layer)
     with injected(network, (lora({"diffusion_model.layers.0.attention_norm1.diff": change}), 1.0)):
         wanted = plain.float() + change
         assert (layer.weight.float() - wanted).abs().max() <= wanted.abs().max() / 16  # three bits of mantissa

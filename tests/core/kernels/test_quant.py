@@ -6,7 +6,7 @@ from torch import nn
 
 import tiny
 from zimage_core.adapters import Lora, injected
-from zimage_core.adapters.deltas.plain import LowRank
+from zimage_core.adapters.deltas.low_rank import LowRank
 from zimage_core.adapters.lora import Target
 from zimage_core.checkpoints.formats.dequantize import convrot
 from zimage_core.kernels import quantize

@@ -12,7 +12,7 @@ import torch
 import tiny
 from recorder import Recorder
 from zimage_core.adapters import Lora, injected
-from zimage_core.adapters.deltas.plain import LowRank
+from zimage_core.adapters.deltas.low_rank import LowRank
 from zimage_core.adapters.lora import Target
 from zimage_core.model import Reference
 from zimage_core.quant import INT8, quantize_layers

@@ -1,17 +1,32 @@
-"""Kinds of change to a weight: LoRA, LoHa, LoKr, DoRA, full differences and new values."""
+"""Weight deltas: LoRA, LoHa, LoKr, DoRA, full differences and new values.
 
-from .dora import Additive, Decomposed, Delta, moved
-from .lycoris import Hadamard, Kronecker
-from .plain import Full, LowRank, Replacement
+A delta is what an adapter file holds for one weight W. Every kind has
+
+- `change(weight)`: ΔW for a float32 weight, computed in float32 from the file's own tensors; the layer becomes
+  W + strength · ΔW;
+- `rows(start, stop)`: the delta of some of the weight's rows.
+
+Kinds whose ΔW does not depend on W (`Additive`) also have `matrix()`, that ΔW, and `apply(x)` = x @ ΔWᵀ, which a
+side branch adds to the output of a layer whose weight must stay as it is.
+"""
+
+from .additive import Additive
+from .delta import Delta, tensors_of, to_device, with_tensors
+from .dora import DoRA
+from .full import FullDifference, SetWeight
+from .low_rank import LowRank
+from .lycoris import LoHa, LoKr
 
 __all__ = [
     "Additive",
-    "Decomposed",
     "Delta",
-    "Full",
-    "Hadamard",
-    "Kronecker",
+    "DoRA",
+    "FullDifference",
+    "LoHa",
+    "LoKr",
     "LowRank",
-    "Replacement",
-    "moved",
+    "SetWeight",
+    "tensors_of",
+    "to_device",
+    "with_tensors",
 ]

@@ -1,27 +1,23 @@
-"""All kinds of change to a weight, and DoRA (arXiv 2402.09353), which is made of another.
+"""DoRA (arXiv 2402.09353), a weight delta made of another: it also sets the norm of every row.
 
 Letters: o output width, i input width.
 """
 
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ..._shapes import Float
-from .lycoris import Hadamard, Kronecker
-from .plain import Full, LowRank, Replacement
-
-Additive = LowRank | Hadamard | Kronecker | Full  # can run as a side branch
+from .additive import Additive
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decomposed:
-    """DoRA, equation 5: the changed weight, every row (or, in older files, column) brought to a learned length."""
+class DoRA:
+    """Equation 5: W' = magnitude · (W + ΔV) / ‖W + ΔV‖, norms taken per row (in older files, per column)."""
 
-    direction: Additive
-    magnitude: Float[Tensor, "..."]  # (o, 1), or (1, i)
+    direction: Additive  # ΔV
+    magnitude: Float[Tensor, "..."]  # (o, 1) per row, or (1, i) per column
 
     def __post_init__(self) -> None:
         height, width = self.direction.shape
@@ -49,27 +45,15 @@ class Decomposed:
         return len(self.magnitude) == self.shape[0]
 
     def change(self, weight: Float[Tensor, "o i"]) -> Float[Tensor, "o i"]:
-        changed = weight + self.direction.matrix().to(weight)
-        length = changed.norm(dim=1 if self.is_by_row else 0, keepdim=True)
-        tiny = torch.finfo(length.dtype).eps  # a row of zeros has no direction
-        return changed * (self.magnitude.to(weight) / length.clamp_min(tiny)) - weight
+        """ΔW = W' - W, in the weight's dtype."""
+        updated = weight + self.direction.matrix().to(weight)
+        norm = updated.norm(dim=1 if self.is_by_row else 0, keepdim=True)
+        eps = torch.finfo(norm.dtype).eps  # a row of zeros has no direction
+        return updated * (self.magnitude.to(weight) / norm.clamp_min(eps)) - weight
 
-    def rows(self, start: int, stop: int) -> "Decomposed":
+    def rows(self, start: int, stop: int) -> "DoRA":
+        """The DoRA of rows start to stop. Raises `ValueError` for magnitudes per column, which need all rows."""
         if not self.is_by_row:
             raise ValueError("a DoRA whose lengths belong to columns cannot be cut by rows")
         direction = self.direction.rows(start, stop)
-        return Decomposed(direction=direction, magnitude=self.magnitude[start:stop])
-
-
-Delta = Additive | Replacement | Decomposed
-
-
-def moved(delta: Additive, device: torch.device) -> Additive:
-    """The same change with its tensors on a device."""
-
-    def move(value: Any) -> Any:
-        if isinstance(value, tuple):
-            return tuple(move(each) for each in value)
-        return value.to(device) if isinstance(value, Tensor) else value
-
-    return replace(delta, **{field.name: move(getattr(delta, field.name)) for field in fields(delta)})
+        return DoRA(direction=direction, magnitude=self.magnitude[start:stop])

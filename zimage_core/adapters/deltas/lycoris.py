@@ -1,6 +1,6 @@
-"""LoHa and LoKr, two ways of LyCORIS (arXiv 2309.14859) to say a large matrix with few numbers.
+"""LoHa and LoKr, two factorized weight deltas of LyCORIS (arXiv 2309.14859).
 
-Letters: o output width, i input width, r rank, p q the two factors of a Kronecker product.
+Letters: o output width, i input width, r rank, p q input widths of the two factors of a Kronecker product.
 """
 
 from dataclasses import dataclass, replace
@@ -11,12 +11,13 @@ from einops import rearrange
 from torch import Tensor
 
 from ..._shapes import Float
-from .plain import Full, check_product
+from .full import FullDifference
+from .low_rank import check_product
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hadamard:
-    """LoHa: scale · (w1_a · w1_b) · (w2_a · w2_b), the middle product element by element."""
+class LoHa:
+    """ΔW = scale · (w1_a @ w1_b) ⊙ (w2_a @ w2_b), an elementwise (Hadamard) product; scale = alpha / rank, or 1."""
 
     w1_a: Tensor  # (o, r)
     w1_b: Tensor  # (r, i)
@@ -40,25 +41,29 @@ class Hadamard:
         return len(self.w1_b)
 
     def matrix(self) -> Float[Tensor, "o i"]:
+        """ΔW in float32."""
         scale = 1.0 if self.alpha is None else self.alpha / self.rank
         return scale * (self.w1_a.float() @ self.w1_b.float()) * (self.w2_a.float() @ self.w2_b.float())
 
     def change(self, weight: Float[Tensor, "o i"]) -> Float[Tensor, "o i"]:
+        """ΔW in float32; it does not depend on the weight."""
         return self.matrix()
 
-    def branch(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... o"]:
+    def apply(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... o"]:
+        """x @ ΔWᵀ."""
         return x @ self.matrix().to(x).T
 
-    def rows(self, start: int, stop: int) -> "Hadamard":
+    def rows(self, start: int, stop: int) -> "LoHa":
+        """ΔW[start:stop]."""
         return replace(self, w1_a=self.w1_a[start:stop], w2_a=self.w2_a[start:stop])
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kronecker:
-    """LoKr: scale · kron(w1, w2), each whole or a product of two. The scale is 1 unless one of them is a product."""
+class LoKr:
+    """ΔW = scale · kron(w1, w2), where each factor is one full matrix or the product of two."""
 
-    w1: tuple[Tensor, ...]  # (o1, i1), or (o1, r) and (r, i1)
-    w2: tuple[Tensor, ...]  # (o2, i2), or (o2, r) and (r, i2)
+    w1: tuple[Tensor, ...]  # (o1, p), or (o1, r) and (r, p)
+    w2: tuple[Tensor, ...]  # (o2, q), or (o2, r) and (r, q)
     alpha: float | None = None
     kind: ClassVar[str] = "LoKr"
 
@@ -75,30 +80,33 @@ class Kronecker:
 
     @property
     def rank(self) -> int | None:
-        """The inner width of the factor that is a product; the second's where both are."""
+        """The inner width of the factorized factor: w2's where both are, None where neither is."""
         return next((len(factor[1]) for factor in (self.w2, self.w1) if len(factor) == 2), None)
 
     @property
     def scale(self) -> float:
-        """Files with whole factors carry meaningless alphas, 1e10 among them."""
+        """alpha / rank; 1 where both factors are full, since such files carry meaningless alphas, 1e10 among them."""
         return 1.0 if self.alpha is None or self.rank is None else self.alpha / self.rank
 
     def matrix(self) -> Float[Tensor, "o i"]:
+        """ΔW in float32."""
         return self.scale * torch.kron(_product(self.w1, torch.float32), _product(self.w2, torch.float32))
 
     def change(self, weight: Float[Tensor, "o i"]) -> Float[Tensor, "o i"]:
+        """ΔW in float32; it does not depend on the weight."""
         return self.matrix()
 
-    def branch(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... o"]:
+    def apply(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... o"]:
+        """x @ ΔWᵀ without forming ΔW: kron(w1, w2) vec(X) = vec(w1 @ X @ w2ᵀ) for row-major X."""
         w1, w2 = (_product(factor, x.dtype).to(x.device) for factor in (self.w1, self.w2))
         grid = rearrange(x, "... (p q) -> ... p q", p=w1.shape[1])
         return self.scale * rearrange(w1 @ grid @ w2.T, "... p q -> ... (p q)")
 
-    def rows(self, start: int, stop: int) -> "Kronecker | Full":
-        """The change to these rows: a LoKr again where they are whole rows of the first factor."""
+    def rows(self, start: int, stop: int) -> "LoKr | FullDifference":
+        """ΔW[start:stop]: a LoKr if the cuts fall between rows of w1, else ΔW in full."""
         height = len(self.w2[0])
         if start % height or stop % height:
-            return Full(diff=self.matrix()[start:stop])
+            return FullDifference(diff=self.matrix()[start:stop])
         return replace(self, w1=(self.w1[0][start // height : stop // height], *self.w1[1:]))
 
 

@@ -1,1 +1,1 @@
-"""LoRA files of every trainer in one form, and back into two."""
+"""LoRA files: keys and tensors of every trainer read into one `Lora`, and written in two key naming schemes."""

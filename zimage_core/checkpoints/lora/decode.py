@@ -1,4 +1,4 @@
-"""From the tensors of one module in a LoRA file, and what its metadata tells, to the change they describe."""
+"""Decodes the tensors of one module in a LoRA file, and alphas in its metadata, into weight deltas."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -8,42 +8,46 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...adapters import Decomposed, Delta, Full, Hadamard, Kronecker, LowRank, Replacement
+from ...adapters import Delta, DoRA, FullDifference, LoHa, LoKr, LowRank, SetWeight
 from ..formats.safetensors_header import CheckpointError, parse_json
 
-Tensors = Mapping[str, Tensor]  # by role, as `lora_keys.split_ending` names them
-Scaled = LowRank | Hadamard | Kronecker
+RoleTensors = Mapping[str, Tensor]  # a module's tensors by role ("up", "alpha", …), as `keys.split_ending` names them
+Scalable = LowRank | LoHa | LoKr  # deltas with an alpha
 
 PEFT_SETTINGS = "lora_adapter_metadata"  # diffusers, loaders/lora_base.py
 PEFT_PREFIX = "transformer."
-LARGEST = 1e30  # no alpha is larger; JSON's whole numbers have no end
+MAX_ALPHA = 1e30  # JSON integers are unbounded and may not fit a float
 
 
-def weight_delta(found: Tensors, alpha_of: Callable[[int], float | None]) -> Delta | None:
-    """The change to a module's weight, or None where the file has none.
+def weight_delta(stored: RoleTensors, alpha_of: Callable[[int], float | None]) -> Delta | None:
+    """The delta of a module's weight, or None where the file has none.
 
-    `alpha_of` tells the alpha of a rank, where no tensor does. Raises `ValueError` for tensors that make no sense.
+    `alpha_of` returns the alpha for a rank where the file has no alpha tensor. Raises `ValueError` for missing tensors,
+    shapes that do not match and values that are not floats.
     """
-    told = {role: _values(tensor) for role, tensor in found.items()}
-    kinds = [kind for kind, roles in ROLES.items() if not roles.isdisjoint(told)]
+    tensors = {role: _normalized(tensor) for role, tensor in stored.items()}
+    kinds = [kind for kind, roles in ROLES.items() if not roles.isdisjoint(tensors)]
     if len(kinds) > 1:
         raise ValueError(f"it holds a {' and a '.join(kinds)} at once")
     if not kinds:
         return None
-    delta = FORMS[kinds[0]](told)
-    if not isinstance(delta, Scaled):
+    delta = DECODERS[kinds[0]](tensors)
+    if not isinstance(delta, Scalable):
         return delta
-    scaled = replace(delta, alpha=_number(told["alpha"]) if "alpha" in told else alpha_of(delta.rank or 1))
-    return Decomposed(direction=scaled, magnitude=_column(told["magnitude"])) if "magnitude" in told else scaled
+    scaled = replace(delta, alpha=_number(tensors["alpha"]) if "alpha" in tensors else alpha_of(delta.rank or 1))
+    return DoRA(direction=scaled, magnitude=_column(tensors["magnitude"])) if "magnitude" in tensors else scaled
 
 
-def bias_delta(found: Tensors) -> Full | None:
-    """The change to a module's bias, or None."""
-    return Full(diff=_values(found["diff_b"])) if "diff_b" in found else None
+def bias_delta(stored: RoleTensors) -> FullDifference | None:
+    """The delta of a module's bias, or None where the file has none."""
+    return FullDifference(diff=_normalized(stored["diff_b"])) if "diff_b" in stored else None
 
 
 def alphas_of(metadata: Mapping[str, str]) -> Callable[[str, int], float | None]:
-    """The alpha of a module by its name and rank, where metadata tells one; scale is alpha / rank everywhere."""
+    """A function from a module's name and rank to its alpha in PEFT's metadata, or None where there is none.
+
+    The delta's scale is alpha / rank in every case.
+    """
     if PEFT_SETTINGS not in metadata:
         return lambda module, rank: None
     config = parse_json(metadata[PEFT_SETTINGS].encode(), f"the LoRA's {PEFT_SETTINGS} is damaged")
@@ -51,46 +55,47 @@ def alphas_of(metadata: Mapping[str, str]) -> Callable[[str, int], float | None]
     default: Any = settings.get("lora_alpha")
     patterns: Any = settings.get("alpha_pattern") or {}
     numbers = [default, *patterns.values()] if isinstance(patterns, dict) else [patterns]
-    if not all(type(number) in (int, float) and abs(number) < LARGEST for number in numbers):
+    if not all(type(number) in (int, float) and abs(number) < MAX_ALPHA for number in numbers):
         raise CheckpointError(
             f"the LoRA's {PEFT_SETTINGS} is damaged (lora_alpha is {ascii(default)[:40]}); download it again"
         )
 
     def alpha(module: str, rank: int) -> float:
-        told = next((value for name, value in patterns.items() if _ends_with(module, name)), default)
-        # rank-stabilised LoRA divides by the root of the rank (PEFT, lora/layer.py)
-        return float(told) * (math.sqrt(rank) if settings.get("use_rslora") else 1.0)
+        value = next((value for name, value in patterns.items() if _ends_with(module, name)), default)
+        # rank-stabilized LoRA divides by the root of the rank (PEFT, lora/layer.py)
+        return float(value) * (math.sqrt(rank) if settings.get("use_rslora") else 1.0)
 
     return alpha
 
 
-def _low_rank(told: Tensors) -> LowRank:
-    return LowRank(up=_needed(told, "up"), down=_needed(told, "down"))
+def _low_rank(tensors: RoleTensors) -> LowRank:
+    return LowRank(up=_required(tensors, "up"), down=_required(tensors, "down"))
 
 
-def _hadamard(told: Tensors) -> Hadamard:
-    w1_a, w1_b, w2_a, w2_b = (_needed(told, f"hada_{name}") for name in ("w1_a", "w1_b", "w2_a", "w2_b"))
-    return Hadamard(w1_a=w1_a, w1_b=w1_b, w2_a=w2_a, w2_b=w2_b)
+def _loha(tensors: RoleTensors) -> LoHa:
+    w1_a, w1_b, w2_a, w2_b = (_required(tensors, f"hada_{name}") for name in ("w1_a", "w1_b", "w2_a", "w2_b"))
+    return LoHa(w1_a=w1_a, w1_b=w1_b, w2_a=w2_a, w2_b=w2_b)
 
 
-def _kronecker(told: Tensors) -> Kronecker:
-    return Kronecker(w1=_factor(told, "lokr_w1"), w2=_factor(told, "lokr_w2"))
+def _lokr(tensors: RoleTensors) -> LoKr:
+    return LoKr(w1=_factor(tensors, "lokr_w1"), w2=_factor(tensors, "lokr_w2"))
 
 
-def _factor(told: Tensors, role: str) -> tuple[Tensor, ...]:
-    return (told[role],) if role in told else (_needed(told, f"{role}_a"), _needed(told, f"{role}_b"))
+def _factor(tensors: RoleTensors, role: str) -> tuple[Tensor, ...]:
+    """A LoKr factor: one full matrix, or the two matrices whose product it is."""
+    return (tensors[role],) if role in tensors else (_required(tensors, f"{role}_a"), _required(tensors, f"{role}_b"))
 
 
-def _needed(told: Tensors, role: str) -> Tensor:
-    if role not in told:
-        raise ValueError(f"its {role} is missing, only {', '.join(sorted(told))} is there")
-    return told[role]
+def _required(tensors: RoleTensors, role: str) -> Tensor:
+    if role not in tensors:
+        raise ValueError(f"its {role} is missing, only {', '.join(sorted(tensors))} is there")
+    return tensors[role]
 
 
-def _values(tensor: Tensor) -> Tensor:
-    """A tensor as changes take it: 8-bit floats widened, which is exact, and 1x1 convolutions as matrices."""
+def _normalized(tensor: Tensor) -> Tensor:
+    """A float tensor of at least 16 bits (8-bit floats are widened, which is exact); 1x1 convolutions as matrices."""
     if not tensor.is_floating_point():
-        if tensor.numel() != 1:  # alphas may be whole numbers
+        if tensor.numel() != 1:  # an alpha may be an integer
             raise ValueError(f"it holds {str(tensor.dtype).removeprefix('torch.')}, not fractions")
         tensor = tensor.float()
     wide = tensor.to(torch.bfloat16) if tensor.dtype.itemsize < 2 else tensor
@@ -98,7 +103,7 @@ def _values(tensor: Tensor) -> Tensor:
 
 
 def _column(magnitude: Tensor) -> Tensor:
-    """PEFT keeps DoRA's row lengths without a second axis."""
+    """DoRA's magnitudes (o,) of PEFT as (o, 1)."""
     return magnitude[:, None] if magnitude.ndim == 1 else magnitude
 
 
@@ -109,21 +114,21 @@ def _number(alpha: Tensor) -> float:
 
 
 def _ends_with(module: str, name: str) -> bool:
-    """PEFT's patterns name the end of a module's path, from a dot on."""
+    """Whether a module's dotted path ends with `name`, as PEFT matches the keys of `alpha_pattern`."""
     return f".{module}".endswith("." + name.removeprefix("^"))
 
 
-ROLES: Mapping[str, frozenset[str]] = {
+ROLES: Mapping[str, frozenset[str]] = {  # which tensors show which kind of delta
     "LoRA": frozenset({"up", "down"}),
     "LoHa": frozenset({f"hada_{name}" for name in ("w1_a", "w1_b", "w2_a", "w2_b")}),
     "LoKr": frozenset({f"lokr_{name}" for name in ("w1", "w1_a", "w1_b", "w2", "w2_a", "w2_b")}),
     "full difference": frozenset({"diff"}),
     "new value": frozenset({"set_weight"}),
 }
-FORMS: Mapping[str, Callable[[Tensors], Delta]] = {
+DECODERS: Mapping[str, Callable[[RoleTensors], Delta]] = {
     "LoRA": _low_rank,
-    "LoHa": _hadamard,
-    "LoKr": _kronecker,
-    "full difference": lambda told: Full(diff=told["diff"]),
-    "new value": lambda told: Replacement(value=told["set_weight"]),
+    "LoHa": _loha,
+    "LoKr": _lokr,
+    "full difference": lambda tensors: FullDifference(diff=tensors["diff"]),
+    "new value": lambda tensors: SetWeight(value=tensors["set_weight"]),
 }

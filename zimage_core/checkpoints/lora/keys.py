@@ -1,8 +1,8 @@
-"""Names in LoRA files: which parameter of ours a key means, which tensor of its change it holds, and who writes so.
+"""Keys of LoRA files: the parameter of our network, the tensor's role in its delta, and the trainer that writes so.
 
 Trainers name modules with dots or underscores, in the single-file or the diffusers layout, under many prefixes. All
-are flattened to underscores and looked up in one table, made from the networks' own names and the layouts' rules:
-nothing is ever split at an underscore.
+separators become underscores, and the result is looked up in one table made from the network's own names and the
+layouts' rules. Nothing is ever split at an underscore, since names contain underscores themselves.
 """
 
 import re
@@ -18,7 +18,7 @@ from ...model import S3DiT
 from ..identify.layouts import DIT_DIFFUSERS
 
 DEFAULT = r"(?:\.default(?:_\d+)?)?"  # PEFT's name of its first adapter
-ENDINGS: tuple[tuple[str, str], ...] = (  # how keys end, and what their tensors are
+ENDINGS: tuple[tuple[str, str], ...] = (  # a key's ending, and the role of its tensor
     (rf"(?:\.lora_down|\.lora_A|\.lora\.down|_lora\.down|\.lora_linear_layer\.down){DEFAULT}(?:\.weight)?", "down"),
     (rf"(?:\.lora_up|\.lora_B|\.lora\.up|_lora\.up|\.lora_linear_layer\.up){DEFAULT}(?:\.weight)?", "up"),
     (rf"(?:\.dora_scale|\.lora_magnitude_vector){DEFAULT}(?:\.weight)?", "magnitude"),
@@ -31,15 +31,15 @@ ENDINGS: tuple[tuple[str, str], ...] = (  # how keys end, and what their tensors
 )
 ENDING = re.compile("|".join(f"(?P<_{index}>{ending}$)" for index, (ending, _) in enumerate(ENDINGS)))
 
-PREFIXES = (  # flattened; several may stand one after the other
+PREFIXES = (  # flattened; a key may begin with several of them
     *("model_diffusion_model_", "diffusion_model_", "base_model_model_", "transformer_", "unet_"),
     *("lora_unet_", "lora_transformer_", "lycoris_"),
 )
-NUMBER = re.compile(r"^((?:noise_refiner|context_refiner|layers)_)(\d{1,4})(?=_)")
+BLOCK_INDEX = re.compile(r"^((?:noise_refiner|context_refiner|layers)_)(\d{1,4})(?=_)")
 
 TEXT_ENCODER = re.compile(r"^(?:lora_te|lora_prior_te|lycoris_te|text_encoder|text_model|te\d?[._])")
 
-FAMILIES: tuple[tuple[str, str], ...] = (  # the first whose pattern any key has
+FAMILIES: tuple[tuple[str, str], ...] = (  # trainers and naming styles; the first whose pattern any key matches
     (r"feed_forward[._]net[._]0", "in the merged feed-forward style"),
     (r"^lora_unet__", "by VideoX-Fun"),
     (r"^lycoris_", "by SimpleTuner (LyCORIS)"),
@@ -56,7 +56,7 @@ FAMILIES: tuple[tuple[str, str], ...] = (  # the first whose pattern any key has
     (r"", "by diffusers (PEFT), without a prefix"),
 )
 
-STRANGERS: tuple[tuple[str, str], ...] = (  # what other models call their modules, flattened
+FOREIGN_MODELS: tuple[tuple[str, str], ...] = (  # module names of other models, flattened
     (r"(?:double|single)_blocks_\d|single_transformer_blocks_\d", "FLUX"),
     (r"joint_blocks_\d", "Stable Diffusion 3"),
     (r"(?:input|output|middle|down|up|mid)_blocks?_\d", "Stable Diffusion"),
@@ -67,7 +67,7 @@ STRANGERS: tuple[tuple[str, str], ...] = (  # what other models call their modul
 
 
 def split_ending(key: str) -> tuple[str, str] | None:
-    """The module's name in the file and the tensor's role in it ("up", "alpha", …), if the ending is known."""
+    """The module's name in the file and the tensor's role ("up", "alpha", …), or None for an unknown ending."""
     match = ENDING.search(key)
     if match is None or match.lastgroup is None:
         return None
@@ -75,51 +75,53 @@ def split_ending(key: str) -> tuple[str, str] | None:
 
 
 def targets_of(module: str) -> tuple[Target, ...]:
-    """The parameters of ours a module's weight means: none, one, or several stacked from the first row to the last."""
+    """The parameters of our network that a module in the file stands for: none, one, or several stacked by rows."""
     flat = flatten(module)
     while prefix := next((prefix for prefix in PREFIXES if flat.startswith(prefix)), None):
         flat = flat.removeprefix(prefix)
-    number = NUMBER.match(flat)
-    if number is None:
-        return _table().get(flat, ())
-    found = _table().get(NUMBER.sub(r"\g<1>0", flat), ())
-    return tuple(Target(target.parameter.replace(".0.", f".{int(number[2])}.", 1), target.part) for target in found)
+    index = BLOCK_INDEX.match(flat)
+    if index is None:
+        return _targets_by_name().get(flat, ())
+    in_first_block = _targets_by_name().get(BLOCK_INDEX.sub(r"\g<1>0", flat), ())
+    return tuple(
+        Target(target.parameter.replace(".0.", f".{int(index[2])}.", 1), target.part) for target in in_first_block
+    )
 
 
 def flatten(module: str) -> str:
-    """A name with every separator an underscore, and no two of them together."""
+    """A name with each run of dots, dashes and underscores replaced by one underscore."""
     return re.sub(r"[._\-]+", "_", module)
 
 
 def family_of(keys: Iterable[str]) -> str:
-    """Who writes such keys."""
-    known = list(keys)
-    return next(family for pattern, family in FAMILIES if any(re.search(pattern, key) for key in known))
+    """The trainer or naming style that these keys show."""
+    keys = list(keys)
+    return next(family for pattern, family in FAMILIES if any(re.search(pattern, key) for key in keys))
 
 
-def stranger_of(keys: Iterable[str]) -> str:
-    """The model other than Z-Image that has modules of these names, or nothing."""
+def foreign_model_of(keys: Iterable[str]) -> str:
+    """The name of the model other than Z-Image that has modules of these names, or ""."""
     flat = [flatten(key) for key in keys]
-    return next((model for pattern, model in STRANGERS if any(re.search(pattern, key) for key in flat)), "")
+    return next((model for pattern, model in FOREIGN_MODELS if any(re.search(pattern, key) for key in flat)), "")
 
 
 @cache
-def _table() -> Mapping[str, tuple[Target, ...]]:
-    """Flattened module names of both layouts, of the first block of each row, to parameters."""
+def _targets_by_name() -> Mapping[str, tuple[Target, ...]]:
+    """Parameters by flattened module name in both layouts; of repeated blocks only the first, number 0."""
     network = S3DiT(replace(BASE_DIT, n_layers=1, n_refiner_layers=1), device="meta")
     ours = [key for key in network.state_dict() if not key.endswith(".bias")]
     table: dict[str, tuple[Target, ...]] = {}
     for key in ours:
-        # three rows, so that the fused matrix falls into its three parts
+        # three rows, so that the layout can split `qkv` into its three parts
         theirs = list(DIT_DIFFUSERS.to_theirs({key: torch.empty(3, 1, device="meta")}))
         for part, name in enumerate(theirs):
-            table[_module(name)] = (Target(key, part if len(theirs) > 1 else None),)
-        table[_module(key)] = (Target(key),)
-    return table | _merged(table)
+            table[_module_name(name)] = (Target(key, part if len(theirs) > 1 else None),)
+        table[_module_name(key)] = (Target(key),)
+    return table | _other_names(table)
 
 
-def _merged(table: Mapping[str, tuple[Target, ...]]) -> dict[str, tuple[Target, ...]]:
-    """Names of neither layout: SVDQuant's merged matrices (nunchaku), and an output map without its number."""
+def _other_names(table: Mapping[str, tuple[Target, ...]]) -> dict[str, tuple[Target, ...]]:
+    """Names of neither layout: SVDQuant's merged matrices (nunchaku), and `to_out` without its index."""
     merged: dict[str, tuple[Target, ...]] = {}
     for name, targets in table.items():
         block = name.rpartition("_")[0]
@@ -134,5 +136,5 @@ def _merged(table: Mapping[str, tuple[Target, ...]]) -> dict[str, tuple[Target, 
     return merged
 
 
-def _module(parameter: str) -> str:
+def _module_name(parameter: str) -> str:
     return flatten(parameter.removesuffix(".weight"))
