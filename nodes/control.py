@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from ..zimage_core.adapters.control.hints import DEFAULT_STRENGTH
+from ..zimage_core.adapters.control.control import DEFAULT_STRENGTH
 from .bridge.loading import control_net
 from .bridge.patches import control
 

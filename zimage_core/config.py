@@ -61,16 +61,17 @@ class DiTConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ControlConfig:
-    """Widths of a Fun ControlNet, which are its model's, and how its release begins."""
+    """Widths of a Fun ControlNet, which are its model's, and how its release refines the control tokens."""
 
     dim: int
     n_layers: int  # control layers: 6 in 1.0, 15 in 2.0 and 2.1, 3 in 2.1 lite
-    n_refiner_layers: int  # 0 where the control layers refine
+    n_refiner_layers: int  # 0 in 2.0, whose control layers refine
     n_heads: int
     ffn_dim: int
     adaln_dim: int
-    in_channels: int  # 16: a picture's latent; 33: also a mask and the latent of a picture to repaint
-    # 1.0 refines its own tokens first; 2.1 also gives the model's refiner hints; 2.0 does so with its layers, run twice
+    in_channels: int  # 16: a control latent; 33: also a mask and the latent of an image to inpaint
+    # the blocks before the control layers: in 1.0 "plain" ones without hints, in 2.1 ones that give the model's noise
+    # refiner hints, in 2.0 the control layers themselves, which then run twice
     refiner: Literal["plain", "control_noise_refiner", "control_layers"]
     patch_size: int = 2
     norm_eps: float = 1e-5
@@ -86,7 +87,7 @@ class ControlConfig:
 
     @property
     def blocks(self) -> DiTConfig:
-        """The widths in the words blocks are built from; captions and time never enter a ControlNet by themselves."""
+        """The widths as the `DiTConfig` that blocks are built from; a ControlNet has no caption or time embedder."""
         return DiTConfig(
             dim=self.dim,
             n_layers=self.n_layers,
@@ -99,8 +100,8 @@ class ControlConfig:
             norm_eps=self.norm_eps,
         )
 
-    def places(self, n_layers: int) -> tuple[int, ...]:
-        """The model's layers that take a hint, spread evenly: of 30 every 5th for 6, every 2nd for 15."""
+    def hinted_layers(self, n_layers: int) -> tuple[int, ...]:
+        """Indices of the model's layers that receive hints, evenly spaced: of 30 every 5th for 6 control layers."""
         return tuple(index * n_layers // self.n_layers for index in range(self.n_layers))
 
 

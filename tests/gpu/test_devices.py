@@ -12,8 +12,7 @@ import torch
 import gpu
 import tiny
 from gpu import relative_error
-from zimage_core.adapters import Lora, injected
-from zimage_core.adapters.control.hints import Control, controlled_flow
+from zimage_core.adapters import Control, Lora, controlled_flow, injected
 from zimage_core.adapters.control.network import ControlNet
 from zimage_core.adapters.deltas.low_rank import LowRank
 from zimage_core.adapters.lora import Target

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import tiny
-from zimage_core.adapters.control.hints import Control, controlled_flow
+from zimage_core.adapters import Control, controlled_flow
 from zimage_core.adapters.control.network import ControlNet
 from zimage_core.checkpoints import CONTROL_PUBLISHED, DIT_DIFFUSERS
 from zimage_core.config import ControlConfig
@@ -48,7 +48,7 @@ def network(request):
 def theirs(network, transformer):
     config = network.config
     model = diffusers.ZImageControlNetModel(
-        control_layers_places=list(config.places(MODEL.n_layers)),
+        control_layers_places=list(config.hinted_layers(MODEL.n_layers)),
         control_refiner_layers_places=[0, 1],
         control_in_dim=config.in_channels,
         add_control_noise_refiner=None if config.refiner == "plain" else config.refiner,
@@ -73,7 +73,7 @@ class Case:
 
     def ours(self, dit, network, computation, strength=STRENGTH):
         control = Control(
-            network=network, tokens=network.embed(self.context), strength=strength, computation=computation
+            network=network, tokens=network.embed(self.context), strength=strength, implementation=computation
         )
         condition = dit.prepare(self.captions, tuple(self.latents.shape[-2:]))
         return controlled_flow(dit, condition, [control])(self.latents, torch.full((len(self.latents),), self.sigma))
@@ -106,7 +106,7 @@ def test_every_hint_is_diffusers(dit, network, transformer, theirs):
     found = {}
     hooks = [
         layer.after_proj.register_forward_hook(lambda _, __, out, at=at: found.update({at: out * STRENGTH}))
-        for at, layer in zip(network.config.places(MODEL.n_layers), network.control_layers, strict=True)
+        for at, layer in zip(network.config.hinted_layers(MODEL.n_layers), network.control_layers, strict=True)
     ]
     case.ours(dit, network, "diffusers")
     for hook in hooks:
@@ -134,7 +134,7 @@ def test_two_controls_are_the_sum_of_their_hints(dit, transformer):
     summed = {}
     for network, case, strength in zip(networks, cases, (0.5, 0.9), strict=True):
         model = diffusers.ZImageControlNetModel(
-            control_layers_places=list(config.places(MODEL.n_layers)),
+            control_layers_places=list(config.hinted_layers(MODEL.n_layers)),
             control_in_dim=16,
             dim=64,
             n_heads=2,

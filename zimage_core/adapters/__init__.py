@@ -1,8 +1,6 @@
 """Adapters for the diffusion model: LoRAs injected into its weights, and ControlNets run beside its blocks."""
 
-from .control.context import control_context
-from .control.hints import Control, Span, controlled_flow
-from .control.network import ControlNet
+from .control import Control, ControlNet, SigmaRange, control_context, controlled_flow
 from .deltas import (
     Additive,
     Delta,
@@ -44,7 +42,7 @@ __all__ = [
     "LowRank",
     "ScaledDelta",
     "SetWeight",
-    "Span",
+    "SigmaRange",
     "Target",
     "control_context",
     "controlled_flow",

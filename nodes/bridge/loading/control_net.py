@@ -62,7 +62,7 @@ def load_control(path: str, disable_dynamic: bool = False) -> Any:
     return patcher
 
 
-def network_of(model_patch: Any) -> ControlNet:
+def control_net_of(model_patch: Any) -> ControlNet:
     """Our network of a MODEL_PATCH, put together around native's layers where the stock loader loaded it."""
     network = getattr(model_patch, "model", None)
     if isinstance(network, ControlNet):

@@ -4,7 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ....zimage_core.adapters.control.hints import ALWAYS, Controlled
+from ....zimage_core.adapters.control.control import ALWAYS
+from ....zimage_core.adapters.control.flow import ControlledRun
 from ....zimage_core.model import RunBlock
 from .blocks import HostedBlocks
 
@@ -23,10 +24,10 @@ def controlled(run: HostedBlocks, x: Tensor, sigma: Tensor) -> RunBlock:
             "references. Take Z-Image Apply ControlNet out of the graph, or the references."
         )
     dtype, chunks = run.condition.caption.dtype, len(run.options.get("cond_or_uncond", (0,)))
-    return Controlled([patch.control(x, dtype, chunks) for patch in active], run)
+    return ControlledRun([patch.control(x, dtype, chunks) for patch in active], run)
 
 
 def _is_active(patch: Any, sigma: Tensor) -> bool:
-    """Without a span the noise level is not asked for, which would wait for the device."""
-    span = patch.settings.span
-    return patch.strength != 0 and (span == ALWAYS or span.covers(float(sigma[0])))
+    """The noise level is read only if the range is limited, since reading it waits for the GPU."""
+    sigma_range = patch.settings.sigma_range
+    return patch.strength != 0 and (sigma_range == ALWAYS or sigma_range.covers(float(sigma[0])))

@@ -1,4 +1,8 @@
-"""Fun ControlNets on a MODEL: pictures in, latents kept, a patch that the sampler loads, counts and calls."""
+"""Fun ControlNets on a MODEL: a model patch that holds the images and their latents.
+
+ComfyUI's sampler loads the patch's networks together with the MODEL, counts their memory and moves the patch to the
+MODEL's device; `network/control_run.py` asks it for the core's `Control` at every call of the model.
+"""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -11,33 +15,34 @@ from comfy.patcher_extension import WrappersMP
 from comfy.utils import common_upscale, repeat_to_batch_size
 from torch import Tensor
 
-from ....zimage_core.adapters.control.context import GREY, control_context, hidden
-from ....zimage_core.adapters.control.hints import ALWAYS, Computation, Control, Span, check_widths
+from ....zimage_core.adapters.control.context import GREY, control_context, masked_image
+from ....zimage_core.adapters.control.control import ALWAYS, Control, Implementation, SigmaRange
+from ....zimage_core.adapters.control.flow import check_widths
 from ....zimage_core.model import S3DiT
-from ..loading.control_net import network_of
+from ..loading.control_net import control_net_of
 from ..loading.vae import CELL, SIDE_MULTIPLE, check_vae
 from ..network.attach import running_network
 from ..network.control_run import KEY
 
-LATENTS = Flux()  # the scale and shift between a VAE's latents and the model's
-Size = tuple[int, int]
+LATENTS = Flux()  # the scale and shift between the VAE's latents and the model's
+Size = tuple[int, int]  # height, width
 
 
 class Settings(NamedTuple):
-    """What ComfyUI's own patch does not have."""
+    """The settings that ComfyUI's own patch does not have."""
 
-    computation: Computation = "author"
-    span: Span = ALWAYS
+    implementation: Implementation = "author"
+    sigma_range: SigmaRange = ALWAYS
 
 
 class ZImageControlPatch:
-    """One ControlNet with its pictures.
+    """One ControlNet with its images.
 
-    The class is called, begun and read like ComfyUI's own: tiled upscalers find it by its name, crop `image`, and begin
-    it anew on the crop or put a crop of `encoded_image` in its place.
+    The class has the name, the arguments and the attributes of ComfyUI's own patch: tiled upscalers find it by name,
+    crop `image`, and call `__init__` again with the crop or replace `encoded_image` by a crop of it.
     """
 
-    settings = Settings()  # stay when it is begun anew
+    settings = Settings()  # an instance keeps its own when `__init__` is called again without settings
 
     def __init__(
         self,
@@ -56,16 +61,16 @@ class ZImageControlPatch:
         self.inpaint_image = inpaint_image
         self.mask = mask
         self.settings = settings or self.settings
-        self.network = network_of(model_patch)
-        self.prepared: tuple[Tensor, Tensor] | None = None  # an encoded image and its tokens
-        self.encoded_image: Tensor | None = None  # the whole context, whose size in pixels is the next line's
-        self.encoded_image_size = _size(inpaint_image if image is None else image)
-        if strength and not any(side % SIDE_MULTIPLE for side in self.encoded_image_size):  # else no latent is so large
+        self.network = control_net_of(model_patch)
+        self.embedded: tuple[Tensor, Tensor] | None = None  # an encoded image and its tokens
+        self.encoded_image: Tensor | None = None  # all input channels, as `control_context` concatenates them
+        self.encoded_image_size = _size(inpaint_image if image is None else image)  # in pixels
+        if strength and not any(side % SIDE_MULTIPLE for side in self.encoded_image_size):  # else it fits no latent
             self.encoded_image = self.encode(self.encoded_image_size)
 
     def control(self, x: Tensor, dtype: torch.dtype, chunks: int) -> Control:
-        """The core's control for latents `x`, in which `chunks` prompts draw the same pictures."""
-        if not self.is_encoded(x.shape):  # tiles and regions have sizes of their own
+        """The core's `Control` for latents x (chunks · batch, c, H, W): the batch repeated for each prompt."""
+        if not self.is_encoded(x.shape):  # tiles and regions differ in size
             loaded = model_management.loaded_models(only_currently_used=True)
             self.encode_for(x.shape)
             model_management.load_models_gpu(loaded)
@@ -75,62 +80,62 @@ class ZImageControlPatch:
             tokens = repeat_to_batch_size(tokens, len(x) // chunks).repeat(chunks, 1, 1)
         return Control(network=self.network, tokens=tokens, strength=self.strength, **self.settings._asdict())
 
-    def before_sampling(self, executor: Any, model: Any, noise_shape: Sequence[int], *rest: Any, **named: Any) -> Any:
-        """Use the VAE before the sampler loads its models, so that it does not push them out in the first step."""
+    def before_sampling(self, executor: Any, model: Any, noise_shape: Sequence[int], *args: Any, **kwargs: Any) -> Any:
+        """Encode before the sampler loads its models, so that the VAE does not evict them in the first step."""
         if self.strength and not self.is_encoded(noise_shape):
             self.encode_for(noise_shape)
-        return executor(model, noise_shape, *rest, **named)
+        return executor(model, noise_shape, *args, **kwargs)
 
     def is_encoded(self, shape: Sequence[int]) -> bool:
-        """Whether the context fits latents of this shape."""
+        """Whether `encoded_image` has the size of latents of this shape."""
         return self.encoded_image is not None and self.encoded_image_size == _pixels(shape)
 
     def encode_for(self, shape: Sequence[int]) -> None:
-        """Make the context fit latents of this shape."""
+        """Encode the images at the size of latents of this shape (…, H, W)."""
         self.encoded_image, self.encoded_image_size = self.encode(_pixels(shape)), _pixels(shape)
 
     def encode(self, size: Size) -> Tensor:
-        """What the network looks at, for pictures of (height, width) pixels; the sides are cropped to their ratio."""
+        """The network's input channels (r, c, H, W), from images scaled and center-cropped to `size` pixels."""
         image = None if self.image is None else self._latent(_fit(self.image, size, "area"))
-        repaint = None
+        inpaint = None
         if self.inpaint_image is not None and self.mask is not None:
-            picture, mask = _fit(self.inpaint_image, size, "area"), self.mask[..., None]
-            latent = self._latent(hidden(picture, _fit(mask, size, "bilinear")[..., 0]))
-            cells = (latent.shape[-2], latent.shape[-1])
-            repaint = (1 - _fit(mask, cells, "nearest").movedim(-1, 1)).to(latent), latent
+            pixels, mask = _fit(self.inpaint_image, size, "area"), self.mask[..., None]  # (r, h, w, k), (r, h, w, 1)
+            masked = self._latent(masked_image(pixels, _fit(mask, size, "bilinear")[..., 0]))
+            latent_size = (masked.shape[-2], masked.shape[-1])
+            inpaint = (1 - _fit(mask, latent_size, "nearest").movedim(-1, 1)).to(masked), masked
         n_channels = self.network.config.in_channels
-        if image is not None and (repaint is not None or n_channels == image.shape[1]):
-            return control_context(n_channels, image, repaint, image)
-        some = image if repaint is None else repaint[1]
-        assert some is not None
-        is_grey = self.settings.computation == "comfyui"
-        blank = self._latent(torch.full((1, *size, 3), GREY)) if is_grey else torch.zeros_like(some[:1])
-        return control_context(n_channels, image, repaint, blank)
+        if image is not None and (inpaint is not None or n_channels == image.shape[1]):
+            return control_context(n_channels, image, inpaint, blank=image)  # nothing is missing
+        given = image if inpaint is None else inpaint[1]
+        assert given is not None
+        is_grey = self.settings.implementation == "comfyui"
+        blank = self._latent(torch.full((1, *size, 3), GREY)) if is_grey else torch.zeros_like(given[:1])
+        return control_context(n_channels, image, inpaint, blank)
 
     def models(self) -> list[Any]:
-        """What the sampler loads beside the MODEL."""
+        """The patchers that the sampler loads together with the MODEL."""
         return [self.model_patch] if self.strength else []
 
     def to(self, device_or_dtype: Any) -> "ZImageControlPatch":
-        """Follow the MODEL to its device."""
+        """Move to the MODEL's device."""
         if isinstance(device_or_dtype, torch.device) and self.encoded_image is not None:
             self.encoded_image = self.encoded_image.to(device_or_dtype)
-        self.prepared = None
+        self.embedded = None
         return self
 
     def cleanup(self) -> None:
-        """Forget what belongs to one run."""
-        self.prepared = None
+        """Free what was computed for one sampling run."""
+        self.embedded = None
 
     def _tokens(self, context: Tensor, x: Tensor, dtype: torch.dtype) -> Tensor:
-        """The embedded context; it is the same in every step, so it is made in the first."""
-        if self.prepared is not None:
-            encoded, tokens = self.prepared
+        """The embedded context (r, n, d), cached, since it is the same in every step."""
+        if self.embedded is not None:
+            encoded, tokens = self.embedded
             if encoded is context and tokens.dtype == dtype and tokens.device == x.device:
                 return tokens
         patch = (self.network.config.patch_size,) * 2
         tokens = self.network.embed(pad_to_patch_size(context.to(device=x.device, dtype=dtype), patch))
-        self.prepared = (context, tokens)
+        self.embedded = (context, tokens)
         return tokens
 
     def _latent(self, pictures: Tensor) -> Tensor:
@@ -146,16 +151,16 @@ def apply(
     mask: Tensor | None,
     strength: float,
     percents: tuple[float, float],
-    computation: Computation,
+    implementation: Implementation,
 ) -> Any:
-    """A clone of a MODEL that a ControlNet steers between two parts of the run, 0 its start and 1 its end."""
-    network = network_of(model_patch)
+    """A clone of a MODEL with a ControlNet, active from percents[0] to percents[1] of the run, both in [0, 1]."""
+    network = control_net_of(model_patch)
     check_widths(network, _dit_of(model))
     _check_pictures(image, inpaint_image, mask, network.config.in_channels)
     check_vae(vae)
     sampling = model.get_model_object("model_sampling")
-    span = Span(*(float(sampling.percent_to_sigma(percent)) for percent in percents))
-    settings = Settings(computation, span)
+    sigma_range = SigmaRange(*(float(sampling.percent_to_sigma(percent)) for percent in percents))
+    settings = Settings(implementation, sigma_range)
     patch = ZImageControlPatch(model_patch, vae, image, strength, inpaint_image, mask, settings)
     clone = model.clone()
     clone.set_model_patch(patch, KEY)
@@ -197,12 +202,12 @@ def _check_pictures(image: Tensor | None, inpaint_image: Tensor | None, mask: Te
 
 
 def _fit(pictures: Tensor, size: Size, method: str) -> Tensor:
-    """Pictures (r, h, w, k) at another size, cropped around the middle to its ratio."""
+    """Images (r, h, w, k) scaled to a size and center-cropped to its ratio."""
     return common_upscale(pictures.movedim(-1, 1), size[1], size[0], method, "center").movedim(1, -1)
 
 
 def _pixels(shape: Sequence[int]) -> Size:
-    """The picture's height and width behind latents of a shape."""
+    """Height and width in pixels of the image behind latents of a shape (…, H, W)."""
     return shape[-2] * CELL, shape[-1] * CELL
 
 

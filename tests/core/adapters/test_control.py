@@ -8,8 +8,8 @@ from safetensors.torch import save_file
 
 import quantise
 import tiny
-from zimage_core.adapters.control.context import control_context, hidden
-from zimage_core.adapters.control.hints import Control, Span, controlled_flow
+from zimage_core.adapters import Control, SigmaRange, controlled_flow
+from zimage_core.adapters.control.context import control_context, masked_image
 from zimage_core.adapters.control.network import ControlNet
 from zimage_core.checkpoints import CONTROL_PUBLISHED, CheckpointError, inspect, load_control, load_dit
 from zimage_core.config import ControlConfig
@@ -56,13 +56,15 @@ def calls_of(net):
 
 
 @pytest.mark.parametrize("computation", COMPUTATIONS)
-@pytest.mark.parametrize("changes", [{"strength": 0.0}, {"span": Span(0.5, 0.2)}], ids=["no strength", "not now"])
+@pytest.mark.parametrize(
+    "changes", [{"strength": 0.0}, {"sigma_range": SigmaRange(0.5, 0.2)}], ids=["no strength", "not now"]
+)
 @torch.no_grad()
 def test_a_control_that_does_not_act_is_bit_equal_to_none_and_is_not_run(dit, inputs, computation, changes):
     latents, condition = inputs
     net = network()
     calls = calls_of(net)
-    idle = control(net, computation=computation, **changes)
+    idle = control(net, implementation=computation, **changes)
     sigma = torch.tensor([0.75])
     assert torch.equal(controlled_flow(dit, condition, [idle])(latents, sigma), dit.flow(condition)(latents, sigma))
     assert not calls
@@ -78,7 +80,7 @@ def test_projections_of_zeros_as_training_starts_from_change_nothing(dit, inputs
         if "after_proj" in name:
             parameter.zero_()
     sigma = torch.tensor([0.75])
-    found = controlled_flow(dit, condition, [control(net, computation=computation)])(latents, sigma)
+    found = controlled_flow(dit, condition, [control(net, implementation=computation)])(latents, sigma)
     assert torch.equal(found, dit.flow(condition)(latents, sigma))
 
 
@@ -87,7 +89,7 @@ def test_a_control_acts_at_both_ends_of_its_span_and_nowhere_else(dit, inputs):
     latents, condition = inputs
     net = network()
     calls = calls_of(net)
-    flow = controlled_flow(dit, condition, [control(net, span=Span(0.75, 0.5))], sigmas=[1.0, 0.75])
+    flow = controlled_flow(dit, condition, [control(net, sigma_range=SigmaRange(0.75, 0.5))], sigmas=[1.0, 0.75])
     counts = []
     for sigma in (1.0, 0.75, 0.625, 0.5, 0.25):
         flow(latents, sigma)
@@ -107,7 +109,7 @@ def test_one_control_twice_is_one_of_both_strengths(dit, inputs, config, computa
     sigma = torch.tensor([0.75])
 
     def draw(*strengths):
-        controls = [control(net, strength=strength, computation=computation) for strength in strengths]
+        controls = [control(net, strength=strength, implementation=computation) for strength in strengths]
         return controlled_flow(dit, condition, controls)(latents, sigma)
 
     torch.testing.assert_close(draw(0.25, 0.5), draw(0.75), atol=2e-5, rtol=0)
@@ -119,8 +121,8 @@ def test_the_order_of_controls_does_not_matter(dit, inputs):
     latents, condition = inputs
     controls = [
         control(network(V1, 5), strength=0.5),
-        control(network(LITE, 6), 7, strength=0.7, computation="diffusers"),
-        control(network(LITE, 6), 8, strength=0.4, computation="comfyui"),
+        control(network(LITE, 6), 7, strength=0.7, implementation="diffusers"),
+        control(network(LITE, 6), 8, strength=0.4, implementation="comfyui"),
     ]
     sigma = torch.tensor([0.75])
     found = [controlled_flow(dit, condition, each)(latents, sigma) for each in (controls, controls[::-1])]
@@ -139,7 +141,7 @@ def test_a_batch_is_its_items_one_by_one(dit, generator, computation):
     def draw(items):
         tokens = net.embed(context[items])
         condition = dit.prepare([captions[item] for item in items], SIZE)
-        steering = Control(network=net, tokens=tokens, computation=computation)
+        steering = Control(network=net, tokens=tokens, implementation=computation)
         return controlled_flow(dit, condition, [steering])(latents[items], sigma[items])
 
     torch.testing.assert_close(draw([0, 1]), torch.cat([draw([0]), draw([1])]), atol=1e-5, rtol=0)
@@ -174,9 +176,9 @@ def test_a_control_beside_reference_images_is_refused(generator):
 
 
 def test_hints_go_where_the_author_put_them():
-    assert V1.places(30) == (0, 5, 10, 15, 20, 25)
-    assert V21.places(30) == tuple(range(0, 30, 2))
-    assert LITE.places(30) == (0, 10, 20)
+    assert V1.hinted_layers(30) == (0, 5, 10, 15, 20, 25)
+    assert V21.hinted_layers(30) == tuple(range(0, 30, 2))
+    assert LITE.hinted_layers(30) == (0, 10, 20)
 
 
 # --- files ---
@@ -283,6 +285,6 @@ def test_a_hidden_picture_is_grey_where_the_mask_is_white(generator):
     picture = torch.rand(2, 4, 6, 3, generator=generator)
     mask = torch.zeros(1, 4, 6)
     mask[:, :2] = 1
-    seen = hidden(picture, mask)
+    seen = masked_image(picture, mask)
     assert torch.equal(seen[:, :2], torch.full_like(seen[:, :2], 0.5))
     torch.testing.assert_close(seen[:, 2:], picture[:, 2:], atol=1e-7, rtol=0)

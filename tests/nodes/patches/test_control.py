@@ -212,11 +212,11 @@ def test_the_hosted_run_is_the_cores(deep, lite, steer, bridge, computation):
     x, context = latents.repeat(2, 1, 1, 1), caption.repeat_interleave(2, 0)
     found = network(x, torch.full((4,), 0.625), context, transformer_options=options)
 
-    core = importlib.import_module("zimage_pack.zimage_core.adapters.control.hints")
+    core = importlib.import_module("zimage_pack.zimage_core.adapters")
     (patch,) = options["patches"][bridge.run.KEY]
     for item in range(4):
         tokens = lite.ours.model.embed(patch.encoded_image[[item % 2]])
-        control = core.Control(network=lite.ours.model, tokens=tokens, strength=0.8, computation=computation)
+        control = core.Control(network=lite.ours.model, tokens=tokens, strength=0.8, implementation=computation)
         condition = network.prepare([context[item]], (8, 8))
         expected = core.controlled_flow(network, condition, [control])(x[[item]], torch.tensor([0.625]))
         same(found[[item]], expected, 2e-5)

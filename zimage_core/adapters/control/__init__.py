@@ -1,7 +1,8 @@
-"""Fun ControlNets: their blocks, what they look at, and the hints they give a model."""
+"""Fun ControlNets: their networks and input channels, and the model's velocity field with them."""
 
 from .context import control_context
-from .hints import Control, Span, controlled_flow
+from .control import Control, SigmaRange
+from .flow import controlled_flow
 from .network import ControlNet
 
-__all__ = ["Control", "ControlNet", "Span", "control_context", "controlled_flow"]
+__all__ = ["Control", "ControlNet", "SigmaRange", "control_context", "controlled_flow"]

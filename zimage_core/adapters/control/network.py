@@ -1,10 +1,11 @@
-"""The Fun ControlNets of Z-Image: copies of a few of its blocks that watch a control picture and whisper to the model.
+"""The Fun ControlNets of Z-Image: a few trained copies of its blocks that compute residuals ("hints") for the model.
 
-Source: the author's code, aigc-apps/VideoX-Fun, z_image_transformer2d_control.py. A control block works on its own
-tokens, which start from the control picture's and lean on the model's; what it would say goes through a projection and
-is added, times a strength, behind a block of the model: the hint.
+Source: the author's code, aigc-apps/VideoX-Fun, z_image_transformer2d_control.py. Control blocks process tokens of
+their own, the control image's plus, through the first block's `before_proj`, the model's. A block's hint is
 
-Letters: b batch, r control pictures (1 or b), c channels, n patches, d model width.
+    hint = after_proj(control_block(state))        and the model continues with        x = x + strength · hint
+
+Letters: r control images (1 or the batch size), c channels, H W latent size, n patches, d model width.
 """
 
 from typing import cast
@@ -21,7 +22,7 @@ from ...ops import TORCH, Factory, Layers, Ops
 
 
 class ControlBlock(Block):
-    """A block of the model's kind, and the projection that makes its hint; the first of a row takes the tokens in."""
+    """A block of the model with `after_proj`, which yields its hint; the first of a stack also has `before_proj`."""
 
     def __init__(self, config: DiTConfig, *, is_first: bool, ops: Ops = TORCH, **factory: Unpack[Factory]) -> None:
         super().__init__(config, ops=ops, **factory)
@@ -31,7 +32,7 @@ class ControlBlock(Block):
 
 
 class ControlNet(nn.Module):
-    """One release's blocks. `control_run.Controlled` runs them beside a model's."""
+    """The blocks of one release (1.0, 2.0, 2.1, lite). `state.ControlState` runs them beside the model's."""
 
     def __init__(
         self,
@@ -57,13 +58,13 @@ class ControlNet(nn.Module):
         )
 
     def embed(self, context: Float[Tensor, "r c H W"]) -> Float[Tensor, "r n d"]:
-        """The control picture's tokens, without pads: they depend on neither the latent nor the time."""
+        """The control image's tokens, without pads. They depend on neither latent nor time."""
         if context.shape[1] != self.config.in_channels:
             raise ValueError(f"this ControlNet reads {self.config.in_channels} channels, not {context.shape[1]}")
         return self.control_x_embedder(patchify(context, self.config.patch_size))
 
     @property
-    def hinting_refiner(self) -> "Layers[ControlBlock] | None":
-        """The blocks that give the model's refiner hints, or None in 1.0, whose refiner keeps to itself."""
-        rows = {"control_noise_refiner": self.control_noise_refiner, "control_layers": self.control_layers}
-        return cast("Layers[ControlBlock] | None", rows.get(self.config.refiner))
+    def refiner_hint_blocks(self) -> "Layers[ControlBlock] | None":
+        """The blocks that compute hints for the model's noise refiner; None in 1.0, which has none."""
+        stacks = {"control_noise_refiner": self.control_noise_refiner, "control_layers": self.control_layers}
+        return cast("Layers[ControlBlock] | None", stacks.get(self.config.refiner))
