@@ -1,6 +1,6 @@
-"""LoRA files as the trainers write them, on tiny networks, and the change each must make by the definition.
+"""LoRA files as the trainers write them, for tiny networks, and the ΔW of each by definition.
 
-Names and shapes stand here literally, taken from the specification (section 7.2), not from the code under test.
+Names and shapes are literals from the specification (section 7.2), not taken from the code under test.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,8 +15,8 @@ RANK = 4
 State = dict[str, Tensor]
 
 
-class Place(NamedTuple):
-    """A module in diffusers' naming: which parameter of ours it is, from which row on, and its two widths."""
+class Module(NamedTuple):
+    """A module in diffusers' naming: our parameter, its first row in it, and the size of its weight."""
 
     parameter: str
     first_row: int
@@ -24,29 +24,29 @@ class Place(NamedTuple):
     width: int
 
 
-def places(config: DiTConfig) -> dict[str, Place]:
-    """Every module a LoRA may change in two layers, a refiner of each kind, and outside the blocks."""
+def modules(config: DiTConfig) -> dict[str, Module]:
+    """Modules that a LoRA may change, by name: in two layers, in a block of each refiner, and outside the blocks."""
     d, f, t = config.dim, config.ffn_dim, config.adaln_dim
-    found: dict[str, Place] = {}
+    by_name: dict[str, Module] = {}
     for block in ("layers.0", "layers.1", "noise_refiner.1", "context_refiner.0"):
         for index, name in enumerate(("to_q", "to_k", "to_v")):
-            found[f"{block}.attention.{name}"] = Place(f"{block}.attention.qkv.weight", index * d, d, d)
-        found[f"{block}.attention.to_out.0"] = Place(f"{block}.attention.out.weight", 0, d, d)
+            by_name[f"{block}.attention.{name}"] = Module(f"{block}.attention.qkv.weight", index * d, d, d)
+        by_name[f"{block}.attention.to_out.0"] = Module(f"{block}.attention.out.weight", 0, d, d)
         for name, height, width in (("w1", f, d), ("w2", d, f), ("w3", f, d)):
-            found[f"{block}.feed_forward.{name}"] = Place(f"{block}.feed_forward.{name}.weight", 0, height, width)
+            by_name[f"{block}.feed_forward.{name}"] = Module(f"{block}.feed_forward.{name}.weight", 0, height, width)
         if not block.startswith("context"):
-            found[f"{block}.adaLN_modulation.0"] = Place(f"{block}.adaLN_modulation.0.weight", 0, 4 * d, t)
-    found["all_x_embedder.2-1"] = Place("x_embedder.weight", 0, d, 64)
-    found["all_final_layer.2-1.linear"] = Place("final_layer.linear.weight", 0, 64, d)
-    found["all_final_layer.2-1.adaLN_modulation.1"] = Place("final_layer.adaLN_modulation.1.weight", 0, d, t)
-    found["cap_embedder.1"] = Place("cap_embedder.1.weight", 0, d, config.cap_feat_dim)
-    found["t_embedder.mlp.0"] = Place("t_embedder.mlp.0.weight", 0, config.time_hidden_dim, 256)
-    found["t_embedder.mlp.2"] = Place("t_embedder.mlp.2.weight", 0, t, config.time_hidden_dim)
-    return found
+            by_name[f"{block}.adaLN_modulation.0"] = Module(f"{block}.adaLN_modulation.0.weight", 0, 4 * d, t)
+    by_name["all_x_embedder.2-1"] = Module("x_embedder.weight", 0, d, 64)
+    by_name["all_final_layer.2-1.linear"] = Module("final_layer.linear.weight", 0, 64, d)
+    by_name["all_final_layer.2-1.adaLN_modulation.1"] = Module("final_layer.adaLN_modulation.1.weight", 0, d, t)
+    by_name["cap_embedder.1"] = Module("cap_embedder.1.weight", 0, d, config.cap_feat_dim)
+    by_name["t_embedder.mlp.0"] = Module("t_embedder.mlp.0.weight", 0, config.time_hidden_dim, 256)
+    by_name["t_embedder.mlp.2"] = Module("t_embedder.mlp.2.weight", 0, t, config.time_hidden_dim)
+    return by_name
 
 
 class Pair(NamedTuple):
-    """The two matrices of one module."""
+    """The two LoRA matrices of one module."""
 
     up: Tensor
     down: Tensor
@@ -56,33 +56,33 @@ def pairs(config: DiTConfig, seed: int = 0, only: Callable[[str], bool] = lambda
     """Random matrices for the modules whose diffusers name passes."""
     generator = torch.Generator().manual_seed(seed)
 
-    def pair(place: Place) -> Pair:
-        up = torch.randn(place.height, RANK, generator=generator) * 0.2
-        return Pair(up, torch.randn(RANK, place.width, generator=generator) * 0.2)
+    def pair(module: Module) -> Pair:
+        up = torch.randn(module.height, RANK, generator=generator) * 0.2
+        return Pair(up, torch.randn(RANK, module.width, generator=generator) * 0.2)
 
-    return {name: pair(place) for name, place in places(config).items() if only(name)}
+    return {name: pair(module) for name, module in modules(config).items() if only(name)}
 
 
 def expected(config: DiTConfig, drawn: Mapping[str, Pair], scale: float = 1.0) -> State:
-    """The change of every parameter of ours, by the definition scale · up · down."""
+    """ΔW of every parameter of ours, by definition scale · up @ down."""
     return stacked(config, {name: scale * (pair.up @ pair.down) for name, pair in drawn.items()})
 
 
 def stacked(config: DiTConfig, changes: Mapping[str, Tensor]) -> State:
-    """Changes of modules in diffusers' naming as changes of our parameters."""
-    heights = {place.parameter: place.first_row + place.height for place in places(config).values()}
+    """ΔW of modules in diffusers' naming as ΔW of our parameters, in which q, k and v are stacked."""
+    heights = {module.parameter: module.first_row + module.height for module in modules(config).values()}
     total: State = {}
     for name, change in changes.items():
-        place = places(config)[name]
-        whole = total.setdefault(place.parameter, torch.zeros(heights[place.parameter], place.width))
-        whole[place.first_row : place.first_row + place.height] = change
+        module = modules(config)[name]
+        whole = total.setdefault(module.parameter, torch.zeros(heights[module.parameter], module.width))
+        whole[module.first_row : module.first_row + module.height] = change
     return total
 
 
 def keyed(
     drawn: Mapping[str, Pair], name_of: Callable[[str], str], down: str, up: str, alpha: float | None = None
 ) -> State:
-    """Matrices under a trainer's names."""
+    """A LoRA's state dict under a trainer's names."""
     state: State = {}
     for name, pair in drawn.items():
         state[name_of(name) + down], state[name_of(name) + up] = pair.down, pair.up
@@ -104,7 +104,7 @@ def in_blocks(name: str) -> bool:
 
 
 def plain_families(drawn: Mapping[str, Pair]) -> dict[str, tuple[State, str, float]]:
-    """Files that keep queries, keys and values apart: their tensors, a word of their family's name, their scale."""
+    """Files with separate queries, keys and values: state dict, a word of the reported family, scale."""
     return {
         "diffusers": (keyed(drawn, lambda name: "transformer." + name, A, B), "diffusers", 1),
         "peft": (keyed(drawn, lambda name: "base_model.model." + name, A, B), "PEFT", 1),
@@ -133,7 +133,7 @@ def native_name(name: str) -> str:
 
 
 def fused(config: DiTConfig, seed: int) -> tuple[dict[str, Pair], dict[str, Pair]]:
-    """A LoRA trained on the fused matrix: as it is (under ComfyUI's names), and the same cut in three."""
+    """A LoRA trained on the fused `qkv` matrix: under ComfyUI's names, and the same split in three."""
     apart = pairs(config, seed, lambda name: not name.endswith(("to_k", "to_v")))
     whole: dict[str, Pair] = {}
     generator = torch.Generator().manual_seed(seed + 1)
@@ -149,7 +149,7 @@ def fused(config: DiTConfig, seed: int) -> tuple[dict[str, Pair], dict[str, Pair
 
 
 def block_diagonal(config: DiTConfig, drawn: Mapping[str, Pair]) -> dict[str, Pair]:
-    """What musubi's converter makes for ComfyUI: rank 3r on the fused matrix, each third with directions of its own."""
+    """What musubi's converter makes for ComfyUI: rank 3r on the fused matrix, a block-diagonal `up`."""
     whole = {native_name(name): pair for name, pair in drawn.items() if not name.endswith(("to_q", "to_k", "to_v"))}
     for name in drawn:
         if name.endswith("to_q"):
@@ -160,7 +160,7 @@ def block_diagonal(config: DiTConfig, drawn: Mapping[str, Pair]) -> dict[str, Pa
 
 
 def merged_feed_forward(drawn: Mapping[str, Pair]) -> tuple[State, dict[str, Tensor]]:
-    """SVDQuant's merged matrix, rows [w3; w1]: the file, and the change of each module."""
+    """SVDQuant's merged matrix, rows [w3; w1]: the state dict, and ΔW of each module."""
     state: State = {}
     changes: dict[str, Tensor] = {}
     for name, pair in drawn.items():
@@ -176,7 +176,7 @@ def merged_feed_forward(drawn: Mapping[str, Pair]) -> tuple[State, dict[str, Ten
 
 
 def dot_style(drawn: Mapping[str, Pair]) -> State:
-    """Dots everywhere, and fused and output matrices said a second time (here with other numbers, for tests to see)."""
+    """Keys with dots, with `qkv` and `out` in the file a second time (here with other values, so that tests notice)."""
     state = keyed(
         drawn,
         lambda name: name.replace("to_q", "to.q").replace("to_k", "to.k").replace("to_v", "to.v"),

@@ -62,7 +62,7 @@ def theirs(network, transformer):
 
 
 class Case:
-    """Inputs of one evaluation."""
+    """Inputs of one network call."""
 
     def __init__(self, network, size, batch, seed=3):
         generator = torch.Generator().manual_seed(seed)
@@ -171,15 +171,15 @@ class Written:
     def norm(self, name, x):
         return x / (x.square().mean(-1, keepdim=True) + 1e-5).sqrt() * self.weights[f"{name}.weight"]
 
-    def turned(self, x, positions):
+    def rotated(self, x, positions):
         """Rotary positions as complex numbers: 8, 12 and 12 of 32 channels for sequence, row and column."""
         angles = [
             position[:, None] * 256.0 ** -(torch.arange(0, dim, 2).double() / dim)
             for position, dim in zip(positions.double().T, (8, 12, 12), strict=True)
         ]
-        turn = torch.polar(torch.ones(()).double(), torch.cat(angles, 1))[:, None]
+        rotation = torch.polar(torch.ones(()).double(), torch.cat(angles, 1))[:, None]
         pairs = torch.view_as_complex(x.double().reshape(*x.shape[:-1], -1, 2))
-        return torch.view_as_real(pairs * turn).flatten(-2).float()
+        return torch.view_as_real(pairs * rotation).flatten(-2).float()
 
     def block(self, name, x, positions, time=None):
         s_a = g_a = s_f = g_f = None
@@ -188,7 +188,7 @@ class Written:
         h = self.norm(f"{name}.attention_norm1", x) * (1 if s_a is None else 1 + s_a)
         q, k, v = (self.linear(f"{name}.attention.to_{each}", h).unflatten(-1, (2, 32)) for each in "qkv")
         q, k = self.norm(f"{name}.attention.norm_q", q), self.norm(f"{name}.attention.norm_k", k)
-        q, k = self.turned(q, positions), self.turned(k, positions)
+        q, k = self.rotated(q, positions), self.rotated(k, positions)
         attention = (torch.einsum("ihc,jhc->hij", q, k) / 32**0.5).softmax(-1)
         o = self.linear(f"{name}.attention.to_out.0", torch.einsum("hij,jhc->ihc", attention, v).flatten(1))
         x = x + self.norm(f"{name}.attention_norm2", o) * (1 if g_a is None else g_a.tanh())
@@ -200,14 +200,14 @@ class Written:
         )
         return x + self.norm(f"{name}.ffn_norm2", h) * (1 if g_f is None else g_f.tanh())
 
-    def control_blocks(self, row, n, state, anchor, positions, time):
-        """The state behind the last block, and what every block would say."""
+    def control_blocks(self, stack, n, state, anchor, positions, time):
+        """The state after the last block, and every block's hint."""
         skips = []
         for index in range(n):
             if index == 0:
-                state = self.linear(f"{row}.0.before_proj", state) + anchor
-            state = self.block(f"{row}.{index}", state, positions, time)
-            skips.append(self.linear(f"{row}.{index}.after_proj", state))
+                state = self.linear(f"{stack}.0.before_proj", state) + anchor
+            state = self.block(f"{stack}.{index}", state, positions, time)
+            skips.append(self.linear(f"{stack}.{index}.after_proj", state))
         return state, skips
 
     def __call__(self, latent, caption, context, sigma, scale):

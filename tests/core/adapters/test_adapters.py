@@ -1,4 +1,4 @@
-"""Adapters in a network: the weights of the definition while they are in, and no trace of them afterwards."""
+"""LoRAs injected into a network: weights as the definition says while they are in, and no trace after ejecting."""
 
 import pytest
 import torch
@@ -6,7 +6,19 @@ from torch import nn
 
 import loras
 import tiny
-from zimage_core.adapters import AdapterError, inject, injected, is_quantized
+from zimage_core.adapters import (
+    AdapterError,
+    DoRA,
+    LoHa,
+    LoKr,
+    LowRank,
+    SetWeight,
+    inject,
+    injected,
+    is_quantized,
+    tensors_of,
+    with_tensors,
+)
 from zimage_core.checkpoints import read_lora
 
 QKV = "layers.0.attention.qkv"
@@ -25,7 +37,7 @@ def state_of(network):
 
 
 def in_fp8(network):
-    """Block matrices in 8 bits, multiplied in float32, as quantised layers do."""
+    """A network whose blocks have fp8 weights, multiplied in float32, as quantized layers do."""
     for name, layer in network.named_modules():
         if isinstance(layer, nn.Linear) and name.startswith(("layers.", "noise_", "context_")):
             eight = layer.weight.to(torch.float8_e4m3fn)
@@ -131,7 +143,7 @@ def random(*shape):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape))) * 0.3
 
 
-BESIDE = {
+SIDE_BRANCHES = {
     "LoHa": {
         "hada_w1_a": random(192, 4),
         "hada_w1_b": random(4, 64),
@@ -144,9 +156,9 @@ BESIDE = {
 }
 
 
-@pytest.mark.parametrize("kind", BESIDE)
-def test_every_kind_that_runs_beside_a_layer_gives_the_product_with_its_matrix(kind):
-    tensors = BESIDE[kind]
+@pytest.mark.parametrize("kind", SIDE_BRANCHES)
+def test_every_kind_of_side_branch_gives_the_product_with_its_matrix(kind):
+    tensors = SIDE_BRANCHES[kind]
     match kind:
         case "LoHa":
             change = (tensors["hada_w1_a"] @ tensors["hada_w1_b"]) * (tensors["hada_w2_a"] @ tensors["hada_w2_b"])
@@ -177,7 +189,7 @@ def test_a_quantised_layer_refuses_what_needs_its_weight_before_anything_is_chan
     assert all(parameter is before[key] for key, parameter in network.named_parameters())
 
 
-def test_norms_and_biases_in_8_bits_are_changed_themselves_as_there_is_no_side_to_branch_to():
+def test_norms_in_8_bits_are_changed_themselves_as_only_matrices_have_side_branches():
     network = tiny.dit()
     layer = network.get_submodule("layers.0.attention_norm1")
     layer.weight = nn.Parameter(layer.weight.to(torch.float8_e4m3fn), requires_grad=False)
@@ -189,8 +201,8 @@ def test_norms_and_biases_in_8_bits_are_changed_themselves_as_there_is_no_side_t
     assert layer.weight is plain
 
 
-def test_branches_taken_out_below_another_wrapper_do_not_pile_up():
-    """As when another pack wraps a layer after us and is taken away after us."""
+def test_side_branches_ejected_below_another_wrapper_do_not_pile_up():
+    """As when another pack wraps a layer after us and restores it after we ejected."""
     network = in_fp8(tiny.dit())
     layer = network.get_submodule(QKV)
     before = layer(X)
@@ -201,14 +213,34 @@ def test_branches_taken_out_below_another_wrapper_do_not_pile_up():
         layer.forward = lambda x, ours=ours: ours(x)  # the other pack's
         injection.eject()
         assert torch.equal(layer(X), before)
-        layer.forward = ours  # it gives back what it found
+        layer.forward = ours  # the other pack restores what it had wrapped
         depths.append(depth(ours))
         assert torch.equal(layer(X), before)
     assert len(set(depths)) == 1
 
 
 def depth(forward):
-    """How many functions of ours stand on each other."""
+    """How many forwards of ours call each other."""
     cells = [cell.cell_contents for cell in forward.__closure__ or ()]
     inner = [cell for cell in cells if callable(cell) and getattr(cell, "__name__", "") == "forward"]
     return 1 + max((depth(each) for each in inner), default=0)
+
+
+LOHA = LoHa(w1_a=random(6, 2), w1_b=random(2, 4), w2_a=random(6, 3), w2_b=random(3, 4), alpha=1.0)
+DELTAS = {
+    "LoRA": (LowRank(up=random(6, 2), down=random(2, 4), alpha=3.0), 2),
+    "LoKr": (LoKr(w1=(random(3, 2),), w2=(random(2, 5), random(5, 2)), alpha=2.0), 3),
+    "DoRA": (DoRA(direction=LOHA, magnitude=random(6, 1)), 5),
+    "new value": (SetWeight(value=random(6, 4)), 1),
+}
+
+
+@pytest.mark.parametrize(("delta", "count"), DELTAS.values(), ids=DELTAS)
+def test_a_delta_is_rebuilt_from_its_tensors_in_their_order(delta, count):
+    tensors, weight = tensors_of(delta), random(6, 4)
+    zeros = with_tensors(delta, map(torch.zeros_like, tensors))
+    rebuilt = with_tensors(zeros, tensors)
+    assert (len(tensors), type(rebuilt), rebuilt.alpha) == (count, type(delta), delta.alpha)
+    assert not any(tensor.any() for tensor in tensors_of(zeros))
+    assert all(ours is theirs for ours, theirs in zip(tensors_of(rebuilt), tensors, strict=True))
+    assert torch.equal(rebuilt.change(weight), delta.change(weight))

@@ -1,4 +1,4 @@
-"""Fun ControlNets: what leaves no trace, what adds up, what files hold, what channels mean."""
+"""Fun ControlNets: inactive controls change nothing, several add up, files of all releases load, channel order."""
 
 from dataclasses import replace
 
@@ -252,7 +252,7 @@ def test_other_files_are_refused_by_name_and_a_broken_one_by_its_keys():
         load_control(state)
 
 
-def test_the_verdict_tells_the_release_the_layers_and_the_folder(tmp_path):
+def test_inspecting_a_file_reports_release_layers_and_folder(tmp_path):
     words = {"1.0": "1.0", "2.0": "2.0", "2.1": "2.1, or 2.0", "2.1 lite": "2.1 lite"}
     for name, config in RELEASES.items():
         file = tmp_path / f"{name}.safetensors"

@@ -1,4 +1,4 @@
-"""LoRA files of every family and kind: each must make the change its definition says, and nothing is lost silently."""
+"""LoRA files of every family and kind: each gives ΔW as its definition says, and no key is dropped silently."""
 
 import json
 
@@ -19,7 +19,7 @@ HALF = torch.arange(12.0).reshape(3, 4)
 
 
 def changes(lora):
-    """The change of every parameter at strength 1, for a weight of zeros."""
+    """ΔW of every parameter, for a weight of zeros."""
     found = {}
     for target, delta in lora.fitted(SHAPES).deltas.items():
         whole = found.setdefault(target.parameter, torch.zeros(SHAPES[target.parameter]))
@@ -69,7 +69,7 @@ def test_the_merged_feed_forward_is_cut_into_w3_and_w1():
     same(changes(read_lora(state)), loras.stacked(tiny.DIT, modules))
 
 
-def test_the_dot_styles_second_word_on_the_same_matrix_is_left_out_and_told():
+def test_matrices_that_the_dot_style_repeats_are_left_out_and_reported():
     lora = read_lora(loras.dot_style(BLOCKS))
     same(changes(lora), loras.expected(tiny.DIT, BLOCKS))
     assert len(lora.report().redundant) == 8  # qkv and out of four blocks

@@ -61,7 +61,7 @@ def test_a_lora_is_told_with_its_trainer_rank_and_alpha(models, inspect):
     lines = inspect("loras/style.safetensors")
     assert lines[0] == "style.safetensors is a LoRA"
     assert "style.safetensors: LoRA, by musubi-tuner or sd-scripts (kohya)" in lines
-    assert f"Matched: {len(loras.places(tiny.DIT))}, rank 4, alpha 2" in lines
+    assert f"Matched: {len(loras.modules(tiny.DIT))}, rank 4, alpha 2" in lines
     assert "Not matched: 1 (lora_unet_strange)" in lines
 
 

@@ -1,4 +1,4 @@
-"""Our ControlNet nodes in ComfyUI: native's picture under native's computation, and what native has no node for."""
+"""Our ControlNet nodes in ComfyUI: ComfyUI's own image under its implementation, and what it has no node for."""
 
 import importlib
 from dataclasses import replace
@@ -34,7 +34,7 @@ def bridge(pack):
 
 @pytest.fixture(scope="module")
 def deep(pack, native, bridge, tmp_path_factory):
-    """Thirty layers, which native's places count on: native's MODEL, ours, and native's with our forward."""
+    """Thirty layers, as ComfyUI's hinted layers assume: ComfyUI's MODEL, ours, and ComfyUI's with our forward."""
     config = replace(native.CONFIG, n_layers=30)
     stock = native.model(config)
     ours = native.ours(pack, tmp_path_factory.mktemp("deep"), config)
@@ -327,7 +327,7 @@ def test_an_odd_latent_is_steered_too(native, deep, lite, steer, calls):
 
 
 def test_a_tiled_upscaler_that_crops_comfyuis_patch_crops_ours(native, deep, lite, steer):
-    """Ultimate SD Upscale looks for the class by name and begins it anew on the crop of a tile."""
+    """Ultimate SD Upscale looks for the class by name and calls `__init__` again with the crop of a tile."""
     steered = steer(deep.ours, lite.ours, image=picture(2, size=128), computation="diffusers")
     (patch,) = [
         patch

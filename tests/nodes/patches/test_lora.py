@@ -1,6 +1,6 @@
-"""LoRAs on the canvas: the picture is that of weights changed by the definition, on our MODEL and on native's.
+"""LoRAs on a MODEL, ours and ComfyUI's own: the image equals that of a checkpoint with W + strength · ΔW.
 
-The truths are the closed forms of `helpers/loras.py`, written into a checkpoint, and ComfyUI's own LoRA loader.
+References are the closed forms of ΔW in `helpers/loras.py`, added to a checkpoint, and ComfyUI's own LoRA loader.
 """
 
 import gc
@@ -26,7 +26,7 @@ def models(pack, native, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def changed(pack, native, tmp_path_factory):
-    """Our MODEL on weights to which changes were added."""
+    """Our MODEL of a checkpoint to which ΔW was added."""
     place, weights = tmp_path_factory.mktemp("changed"), native.weights()
 
     def call(changes, strength=STRENGTH):
@@ -44,7 +44,7 @@ def same(found, expected, tolerance=1e-4):
 
 
 def families(native):
-    """Files of every family, and the change each makes at strength 1."""
+    """State dicts of every family, and the ΔW of each."""
     config = native.CONFIG
     drawn, blocks = loras.pairs(config), loras.pairs(config, only=loras.in_blocks)
     whole, apart = loras.fused(config, 3)
@@ -100,15 +100,15 @@ def random(*shape, seed=0):
 
 
 def kinds(native):
-    """One file of every kind that is no plain LoRA, and the change it makes at strength 1, by its definition."""
+    """One state dict of every other kind of delta, and its ΔW by definition."""
     weights = native.weights()
     qkv, w1 = "layers.0.attention.qkv.weight", "layers.1.feed_forward.w1.weight"
     to_k = weights[qkv][256:512]
     halves = {"w1_a": random(256, 4), "w1_b": random(4, 256), "w2_a": random(256, 4, seed=1), "w2_b": random(4, 256)}
     first, left, right = random(16, 8), random(16, 2), random(2, 32)
     up, down, length = random(256, 4), random(4, 256), 1 + random(256, 1).abs()
-    turned = to_k + up @ down
-    dora = length * turned / turned.norm(dim=1, keepdim=True) - to_k
+    updated = to_k + up @ down
+    dora = length * updated / updated.norm(dim=1, keepdim=True) - to_k
     base = "transformer.layers.0.attention.to_k"
 
     def keys(change):
@@ -203,7 +203,7 @@ def test_the_same_file_twice_is_twice_as_strong(native, models, use, draw):
     assert report.count("by ai-toolkit") == 2
 
 
-def test_an_unchanged_node_and_strength_0_pass_the_very_model_on(native, models, use):
+def test_an_unchanged_node_and_strength_0_return_the_same_model_object(native, models, use):
     model, report = use(models.ours)
     assert model is models.ours
     assert report == "No LoRA is chosen."
@@ -212,11 +212,11 @@ def test_an_unchanged_node_and_strength_0_pass_the_very_model_on(native, models,
     assert report == "lora_0.safetensors: left out, its strength is 0"
 
 
-def test_the_report_names_trainer_kind_rank_alpha_and_what_has_no_place(native, models, use):
+def test_the_report_names_trainer_kind_rank_alpha_and_unmatched_modules(native, models, use):
     state = families(native)["musubi"][0] | {"lora_unet_layers_0_attention_to_x.lora_down.weight": random(4, 4)}
     state["lora_te_text_model_encoder_layers_0_mlp_fc1.lora_up.weight"] = random(4, 4)
     _, report = use(models.ours, (state, 0.8))
-    count = len(loras.places(native.CONFIG))
+    count = len(loras.modules(native.CONFIG))
     assert report.splitlines() == [
         "lora_0.safetensors: LoRA, by musubi-tuner or sd-scripts (kohya)",
         f"Matched: {count}, rank 4, alpha 2",
@@ -264,7 +264,7 @@ def test_converting_nothing_says_what_to_do(pack):
         pack.groups[5].ZImageConvertLora.execute("none", "ComfyUI", "loras/mine")
 
 
-def test_a_model_thrown_away_while_loaded_leaves_nothing_behind(native, models, use, draw):
+def test_a_model_deleted_while_loaded_leaves_the_weights_unchanged(native, models, use, draw):
     before = draw(models.ours)
     model, _ = use(models.ours, (kinds(native)["differences"][0], 1.0))
     draw(model)
@@ -274,8 +274,8 @@ def test_a_model_thrown_away_while_loaded_leaves_nothing_behind(native, models, 
 
 
 @pytest.mark.parametrize("name", ["LoKr", "DoRA", "new value"])
-def test_weights_that_stay_outside_video_memory_are_changed_as_they_are_fetched(native, use, name):
-    """Low-VRAM loading, and the copy of a patch's tensors that dynamic VRAM makes beforehand."""
+def test_weights_that_stay_in_ram_are_patched_when_they_are_fetched(native, use, name):
+    """Low-VRAM loading, and the copy of a patch's tensors that dynamic VRAM prefetches."""
     import comfy.lora
 
     state, change = kinds(native)[name]

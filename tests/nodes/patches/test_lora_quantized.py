@@ -1,6 +1,6 @@
-"""LoRAs on quantised models: beside the layer, never by rounding its weight a second time.
+"""LoRAs on quantized models: a side branch on the layer, never a weight that is quantized a second time.
 
-The truth is linear algebra: a layer of weight W with a change D gives (W + D) x, which is what it gave, plus D x.
+The reference is linearity: a layer with weight W + ΔW gives x @ (W + ΔW)ᵀ, its former output plus x @ ΔWᵀ.
 """
 
 import gc
@@ -18,7 +18,7 @@ FORMATS = ("float8_e4m3fn", "int8_tensorwise by rows", "nvfp4")
 
 @pytest.fixture(scope="module")
 def load(pack, native, tmp_path_factory):
-    """Our MODEL of a file in some format, which ComfyUI's layers carry as it is."""
+    """Our MODEL of a file in some quantization format, which ComfyUI's layers hold as it is."""
     place = tmp_path_factory.mktemp("quantised")
 
     def call(name):
@@ -44,7 +44,7 @@ def cast_to_fp8(native):
 
 
 def lora(native, only=loras.in_blocks, scale=0.1):
-    """A weak LoRA, as real ones are, and its changes."""
+    """A weak LoRA, as real ones are, and its ΔW by parameter."""
     drawn = loras.pairs(native.CONFIG, 4, only)
     state = loras.keyed(drawn, lambda name: "transformer." + name, loras.A, loras.B, scale * loras.RANK)
     return state, loras.expected(native.CONFIG, drawn, scale)
@@ -70,7 +70,7 @@ X = torch.randn(5, 256, generator=torch.Generator().manual_seed(9))
 
 
 @pytest.mark.parametrize("name", [*FORMATS, "native in fp8"])
-def test_a_layer_gives_what_it_gave_plus_the_change_and_stock_rounding_is_further_off(native, load, use, name):
+def test_a_layer_adds_the_exact_change_to_its_output_and_stock_rounding_is_further_off(native, load, use, name):
     model = cast_to_fp8(native) if name == "native in fp8" else load(name)
     state, changes = lora(native, lambda name: name.startswith("layers.0.attention.to_"))
     exact = layer_output(model, X) + X @ changes[QKV + ".weight"].T
@@ -84,7 +84,7 @@ def test_a_layer_gives_what_it_gave_plus_the_change_and_stock_rounding_is_furthe
 
 
 @pytest.mark.parametrize("name", [*FORMATS, "native in fp8"])
-def test_no_byte_of_a_quantised_weight_changes_and_nothing_is_left_behind(native, load, use, draw, name):
+def test_no_byte_of_a_quantized_weight_changes_and_no_side_branch_remains(native, load, use, draw, name):
     from comfy.patcher_extension import WrappersMP
 
     model = cast_to_fp8(native) if name == "native in fp8" else load(name)
@@ -108,7 +108,7 @@ def test_no_byte_of_a_quantised_weight_changes_and_nothing_is_left_behind(native
     assert not any("forward" in vars(layer) for layer in model.model.diffusion_model.modules())
 
 
-def test_files_add_up_beside_a_layer_in_one_node_and_in_two(native, load, use):
+def test_side_branches_add_up_in_one_node_and_in_two(native, load, use):
     model = load("float8_e4m3fn")
     (one, change), (two, other) = lora(native), lora(native, lambda name: name.endswith(("to_k", "w1")), 0.3)
     exact = layer_output(model, X) + X @ (0.7 * change[QKV + ".weight"] - 0.4 * other[QKV + ".weight"]).T
@@ -122,7 +122,7 @@ def test_files_add_up_beside_a_layer_in_one_node_and_in_two(native, load, use):
     torch.testing.assert_close(layer_output(first, X), alone, atol=1e-5, rtol=0)
 
 
-def test_whole_kinds_go_beside_a_layer_too(native, load, use):
+def test_lokr_and_full_differences_run_as_side_branches_too(native, load, use):
     model = load("int8_tensorwise by rows")
     left, right = torch.randn(24, 8) * 0.1, torch.randn(32, 32) * 0.1
     kron = {f"diffusion_model.{QKV}.lokr_w1": left, f"diffusion_model.{QKV}.lokr_w2": right}
@@ -132,8 +132,8 @@ def test_whole_kinds_go_beside_a_layer_too(native, load, use):
     torch.testing.assert_close(layer_output(use(model, (kron, 1.0), (full, 1.0))[0], X), expected, atol=1e-5, rtol=0)
 
 
-def test_a_model_thrown_away_while_loaded_takes_its_branches_along(native, load, use, draw):
-    """What happens at every change of a strength: the old MODEL leaves the cache, the new one is made of the plain."""
+def test_a_model_deleted_while_loaded_takes_its_side_branches_with_it(native, load, use, draw):
+    """As when a strength changes: the old MODEL leaves the cache, the one without LoRAs is cloned anew."""
     model = load("float8_e4m3fn")
     before = draw(model)
     changed, _ = use(model, (lora(native)[0], 1.0))
@@ -148,7 +148,7 @@ def test_a_model_thrown_away_while_loaded_takes_its_branches_along(native, load,
     assert torch.equal(draw(model), before)
 
 
-def test_a_clone_thrown_away_leaves_the_loaded_model_its_branches(native, load, use):
+def test_a_deleted_clone_leaves_the_loaded_models_side_branches_in(native, load, use):
     model, _ = use(load("float8_e4m3fn"), (lora(native)[0], 1.0))
     expected = layer_output(model, X)
     clone = model.clone()
