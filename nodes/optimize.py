@@ -1,4 +1,4 @@
-"""Speed and memory in one node."""
+"""The node Z-Image Optimize."""
 
 from comfy_api.latest import io, ui
 
@@ -6,7 +6,7 @@ from .bridge.patches import optimize
 
 
 class ZImageOptimize(io.ComfyNode):
-    """Between the loader and everything else."""
+    """A MODEL made faster or smaller, and a report of what was done."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -28,7 +28,7 @@ class ZImageOptimize(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "attention",
-                    options=[optimize.AUTOMATIC, optimize.HOST, optimize.SAGE, optimize.FLASH, optimize.XFORMERS],
+                    options=[optimize.AUTOMATIC, optimize.COMFYUI, optimize.SAGE, optimize.FLASH, optimize.XFORMERS],
                     default=optimize.AUTOMATIC,
                     tooltip="Automatic measures the exact kernels once for every picture size and takes the fastest. "
                     "Sage rounds more and can turn base models' pictures black. Sage, flash and xformers are packages "
@@ -72,8 +72,8 @@ class ZImageOptimize(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, precision, attention, compiling, caching=optimize.OFF, graph=optimize.OFF) -> io.NodeOutput:
-        optimised, report = optimize.optimise(model, precision, attention, compiling, caching, graph)
-        return io.NodeOutput(optimised, report, ui=ui.PreviewText(report))
+        optimized, report = optimize.optimize(model, precision, attention, compiling, caching, graph)
+        return io.NodeOutput(optimized, report, ui=ui.PreviewText(report))
 
 
 NODES: list[type[io.ComfyNode]] = [ZImageOptimize]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from zimage_core.model import S3DiT, VelocityField
-from zimage_core.runtime.cuda_graphs import Graphs
+from zimage_core.runtime.cuda_graphs import CapturedNetwork
 from zimage_core.sampling import TURBO, Guidance, denoise, shifted_schedule
 from zimage_core.text import Qwen3
 from zimage_core.vae import Autoencoder
@@ -24,12 +24,12 @@ class Ours:
         self.name = name
         self.variant = variant
         self.weights = weights
-        self.recordings: list[Graphs] = []
+        self.recordings: list[CapturedNetwork] = []
 
     def forget(self) -> None:
         """Give back what steps keep for the next."""
         for recording in self.recordings:
-            recording.drop()
+            recording.steps.drop()
 
     def block(self, inputs: Inputs) -> Run:
         dit = self._dit()
@@ -90,11 +90,11 @@ class Ours:
         negative = dit.flow(dit.prepare(inputs.negatives, size), [sigma], network=network)
         return lambda: guidance(positive(inputs.latents, sigma), negative(inputs.latents, sigma))
 
-    def _network(self, dit: S3DiT, inputs: Inputs) -> Graphs | None:
+    def _network(self, dit: S3DiT, inputs: Inputs) -> CapturedNetwork | None:
         """The network recorded, where the variant is and the device can; None is the plain one."""
         if not self.variant.is_recorded or not inputs.latents.is_cuda:
             return None
-        self.recordings.append(Graphs(dit))
+        self.recordings.append(CapturedNetwork(dit))
         return self.recordings[-1]
 
     def _dit(self) -> S3DiT:

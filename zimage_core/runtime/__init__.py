@@ -1,1 +1,1 @@
-"""What makes the networks fast and small while they run: caches, streams, plans."""
+"""Speed and memory of running networks: CUDA graphs, attention kernels, offload, prompt cache, byte counts."""

@@ -1,9 +1,9 @@
-"""Steps of the transformer as CUDA graphs: a whole step is launched at once, whatever it consists of.
+"""Steps of the transformer as CUDA graphs: all kernels of a step are launched at once.
 
-A graph reads and writes fixed addresses. What changes from step to step (latents and modulation) or with every prompt
-(the condition) is copied into buffers of its own first; weights are read where they are. So a graph holds for one
-geometry and one set of weights: another geometry gets another graph, and when a layer or a weight is exchanged (a LoRA,
-another precision, a move) all are dropped.
+A graph reads and writes fixed addresses. Inputs are copied into buffers before a replay: dynamic ones (latents,
+modulation) at every step, static ones (the condition) when the prompt changes. Weights are read in place. So a capture
+is valid for one geometry and one state of the weights: another geometry gets another capture, and when a layer or a
+weight is exchanged (a LoRA, another precision, a move) all captures are dropped.
 """
 
 import time
@@ -19,64 +19,64 @@ from ..measure import Run
 from ..model import Condition, S3DiT
 from ..model.condition import Modulation
 
-MOST_GRAPHS = 8  # positive and negative prompt of four sizes; each keeps its inputs, its answer and its launches
-WARM_UPS = 3  # back-ends choose and allocate before anything is recorded
-LAUNCH_BOUND = 0.8  # of a step's time; a device with more work than that before it gains nothing from a graph
+MAX_CAPTURES = 8  # positive and negative prompt of four sizes; each keeps buffers, its output and its kernel launches
+WARM_UPS = 3  # runs before a capture, in which back-ends choose kernels and allocate
+LAUNCH_BOUND = 0.8  # of a step's time spent on launches; below that the GPU has work queued and a graph gains nothing
 
-Inputs = tuple[Any, ...]  # trees of tensors
+Inputs = tuple[Any, ...]  # pytrees with tensors as leaves
 Step = Callable[..., Tensor]
 
 
 @runtime_checkable
-class Recorded(Protocol):
-    """Work that can be done again on the same addresses."""
+class Replayable(Protocol):
+    """Captured work, which can be repeated on the same addresses."""
 
     def replay(self) -> None: ...
 
 
 @runtime_checkable
-class Capture(Protocol):
-    """Records a run. `beside` is another recording of the same owner, which is never replayed at the same time."""
+class CaptureFunction(Protocol):
+    """Runs and captures. `pool_from` is a capture of the same owner, whose memory pool and stream are shared."""
 
-    def __call__(self, run: Run, beside: Recorded | None) -> tuple[Tensor, Recorded]: ...
+    def __call__(self, run: Run, pool_from: Replayable | None) -> tuple[Tensor, Replayable]: ...
 
 
-class CudaRecording:
-    """A graph and the stream it was recorded on."""
+class CudaCapture:
+    """A CUDA graph and the stream it was captured on."""
 
     def __init__(self, graph: torch.cuda.CUDAGraph, stream: torch.cuda.Stream) -> None:
         self.graph = graph
         self.stream = stream
 
     def replay(self) -> None:
-        """Launch all of it on the current stream."""
+        """Launch the whole graph on the current stream."""
         self.graph.replay()
 
 
-def capture_cuda(run: Run, beside: Recorded | None) -> tuple[Tensor, CudaRecording]:
-    """What a run returns, and its graph; warm-ups are on a stream of their own, as PyTorch asks for.
+def capture_cuda(run: Run, pool_from: Replayable | None) -> tuple[Tensor, CudaCapture]:
+    """The output of a run and its graph; warm-up runs are on a side stream, as PyTorch requires.
 
-    Graphs of one owner share their stream and the memory they work in: each one's answer is taken away before the next
-    is replayed. They also share the stream's cuBLAS workspace, which PyTorch frees with the first of them to go (its
-    issue 193402), so all must go together.
+    Graphs of one owner share a stream and a memory pool, because each output is copied before the next replay. They
+    also share the stream's cuBLAS workspace, which PyTorch frees with the first graph to be freed (its issue 193402),
+    so all must be dropped together.
     """
-    former = beside if isinstance(beside, CudaRecording) else None
-    current, stream = torch.cuda.current_stream(), torch.cuda.Stream() if former is None else former.stream
-    pool = None if former is None else former.graph.pool()
+    shared = pool_from if isinstance(pool_from, CudaCapture) else None
+    current, stream = torch.cuda.current_stream(), torch.cuda.Stream() if shared is None else shared.stream
+    pool = None if shared is None else shared.graph.pool()
     stream.wait_stream(current)
     with torch.cuda.stream(stream):
         for _ in range(WARM_UPS):
             run()
     current.wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
-    recording = torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local")
-    with torch.cuda.stream(current), recording:  # the first, as PyTorch stays on its stream where a capture fails
+    capturing = torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local")
+    with torch.cuda.stream(current), capturing:  # the outer one, as PyTorch stays on its stream where a capture fails
         out = run()
-    return out, CudaRecording(graph, stream)
+    return out, CudaCapture(graph, stream)
 
 
 def launch_bound(run: Run) -> tuple[Tensor, bool]:
-    """What a run returns, and whether launching its work took most of its time, which a graph would save."""
+    """The result of a run, and whether launching its kernels took most of its time, which a graph would save."""
     torch.cuda.synchronize()
     start = time.perf_counter()
     out = run()
@@ -85,107 +85,130 @@ def launch_bound(run: Run) -> tuple[Tensor, bool]:
     return out, launched >= LAUNCH_BOUND * (time.perf_counter() - start)
 
 
-class StepGraph:
-    """One geometry's step, recorded on copies of its inputs."""
+class StepCapture:
+    """The capture of a step at one geometry, with the buffers it reads its inputs from."""
 
     def __init__(
-        self, step: Step, changing: Inputs, lasting: Inputs, capture: Capture, beside: Recorded | None
+        self, step: Step, dynamic: Inputs, static: Inputs, capture: CaptureFunction, pool_from: Replayable | None
     ) -> None:
-        self.changing, self.lasting = _copied(changing), _copied(lasting)
-        self.known = lasting  # those the buffers hold
-        self.out, self.recorded = capture(lambda: step(*self.changing, *self.lasting), beside)
+        self.dynamic, self.static = _cloned(dynamic), _cloned(static)
+        self.static_source = static  # the inputs that the static buffers are copies of
+        self.out, self.captured = capture(lambda: step(*self.dynamic, *self.static), pool_from)
 
-    def __call__(self, changing: Inputs, lasting: Inputs) -> Tensor:
-        """The step's answer, as a tensor of its own."""
-        _fill(self.changing, changing)
-        if any(given is not known for given, known in zip(lasting, self.known, strict=True)):
-            _fill(self.lasting, lasting)
-            self.known = lasting
-        self.recorded.replay()
+    def __call__(self, dynamic: Inputs, static: Inputs) -> Tensor:
+        """The step's output for these inputs, as a tensor of its own."""
+        _copy_into(self.dynamic, dynamic)
+        if any(given is not source for given, source in zip(static, self.static_source, strict=True)):
+            _copy_into(self.static, static)
+            self.static_source = static
+        self.captured.replay()
         return self.out.clone()
 
 
-class Graphs:
-    """The network of `S3DiT.flow`, recorded and bit-equal: `dit.flow(condition, sigmas, network=Graphs(dit))`.
+class CapturedSteps:
+    """All captures of one owner, which share a stream and a memory pool and are dropped together."""
 
-    A host that runs blocks in its own way, or wants more than the network recorded, calls `run` with its own step.
-    """
-
-    def __init__(self, dit: S3DiT, capture: Capture = capture_cuda, beside: Sequence[nn.Module] = ()) -> None:
-        self.dit = dit
+    def __init__(self, capture: CaptureFunction = capture_cuda) -> None:
         self.capture = capture
-        self.beside = beside  # modules whose own parameters the network reads, without being part of it
-        self.standing: Standing | None = None  # what the graphs were recorded with
-        self.graphs: dict[Hashable, StepGraph] = {}
+        self.fingerprint: WeightFingerprint | None = None  # of the weights at the time of the captures
+        self.captures: dict[Hashable, StepCapture] = {}
+        self.device_bytes = 0  # what the captures take, for owners that measure it
+
+    def refresh(
+        self, network: nn.Module, extra_modules: Sequence[nn.Module] = (), state: Hashable = None
+    ) -> "WeightFingerprint":
+        """Drop all captures if they are of another network, other weights or another `state`; the fingerprint now.
+
+        `extra_modules` are no submodules of the network, but it reads their own parameters.
+        """
+        fingerprint = fingerprint_of(network, extra_modules, state)
+        if fingerprint != self.fingerprint:
+            self.drop()
+            self.fingerprint = fingerprint
+        return fingerprint
+
+    def run(self, key: Hashable, step: Step, dynamic: Inputs, static: Inputs) -> Tensor:
+        """`step(*dynamic, *static)`, captured the first time and replayed from then on. Call `refresh` before.
+
+        Static inputs are copied only where they are other objects than the last time, dynamic ones always.
+        """
+        if key not in self.captures:
+            self.make_room()
+            pool_from = next((each.captured for each in self.captures.values()), None)
+            with torch.cuda.device_of(tree_leaves(dynamic)[0]):
+                self.captures[key] = StepCapture(step, dynamic, static, self.capture, pool_from)
+        return self.captures[key](dynamic, static)
+
+    def key(self, dynamic: Inputs, static: Inputs, variant: Hashable = None) -> Hashable:
+        """What a capture is valid for; `variant` is what else the output depends on, besides inputs and weights."""
+        # buffers made in inference mode cannot be written to outside of it
+        return _geometry((dynamic, static)), variant, torch.is_inference_mode_enabled()
+
+    def make_room(self) -> None:
+        """Drop all captures if there are as many as are allowed; one alone must not be freed (`capture_cuda`)."""
+        if len(self.captures) >= MAX_CAPTURES:
+            self.drop()
+
+    def drop(self) -> int:
+        """Free all captures and their buffers; the bytes that they took."""
+        freed, self.device_bytes = self.device_bytes, 0
+        self.captures.clear()
+        return freed
+
+
+class CapturedNetwork:
+    """The network of `S3DiT.flow`, captured; bit-equal: `dit.flow(condition, sigmas, network=CapturedNetwork(dit))`."""
+
+    def __init__(self, dit: S3DiT, capture: CaptureFunction = capture_cuda) -> None:
+        self.dit = dit
+        self.steps = CapturedSteps(capture)
 
     def __call__(
         self, x: Float[Tensor, "b c H W"], condition: Condition, modulation: Modulation
     ) -> Float[Tensor, "b c H W"]:
-        self.refresh()
+        self.steps.refresh(self.dit)
         inputs = (x, modulation), (condition,)
-        return self.run(self.key(*inputs), _step_of(self.dit), *inputs)
-
-    def refresh(self) -> "Standing":
-        """Drop the graphs if a weight or a layer is not where they were recorded; where all are now."""
-        standing = _standing(self.dit, self.beside)
-        if standing != self.standing:
-            self.drop()
-            self.standing = standing
-        return standing
-
-    def run(self, key: Hashable, step: Step, changing: Inputs, lasting: Inputs) -> Tensor:
-        """`step(*changing, *lasting)`, recorded at its first time. Call `refresh` before.
-
-        `lasting` inputs are copied where they are other objects than before, `changing` ones always.
-        """
-        if key not in self.graphs:
-            if len(self.graphs) >= MOST_GRAPHS:
-                self.drop()
-            beside = next((graph.recorded for graph in self.graphs.values()), None)
-            with torch.cuda.device_of(tree_leaves(changing)[0]):
-                self.graphs[key] = StepGraph(step, changing, lasting, self.capture, beside)
-        return self.graphs[key](changing, lasting)
-
-    def key(self, changing: Inputs, lasting: Inputs, way: Hashable = None) -> Hashable:
-        """What a graph holds for; `way` is what else the answer depends on, beside the weights."""
-        # buffers made in inference mode cannot be written to outside of it
-        return _geometry((changing, lasting)), way, torch.is_inference_mode_enabled()
-
-    def drop(self) -> None:
-        """Give all graphs and their buffers back; one alone must not go (`capture_cuda`)."""
-        self.graphs.clear()
+        return self.steps.run(self.steps.key(*inputs), _step_of(self.dit), *inputs)
 
 
-class Standing(NamedTuple):
-    """Where a network's weights are and who computes with them: a LoRA beside a layer hangs a forward on it."""
+class WeightFingerprint(NamedTuple):
+    """What a capture depends on besides its inputs: two are equal where a replay computes what the network would.
 
-    places: tuple[Hashable, ...]
-    layers: tuple[Hashable, ...]
+    A forward set on an instance belongs to it, since unmerged LoRAs work that way.
+    """
+
+    network: nn.Module  # compared by identity
+    addresses: tuple[Hashable, ...]  # and dtypes, of parameters and buffers
+    layers: tuple[Hashable, ...]  # identities of modules and of forwards set on instances
+    state: Hashable
     devices: frozenset[torch.device]
-    is_watched: bool  # by hooks in Python, which a graph does not call
+    has_hooks: bool  # in Python, which a replay does not call
 
 
-def _standing(dit: S3DiT, beside: Sequence[nn.Module]) -> Standing:
-    modules = list(dit.modules())
-    tensors = [tensor for module in (*modules, *beside) for tensor in _own_tensors(module)]
-    return Standing(
-        places=tuple((tensor.data_ptr(), tensor.dtype) for tensor in tensors),
+def fingerprint_of(network: nn.Module, extra_modules: Sequence[nn.Module], state: Hashable) -> WeightFingerprint:
+    """The fingerprint of a network, and of the own parameters of `extra_modules`, as they are now."""
+    modules = list(network.modules())
+    tensors = [tensor for module in (*modules, *extra_modules) for tensor in _own_tensors(module)]
+    return WeightFingerprint(
+        network=network,
+        addresses=tuple((tensor.data_ptr(), tensor.dtype) for tensor in tensors),
         layers=tuple((id(module), id(vars(module).get("forward"))) for module in modules),
+        state=state,
         devices=frozenset(tensor.device for tensor in tensors),
-        is_watched=any(module._forward_hooks or module._forward_pre_hooks for module in modules),  # pyright: ignore[reportPrivateUsage]
+        has_hooks=any(module._forward_hooks or module._forward_pre_hooks for module in modules),  # pyright: ignore[reportPrivateUsage]
     )
 
 
 def _own_tensors(module: nn.Module) -> Iterator[Tensor]:
-    """A module's own parameters and buffers; of packed ones, the tensors they consist of."""
+    """Parameters and buffers of a module without its submodules; of quantized ones, their inner tensors."""
     owned = (*module._parameters.values(), *module._buffers.values())  # pyright: ignore[reportPrivateUsage]
     for tensor in owned:
         if tensor is not None:
-            yield from _parts(tensor)
+            yield from _inner_tensors(tensor)
 
 
-def _parts(tensor: Tensor) -> list[Tensor]:
-    flatten = getattr(tensor, "__tensor_flatten__", None)  # PyTorch's protocol for tensors made of others
+def _inner_tensors(tensor: Tensor) -> list[Tensor]:
+    flatten = getattr(tensor, "__tensor_flatten__", None)  # PyTorch's protocol for wrapper subclasses
     return [tensor] if flatten is None else [getattr(tensor, name) for name in flatten()[0]]
 
 
@@ -193,12 +216,12 @@ def _step_of(dit: S3DiT) -> Step:
     return lambda x, modulation, condition: dit.network(x, condition, modulation)
 
 
-def _copied(inputs: Inputs) -> Inputs:
-    """The same in buffers of its own, strides kept."""
+def _cloned(inputs: Inputs) -> Inputs:
+    """Copies of all tensors, strides kept."""
     return cast("Inputs", tree_map(lambda leaf: leaf.clone() if isinstance(leaf, Tensor) else leaf, inputs))
 
 
-def _fill(buffers: Inputs, values: Inputs) -> None:
+def _copy_into(buffers: Inputs, values: Inputs) -> None:
     pairs = zip(tree_leaves(buffers), tree_leaves(values), strict=True)
     tensors = [(buffer, value) for buffer, value in pairs if isinstance(buffer, Tensor)]
     copy_all = torch._foreach_copy_  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
@@ -206,6 +229,6 @@ def _fill(buffers: Inputs, values: Inputs) -> None:
 
 
 def _geometry(inputs: object) -> Hashable:
-    """Shapes and types of tensors, and every number that is not in one."""
+    """Shapes, dtypes and devices of tensor leaves; other leaves by value."""
     leaves = tree_leaves(inputs)
     return tuple((leaf.shape, leaf.dtype, leaf.device) if isinstance(leaf, Tensor) else leaf for leaf in leaves)

@@ -1,8 +1,8 @@
-"""Whole steps as CUDA graphs inside ComfyUI: which are recorded, which run as ever, and when recordings are let go.
+"""Whole steps as CUDA graphs inside ComfyUI: which are captured, which run eagerly, and when captures are dropped.
 
-A recording does again what was done once, on the same addresses. So a step is recorded only where nothing but its
-inputs can differ the next time, the weights lie on the card, and launching takes longer than working; its first answer
-must be the plain step's, bit for bit. Everything else runs block by block.
+A replay repeats the captured kernels on the same addresses. So a step is captured only where nothing but its inputs
+can differ the next time, all weights are on the GPU, and launching takes longer than the kernels themselves. The first
+replay must equal the eager step bit for bit. All other steps run eagerly, block by block.
 """
 
 import logging
@@ -18,155 +18,143 @@ from torch import Tensor
 
 from ....zimage_core.measure import Run
 from ....zimage_core.model import S3DiT
-from ....zimage_core.runtime.cuda_graphs import Capture, Graphs, Inputs, Step, capture_cuda, launch_bound
+from ....zimage_core.runtime.cuda_graphs import (
+    CapturedSteps,
+    CaptureFunction,
+    Inputs,
+    Step,
+    capture_cuda,
+    launch_bound,
+)
 from .blocks import OVERRIDE, STEADY, Options
 
 LOGGER = logging.getLogger("zimage")
-RECORDING = "zimage_recording"  # among a MODEL's transformer options
-ROOM = 5e9  # bytes that stay free beside recordings: about what ComfyUI sets aside to decode a square megapixel
+CUDA_GRAPHS = "zimage_cuda_graphs"  # key of `ModelCaptures` among a MODEL's transformer options
+MIN_FREE_BYTES = 5e9  # left free beside captures: about what ComfyUI sets aside to decode an image of 1024x1024
 
 
-class Next(Enum):
+class Phase(Enum):
     """What the next step of a geometry is for."""
 
-    WARMING_UP = "back-ends are chosen and compiled"
-    MEASURING = "is launching what takes the time?"
-    RECORDING = "it is"
-    PLAIN = "it is not, or recording failed"
+    WARM_UP = "back-ends choose and compile kernels"
+    MEASURE = "time the launches against the whole step"
+    CAPTURE = "the step is bound by its launches"
+    EAGER = "it is not, or its capture failed"
 
 
-class Recording:
-    """The recorded steps of a MODEL, shared by its clones and gone with the last of them."""
+class ModelCaptures:
+    """The captured steps of a MODEL, shared by its clones and freed with the last of them."""
 
     def __init__(
-        self, model: Any, capture: Capture = capture_cuda, is_worth: Callable[[Run], tuple[Tensor, bool]] = launch_bound
+        self,
+        model: Any,
+        capture: CaptureFunction = capture_cuda,
+        measure: Callable[[Run], tuple[Tensor, bool]] = launch_bound,
     ) -> None:
-        self.model = ref(model)  # ComfyUI's, which the MODEL is a handle of
-        self.capture = capture
-        self.is_worth = is_worth
-        self.graphs: Graphs | None = None
-        self.patches: object = None  # the state of ComfyUI's weight patches the graphs were recorded with
-        self.stages: dict[Hashable, Next] = {}
-        self.told: set[str] = set()
-        self.held = 0  # bytes
+        self.model = ref(model)  # ComfyUI's BaseModel, which MODELs share
+        self.steps = CapturedSteps(capture)
+        self.measure = measure
+        self.phases: dict[Hashable, Phase] = {}
+        self.logged: set[str] = set()
         self.is_used = False  # in this run
 
-    def __call__(self, network: S3DiT, options: Options, step: Step, changing: Inputs, lasting: Inputs) -> Tensor:
-        """`step(*changing, *lasting)`, which computes all that a network does at one noise level."""
-        plain = partial(step, *changing, *lasting)
+    def __call__(self, network: S3DiT, options: Options, step: Step, dynamic: Inputs, static: Inputs) -> Tensor:
+        """`step(*dynamic, *static)`, which is all that the network computes at one noise level."""
+        eager = partial(step, *dynamic, *static)
         if torch.compiler.is_compiling():
-            return plain()
-        device, override = changing[0].device, options.get(OVERRIDE)
-        reason = self.why_not(network, options, device)
+            return eager()
+        device, override = dynamic[0].device, options.get(OVERRIDE)
+        reason = self.reason_for_eager(network, options, device)
         if reason is not None:
-            self._tell(f"Z-Image: steps run block by block here, because {reason}")
-            return plain()
-        assert self.graphs is not None
-        key = self.graphs.key(changing, lasting, override)
-        recorded = partial(self.graphs.run, key, step, changing, lasting)
-        if key in self.graphs.graphs:
+            self._log_once(f"Z-Image: steps run block by block here, because {reason}")
+            return eager()
+        key = self.steps.key(dynamic, static, override)
+        captured = partial(self.steps.run, key, step, dynamic, static)
+        if key in self.steps.captures:
             model_management.throw_exception_if_processing_interrupted()
             self.is_used = True
-            return recorded()
-        return self._advance(key, plain, recorded, device)
+            return captured()
+        return self._advance(key, eager, captured, device)
 
-    def why_not(self, network: S3DiT, options: Options, device: torch.device) -> str | None:
-        """What keeps this step from being recorded. Graphs of weights that are no more are dropped here."""
-        model = self.model()
-        if model is None or model.diffusion_model not in (network, getattr(network, "native", None)):
+    def reason_for_eager(self, network: S3DiT, options: Options, device: torch.device) -> str | None:
+        """Why this step must run eagerly; None if it may be captured. Captures of former weights are dropped here."""
+        model, native = self.model(), getattr(network, "native", None)
+        if model is None or model.diffusion_model not in (network, native):
             return "the model was exchanged after Z-Image Optimize"
-        change = _change_in(options, getattr(model, "current_patcher", None)) or _change_in_layers(network)
-        if change is not None:
-            return change
-        self._refresh(network, getattr(model, "current_weight_patches_uuid", None))
-        assert self.graphs is not None and self.graphs.standing is not None
-        if self.graphs.standing.is_watched:
+        reason = _change_by_nodes(options, getattr(model, "current_patcher", None)) or _change_in_layers(network)
+        if reason is not None:
+            return reason
+        extra_modules = () if native is None else (native,)
+        patches = getattr(model, "current_weight_patches_uuid", None)
+        fingerprint = self.steps.refresh(network, extra_modules, state=patches)
+        if fingerprint.has_hooks:
             return "a hook in Python watches its layers"
-        if self.graphs.standing.devices != frozenset({device}):
+        if fingerprint.devices != frozenset({device}):
             return "not all of its weights are on the card"
         return None
 
-    def drop(self) -> int:
-        """Give everything recorded back; the bytes that are free now."""
-        freed, self.held = self.held, 0
-        if self.graphs is not None:
-            self.graphs.drop()
-        return freed
-
     def after_unloading(self, patcher: Any, is_unpatched: bool) -> None:
-        """ComfyUI's callback; it also detaches models that stay where they are."""
+        """ComfyUI's callback for detached models; weights that are not unpatched stay where they are."""
         if is_unpatched:
-            self.drop()
+            self.steps.drop()
 
     def after_run(self, patcher: Any) -> None:
-        """ComfyUI's callback at the end of a run: what comes next must not lack the memory."""
-        if not self.is_used or not self._has_room(patcher.load_device):
-            self.drop()
+        """ComfyUI's callback at the end of a run, after which decoding needs memory."""
+        if not self.is_used or not self._has_free_memory(patcher.load_device):
+            self.steps.drop()
         self.is_used = False
 
-    def _refresh(self, network: S3DiT, patches: object) -> None:
-        if self.graphs is None or self.graphs.dit is not network:
-            native = getattr(network, "native", None)
-            self.drop()
-            self.graphs = Graphs(network, self.capture, () if native is None else (native,))
-        if patches != self.patches:
-            self.drop()
-            self.patches = patches
-        self.graphs.refresh()
-        if not self.graphs.graphs:
-            self.held = 0
-
-    def _advance(self, key: Hashable, plain: Run, recorded: Run, device: torch.device) -> Tensor:
-        """One step of a geometry that is not recorded, nearer to being so or knowing that it need not be."""
-        stage = self.stages.get(key, Next.WARMING_UP)
-        if stage is Next.WARMING_UP:
-            self.stages[key] = Next.MEASURING
-        elif stage is Next.MEASURING:
-            out, is_worth = self.is_worth(plain)
-            self.stages[key] = Next.RECORDING if is_worth else Next.PLAIN
+    def _advance(self, key: Hashable, eager: Run, captured: Run, device: torch.device) -> Tensor:
+        """A step of a geometry that has no capture, and its next phase."""
+        phase = self.phases.get(key, Phase.WARM_UP)
+        if phase is Phase.WARM_UP:
+            self.phases[key] = Phase.MEASURE
+        elif phase is Phase.MEASURE:
+            out, is_launch_bound = self.measure(eager)
+            self.phases[key] = Phase.CAPTURE if is_launch_bound else Phase.EAGER
             return out
-        elif stage is Next.RECORDING and self._has_room(device):
-            return self._first_recorded(key, plain, recorded, device)
-        return plain()
+        elif phase is Phase.CAPTURE and self._has_free_memory(device):
+            return self._capture(key, eager, captured, device)
+        return eager()
 
-    def _first_recorded(self, key: Hashable, plain: Run, recorded: Run, device: torch.device) -> Tensor:
-        """The plain step's answer; from the next step on the recorded one's, if that is the same."""
-        assert self.graphs is not None
-        expected = plain()
-        before = _free(device)
+    def _capture(self, key: Hashable, eager: Run, captured: Run, device: torch.device) -> Tensor:
+        """The eager step's output; the capture stays if its first replay gives the same."""
+        expected = eager()
+        self.steps.make_room()  # before memory is measured
+        free_before = _free(device)
         try:
-            is_same = torch.equal(recorded(), expected)
-            trouble = None if is_same else "it does not give the same numbers"
+            failure = None if torch.equal(captured(), expected) else "it does not give the same numbers"
         except model_management.InterruptProcessingException:
-            self.drop()
+            self.steps.drop()
             raise
-        except Exception as error:  # noqa: BLE001 - a capture's failure has any type; the work goes on without it
-            trouble = str(error).partition("\n")[0]
-        if trouble is None:
+        except Exception as error:  # noqa: BLE001 - a failing capture raises any type; the run goes on eagerly
+            failure = str(error).partition("\n")[0]
+        if failure is None:
             self.is_used = True
-            self.held += max(0, before - _free(device))
+            self.steps.device_bytes += max(0, free_before - _free(device))
         else:
-            self.drop()
-            self.stages[key] = Next.PLAIN
-            LOGGER.warning("Z-Image: a step could not be recorded and runs block by block: %s", trouble)
+            self.steps.drop()
+            self.phases[key] = Phase.EAGER
+            LOGGER.warning("Z-Image: a step could not be recorded and runs block by block: %s", failure)
         return expected
 
-    def _has_room(self, device: torch.device) -> bool:
-        """ComfyUI takes memory that only a graph can use for free."""
-        has_room = model_management.get_free_memory(device) - self.held >= ROOM
-        if not has_room:
-            self._tell(f"Z-Image: steps run block by block here, because less than {ROOM / 1e9:.0f} GB would stay free")
-        return has_room
+    def _has_free_memory(self, device: torch.device) -> bool:
+        """Whether enough is free without the captures' memory pool, which ComfyUI counts as free."""
+        is_enough = model_management.get_free_memory(device) - self.steps.device_bytes >= MIN_FREE_BYTES
+        if not is_enough:
+            size = f"{MIN_FREE_BYTES / 1e9:.0f} GB"
+            self._log_once(f"Z-Image: steps run block by block here, because less than {size} would stay free")
+        return is_enough
 
-    def _tell(self, line: str) -> None:
-        """Once for every MODEL, not at every step."""
-        if line not in self.told:
-            self.told.add(line)
+    def _log_once(self, line: str) -> None:
+        """Once per MODEL, not at every step."""
+        if line not in self.logged:
+            self.logged.add(line)
             LOGGER.info(line)
 
 
-def _change_in(options: Options, patcher: Any) -> str | None:
-    """What the graph of nodes may do differently at the next step."""
+def _change_by_nodes(options: Options, patcher: Any) -> str | None:
+    """What other nodes may do differently at the next step; None if nothing."""
     override = options.get(OVERRIDE)
     if any(options.get("patches", {}).values()) or any(options.get("patches_replace", {}).values()):
         return "a node patches the blocks or a ControlNet steers them"
@@ -180,17 +168,17 @@ def _change_in(options: Options, patcher: Any) -> str | None:
 
 
 def _change_in_layers(network: S3DiT) -> str | None:
-    """What layers do besides computing."""
+    """What layers do besides reading their weights; None if nothing."""
     for module in network.modules():
-        own = vars(module)
-        if own.get("weight_function") or own.get("bias_function"):
+        attributes = vars(module)
+        if attributes.get("weight_function") or attributes.get("bias_function"):
             return "a node changes weights while the model draws"
-        if "_orig_mod" in own["_modules"] or own.get("_compiled_call_impl") is not None:
+        if "_orig_mod" in attributes["_modules"] or attributes.get("_compiled_call_impl") is not None:
             return "its layers are compiled"
     return None
 
 
 def _free(device: torch.device) -> int:
-    """Bytes no program holds, this one's own caches emptied."""
+    """Free bytes of a device after PyTorch's cached blocks are released; 0 on a CPU."""
     model_management.soft_empty_cache()
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0

@@ -15,7 +15,7 @@ from ....zimage_core.model.sequence import UNIT_GRID, Grid
 from .blocks import OVERRIDE, STEADY, HostedBlocks, Options
 from .conds import kept, memory_of
 from .control_run import controlled
-from .cuda_graphs import RECORDING, Recording
+from .cuda_graphs import CUDA_GRAPHS, ModelCaptures
 
 
 class ComfyS3DiT(S3DiT):
@@ -90,9 +90,9 @@ class ComfyS3DiT(S3DiT):
         def step(latent: Tensor, sigma: Tensor, condition: Condition, norms: NormWeights) -> Tensor:
             return self.flow(condition, run=steered, norm_weights=norms)(latent, sigma)
 
-        recording: Recording | None = transformer_options.get(RECORDING)
+        captures: ModelCaptures | None = transformer_options.get(CUDA_GRAPHS)
         inputs = (latent, timesteps), (run.condition, norms)
-        velocity = step(*inputs[0], *inputs[1]) if recording is None else recording(self, run.options, step, *inputs)
+        velocity = step(*inputs[0], *inputs[1]) if captures is None else captures(self, run.options, step, *inputs)
         return velocity[..., :height, :width]
 
     def _prepared(

@@ -1,8 +1,8 @@
-"""What a MODEL of recorded steps asks of ComfyUI's memory manager.
+"""CUDA graphs and ComfyUI's memory manager: what a MODEL needs, and how its captures are counted.
 
-Weights must stay where they were recorded, so a MODEL whose weights ComfyUI moves while it draws is loaded again as one
-that is moved as a whole. And the memory that only recordings can use is a model of its own in ComfyUI's list: counted,
-and given up first when another model needs it.
+Weights must stay at the addresses that were captured, so a MODEL whose weights ComfyUI moves during sampling (dynamic
+VRAM) is loaded again without that. The captures' memory, which nothing else can use, is a model of its own in ComfyUI's
+list: it is counted there, and freed when another model needs the memory.
 """
 
 from typing import Any, NamedTuple
@@ -13,8 +13,9 @@ from comfy import model_management
 from comfy.patcher_extension import CallbacksMP
 
 from ....zimage_core.model import S3DiT
+from ....zimage_core.runtime.cuda_graphs import CapturedSteps
 from ..network.attach import DIFFUSION_MODEL, check, config_of, remove_attachment
-from ..network.cuda_graphs import RECORDING, Recording
+from ..network.cuda_graphs import CUDA_GRAPHS, ModelCaptures
 from ..network.step_memory import step_memory
 
 OFF = "off"
@@ -44,11 +45,11 @@ def model_memory(model: Any) -> ModelMemory:
     return ModelMemory(model.model_size(), step.reserved, free)
 
 
-def with_graph(model: Any, choice: str, is_compiled: bool) -> tuple[Any, str]:
-    """A clone that records its steps, or why none does."""
+def with_cuda_graphs(model: Any, choice: str, is_compiled: bool) -> tuple[Any, str]:
+    """A clone that captures its steps, or the MODEL itself where none can be; and a line for the report."""
     if choice == OFF:
-        former: Recording | None = model.model_options.get("transformer_options", {}).get(RECORDING)
-        is_on = former is not None and former.model() is model.model
+        earlier: ModelCaptures | None = model.model_options.get("transformer_options", {}).get(CUDA_GRAPHS)
+        is_on = earlier is not None and earlier.model() is model.model
         return model, "graph: left to the Z-Image Optimize before" if is_on else "graph: off"
     network = model.get_model_object(DIFFUSION_MODEL)
     if not isinstance(network, S3DiT):
@@ -56,22 +57,23 @@ def with_graph(model: Any, choice: str, is_compiled: bool) -> tuple[Any, str]:
     reason = _refusal(model, is_compiled)
     if reason is not None:
         return model, f"graph: refused, because {reason}"
-    clone, moved = (staying(model), "; the model stays on the card as a whole") if model.is_dynamic() else (model, "")
-    clone = clone.clone()
-    recording = Recording(clone.model)
-    clone.model_options.setdefault("transformer_options", {})[RECORDING] = recording
-    for event, answer in (
-        (CallbacksMP.ON_DETACH, recording.after_unloading),
-        (CallbacksMP.ON_CLEANUP, recording.after_run),
+    is_dynamic = model.is_dynamic()
+    clone = (without_dynamic_vram(model) if is_dynamic else model).clone()
+    captures = ModelCaptures(clone.model)
+    clone.model_options.setdefault("transformer_options", {})[CUDA_GRAPHS] = captures
+    for event, callback in (
+        (CallbacksMP.ON_DETACH, captures.after_unloading),
+        (CallbacksMP.ON_CLEANUP, captures.after_run),
     ):
-        clone.remove_callbacks_with_key(event, RECORDING)
-        clone.add_callback_with_key(event, RECORDING, answer)
-    clone.set_additional_models(RECORDING, [GraphMemory(recording, model.load_device, model.offload_device)])
+        clone.remove_callbacks_with_key(event, CUDA_GRAPHS)
+        clone.add_callback_with_key(event, CUDA_GRAPHS, callback)
+    clone.set_additional_models(CUDA_GRAPHS, [GraphMemory(captures.steps, model.load_device, model.offload_device)])
+    moved = "; the model stays on the card as a whole" if is_dynamic else ""
     return clone, f"graph: whole steps are recorded, for picture sizes that gain by it; the same pictures{moved}"
 
 
-def staying(model: Any) -> Any:
-    """The same MODEL, loaded again as one that ComfyUI moves as a whole and not while it draws."""
+def without_dynamic_vram(model: Any) -> Any:
+    """The same MODEL, loaded again as one that ComfyUI moves as a whole and never during sampling."""
     clone = model.clone(disable_dynamic=True)
     remove_attachment(clone)
     clone.parent = None  # the MODEL it was cloned from has other layers
@@ -79,48 +81,49 @@ def staying(model: Any) -> Any:
 
 
 class RecordedSteps(torch.nn.Module):
-    """What ComfyUI names in its log when it loads and unloads the memory below."""
+    """An empty module, whose class name ComfyUI prints in its log when it loads and unloads the captures' memory."""
 
 
 class GraphMemory(comfy.model_patcher.ModelPatcher):
-    """The memory of a MODEL's recordings, as one of the models ComfyUI loads, counts and unloads."""
+    """The memory of captured steps, as one of the models that ComfyUI loads, counts and unloads."""
 
-    def __init__(self, recording: Recording, load_device: torch.device, offload_device: torch.device) -> None:
+    def __init__(self, steps: CapturedSteps, load_device: torch.device, offload_device: torch.device) -> None:
         super().__init__(RecordedSteps(), load_device, offload_device)
-        self.model.device = load_device  # it is nowhere else
-        self.recording = recording
+        self.model.device = load_device  # captures are never offloaded
+        self.steps = steps
 
     def model_size(self) -> int:
-        return self.recording.held
+        return self.steps.device_bytes
 
     def loaded_size(self) -> int:
-        return self.recording.held
+        return self.steps.device_bytes
 
     def clone(self, *args: Any, **kwargs: Any) -> "GraphMemory":
-        """Clones of a MODEL share their recordings."""
+        """Clones of a MODEL share their captures."""
         return self
 
     def deepclone_multigpu(self, *args: Any, **kwargs: Any) -> "GraphMemory":
-        """On other cards nothing is recorded."""
+        """Nothing is captured on other GPUs."""
         return self
 
     def partially_load(self, *args: Any, **kwargs: Any) -> int:
-        """Memory is taken when a step is recorded."""
+        """Nothing to load: memory is allocated by a capture."""
         return 0
 
     def partially_unload(self, *args: Any, **kwargs: Any) -> int:
-        """All of it at once."""
-        return self.recording.drop()
+        """Frees all captures, since one alone cannot be freed; the bytes that they took."""
+        return self.steps.drop()
 
     def detach(self, unpatch_all: bool = True) -> Any:
-        """Also called, with `unpatch_all` false, when it stays."""
+        """Frees the captures; with `unpatch_all` false ComfyUI keeps the model loaded."""
         if unpatch_all:
-            self.recording.drop()
+            self.steps.drop()
         return self.model
 
 
 def _refusal(model: Any, is_compiled: bool) -> str | None:
-    if not is_nvidia_card(model.load_device):
+    """Why no step of a MODEL can be captured; None if steps can."""
+    if not is_nvidia_gpu(model.load_device):
         return f"steps are recorded on NVIDIA cards only, and this model draws on {model.load_device.type}"
     if is_compiled:
         return "the layers are compiled; choose one of the two"
@@ -134,6 +137,6 @@ def _refusal(model: Any, is_compiled: bool) -> str | None:
     return None
 
 
-def is_nvidia_card(device: torch.device) -> bool:
-    """Where there is a choice of kernels, and work can be recorded."""
+def is_nvidia_gpu(device: torch.device) -> bool:
+    """Whether a device has a choice of attention kernels, and CUDA graphs."""
     return model_management.is_nvidia() and device.type == "cuda"

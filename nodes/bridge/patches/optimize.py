@@ -1,4 +1,4 @@
-"""A MODEL made faster or smaller, with a sentence for everything done, left alone or refused."""
+"""What Z-Image Optimize does to a MODEL: one function per input, each with a line for the report."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -23,12 +23,12 @@ from ..network.attach import (
 )
 from ..network.blocks import OVERRIDE, STEADY
 from . import flash
-from .cuda_graph_memory import OFF, is_nvidia_card, model_memory, with_graph
+from .cuda_graph_memory import OFF, is_nvidia_gpu, model_memory, with_cuda_graphs
 from .step_cache import DEFAULT_CACHE, has_step_cache, with_step_cache
 
 KEEP = "as loaded"
-AUTOMATIC, HOST, SAGE, FLASH, XFORMERS = "automatic", "ComfyUI's", "sage (faster, not exact)", "flash", "xformers"
-INSTALLED = {  # attentions of packages people install themselves: ComfyUI's name, the package, what to know
+AUTOMATIC, COMFYUI, SAGE, FLASH, XFORMERS = "automatic", "ComfyUI's", "sage (faster, not exact)", "flash", "xformers"
+PACKAGES = {  # attention of packages that users install: ComfyUI's name, the package, words for the report
     SAGE: ("sage", "sageattention", "SageAttention, not exact"),
     FLASH: ("flash", "flash-attn", "FlashAttention 2, through ComfyUI"),
     XFORMERS: ("xformers", "xformers", "xformers'"),
@@ -37,20 +37,23 @@ LAYERS = "each layer"
 STEPS = "steps that hardly change (not exact)"
 
 
-class Change(NamedTuple):
-    """A MODEL after one decision, and the decision in words."""
+Attention = Callable[..., Tensor]  # ComfyUI's signature: q, k, v, heads, and options
+
+
+class Decision(NamedTuple):
+    """A MODEL after one decision, and the line for the report."""
 
     model: Any
     report: str
 
 
-def optimise(
+def optimize(
     model: Any, precision: str, attention: str, compiling: str, caching: str = OFF, graph: str = OFF
-) -> Change:
-    """All decisions in turn; the MODEL that came in stays as it was."""
+) -> Decision:
+    """All decisions in turn, on clones: the given MODEL is unchanged."""
     decisions = (
         lambda given: with_precision(given, precision),
-        lambda given: with_graph(given, graph, compiling != OFF),  # which layers there are is settled here
+        lambda given: with_cuda_graphs(given, graph, compiling != OFF),  # may load the layers again
         with_our_forward,
         lambda given: with_attention(given, attention),
         lambda given: with_compiler(given, compiling),
@@ -60,78 +63,77 @@ def optimise(
     for decide in decisions:
         model, report = decide(model)
         reports.append(report)
-    return Change(model, "\n".join((*reports, memory(model))))
+    return Decision(model, "\n".join((*reports, memory(model))))
 
 
-def with_precision(model: Any, precision: str) -> Change:
-    """The same file in other numbers, under the same patches."""
+def with_precision(model: Any, precision: str) -> Decision:
+    """The MODEL's file loaded again with int8 layers, with the same patches."""
     dtype = str(model.model.get_dtype()).removeprefix("torch.")
     if precision != INT8:
-        return Change(model, f"precision: as loaded, {'packed' if model.model.model_config.quant_config else dtype}")
+        return Decision(model, f"precision: as loaded, {'packed' if model.model.model_config.quant_config else dtype}")
     source = _source(model)
     if source is None:
-        return Change(model, "precision: int8 refused, as the loader does not tell its file; use Z-Image Load Model")
+        return Decision(model, "precision: int8 refused, as the loader does not tell its file; use Z-Image Load Model")
     fresh = load_model(source, None, True)
     clone = model.clone(model_override=fresh.get_clone_model_override())
     remove_attachment(clone)
     clone.parent, clone.size, clone.clone_base_uuid = fresh, fresh.model_size(), fresh.clone_base_uuid
     clone.cached_patcher_init = fresh.cached_patcher_init
     sizes = f"{model.model_size() / 1e9:.2f} GB of weights are now {fresh.model_size() / 1e9:.2f} GB"
-    return Change(clone, f"precision: main layers in int8, not exact; {sizes}")
+    return Decision(clone, f"precision: main layers in int8, not exact; {sizes}")
 
 
-def with_our_forward(model: Any) -> Change:
-    """This pack's forward, whoever loaded the layers."""
+def with_our_forward(model: Any) -> Decision:
+    """This pack's forward, also around the layers of a stock loader."""
     if isinstance(model.model, ZImageModel):
-        return Change(model, "forward: this pack's; captions refined once a run")
-    return Change(attach(model), "forward: this pack's, around the stock loader's layers; captions refined once a run")
+        return Decision(model, "forward: this pack's; captions refined once a run")
+    report = "forward: this pack's, around the stock loader's layers; captions refined once a run"
+    return Decision(attach(model), report)
 
 
-def with_attention(model: Any, choice: str) -> Change:
-    """Another attention for this model alone; one that a node before has put in has the first word."""
+def with_attention(model: Any, choice: str) -> Decision:
+    """Another attention for this MODEL only; an override by an earlier node stays."""
     options = model.model_options.get("transformer_options", {})
-    if choice == HOST:
-        return Change(model, "attention: ComfyUI's choice")
+    if choice == COMFYUI:
+        return Decision(model, "attention: ComfyUI's choice")
     if OVERRIDE in options:
-        return Change(model, "attention: left to the node that overrides it already")
+        return Decision(model, "attention: left to the node that overrides it already")
     newer = flash.newest(model.load_device) if choice == FLASH else None
     if newer is not None:
-        return Change(
-            _overridden(model, flash.Checked(*newer)), f"attention: {newer[0]}, where it gives ComfyUI's result"
-        )
-    if choice in INSTALLED:
-        return _installed(model, *INSTALLED[choice])
-    if not is_nvidia_card(model.load_device):
-        return Change(model, f"attention: ComfyUI's choice; there is one exact kernel on {model.load_device.type}")
+        clone = _with_override(model, flash.Checked(*newer))
+        return Decision(clone, f"attention: {newer[0]}, where it gives ComfyUI's result")
+    if choice in PACKAGES:
+        return _with_package(model, *PACKAGES[choice])
+    if not is_nvidia_gpu(model.load_device):
+        return Decision(model, f"attention: ComfyUI's choice; there is one exact kernel on {model.load_device.type}")
     names = ", ".join(name for name in BACKENDS if name != "sdpa")
-    return Change(
-        _overridden(model, exact(Fastest())), f"attention: the fastest of PyTorch's own and {names}, by shape"
-    )
+    clone = _with_override(model, as_override(Fastest()))
+    return Decision(clone, f"attention: the fastest of PyTorch's own and {names}, by shape")
 
 
-def with_compiler(model: Any, compiling: str) -> Change:
-    """torch.compile of every layer by itself, so that one compilation serves them all."""
+def with_compiler(model: Any, compiling: str) -> Decision:
+    """torch.compile per layer, so that all layers share one compilation."""
     if compiling == OFF:
-        return Change(model, "compiling: off")
+        return Decision(model, "compiling: off")
     clone, network = model.clone(), running_network(model)
     n_layers = len(clone.get_model_object(DIFFUSION_MODEL).layers)
     if isinstance(network, AttachedS3DiT):
         patch_forward(clone, compiled(network))
     else:
-        from comfy_api.torch_helpers import set_torch_compile_wrapper  # heavy, and only wanted here
+        from comfy_api.torch_helpers import set_torch_compile_wrapper  # imports torch._dynamo
 
         keys = [f"{DIFFUSION_MODEL}.layers.{i}" for i in range(n_layers)]
         set_torch_compile_wrapper(clone, backend="inductor", keys=keys)
-    return Change(clone, f"compiling: {n_layers} layers, at the first step of every picture size")
+    return Decision(clone, f"compiling: {n_layers} layers, at the first step of every picture size")
 
 
-def with_caching(model: Any, caching: str) -> Change:
-    """The step cache in its usual setting; one with a setting of the artist's own stays."""
+def with_caching(model: Any, caching: str) -> Decision:
+    """The step cache with default settings; one of an earlier node stays."""
     if has_step_cache(model):
-        return Change(model, "caching: left to the Z-Image Step Cache before")
+        return Decision(model, "caching: left to the Z-Image Step Cache before")
     if caching == OFF:
-        return Change(model, "caching: off")
-    return Change(
+        return Decision(model, "caching: off")
+    return Decision(
         with_step_cache(model, DEFAULT_CACHE),
         f"caching: steps at which the prediction drifts by less than {DEFAULT_CACHE.threshold:.0%} are skipped, not "
         "exact; Turbo's few steps leave none",
@@ -149,12 +151,12 @@ def memory(model: Any) -> str:
     )
 
 
-def exact(attend: Fastest) -> Callable[..., Tensor]:
-    """A measured attention in the form of ComfyUI's override; masks are none of its business."""
+def as_override(attend: Fastest) -> Attention:
+    """An attention as ComfyUI's override; calls with a mask go to ComfyUI's own attention."""
 
-    def run(host: Callable[..., Tensor], q: Tensor, k: Tensor, v: Tensor, heads: int, *args: Any, **kwargs: Any) -> Any:
+    def run(stock: Attention, q: Tensor, k: Tensor, v: Tensor, heads: int, *args: Any, **kwargs: Any) -> Any:
         if args or kwargs.get("mask") is not None:
-            return host(q, k, v, heads, *args, **kwargs)
+            return stock(q, k, v, heads, *args, **kwargs)
         if not kwargs.get("skip_reshape", False):
             q, k, v = (rearrange(x, "b n (h e) -> b h n e", h=heads) for x in (q, k, v))
         out = attend(q, k, v)
@@ -163,19 +165,20 @@ def exact(attend: Fastest) -> Callable[..., Tensor]:
     return run
 
 
-def _installed(model: Any, name: str, package: str, words: str) -> Change:
-    """ComfyUI's own wrapper of a package's attention, for this model alone."""
+def _with_package(model: Any, name: str, package: str, words: str) -> Decision:
+    """The attention of an installed package, through ComfyUI's wrapper of it, for this MODEL only."""
     attend = get_attention_function(name, default=None)
     if attend is None:
-        return Change(model, f"attention: {name} refused, because ComfyUI finds no package {package} it can use")
+        return Decision(model, f"attention: {name} refused, because ComfyUI finds no package {package} it can use")
 
-    def run(original: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
+    def run(original: Attention, *args: Any, **kwargs: Any) -> Tensor:
         return attend(*args, **kwargs)
 
-    return Change(_overridden(model, run), f"attention: {words}")
+    return Decision(_with_override(model, run), f"attention: {words}")
 
 
-def _overridden(model: Any, run: Callable[..., Tensor]) -> Any:
+def _with_override(model: Any, run: Attention) -> Any:
+    """A clone whose attention is `run`, marked as the same function at every step, so that steps may be captured."""
     setattr(run, STEADY, True)
     clone = model.clone()
     clone.model_options.setdefault("transformer_options", {})[OVERRIDE] = run
@@ -183,9 +186,9 @@ def _overridden(model: Any, run: Callable[..., Tensor]) -> Any:
 
 
 def _source(model: Any) -> str | None:
-    """The file a MODEL came from, if its loader can load it again."""
+    """The path of a MODEL's file, where its loader can load it again; else None."""
     if model.cached_patcher_init is None:
         return None
     load, arguments, *_ = model.cached_patcher_init
-    knows_file = load in (load_model, comfy.sd.load_diffusion_model, comfy.sd.load_checkpoint_guess_config)
-    return str(arguments[0]) if knows_file else None
+    is_known = load in (load_model, comfy.sd.load_diffusion_model, comfy.sd.load_checkpoint_guess_config)
+    return str(arguments[0]) if is_known else None

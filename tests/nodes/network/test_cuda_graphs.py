@@ -1,6 +1,6 @@
-"""Recorded steps inside ComfyUI: the same pictures bit for bit, and nothing recorded that could differ or stay behind.
+"""Captured steps inside ComfyUI: the same images bit for bit, and nothing captured that could differ or leak.
 
-There is no graphics card here: a recording runs the work again on the buffers it was recorded with, as a graph does.
+There is no GPU here: a fake capture runs the work again on the buffers it was captured with, as a graph does.
 """
 
 import gc
@@ -14,10 +14,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from recorder import Recorder
+from fake_capture import FakeCapture
 
 STEPS = 6
-BEFORE_REPLAYS = 3  # a geometry's first step warms up, its second is measured, its third is recorded
+BEFORE_REPLAYS = 3  # a geometry's first step warms up, its second is measured, its third is captured
 LOADERS = ["ours", "stock"]
 CPU = torch.device("cpu")
 
@@ -55,14 +55,14 @@ def load(comfy, pack, native, file):
 
 
 @pytest.fixture
-def card(bridge, monkeypatch):
-    """As on an NVIDIA card that waits for its launches and has memory to spare."""
-    recorder = Recorder()
-    recording = partial(bridge.cuda_graphs.Recording, capture=recorder, is_worth=lambda run: (run(), True))
-    monkeypatch.setattr(bridge.cuda_graph_memory, "is_nvidia_card", lambda device: True)
-    monkeypatch.setattr(bridge.cuda_graph_memory, "Recording", recording)
-    monkeypatch.setattr(bridge.cuda_graphs, "ROOM", 0)
-    return recorder
+def gpu(bridge, monkeypatch):
+    """As on an NVIDIA GPU with memory to spare, where all steps are bound by launches."""
+    fake = FakeCapture()
+    captures = partial(bridge.cuda_graphs.ModelCaptures, capture=fake, measure=lambda run: (run(), True))
+    monkeypatch.setattr(bridge.cuda_graph_memory, "is_nvidia_gpu", lambda device: True)
+    monkeypatch.setattr(bridge.cuda_graph_memory, "ModelCaptures", captures)
+    monkeypatch.setattr(bridge.cuda_graphs, "MIN_FREE_BYTES", 0)
+    return fake
 
 
 @pytest.fixture
@@ -77,10 +77,10 @@ def draw(comfy, native):
 
 
 @pytest.fixture
-def optimise(bridge):
+def optimize(bridge):
     def run(model, graph="automatic", **choices):
         given = {"precision": "as loaded", "attention": "ComfyUI's", "compiling": "off", **choices}
-        return bridge.optimize.optimise(model, graph=graph, **given)
+        return bridge.optimize.optimize(model, graph=graph, **given)
 
     return run
 
@@ -93,103 +93,103 @@ def everything(comfy, model):
     comfy.model_management.free_memory(1e30, CPU)
 
 
-def recording_of(model):
-    return model.model_options["transformer_options"]["zimage_recording"]
+def captures_of(model):
+    return model.model_options["transformer_options"]["zimage_cuda_graphs"]
 
 
 @pytest.mark.parametrize("loader", LOADERS)
-def test_pictures_are_the_same_bit_for_bit_with_one_recording_for_every_geometry(card, load, optimise, draw, loader):
+def test_pictures_are_the_same_bit_for_bit_with_one_capture_for_every_geometry(gpu, load, optimize, draw, loader):
     model = load[loader]()
-    plain, recorded = optimise(model, "off").model, optimise(model).model
+    plain, captured = optimize(model, "off").model, optimize(model).model
     for size in ((8, 8), (12, 8)):
         for seed in (1, 5, 9):  # other words of the same lengths
-            assert torch.equal(draw(recorded, seed=seed, size=size), draw(plain, seed=seed, size=size))
-    assert card.captures == 2  # both prompts run in one batch
-    assert card.replays == 2 * (3 * STEPS - BEFORE_REPLAYS + 1)  # what was recorded is checked by one replay
-    assert torch.equal(draw(recorded, words=(17, 40)), draw(plain, words=(17, 40)))  # two lengths, two geometries
-    assert card.captures == 4
+            assert torch.equal(draw(captured, seed=seed, size=size), draw(plain, seed=seed, size=size))
+    assert gpu.captures == 2  # both prompts run in one batch
+    assert gpu.replays == 2 * (3 * STEPS - BEFORE_REPLAYS + 1)  # what was captured is checked by one replay
+    assert torch.equal(draw(captured, words=(17, 40)), draw(plain, words=(17, 40)))  # two lengths, two geometries
+    assert gpu.captures == 4
 
 
-def test_recordings_of_one_model_share_the_memory_they_work_in(card, load, optimise, draw):
-    recorded = optimise(load["ours"]()).model
-    draw(recorded, words=(17, 40))
-    first, second = card.besides
+def test_captures_of_one_model_share_a_memory_pool(gpu, load, optimize, draw):
+    captured = optimize(load["ours"]()).model
+    draw(captured, words=(17, 40))
+    first, second = gpu.pools_from
     assert first is None
-    assert second in [graph.recorded for graph in recording_of(recorded).graphs.graphs.values()]
+    assert second in [each.captured for each in captures_of(captured).steps.captures.values()]
 
 
 @pytest.mark.parametrize("loader", LOADERS)
-def test_int8_layers_of_comfyui_run_recorded(card, load, optimise, draw, loader):
+def test_int8_layers_of_comfyui_are_captured(gpu, load, optimize, draw, loader):
     model = load[loader]()
-    plain, recorded = (
-        optimise(model, graph, precision="int8 (faster, not exact)").model for graph in ("off", "automatic")
+    plain, captured = (
+        optimize(model, graph, precision="int8 (faster, not exact)").model for graph in ("off", "automatic")
     )
-    assert torch.equal(draw(recorded), draw(plain))
-    assert (card.captures, card.replays) == (1, STEPS - BEFORE_REPLAYS + 1)
+    assert torch.equal(draw(captured), draw(plain))
+    assert (gpu.captures, gpu.replays) == (1, STEPS - BEFORE_REPLAYS + 1)
 
 
 @pytest.mark.parametrize("precision", ["as loaded", "int8 (faster, not exact)"])
 @pytest.mark.parametrize("loader", LOADERS)
-def test_a_lora_put_in_or_taken_out_is_another_recording(card, load, optimise, draw, loader, precision):
-    plain, recorded = (optimise(load[loader](), graph, precision=precision).model for graph in ("off", "automatic"))
-    patched, expected = recorded.clone(), plain.clone()
+def test_a_lora_put_in_or_taken_out_is_captured_again(gpu, load, optimize, draw, loader, precision):
+    plain, captured = (optimize(load[loader](), graph, precision=precision).model for graph in ("off", "automatic"))
+    patched, expected = captured.clone(), plain.clone()
     for model in (patched, expected):
         model.add_patches({"diffusion_model.layers.0.attention.out.weight": ("diff", (torch.full((256, 256), 0.05),))})
-    before = draw(recorded)
+    before = draw(captured)
     found = draw(patched)
     assert torch.equal(found, draw(expected))
     assert not torch.equal(found, before)
-    assert torch.equal(draw(recorded), before)
-    assert card.captures == 3
+    assert torch.equal(draw(captured), before)
+    assert gpu.captures == 3
 
 
-def test_pad_tokens_of_a_stock_model_belong_to_what_was_recorded(comfy, card, load, optimise, draw):
+def test_pad_tokens_of_a_stock_model_are_in_the_fingerprint(comfy, gpu, load, optimize, draw):
     model = load["stock"]()
-    recorded, plain = optimise(model).model, optimise(model, "off").model
-    draw(recorded)
+    captured, plain = optimize(model).model, optimize(model, "off").model
+    draw(captured)
     pad = model.model.diffusion_model.x_pad_token
     comfy.utils.set_attr_param(model.model, "diffusion_model.x_pad_token", pad * 3)
     size = (6, 6)  # of nine tokens, so that there are pads
-    draw(recorded, size=size)
+    draw(captured, size=size)
     comfy.utils.set_attr_param(model.model, "diffusion_model.x_pad_token", pad + 1)
-    assert torch.equal(draw(recorded, size=size), draw(plain, size=size))
-    assert card.captures == 3
+    assert torch.equal(draw(captured, size=size), draw(plain, size=size))
+    assert gpu.captures == 3
 
 
 @pytest.mark.parametrize("unload", [only_the_model, everything])
-def test_unloading_drops_what_was_recorded_and_the_next_picture_is_the_same(comfy, card, load, optimise, draw, unload):
-    recorded = optimise(load["ours"]()).model
-    before = draw(recorded)
-    assert recording_of(recorded).graphs.graphs
-    unload(comfy, recorded)
-    assert not recording_of(recorded).graphs.graphs
-    assert torch.equal(draw(recorded), before)
-    assert card.captures == 2
+def test_unloading_drops_captures_and_the_next_picture_is_the_same(comfy, gpu, load, optimize, draw, unload):
+    captured = optimize(load["ours"]()).model
+    before = draw(captured)
+    assert captures_of(captured).steps.captures
+    unload(comfy, captured)
+    assert not captures_of(captured).steps.captures
+    assert torch.equal(draw(captured), before)
+    assert gpu.captures == 2
 
 
 @pytest.mark.parametrize("is_part", [True, False], ids=["a part", "all"])
 def test_comfyui_counts_the_memory_and_takes_it_back_for_another_model(
-    comfy, bridge, card, load, optimise, draw, monkeypatch, is_part
+    comfy, bridge, gpu, load, optimize, draw, monkeypatch, is_part
 ):
     free = iter(range(10**9, 0, -(10**6)))
     monkeypatch.setattr(bridge.cuda_graphs, "_free", lambda device: next(free))
-    recorded = optimise(load["ours"]()).model
-    draw(recorded)
-    (memory,) = recorded.get_additional_models_with_key("zimage_recording")
+    captured = optimize(load["ours"]()).model
+    draw(captured)
+    (memory,) = captured.get_additional_models_with_key("zimage_cuda_graphs")
     listed = [loaded for loaded in comfy.model_management.current_loaded_models if loaded.model is memory]
     assert [loaded.model_loaded_memory() for loaded in listed] == [10**6]
     if is_part:
         listed[0].model_unload(1)
     else:
         only_the_model(comfy, memory)
-    assert not recording_of(recorded).graphs.graphs
+    assert not captures_of(captured).steps.captures
     assert memory.loaded_size() == 0
 
 
-def test_nothing_is_kept_where_decoding_would_lack_the_memory(bridge, card, load, optimise, draw, monkeypatch, caplog):
+def test_no_capture_is_kept_where_decoding_would_lack_memory(bridge, gpu, load, optimize, draw, monkeypatch, caplog):
     caplog.set_level(logging.INFO)
-    recorded, free = optimise(load["ours"]()).model, 8e9
-    monkeypatch.setattr(bridge.cuda_graphs, "ROOM", 5e9)
+    captured, free = optimize(load["ours"]()).model, 8e9
+    monkeypatch.setattr(bridge.cuda_graphs, "MIN_FREE_BYTES", 5e9)
     monkeypatch.setattr(
         bridge.cuda_graphs.model_management, "get_free_memory", lambda _, both=False: (free, free) if both else free
     )
@@ -198,20 +198,20 @@ def test_nothing_is_kept_where_decoding_would_lack_the_memory(bridge, card, load
         nonlocal free
         free = 4e9 if step == STEPS - 1 else free
 
-    draw(recorded, callback=spend)
-    assert card.captures == 1
-    assert not recording_of(recorded).graphs.graphs
-    draw(recorded)
-    assert card.captures == 1
+    draw(captured, callback=spend)
+    assert gpu.captures == 1
+    assert not captures_of(captured).steps.captures
+    draw(captured)
+    assert gpu.captures == 1
     assert caplog.text.count("less than 5 GB would stay free") == 1
 
 
-def test_what_does_not_gain_is_not_recorded(bridge, card, load, optimise, draw):
+def test_what_does_not_gain_is_not_captured(bridge, gpu, load, optimize, draw):
     model = load["ours"]()
-    recorded = optimise(model).model
-    recording_of(recorded).is_worth = lambda run: (run(), False)
-    assert torch.equal(draw(recorded), draw(optimise(model, "off").model))
-    assert card.captures == 0
+    captured = optimize(model).model
+    captures_of(captured).measure = lambda run: (run(), False)
+    assert torch.equal(draw(captured), draw(optimize(model, "off").model))
+    assert gpu.captures == 0
 
 
 def seen_attention(calls):
@@ -252,67 +252,67 @@ def wraps_a_weight(model, calls):
 
 @pytest.mark.parametrize("change", [patches_attention, replaces_a_block, overrides_attention, wraps_a_weight])
 @pytest.mark.parametrize("loader", LOADERS)
-def test_what_another_node_does_inside_a_step_is_done_at_every_step(card, load, optimise, draw, loader, change):
+def test_what_another_node_does_inside_a_step_is_done_at_every_step(gpu, load, optimize, draw, loader, change):
     model, calls = load[loader](), []
-    recorded, plain = (optimise(model, graph).model.clone() for graph in ("automatic", "off"))
-    draw(recorded)  # before the change; what was recorded then must not run for what comes
-    change(recorded, calls)
+    captured, plain = (optimize(model, graph).model.clone() for graph in ("automatic", "off"))
+    draw(captured)  # before the change; what was captured then must not run for what comes
+    change(captured, calls)
     change(plain, calls)
-    found, n_calls = draw(recorded), len(calls)
+    found, n_calls = draw(captured), len(calls)
     assert n_calls >= STEPS
     assert torch.equal(found, draw(plain))
     assert len(calls) == 2 * n_calls
-    assert card.captures == 1
+    assert gpu.captures == 1
 
 
-def test_a_run_that_recorded_nothing_gives_the_memory_back(card, load, optimise, draw):
-    recorded = optimise(load["ours"]()).model
-    draw(recorded)
-    patched = recorded.clone()
+def test_a_run_without_captures_frees_the_memory(gpu, load, optimize, draw):
+    captured = optimize(load["ours"]()).model
+    draw(captured)
+    patched = captured.clone()
     patches_attention(patched, [])
     draw(patched)
-    assert not recording_of(recorded).graphs.graphs
+    assert not captures_of(captured).steps.captures
 
 
-def test_a_hook_on_a_layer_is_called_at_every_step(card, load, optimise, draw):
+def test_a_hook_on_a_layer_is_called_at_every_step(gpu, load, optimize, draw):
     model, calls = load["ours"](), []
-    recorded = optimise(model).model
-    draw(recorded)
+    captured = optimize(model).model
+    draw(captured)
     handle = model.model.diffusion_model.layers[1].register_forward_hook(lambda *_: calls.append(1))
-    draw(recorded)
+    draw(captured)
     handle.remove()
     assert len(calls) == STEPS
 
 
 @pytest.mark.parametrize("loader", LOADERS)
-def test_compiled_layers_are_not_recorded(card, load, optimise, draw, loader):
-    model = optimise(load[loader]()).model
+def test_compiled_layers_are_not_captured(gpu, load, optimize, draw, loader):
+    model = optimize(load[loader]()).model
     draw(model)
     attached = model.object_patches.get("diffusion_model._forward")
     network = model.model.diffusion_model if attached is None else attached.__self__
     network.layers[1] = torch.compile(network.layers[1], backend="eager")  # never run here, which would take long
-    assert recording_of(model).why_not(network, {}, CPU) == "its layers are compiled"
+    assert captures_of(model).reason_for_eager(network, {}, CPU) == "its layers are compiled"
 
 
-def test_an_attention_that_is_the_same_at_every_step_is_recorded_with_the_step(bridge, card, load, optimise, draw):
+def test_an_attention_that_is_the_same_at_every_step_is_captured_with_the_step(bridge, gpu, load, optimize, draw):
     def steady(original, *args, **kwargs):
         return original(*args, **kwargs) * 1.1
 
     setattr(steady, bridge.blocks.STEADY, True)
     model = load["ours"]()
-    plain, recorded = (optimise(model, graph).model for graph in ("off", "automatic"))
-    before = draw(recorded)
-    for each in (plain, recorded):
+    plain, captured = (optimize(model, graph).model for graph in ("off", "automatic"))
+    before = draw(captured)
+    for each in (plain, captured):
         each.model_options["transformer_options"][bridge.blocks.OVERRIDE] = steady
-    found = draw(recorded)
+    found = draw(captured)
     assert torch.equal(found, draw(plain))
     assert not torch.equal(found, before)
-    assert card.captures == 2
+    assert gpu.captures == 2
 
 
-def test_references_run_recorded_under_whatever_rules(card, pack, native, optimise, tmp_path, generator):
+def test_references_are_captured_under_whatever_rules(gpu, pack, native, optimize, tmp_path, generator):
     model = native.ours(pack, tmp_path, native.OMNI)
-    options = {"zimage_recording": recording_of(optimise(model).model)}
+    options = {"zimage_cuda_graphs": captures_of(optimize(model).model)}
     network, rules = model.model.diffusion_model, pack.core_model
 
     def random(*shape):
@@ -330,22 +330,22 @@ def test_references_run_recorded_under_whatever_rules(card, pack, native, optimi
             expected = network(*tensors, **known, omni_rules=each)
             found = network(*tensors, **known, omni_rules=each, transformer_options=options)
             assert torch.equal(found, expected)
-    assert card.captures >= 1
-    assert card.replays > 8
+    assert gpu.captures >= 1
+    assert gpu.replays > 8
 
 
-def test_a_failed_recording_is_told_once_and_never_tried_again(card, load, optimise, draw, caplog):
+def test_a_failed_capture_is_logged_once_and_never_tried_again(gpu, load, optimize, draw, caplog):
     model = load["ours"]()
-    recorded, tries = optimise(model).model, []
+    captured, tries = optimize(model).model, []
 
-    def fails(run, beside):
+    def fails(run, pool_from):
         tries.append(1)
         raise RuntimeError("operation not permitted while capturing\nmore of it")
 
-    recording_of(recorded).capture = fails
-    expected = draw(optimise(model, "off").model)
+    captures_of(captured).steps.capture = fails
+    expected = draw(optimize(model, "off").model)
     for _ in range(2):
-        assert torch.equal(draw(recorded), expected)
+        assert torch.equal(draw(captured), expected)
     assert len(tries) == 1
     lines = [record.message for record in caplog.records if "could not be recorded" in record.message]
     assert lines == [
@@ -353,23 +353,23 @@ def test_a_failed_recording_is_told_once_and_never_tried_again(card, load, optim
     ]
 
 
-def test_a_recording_that_gives_other_numbers_is_not_used(card, load, optimise, draw, caplog):
+def test_a_capture_that_gives_other_numbers_is_not_used(gpu, load, optimize, draw, caplog):
     model = load["ours"]()
-    recorded = optimise(model).model
+    captured = optimize(model).model
 
-    def forgetful(run, beside):
+    def forgetful(run, pool_from):
         out = run()
         return out, SimpleNamespace(replay=lambda: out.mul_(1.0001))
 
-    recording_of(recorded).capture = forgetful
-    assert torch.equal(draw(recorded), draw(optimise(model, "off").model))
+    captures_of(captured).steps.capture = forgetful
+    assert torch.equal(draw(captured), draw(optimize(model, "off").model))
     assert "does not give the same numbers" in caplog.text
 
 
-@pytest.mark.parametrize("when", [0, BEFORE_REPLAYS - 2, BEFORE_REPLAYS + 1], ids=["warming", "recording", "replaying"])
-def test_an_interruption_is_noticed_and_leaves_the_next_picture_right(comfy, card, load, optimise, draw, when):
+@pytest.mark.parametrize("when", [0, BEFORE_REPLAYS - 2, BEFORE_REPLAYS + 1], ids=["warming", "capturing", "replaying"])
+def test_an_interruption_is_noticed_and_leaves_the_next_picture_right(comfy, gpu, load, optimize, draw, when):
     management, model = comfy.model_management, load["ours"]()
-    recorded = optimise(model).model
+    captured = optimize(model).model
     progress = []
 
     def stop(step, *_):
@@ -377,105 +377,105 @@ def test_an_interruption_is_noticed_and_leaves_the_next_picture_right(comfy, car
         management.interrupt_current_processing(step == when)
 
     with pytest.raises(management.InterruptProcessingException):
-        draw(recorded, callback=stop)
+        draw(captured, callback=stop)
     assert progress == list(range(when + 1))
-    assert card.replays == max(0, when - 1)  # none after it
-    assert torch.equal(draw(recorded), draw(optimise(model, "off").model))
+    assert gpu.replays == max(0, when - 1)  # none after it
+    assert torch.equal(draw(captured), draw(optimize(model, "off").model))
 
 
-def test_an_interruption_in_the_midst_of_recording_is_no_failure_of_it(comfy, card, load, optimise, draw):
+def test_an_interruption_during_a_capture_is_no_failure_of_it(comfy, gpu, load, optimize, draw):
     stopped = comfy.model_management.InterruptProcessingException
-    recorded = optimise(load["ours"]()).model
-    recording = recording_of(recorded)
-    capture = recording.capture
+    captured = optimize(load["ours"]()).model
+    steps = captures_of(captured).steps
+    capture = steps.capture
 
-    def interrupted(run, beside):
+    def interrupted(run, pool_from):
         run()
         raise stopped
 
-    recording.capture = interrupted
+    steps.capture = interrupted
     with pytest.raises(stopped):
-        draw(recorded)
-    recording.capture = recording.graphs.capture = capture
-    draw(recorded)
-    assert card.captures == 1
+        draw(captured)
+    steps.capture = capture
+    draw(captured)
+    assert gpu.captures == 1
 
 
-def test_nothing_is_left_when_the_model_is_gone(comfy, card, load, optimise, draw):
-    recorded = optimise(load["ours"]()).model
-    draw(recorded)
-    recording = recording_of(recorded)
-    kept = [weakref.ref(each) for each in (recording, *recording.graphs.graphs.values(), recorded.model)]
-    del recorded, recording
+def test_nothing_is_left_when_the_model_is_gone(comfy, gpu, load, optimize, draw):
+    captured = optimize(load["ours"]()).model
+    draw(captured)
+    captures = captures_of(captured)
+    kept = [weakref.ref(each) for each in (captures, *captures.steps.captures.values(), captured.model)]
+    del captured, captures
     gc.collect()
     comfy.model_management.cleanup_models()
     assert [each() for each in kept] == [None] * len(kept)
 
 
-def test_a_model_that_comfyui_moves_while_it_draws_is_loaded_as_a_whole(comfy, card, load, optimise, draw):
+def test_a_model_that_comfyui_moves_while_it_draws_is_loaded_as_a_whole(comfy, gpu, load, optimize, draw):
     model = load["ours"]()
     model.add_patches({"diffusion_model.x_embedder.weight": ("diff", (torch.full((256, 64), 0.05),))})
     model.is_dynamic = lambda: True
-    recorded, report = optimise(model)
+    captured, report = optimize(model)
     assert "; the model stays on the card as a whole" in report
-    assert recorded.model is not model.model
-    assert type(recorded) is comfy.model_patcher.ModelPatcher
+    assert captured.model is not model.model
+    assert type(captured) is comfy.model_patcher.ModelPatcher
     del model.is_dynamic
-    assert torch.equal(draw(recorded), draw(model))
-    assert card.captures == 1
+    assert torch.equal(draw(captured), draw(model))
+    assert gpu.captures == 1
 
 
-def test_one_that_was_attached_before_is_attached_again(card, pack, native, optimise, draw):
+def test_one_that_was_attached_before_is_attached_again(gpu, pack, native, optimize, draw):
     attached = pack.bridge_attach.attach(native.model())
     before = draw(attached)
     attached.is_dynamic = lambda: True
-    recorded = optimise(attached).model
+    captured = optimize(attached).model
     del attached.is_dynamic
-    assert recorded.object_patches["diffusion_model._forward"].__self__.native is recorded.model.diffusion_model
-    assert torch.equal(draw(recorded), before)
-    assert card.captures == 1
+    assert captured.object_patches["diffusion_model._forward"].__self__.native is captured.model.diffusion_model
+    assert torch.equal(draw(captured), before)
+    assert gpu.captures == 1
 
 
-def refusal(optimise, model, **choices):
-    optimised, report = optimise(model, **choices)
+def refusal(optimize, model, **choices):
+    optimized, report = optimize(model, **choices)
     (line,) = [line for line in report.splitlines() if line.startswith("graph: ")]
-    assert "zimage_recording" not in optimised.model_options["transformer_options"]
+    assert "zimage_cuda_graphs" not in optimized.model_options["transformer_options"]
     return line.removeprefix("graph: refused, because ")
 
 
-def test_on_a_processor_it_is_refused(load, optimise):
-    assert refusal(optimise, load["ours"]()) == ("steps are recorded on NVIDIA cards only, and this model draws on cpu")
+def test_on_a_cpu_it_is_refused(load, optimize):
+    assert refusal(optimize, load["ours"]()) == ("steps are recorded on NVIDIA cards only, and this model draws on cpu")
 
 
-def test_what_cannot_be_recorded_is_refused_in_one_sentence(bridge, card, load, optimise, monkeypatch):
+def test_what_cannot_be_captured_is_refused_in_one_sentence(bridge, gpu, load, optimize, monkeypatch):
     model = load["stock"]()
-    assert refusal(optimise, model, compiling="each layer") == "the layers are compiled; choose one of the two"
+    assert refusal(optimize, model, compiling="each layer") == "the layers are compiled; choose one of the two"
     model.is_dynamic, model.cached_patcher_init = (lambda: True), None
-    assert refusal(optimise, model) == (
+    assert refusal(optimize, model) == (
         "ComfyUI moves the weights while it draws and the loader does not tell their file; use Z-Image Load Model"
     )
     needed = bridge.cuda_graph_memory.model_memory(model)
     free = needed.step + 0.8 * needed.weights - model.loaded_size()
     monkeypatch.setattr(bridge.cuda_graph_memory.model_management, "get_free_memory", lambda device: free)
-    assert refusal(optimise, model) == (
+    assert refusal(optimize, model) == (
         "only about 80% of the weights can stay on the card, and a recorded step needs them all there"
     )
 
 
-def test_a_second_node_leaves_the_first_ones_recordings_alone(card, load, optimise, draw):
+def test_a_second_node_leaves_the_first_ones_captures_alone(gpu, load, optimize, draw):
     model = load["ours"]()
-    recorded, report = optimise(optimise(model).model, "off")
+    captured, report = optimize(optimize(model).model, "off")
     assert "graph: left to the Z-Image Optimize before" in report.splitlines()
-    assert torch.equal(draw(recorded), draw(optimise(model, "off").model))
-    assert card.captures == 1
-    other, report = optimise(recorded, "off", precision="int8 (faster, not exact)")  # other layers
+    assert torch.equal(draw(captured), draw(optimize(model, "off").model))
+    assert gpu.captures == 1
+    other, report = optimize(captured, "off", precision="int8 (faster, not exact)")  # other layers
     assert "graph: off" in report.splitlines()
     draw(other)
-    assert card.captures == 1
+    assert gpu.captures == 1
 
 
-def test_off_is_what_it_is_unless_asked_for(load, optimise, bridge):
-    assert "graph: off" in optimise(load["ours"](), "off").report.splitlines()
+def test_off_is_what_it_is_unless_asked_for(load, optimize, bridge):
+    assert "graph: off" in optimize(load["ours"](), "off").report.splitlines()
     node = importlib.import_module("zimage_pack.nodes.optimize").ZImageOptimize
     last = node.define_schema().inputs[-1]
     assert (last.id, last.default, last.optional, last.advanced) == ("graph", "off", True, True)

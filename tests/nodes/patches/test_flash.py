@@ -186,9 +186,9 @@ def test_the_node_names_the_generation_it_found(pack, native, install, card, tmp
     install("FlashAttention 3", attention)
     card(9)
     model = native.ours(pack, tmp_path)
-    optimised, report = optimize.optimise(model, optimize.KEEP, optimize.FLASH, optimize.OFF)
+    optimized, report = optimize.optimize(model, optimize.KEEP, optimize.FLASH, optimize.OFF)
     assert "attention: FlashAttention 3, where it gives ComfyUI's result" in report.splitlines()
-    override = optimised.model_options["transformer_options"]["optimized_attention_override"]
+    override = optimized.model_options["transformer_options"]["optimized_attention_override"]
     assert override.attend is attention and override.zimage_steady is True
     for other in (optimize.AUTOMATIC, optimize.SAGE):  # only by consent
-        assert "FlashAttention" not in optimize.optimise(model, optimize.KEEP, other, optimize.OFF).report
+        assert "FlashAttention" not in optimize.optimize(model, optimize.KEEP, other, optimize.OFF).report

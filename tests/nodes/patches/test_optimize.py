@@ -44,10 +44,10 @@ def relative(out, truth):
 @pytest.mark.parametrize("loader", ["ours", "stock"])
 def test_dropped_into_a_graph_unchanged_it_draws_the_same_picture(comfy, native, optimize, models, loader):
     model = models[loader]
-    optimised, report = optimize.optimise(model, optimize.KEEP, optimize.AUTOMATIC, optimize.OFF)
+    optimized, report = optimize.optimize(model, optimize.KEEP, optimize.AUTOMATIC, optimize.OFF)
     expected = picture(comfy, native, model)
     torch.testing.assert_close(
-        picture(comfy, native, optimised), expected, atol=0 if loader == "ours" else 1e-4, rtol=0
+        picture(comfy, native, optimized), expected, atol=0 if loader == "ours" else 1e-4, rtol=0
     )
     topics = [line.partition(":")[0] for line in report.splitlines()]
     assert topics == ["precision", "graph", "forward", "attention", "compiling", "caching", "memory"]
@@ -60,23 +60,23 @@ def test_int8_loads_the_file_again_under_the_same_patches(comfy, native, optimiz
     key = "diffusion_model.x_embedder.weight"
     model.add_patches({key: ("diff", (torch.full((256, 64), 0.05),))}, 1.0)
     exact = picture(comfy, native, model)
-    optimised, report = optimize.optimise(model, optimize.INT8, optimize.HOST, optimize.OFF)
-    drawn = picture(comfy, native, optimised)
+    optimized, report = optimize.optimize(model, optimize.INT8, optimize.COMFYUI, optimize.OFF)
+    drawn = picture(comfy, native, optimized)
     assert 0 < relative(drawn, exact) < 0.05 < relative(picture(comfy, native, models[loader]), exact)
     assert "int8, not exact" in report
-    assert optimised.model_size() < 0.85 * models["ours"].model_size()
+    assert optimized.model_size() < 0.85 * models["ours"].model_size()
     assert torch.equal(picture(comfy, native, model), exact)
     assert torch.equal(
-        picture(comfy, native, optimize.optimise(optimised, optimize.INT8, optimize.HOST, optimize.OFF).model), drawn
+        picture(comfy, native, optimize.optimize(optimized, optimize.INT8, optimize.COMFYUI, optimize.OFF).model), drawn
     )
 
 
 def test_a_model_whose_file_is_unknown_stays_exact_and_says_so(comfy, native, optimize, models):
     model = models["ours"].clone()
     model.cached_patcher_init = None
-    optimised, report = optimize.optimise(model, optimize.INT8, optimize.HOST, optimize.OFF)
+    optimized, report = optimize.optimize(model, optimize.INT8, optimize.COMFYUI, optimize.OFF)
     assert "int8 refused" in report
-    assert torch.equal(picture(comfy, native, optimised), picture(comfy, native, model))
+    assert torch.equal(picture(comfy, native, optimized), picture(comfy, native, model))
 
 
 def test_memory_is_reported_as_it_is(optimize, residency, models, monkeypatch):
@@ -106,7 +106,7 @@ PACKAGES = {"sage (faster, not exact)": "sage", "flash": "flash", "xformers": "x
 
 @pytest.mark.parametrize(("choice", "name"), PACKAGES.items())
 def test_an_attention_is_refused_where_its_package_is_not_installed(optimize, models, choice, name):
-    assert f"{name} refused" in optimize.optimise(models["ours"], optimize.KEEP, choice, optimize.OFF).report
+    assert f"{name} refused" in optimize.optimize(models["ours"], optimize.KEEP, choice, optimize.OFF).report
 
 
 @pytest.mark.parametrize(("choice", "name"), PACKAGES.items())
@@ -119,9 +119,9 @@ def test_an_installed_attention_runs_for_this_model_alone(comfy, native, optimiz
 
     monkeypatch.setitem(attention.REGISTERED_ATTENTION_FUNCTIONS, name, installed)
     model = models["ours"]
-    optimised, report = optimize.optimise(model, optimize.KEEP, choice, optimize.OFF)
+    optimized, report = optimize.optimize(model, optimize.KEEP, choice, optimize.OFF)
     assert "refused" not in report
-    drawn = picture(comfy, native, optimised)
+    drawn = picture(comfy, native, optimized)
     assert calls
     calls.clear()
     torch.testing.assert_close(picture(comfy, native, model), drawn)
@@ -138,9 +138,9 @@ def test_an_attention_another_node_put_in_has_the_first_word(comfy, native, opti
 
     model = models["ours"].clone()
     model.model_options["transformer_options"]["optimized_attention_override"] = theirs
-    optimised, report = optimize.optimise(model, optimize.KEEP, choice, optimize.OFF)
+    optimized, report = optimize.optimize(model, optimize.KEEP, choice, optimize.OFF)
     assert "left to the node" in report
-    picture(comfy, native, optimised)
+    picture(comfy, native, optimized)
     assert seen
 
 
@@ -161,19 +161,19 @@ def test_a_measured_attention_runs_in_every_block_and_keeps_the_picture(
         return attention(run, lambda q: True)
 
     attend = optimize.Fastest({"first": counted("first"), "second": counted("second")}, lambda run: -runs.total())
-    monkeypatch.setattr(optimize, "is_nvidia_card", lambda device: True)
+    monkeypatch.setattr(optimize, "is_nvidia_gpu", lambda device: True)
     monkeypatch.setattr(optimize, "Fastest", lambda: attend)
-    optimised, report = optimize.optimise(models[loader], optimize.KEEP, optimize.AUTOMATIC, optimize.OFF)
+    optimized, report = optimize.optimize(models[loader], optimize.KEEP, optimize.AUTOMATIC, optimize.OFF)
     assert "the fastest of" in report
-    drawn = picture(comfy, native, optimised)
+    drawn = picture(comfy, native, optimized)
     torch.testing.assert_close(drawn, picture(comfy, native, models[loader]), atol=1e-4, rtol=0)
     assert set(attend.chosen.values()) == {"second"}
     assert runs["second"] >= STEPS * native.CONFIG.n_layers
 
 
 def test_a_measured_attention_leaves_captions_refined_once(comfy, native, optimize, models, monkeypatch):
-    monkeypatch.setattr(optimize, "is_nvidia_card", lambda device: True)
-    model = optimize.optimise(models["ours"], optimize.KEEP, optimize.AUTOMATIC, optimize.OFF).model
+    monkeypatch.setattr(optimize, "is_nvidia_gpu", lambda device: True)
+    model = optimize.optimize(models["ours"], optimize.KEEP, optimize.AUTOMATIC, optimize.OFF).model
     calls = []
     block = models["ours"].model.diffusion_model.context_refiner[0]
     handle = block.register_forward_hook(lambda *_: calls.append(1))
@@ -184,7 +184,7 @@ def test_a_measured_attention_leaves_captions_refined_once(comfy, native, optimi
 
 def test_masks_go_to_comfyuis_own_attention(optimize):
     calls = []
-    run = optimize.exact(None)
+    run = optimize.as_override(None)
     out = run(lambda *args, **kwargs: calls.append(kwargs) or "theirs", 1, 2, 3, 4, mask="mask", skip_reshape=True)
     assert out == "theirs"
     assert calls == [{"mask": "mask", "skip_reshape": True}]
@@ -200,7 +200,7 @@ def test_another_familys_model_is_refused_by_name(comfy, optimize, models):
     stranger.model.get_dtype = lambda: torch.float32
     stranger.model.model_config = type("Config", (), {"quant_config": None})()
     with pytest.raises(ValueError, match="not a Z-Image"):
-        optimize.optimise(stranger, optimize.KEEP, optimize.AUTOMATIC, optimize.OFF)
+        optimize.optimize(stranger, optimize.KEEP, optimize.AUTOMATIC, optimize.OFF)
 
 
 class Compiled(torch.nn.Module):
@@ -223,9 +223,9 @@ class Compiled(torch.nn.Module):
 def test_compiled_layers_are_those_that_run(comfy, native, optimize, models, loader, monkeypatch):
     calls = []
     monkeypatch.setattr(torch, "compile", lambda model, **_: Compiled(model, calls))
-    plain = optimize.optimise(models[loader], optimize.KEEP, optimize.HOST, optimize.OFF).model
-    optimised, report = optimize.optimise(models[loader], optimize.KEEP, optimize.HOST, optimize.LAYERS)
-    assert torch.equal(picture(comfy, native, optimised), picture(comfy, native, plain))
+    plain = optimize.optimize(models[loader], optimize.KEEP, optimize.COMFYUI, optimize.OFF).model
+    optimized, report = optimize.optimize(models[loader], optimize.KEEP, optimize.COMFYUI, optimize.LAYERS)
+    assert torch.equal(picture(comfy, native, optimized), picture(comfy, native, plain))
     assert len(calls) == STEPS * native.CONFIG.n_layers
     assert f"compiling: {native.CONFIG.n_layers} layers" in report
 
@@ -233,14 +233,14 @@ def test_compiled_layers_are_those_that_run(comfy, native, optimize, models, loa
 def test_caching_is_the_step_cache_nodes_own(comfy, pack, native, optimize, models):
     """The same skips as the node with its defaults, told in the report; a cache put in before stays as it was set."""
     model = models["ours"]
-    optimised, report = optimize.optimise(model, optimize.KEEP, optimize.HOST, optimize.OFF, optimize.STEPS)
+    optimized, report = optimize.optimize(model, optimize.KEEP, optimize.COMFYUI, optimize.OFF, optimize.STEPS)
     assert "caching: steps at which the prediction drifts by less than 5% are skipped, not exact" in report
     assert torch.equal(
-        picture(comfy, native, optimised),
+        picture(comfy, native, optimized),
         picture(comfy, native, optimize.with_step_cache(model, optimize.DEFAULT_CACHE)),
     )
-    kept, report = optimize.optimise(
-        optimize.with_step_cache(model, optimize.DEFAULT_CACHE), optimize.KEEP, optimize.HOST, optimize.OFF
+    kept, report = optimize.optimize(
+        optimize.with_step_cache(model, optimize.DEFAULT_CACHE), optimize.KEEP, optimize.COMFYUI, optimize.OFF
     )
     assert "caching: left to the Z-Image Step Cache before" in report
     assert optimize.has_step_cache(kept) and not optimize.has_step_cache(model)
