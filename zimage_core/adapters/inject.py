@@ -60,7 +60,7 @@ class Injection:
     ) -> None:
         """Add the deltas to the layer's output. Their tensors move to `device`, if one is given."""
         branches = [_side_branch(delta, device) for delta in deltas]
-        # set as the object's own forward: compiled graphs notice that, but no hook registered later
+        # an instance attribute instead of a forward hook, because torch.compile recompiles when it changes
         had_own = "forward" in vars(layer)
         original: Forward = layer.forward
         while hasattr(original, EJECTED_FROM):  # an ejected one that another wrapper still calls: do not pile them up

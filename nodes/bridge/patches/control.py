@@ -138,8 +138,8 @@ class ZImageControlPatch:
         self.embedded = (context, tokens)
         return tokens
 
-    def _latent(self, pictures: Tensor) -> Tensor:
-        return LATENTS.process_in(self.vae.encode(pictures[..., :3]))
+    def _latent(self, images: Tensor) -> Tensor:
+        return LATENTS.process_in(self.vae.encode(images[..., :3]))
 
 
 def apply(
@@ -156,7 +156,7 @@ def apply(
     """A clone of a MODEL with a ControlNet, active from percents[0] to percents[1] of the run, both in [0, 1]."""
     network = control_net_of(model_patch)
     check_widths(network, _dit_of(model))
-    _check_pictures(image, inpaint_image, mask, network.config.in_channels)
+    _check_images(image, inpaint_image, mask, network.config.in_channels)
     check_vae(vae)
     sampling = model.get_model_object("model_sampling")
     sigma_range = SigmaRange(*(float(sampling.percent_to_sigma(percent)) for percent in percents))
@@ -179,7 +179,7 @@ def _dit_of(model: Any) -> S3DiT:
     return network
 
 
-def _check_pictures(image: Tensor | None, inpaint_image: Tensor | None, mask: Tensor | None, n_channels: int) -> None:
+def _check_images(image: Tensor | None, inpaint_image: Tensor | None, mask: Tensor | None, n_channels: int) -> None:
     if image is None and inpaint_image is None:
         raise ValueError(
             "The ControlNet has nothing to look at: connect a control picture to 'image' (edges, depth, a pose), or a "
@@ -188,7 +188,7 @@ def _check_pictures(image: Tensor | None, inpaint_image: Tensor | None, mask: Te
     if (inpaint_image is None) != (mask is None):
         given, missing = ("mask", "inpaint_image") if inpaint_image is None else ("inpaint_image", "mask")
         raise ValueError(f"'{given}' is connected without '{missing}': to repaint, a ControlNet needs both.")
-    counts = [1 if pictures is None else len(pictures) for pictures in (image, inpaint_image, mask)]
+    counts = [1 if images is None else len(images) for images in (image, inpaint_image, mask)]
     if len({*counts, 1}) > 2:
         raise ValueError(
             f"There are {counts[0]} control pictures, {counts[1]} pictures to repaint and {counts[2]} masks: give "
@@ -201,9 +201,9 @@ def _check_pictures(image: Tensor | None, inpaint_image: Tensor | None, mask: Te
         )
 
 
-def _fit(pictures: Tensor, size: Size, method: str) -> Tensor:
+def _fit(images: Tensor, size: Size, method: str) -> Tensor:
     """Images (r, h, w, k) scaled to a size and center-cropped to its ratio."""
-    return common_upscale(pictures.movedim(-1, 1), size[1], size[0], method, "center").movedim(1, -1)
+    return common_upscale(images.movedim(-1, 1), size[1], size[0], method, "center").movedim(1, -1)
 
 
 def _pixels(shape: Sequence[int]) -> Size:
@@ -211,6 +211,6 @@ def _pixels(shape: Sequence[int]) -> Size:
     return shape[-2] * CELL, shape[-1] * CELL
 
 
-def _size(pictures: Tensor | None) -> Size:
-    assert pictures is not None
-    return pictures.shape[1], pictures.shape[2]
+def _size(images: Tensor | None) -> Size:
+    assert images is not None
+    return images.shape[1], images.shape[2]

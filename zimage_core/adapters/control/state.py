@@ -44,7 +44,7 @@ class ControlState:
         pads = x[:, n_patches:]  # the control's pad tokens are the model's
         self.state = tokens if self.is_patches_only else torch.cat((tokens, pads), dim=1)
         self.refiner_hints = self._run_refiner(stage, x)
-        self.layer_stage = stage  # both are set when the model's first layer has run
+        self.layer_stage = stage  # of the control layers; `_start_layers` sets both once the joint sequence exists
         self.layer_input = x
 
     def hint_refiner(
