@@ -3,7 +3,8 @@
 from comfy_api.latest import io
 
 from ..zimage_core.adapters.control.control import DEFAULT_STRENGTH
-from .bridge.loading import control_net
+from ..zimage_core.checkpoints import CONTROL
+from .bridge.loading import control_net, files
 from .bridge.patches import control
 
 CATEGORY = "Z-Image/control"
@@ -24,8 +25,8 @@ class ZImageControlNetLoader(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "control_net_name",
-                    options=control_net.choices(),
-                    default=control_net.likely(),
+                    options=files.choices(CONTROL),
+                    default=files.default(CONTROL),
                     tooltip="A file from models/model_patches or models/controlnet, such as "
                     "Z-Image-Turbo-Fun-Controlnet-Union-2.1.safetensors.",
                 ),
@@ -40,11 +41,11 @@ class ZImageControlNetLoader(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, control_net_name: str) -> str:
-        return control_net.fingerprint(control_net_name)
+        return files.fingerprint(CONTROL, control_net_name)
 
     @classmethod
     def execute(cls, control_net_name: str) -> io.NodeOutput:
-        return io.NodeOutput(control_net.load_control(control_net.path_of(control_net_name)))
+        return io.NodeOutput(control_net.load_control(files.path_of(CONTROL, control_net_name)))
 
 
 class ZImageControl(io.ComfyNode):

@@ -10,7 +10,7 @@ class ZImageInspectFile(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        choices = files.every_choice()
+        choices = files.all_choices()
         return io.Schema(
             node_id="ZImageInspectFile",
             display_name="Z-Image Inspect File",
@@ -38,11 +38,11 @@ class ZImageInspectFile(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, file: str) -> str:
-        return files.state_of(files.every_path(file))
+        return files.file_state(files.all_choices_path(file))
 
     @classmethod
     def execute(cls, file: str) -> io.NodeOutput:
-        report = inspection.report(files.every_path(file))
+        report = inspection.report(files.all_choices_path(file))
         return io.NodeOutput(report, ui=ui.PreviewText(report))
 
 

@@ -31,7 +31,7 @@ class ZImageModelLoader(io.ComfyNode):
                 io.Combo.Input(
                     "model_name",
                     options=files.choices(DIT),
-                    default=files.likely(DIT),
+                    default=files.default(DIT),
                     tooltip="A file from models/diffusion_models, such as z_image_turbo_bf16.safetensors, or an "
                     "all-in-one checkpoint. The built-in nano needs no download: it draws one coloured shape at 64x64 "
                     "pixels.",
@@ -73,7 +73,7 @@ class ZImageTextEncoderLoader(io.ComfyNode):
                 io.Combo.Input(
                     "text_encoder_name",
                     options=files.choices(TEXT_ENCODER),
-                    default=files.likely(TEXT_ENCODER),
+                    default=files.default(TEXT_ENCODER),
                     tooltip="A file from models/text_encoders, such as qwen_3_4b.safetensors. "
                     "The built-in nano model needs the built-in nano encoder.",
                 ),
@@ -107,7 +107,7 @@ class ZImageVAELoader(io.ComfyNode):
                 io.Combo.Input(
                     "vae_name",
                     options=files.choices(VAE),
-                    default=files.likely(VAE),
+                    default=files.default(VAE),
                     tooltip="A file from models/vae: ae.safetensors, the FLUX autoencoder. "
                     "The built-in nano model needs the built-in nano VAE.",
                 ),
@@ -139,7 +139,7 @@ class ZImageVisionLoader(io.ComfyNode):
                 io.Combo.Input(
                     "vision_name",
                     options=files.choices(VISION),
-                    default=files.likely(VISION),
+                    default=files.default(VISION),
                     tooltip="A file from models/clip_vision, such as siglip2_so400m_patch16_naflex.safetensors, or the "
                     "siglip folder of a diffusers pipeline. The built-in nano model needs the built-in nano vision.",
                 ),

@@ -39,7 +39,7 @@ class ZImageLoraLoader(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, **inputs) -> str:
         names = [name for name, _ in _chosen(inputs) if name != files.NO_LORA]
-        return " ".join(files.state_of(files.lora_path(name)) for name in names)
+        return " ".join(files.file_state(files.lora_path(name)) for name in names)
 
     @classmethod
     def execute(cls, model, **inputs) -> io.NodeOutput:
@@ -85,7 +85,7 @@ class ZImageConvertLora(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, lora_name: str, naming: str, filename_prefix: str) -> str:
-        return "" if lora_name == files.NO_LORA else files.state_of(files.lora_path(lora_name))
+        return "" if lora_name == files.NO_LORA else files.file_state(files.lora_path(lora_name))
 
     @classmethod
     def execute(cls, lora_name: str, naming: str, filename_prefix: str) -> io.NodeOutput:

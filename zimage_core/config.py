@@ -1,6 +1,6 @@
 """Frozen descriptions of the four networks; they check themselves, and published numbers name their source.
 
-Loaders never pick a preset: they read these fields from tensor shapes (`checkpoints.shapes`). The presets serve
+Loaders never pick a preset: they read these fields from tensor shapes (`checkpoints.networks`). The presets serve
 training, tests and memory plans.
 """
 

@@ -29,7 +29,7 @@ def build_transformer(config: DiTConfig, state: Mapping[str, Tensor]) -> Any:
             axes_dims=list(config.axes_dims),
             axes_lens=[1536, 512, 512],
         )
-    network.load_state_dict(DIT_DIFFUSERS.to_theirs(state), assign=True)
+    network.load_state_dict(DIT_DIFFUSERS.to_file(state), assign=True)
     return network.requires_grad_(False).eval()
 
 
@@ -72,5 +72,5 @@ def build_autoencoder(config: VAEConfig, state: Mapping[str, Tensor]) -> Any:
         )
     if not any(key.startswith("encoder.") for key in state):
         network.encoder = torch.nn.Identity()
-    network.load_state_dict(VAE_DIFFUSERS.to_theirs(state), assign=True)
+    network.load_state_dict(VAE_DIFFUSERS.to_file(state), assign=True)
     return network.requires_grad_(False).eval()

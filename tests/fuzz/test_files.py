@@ -120,7 +120,7 @@ def dit():
 
 
 def control():
-    return CONTROL_PUBLISHED.to_theirs(tiny.fill(ControlNet(CONTROL)).state_dict())
+    return CONTROL_PUBLISHED.to_file(tiny.fill(ControlNet(CONTROL)).state_dict())
 
 
 def text():
@@ -157,7 +157,7 @@ def quantised(name):
 
 KINDS = {
     "diffusion model": (dit, load_dit),
-    "diffusers": (lambda: DIT_DIFFUSERS.to_theirs(dit()), load_dit),
+    "diffusers": (lambda: DIT_DIFFUSERS.to_file(dit()), load_dit),
     "fp8": (lambda: quantised("float8_e4m3fn"), load_dit),
     "int8": (lambda: quantised("int8_tensorwise with ConvRot"), load_dit),
     "nvfp4": (lambda: quantised("nvfp4"), load_dit),

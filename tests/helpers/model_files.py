@@ -45,7 +45,7 @@ def write_models(models: Path) -> None:
         {**text, **{key: value.clone() for key, value in last.items()}}, models / "text_encoders/qwen_3_4b.safetensors"
     )
     save_file(tiny.vae().state_dict(), models / "vae/ae.safetensors")
-    control = CONTROL_PUBLISHED.to_theirs(tiny.fill(ControlNet(CONTROL), 2).state_dict())
+    control = CONTROL_PUBLISHED.to_file(tiny.fill(ControlNet(CONTROL), 2).state_dict())
     save_file(control, models / "model_patches/Z-Image-Turbo-Fun-Controlnet-Union-2.1.safetensors")
     write_lora(models / "loras/pixel_art_style_z_image_turbo.safetensors")
     whole = (models / "diffusion_models/z_image_turbo_bf16.safetensors").read_bytes()

@@ -72,7 +72,7 @@ def pack(comfy) -> SimpleNamespace:
         groups=[load(f"nodes.{name}") for name in groups],
         **{f"bridge_{name}": load(f"nodes.bridge.{at}.{name}") for at, names in bridge.items() for name in names},
         core_model=load("zimage_core.model"),
-        core_parts=load("zimage_core.checkpoints.identify.parts"),
+        core_networks=load("zimage_core.checkpoints.networks"),
         editing=load("nodes.editing"),
     )
 

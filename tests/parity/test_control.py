@@ -57,7 +57,7 @@ def theirs(network, transformer):
         n_heads=config.n_heads,
         n_kv_heads=config.n_heads,
     )
-    model.load_state_dict(CONTROL_PUBLISHED.to_theirs(network.state_dict()))
+    model.load_state_dict(CONTROL_PUBLISHED.to_file(network.state_dict()))
     return diffusers.ZImageControlNetModel.from_transformer(model.eval(), transformer)
 
 
@@ -140,7 +140,7 @@ def test_two_controls_are_the_sum_of_their_hints(dit, transformer):
             n_heads=2,
             n_kv_heads=2,
         )
-        model.load_state_dict(CONTROL_PUBLISHED.to_theirs(network.state_dict()))
+        model.load_state_dict(CONTROL_PUBLISHED.to_file(network.state_dict()))
         diffusers.ZImageControlNetModel.from_transformer(model.eval(), transformer)
         hints = model(latents, time, case.captions, [case.context[0][:, None]], conditioning_scale=strength)
         summed = {place: hint + summed.get(place, 0) for place, hint in hints.items()}
@@ -161,7 +161,7 @@ class Written:
     """Z-Image with a Fun ControlNet for one picture, in the published names, tokens as [picture, pads, caption]."""
 
     def __init__(self, dit, network):
-        self.weights = DIT_DIFFUSERS.to_theirs(dit.state_dict()) | CONTROL_PUBLISHED.to_theirs(network.state_dict())
+        self.weights = DIT_DIFFUSERS.to_file(dit.state_dict()) | CONTROL_PUBLISHED.to_file(network.state_dict())
         self.config = network.config
 
     def linear(self, name, x):

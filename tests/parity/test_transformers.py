@@ -4,9 +4,9 @@ import pytest
 import torch
 
 import tiny
-from zimage_core.checkpoints import load_text_encoder, read_tensors, text_config
+from zimage_core.checkpoints import TEXT_ENCODER, load_text_encoder, read_tensors
 from zimage_core.config import TextConfig
-from zimage_core.nano.files import FOLDER, TEXT_ENCODER
+from zimage_core.nano.files import file_of
 
 transformers = pytest.importorskip("transformers")
 
@@ -43,7 +43,7 @@ def reference_config(config: TextConfig):
 
 @torch.no_grad()
 def check(state, prompts):
-    config = text_config(state)
+    config = TEXT_ENCODER.read_config(state)
     model, ours = reference(config, state), load_text_encoder(state, torch.float32)
     for prompt, features in zip(prompts, ours.encode(prompts), strict=True):
         hidden = model(torch.tensor([prompt]), output_hidden_states=True).hidden_states
@@ -56,5 +56,5 @@ def test_features_are_the_second_to_last_hidden_state():
 
 
 def test_the_built_in_encoder_is_a_published_qwen3_file():
-    state = {key: tensor.float() for key, tensor in read_tensors(FOLDER / TEXT_ENCODER).items()}
+    state = {key: tensor.float() for key, tensor in read_tensors(file_of(TEXT_ENCODER)).items()}
     check(state, [tuple(range(3, 20)), (1, 2)])

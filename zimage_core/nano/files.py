@@ -1,11 +1,15 @@
-"""Where the built-in model's files lie: laid out as diffusers lays out its folders, so every loader takes them."""
+"""Where the built-in model's files are. They are in a diffusers pipeline's layout, so every loader takes them."""
 
 from pathlib import Path
 
-FOLDER = Path(__file__).parent / "weights"
+from ..checkpoints.networks import AnyNetwork
 
-DIT = Path("transformer/diffusion_model.safetensors")
-TEXT_ENCODER = Path("text_encoder/model.safetensors")
-VAE = Path("vae/vae.safetensors")
-VISION = Path("siglip/vision.safetensors")
+FOLDER = Path(__file__).parent / "weights"
 TOKENIZER = Path("tokenizer")
+
+
+def file_of(network: AnyNetwork, folder: Path = FOLDER) -> Path:
+    """The file of one of the built-in model's networks."""
+    if network.nano_file is None:
+        raise ValueError(f"the built-in model has no {network.name}")
+    return folder / network.nano_file

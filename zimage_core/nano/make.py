@@ -12,13 +12,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..checkpoints import load_dit, load_text_encoder, load_vae, load_vision
+from ..checkpoints import DIT, TEXT_ENCODER, VAE, VISION, load_dit, load_text_encoder, load_vae, load_vision
 from ..config import NANO_TEXT
 from ..text import load_tokenizer
 from ..training import Ema, Progress
 from .data.captions import LANGUAGES
 from .data.scenes import training_scenes
-from .files import DIT, FOLDER, TEXT_ENCODER, TOKENIZER, VAE, VISION
+from .files import FOLDER, TOKENIZER, file_of
 from .stages import autoencoder, editing, instructions, text_encoder, transformer, vision
 from .stages.tokenizer import build_tokenizer
 
@@ -67,7 +67,7 @@ def make_autoencoder(folder: Path, weights: Path) -> None:
     with ema.applied():
         scenes = training_scenes()[::9]
         autoencoder.scale_latents(vae, autoencoder.rendered(scenes, range(len(scenes))))
-        export(vae, weights / VAE)
+        export(vae, file_of(VAE, weights))
 
 
 def make_text_encoder(folder: Path, weights: Path) -> None:
@@ -77,13 +77,13 @@ def make_text_encoder(folder: Path, weights: Path) -> None:
     ema = Ema(reader, recipe.ema_decay)
     follow("text encoder", recipe.steps, text_encoder.train_reader(reader, tokenizer, ema, folder / "text_encoder"))
     with ema.applied():
-        export(reader.text, weights / TEXT_ENCODER, unused_last_layer(reader.text))
+        export(reader.text, file_of(TEXT_ENCODER, weights), unused_last_layer(reader.text))
 
 
 def make_instructions(folder: Path, weights: Path) -> None:
     """Stage 4, which goes on from stage 3's file and replaces it."""
     tokenizer = load_tokenizer(weights / TOKENIZER)
-    text = load_text_encoder(weights / TEXT_ENCODER.parent, torch.float32)
+    text = load_text_encoder(weights, torch.float32)
     reader, recipe = instructions.InstructionReader(text), instructions.RECIPE
     ema = Ema(reader, recipe.ema_decay)
     progress = instructions.train_instruction_reader(reader, tokenizer, ema, folder / "instructions")
@@ -92,20 +92,20 @@ def make_instructions(folder: Path, weights: Path) -> None:
         for language in LANGUAGES:
             rates = instructions.held_out_accuracy(reader, tokenizer, language)
             tqdm.write(f"{language}, held out: " + ", ".join(f"{name} {rate:.3f}" for name, rate in rates.items()))
-        export(reader.text, weights / TEXT_ENCODER, unused_last_layer(reader.text))
+        export(reader.text, file_of(TEXT_ENCODER, weights), unused_last_layer(reader.text))
 
 
 def make_transformer(folder: Path, weights: Path) -> None:
     """Stage 5."""
     tokenizer = load_tokenizer(weights / TOKENIZER)
-    text = load_text_encoder(weights / TEXT_ENCODER.parent, torch.float32)
-    bank = transformer.latent_bank(load_vae(weights / VAE.parent, torch.float32), folder / "latents.safetensors")
+    text = load_text_encoder(weights, torch.float32)
+    bank = transformer.latent_bank(load_vae(weights, torch.float32), folder / "latents.safetensors")
     dit, recipe = transformer.fresh_transformer(), transformer.RECIPE
     ema = Ema(dit, recipe.ema_decay)
     progress = transformer.train_transformer(dit, text, tokenizer, bank, ema, folder / "transformer")
     follow("transformer", recipe.steps, progress)
     with ema.applied():
-        export(dit, weights / DIT)
+        export(dit, file_of(DIT, weights))
 
 
 def make_vision(folder: Path, weights: Path) -> None:
@@ -115,25 +115,25 @@ def make_vision(folder: Path, weights: Path) -> None:
     follow("vision", recipe.steps, vision.train_vision_reader(reader, ema, folder / "vision"))
     with ema.applied():
         tqdm.write(", ".join(f"{name} {rate:.3f}" for name, rate in vision.vision_accuracy(reader).items()))
-        export(reader.tower, weights / VISION)
+        export(reader.tower, file_of(VISION, weights))
 
 
 def make_editing(folder: Path, weights: Path) -> None:
     """Stage 7, which goes on from stage 5's file and replaces it."""
     tokenizer = load_tokenizer(weights / TOKENIZER)
-    text = load_text_encoder(weights / TEXT_ENCODER.parent, torch.float32)
-    vae, tower = load_vae(weights / VAE.parent, torch.float32), load_vision(weights / VISION.parent, torch.float32)
+    text = load_text_encoder(weights, torch.float32)
+    vae, tower = load_vae(weights, torch.float32), load_vision(weights, torch.float32)
     banks = (
         editing.edit_bank(vae, tower, folder / "edits.safetensors"),
         editing.combination_bank(vae, tower, folder / "combinations.safetensors"),
         editing.SceneBank(*transformer.latent_bank(vae, folder / "latents.safetensors")),
     )
-    drawer, recipe = load_dit(weights / DIT.parent, torch.float32), editing.RECIPE
+    drawer, recipe = load_dit(weights, torch.float32), editing.RECIPE
     dit = editing.with_new_branch(drawer).requires_grad_(True)
     ema = Ema(dit, recipe.ema_decay)
     follow("editing", recipe.steps, editing.train_editing(dit, text, tokenizer, banks, ema, folder / "editing"))
     with ema.applied():
-        export(dit, weights / DIT)
+        export(dit, file_of(DIT, weights))
 
 
 # Each takes what it needs from the weights folder and leaves its result there.

@@ -4,60 +4,28 @@ from typing import Any
 
 import comfy.model_patcher
 import comfy.ops
-import folder_paths
 from comfy import model_management
 
 from ....zimage_core.adapters.control.network import ControlBlock, ControlNet
-from ....zimage_core.checkpoints import CONTROL, DIT
-from ....zimage_core.checkpoints.load import used_control
+from ....zimage_core.checkpoints import CONTROL
 from ....zimage_core.config import ControlConfig
 from ....zimage_core.model import Block
 from ....zimage_core.ops import Layers
 from ..network.attach import assemble, block
-from .files import LIKELY
-from .fill import fill, open_file, storage_dtype
-from .listing import state_of
+from .weights import load_weights, open_file
 
-OTHER_FOLDER = "controlnet"  # where many keep them, though ComfyUI's own loader looks in model_patches
 NATIVE_PARTS = ("control_layers", "control_noise_refiner", "control_all_x_embedder", "refiner_control")
-
-
-def choices() -> list[str]:
-    """Names for a dropdown: files of models/model_patches, then those of models/controlnet as "controlnet/name"."""
-    own = _names(CONTROL.folder)
-    return list(dict.fromkeys([*own, *(f"{OTHER_FOLDER}/{name}" for name in _names(OTHER_FOLDER))]))
-
-
-def likely() -> str | None:
-    """The dropdown's default: the first file that sounds like Z-Image's, since others' ControlNets lie beside them."""
-    return next((name for name in choices() if any(hint in name.lower() for hint in LIKELY[DIT.name])), None)
-
-
-def path_of(name: str) -> str:
-    """The file behind a dropdown's name."""
-    path = folder_paths.get_full_path(CONTROL.folder, name)
-    folder, _, rest = name.partition("/")
-    if path is None and folder == OTHER_FOLDER:
-        path = folder_paths.get_full_path(OTHER_FOLDER, rest)
-    return path or folder_paths.get_full_path_or_raise(CONTROL.folder, name)
-
-
-def fingerprint(name: str) -> str:
-    """Changes when the file behind a name does."""
-    return state_of(path_of(name))
 
 
 def load_control(path: str, disable_dynamic: bool = False) -> Any:
     """The MODEL_PATCH of a file: a patcher, so that ComfyUI counts, loads and offloads it."""
-    weights, config = used_control(open_file(path, CONTROL))
-    skeleton = ControlNet(config, device="meta")
-    weights.check_fits(skeleton)
+    opened = open_file(path, CONTROL)
     offload_device = model_management.unet_offload_device()
-    dtype = storage_dtype(weights)
-    network = ControlNet(config, ops=comfy.ops.manual_cast, device=offload_device, dtype=dtype)
+    dtype = opened.weights.storage_dtype()
+    network = ControlNet(opened.config, ops=comfy.ops.manual_cast, device=offload_device, dtype=dtype)
     kind = comfy.model_patcher.ModelPatcher if disable_dynamic else comfy.model_patcher.CoreModelPatcher
     patcher = kind(network.eval(), load_device=model_management.get_torch_device(), offload_device=offload_device)
-    fill(network, weights, skeleton, dtype=dtype, assign=patcher.is_dynamic())
+    load_weights(network, opened, dtype=dtype, assign=patcher.is_dynamic())
     patcher.cached_patcher_init = (load_control, (path,))
     return patcher
 
@@ -112,8 +80,3 @@ def _config_of(native: Any) -> ControlConfig:
         in_channels=native.control_in_dim + native.additional_in_dim,
         refiner=hinting if native.refiner_control else "plain",
     )
-
-
-def _names(folder: str) -> list[str]:
-    """Older versions of ComfyUI have no models/model_patches."""
-    return folder_paths.get_filename_list(folder) if folder in folder_paths.folder_names_and_paths else []

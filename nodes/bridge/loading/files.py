@@ -1,58 +1,58 @@
-"""What dropdowns of files show, the built-in model among them, and the files behind it."""
+"""Model files in dropdowns: the names an artist sees, the built-in model's among them, and the files behind them.
+
+Names of a network's own models folder are ComfyUI's. Behind them come GGUF files, which ComfyUI does not list by
+itself, files of other folders as "checkpoints/name", and folders of diffusers pipelines as "diffusers/name".
+"""
 
 from pathlib import Path
 
 import folder_paths
 
-from ....zimage_core.checkpoints.identify.parts import DIT, PARTS, TEXT_ENCODER, VAE, VISION, Part
-from ....zimage_core.nano import files
-from . import listing
-from .listing import state_of
+from ....zimage_core.checkpoints.networks import ADD_ON_NETWORKS, PIPELINE_NETWORKS, AnyNetwork
+from ....zimage_core.nano.files import FOLDER, TOKENIZER, file_of
 
 BUILT_IN = "nano (built in)"
+BUILT_IN_TOKENIZER = FOLDER / TOKENIZER
 NO_LORA = "none"
-LORAS = "loras"
-EVERY_FOLDER = (  # the last two are ComfyUI-GGUF's, which lists what the stock folders do not show
-    *("diffusion_models", "text_encoders", "vae", "clip_vision", LORAS, "checkpoints", "model_patches", "controlnet"),
-    *("unet_gguf", "clip_gguf"),
-)
-
-LIKELY = {
-    DIT.name: ("z_image", "z-image", "zimage"),
-    TEXT_ENCODER.name: ("qwen_3_4b", "qwen3"),
-    VAE.name: ("ae.",),
-    VISION.name: ("siglip2", "naflex"),
-}
-BUILT_IN_FILES = {
-    DIT.name: files.FOLDER / files.DIT,
-    TEXT_ENCODER.name: files.FOLDER / files.TEXT_ENCODER,
-    VAE.name: files.FOLDER / files.VAE,
-    VISION.name: files.FOLDER / files.VISION,
-}
-BUILT_IN_TOKENIZER = files.FOLDER / files.TOKENIZER
+LORAS, CHECKPOINTS, DIFFUSERS = "loras", "checkpoints", "diffusers"
 
 
-def choices(part: Part) -> list[str]:
-    """Names for a dropdown: everything of the user's that may hold the part, then the built-in."""
-    return [*listing.names(part), BUILT_IN]
+def choices(network: AnyNetwork) -> list[str]:
+    """Names for a dropdown: every file of the user's that may hold the network, each once, then the built-in one."""
+    names = [*_listed(network.folder), *_ggufs(network)]
+    for folder in network.other_folders:
+        inside = _pipelines(network) if folder == DIFFUSERS else _listed(folder)
+        names += [f"{folder}/{name}" for name in inside]
+    return [*dict.fromkeys(names), *([BUILT_IN] if network.nano_file else [])]
 
 
-def likely(part: Part) -> str:
-    """The dropdown's default: the first file that sounds like Z-Image, else the built-in, which always works."""
-    hints = LIKELY[part.name]
-    return next((name for name in choices(part) if any(hint in name.lower() for hint in hints)), BUILT_IN)
+def default(network: AnyNetwork) -> str | None:
+    """The dropdown's default: the first file named like Z-Image's, else the built-in one, which always works."""
+    like = (name for name in choices(network) if any(hint in name.lower() for hint in network.name_hints))
+    return next(like, BUILT_IN if network.nano_file else None)
 
 
-def path_of(part: Part, name: str) -> str:
-    """The file behind a dropdown's name."""
-    if name == BUILT_IN:
-        return str(BUILT_IN_FILES[part.name])
-    return listing.path_of(part, name)
+def path_of(network: AnyNetwork, name: str) -> str:
+    """The file or folder behind a dropdown's name. A subfolder of the network's own folder precedes other folders."""
+    if name == BUILT_IN and network.nano_file:
+        return str(file_of(network))
+    path = folder_paths.get_full_path(network.folder, name)
+    folder, _, rest = name.partition("/")
+    if path is None and folder in network.other_folders:
+        path = _pipelines(network).get(rest) if folder == DIFFUSERS else folder_paths.get_full_path(folder, rest)
+    return str(path or folder_paths.get_full_path_or_raise(network.folder, name))
 
 
-def fingerprint(part: Part, name: str) -> str:
+def fingerprint(network: AnyNetwork, name: str) -> str:
     """Changes when the file behind a name does, so that a replaced file is loaded again."""
-    return state_of(path_of(part, name))
+    return file_state(path_of(network, name))
+
+
+def file_state(path: str) -> str:
+    """Times and sizes of a file, or of the files in a folder."""
+    place = Path(path)
+    states = [file.stat() for file in (sorted(place.iterdir()) if place.is_dir() else [place])]
+    return " ".join(f"{state.st_mtime_ns} {state.st_size}" for state in states)
 
 
 def lora_choices() -> list[str]:
@@ -65,18 +65,17 @@ def lora_path(name: str) -> str:
     return folder_paths.get_full_path_or_raise(LORAS, name)
 
 
-def every_choice() -> list[str]:
+def all_choices() -> list[str]:
     """Every model file of the user's as "folder/name", then the built-in ones."""
-    folders = [folder for folder in EVERY_FOLDER if folder in folder_paths.folder_names_and_paths]
-    users = [f"{folder}/{name}" for folder in folders for name in folder_paths.get_filename_list(folder)]
-    return [*users, *(f"{BUILT_IN}/{part.name}" for part in PARTS)]
+    users = [f"{folder}/{name}" for folder in _all_folders() for name in _listed(folder)]
+    return [*users, *(f"{BUILT_IN}/{network.name}" for network in PIPELINE_NETWORKS)]
 
 
-def every_path(choice: str) -> str:
+def all_choices_path(choice: str) -> str:
     """The file behind "folder/name"."""
     folder, _, name = choice.partition("/")
     if folder == BUILT_IN:
-        return str(BUILT_IN_FILES[name])
+        return str(next(file_of(network) for network in PIPELINE_NETWORKS if network.name == name))
     return folder_paths.get_full_path_or_raise(folder, name)
 
 
@@ -89,3 +88,38 @@ def output_path(prefix: str, ending: str) -> Path:
 def embeddings_folder() -> list[str]:
     """Where the user keeps textual inversions."""
     return folder_paths.get_folder_paths("embeddings")
+
+
+def _all_folders() -> list[str]:
+    """Every models folder that can hold something for Z-Image, in the order of the dropdown."""
+    return [
+        *(network.folder for network in PIPELINE_NETWORKS),
+        *(LORAS, CHECKPOINTS),
+        *(folder for network in ADD_ON_NETWORKS for folder in (network.folder, *network.other_folders)),
+        *(network.gguf_folder for network in PIPELINE_NETWORKS if network.gguf_folder),
+    ]
+
+
+def _listed(folder: str) -> list[str]:
+    """A models folder's files; none where this version of ComfyUI has no such folder."""
+    return folder_paths.get_filename_list(folder) if folder in folder_paths.folder_names_and_paths else []
+
+
+def _ggufs(network: AnyNetwork) -> list[str]:
+    """GGUF files in the network's folders, listed and cached by ComfyUI under ComfyUI-GGUF's name for the folder."""
+    if network.gguf_folder is None:
+        return []
+    folders = folder_paths.folder_names_and_paths[network.folder][0]
+    folder_paths.folder_names_and_paths.setdefault(network.gguf_folder, (folders, {".gguf"}))
+    return folder_paths.get_filename_list(network.gguf_folder)
+
+
+def _pipelines(network: AnyNetwork) -> dict[str, Path]:
+    """The network's folder in every diffusers pipeline of the user's, by the pipeline's name."""
+    roots = [Path(root) for root in folder_paths.get_folder_paths(DIFFUSERS)]
+    pipelines = [(index.parent, root) for root in roots for index in sorted(root.rglob("model_index.json"))]
+    return {
+        pipeline.relative_to(root).as_posix(): pipeline / network.subfolder
+        for pipeline, root in pipelines
+        if (pipeline / network.subfolder).is_dir()
+    }

@@ -13,16 +13,16 @@ import torch
 from comfy import model_management
 from torch import Tensor
 
-from ....zimage_core.checkpoints import DIT, Weights, dit_config
+from ....zimage_core.checkpoints import DIT
 from ....zimage_core.checkpoints.load import cast
+from ....zimage_core.checkpoints.weights import Weights
 from ....zimage_core.config import TIME_SCALE, DiTConfig
-from ....zimage_core.model import S3DiT
 from ....zimage_core.model.sequence import padded_length
 from ..network.conditions import conditions
 from ..network.dit import ComfyS3DiT
 from ..network.step_memory import CELLS_PER_TOKEN, step_memory
-from .fill import QUANTISED, carried, count_parameters, fill, open_file, storage_dtype
 from .repack import int8_form, is_int8_already
+from .weights import MIXED_PRECISION, load_weights, loadable_packed, open_file
 
 FP16_SAFE_SPREAD = 0.42  # ComfyUI's rule: float16 only where a late norm's weights vary less than this
 
@@ -75,15 +75,13 @@ def load_model(
     Asking for a `dtype` unpacks quantised weights to it. `is_int8` packs the main layers' matrices, whatever the file
     keeps them in; all else is as without.
     """
-    weights = open_file(path, DIT)
-    config = weights.config(dit_config)
-    skeleton = S3DiT(config, device="meta")
-    weights.check_fits(skeleton)
-    packed = carried(weights, skeleton) if dtype is None else set[str]()
+    opened = open_file(path, DIT)
+    weights = opened.weights
+    packed = loadable_packed(opened) if dtype is None else set[str]()
     if is_int8:
-        packed = {key for key in packed if is_int8_already(weights.values[key])}
-    model_config = ZImageModelConfig(native_config(config, weights))
-    model_config.quant_config = QUANTISED if packed or is_int8 else None
+        packed = {key for key in packed if is_int8_already(weights.tensors[key])}
+    model_config = ZImageModelConfig(native_config(opened.config, weights))
+    model_config.quant_config = MIXED_PRECISION if packed or is_int8 else None
     load_device, offload_device = model_management.get_torch_device(), model_management.unet_offload_device()
     choose_dtype(model_config, weights, load_device, dtype)
     model = model_config.get_model({})
@@ -91,9 +89,14 @@ def load_model(
     patcher = kind(model, load_device=load_device, offload_device=offload_device)
     if not model_management.is_device_cpu(offload_device):
         model.to(offload_device)
-    stored = model_config.unet_config["dtype"]
-    form = int8_form if is_int8 else dict
-    fill(model.diffusion_model, weights, skeleton, dtype=stored, packed=packed, assign=patcher.is_dynamic(), form=form)
+    load_weights(
+        model.diffusion_model,
+        opened,
+        dtype=model_config.unet_config["dtype"],
+        packed=packed,
+        assign=patcher.is_dynamic(),
+        convert_block=int8_form if is_int8 else dict,
+    )
     patcher.cached_patcher_init = (load_model, (path, dtype, is_int8))
     return patcher
 
@@ -101,7 +104,7 @@ def load_model(
 def native_config(config: DiTConfig, weights: Weights) -> dict[str, Any]:
     """What ComfyUI would have detected, which LoRA maps among others read, and our own description."""
     late_norm = cast(
-        weights.values[f"layers.{max(0, config.n_layers - 2)}.ffn_norm1.weight"], torch.float32, (config.dim,)
+        weights.tensors[f"layers.{max(0, config.n_layers - 2)}.ffn_norm1.weight"], torch.float32, (config.dim,)
     )
     return {
         "image_model": "lumina2",
@@ -134,9 +137,9 @@ def choose_dtype(
     supported = list(model_config.supported_inference_dtypes)
     is_packed = model_config.quant_config is not None  # packed layers say themselves how they are stored
     stored = dtype or model_management.unet_dtype(
-        model_params=count_parameters(weights),
+        model_params=weights.n_parameters,
         supported_dtypes=supported,
-        weight_dtype=None if is_packed else storage_dtype(weights),
+        weight_dtype=None if is_packed else weights.storage_dtype(),
     )
     computed = model_management.unet_manual_cast(None if is_packed else stored, device, supported)
     model_config.set_inference_dtype(stored, computed)

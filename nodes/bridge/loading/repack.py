@@ -5,21 +5,21 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from ....zimage_core.checkpoints.formats.packed import Packed, Value
-from ....zimage_core.checkpoints.formats.quantized import Layer, pack
+from ....zimage_core.checkpoints.formats.packed import PackedWeight, StoredTensor
+from ....zimage_core.checkpoints.formats.quantized import PackedLayer, pack
 from ....zimage_core.kernels import quantize
 from ....zimage_core.quant import MATRICES, largest_group
 from ....zimage_core.quant.int8 import int8_spec
-from .fill import native_form
+from .weights import packed_state
 
 MAIN_LAYERS = re.compile(rf"layers\.\d+\.({'|'.join(map(re.escape, MATRICES))})\.weight")  # not those of the refiners
 FORMAT = "int8_tensorwise"
 INT8 = "int8 (faster, not exact)"  # as nodes offer it
 
 
-def is_int8_already(value: Value) -> bool:
+def is_int8_already(value: StoredTensor) -> bool:
     """Whether a file keeps this weight in the format as it is."""
-    return isinstance(value, Packed) and value.format == FORMAT
+    return isinstance(value, PackedWeight) and value.format == FORMAT
 
 
 def int8_form(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -27,13 +27,13 @@ def int8_form(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     block: dict[str, Tensor] = {}
     for key, tensor in tensors.items():
         is_meant = MAIN_LAYERS.fullmatch(key) and tensor.is_floating_point()
-        block.update(native_form(key, _packed(tensor)) if is_meant else {key: tensor})
+        block.update(packed_state(key, _packed(tensor)) if is_meant else {key: tensor})
     return block
 
 
-def _packed(weight: Tensor) -> Packed:
+def _packed(weight: Tensor) -> PackedWeight:
     group = largest_group(weight.shape[1])
     quantized = quantize(weight.float(), int8_spec(group))
     rotation = {} if group is None else {"convrot": True, "convrot_groupsize": group}
     parts = {"weight": quantized.values, "weight_scale": quantized.scale}
-    return pack(Layer("", "", parts, {"format": FORMAT, **rotation}))
+    return pack(PackedLayer("", "", parts, {"format": FORMAT, **rotation}))

@@ -13,13 +13,14 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch.nn.functional import embedding
 
-from ....zimage_core.checkpoints import TEXT_ENCODER, Weights, text_config
+from ....zimage_core.checkpoints import TEXT_ENCODER
 from ....zimage_core.checkpoints.formats.files import tensor_files
+from ....zimage_core.checkpoints.weights import Weights
 from ....zimage_core.config import TextConfig
 from ....zimage_core.runtime.prompt_cache import file_identity
 from ....zimage_core.text import TEMPLATE, Qwen3
-from .fill import QUANTISED, carried, count_parameters, fill, open_file, storage_dtype
 from .prompt_cache import IDENTITY
+from .weights import MIXED_PRECISION, load_weights, loadable_packed, open_file
 
 TOKENS_KEY = "qwen3_4b"  # ComfyUI's name for the encoder inside a CLIP and in token dictionaries
 
@@ -169,37 +170,27 @@ def tokenizer_of(folder: Path) -> Any:
 
 def load_text_encoder(path: str, tokenizer: Path | None, embeddings: Any = None) -> comfy.sd.CLIP:
     """The CLIP of a text-encoder file; `tokenizer` None means Qwen's vocabulary, which ComfyUI brings along."""
-    weights = open_file(path, TEXT_ENCODER)
-    identity = file_identity(files_of(Path(path)))
-    config = weights.config(text_config)
-    weights = weights.without(f"model.layers.{config.n_layers_run}.")
-    skeleton = Qwen3(config, device="meta")
-    weights.check_fits(skeleton)
-    packed = carried(weights, skeleton)
-    dtype = computing_dtype(weights) if packed else storage_dtype(weights)
-    options: dict[str, Any] = {f"{TOKENS_KEY}_model_config": {"zimage": config}, "dtype": dtype}
+    opened = open_file(path, TEXT_ENCODER)
+    identity = file_identity(tensor_files(TEXT_ENCODER.path_in(Path(path))))
+    packed = loadable_packed(opened)
+    dtype = norm_dtype(opened.weights) if packed else opened.weights.storage_dtype()
+    options: dict[str, Any] = {f"{TOKENS_KEY}_model_config": {"zimage": opened.config}, "dtype": dtype}
     if packed:
-        options["quantization_metadata"] = QUANTISED
+        options["quantization_metadata"] = MIXED_PRECISION
     clip = comfy.sd.CLIP(
         comfy.supported_models_base.ClipTarget(
             ZImageTokenizer if tokenizer is None else tokenizer_of(tokenizer), TextEncoder
         ),
         embedding_directory=embeddings,
-        parameters=count_parameters(weights),
-        state_dict=[partial(fill, weights=weights, skeleton=skeleton, dtype=dtype, packed=packed)],
+        parameters=opened.weights.n_parameters,
+        state_dict=[partial(load_weights, opened=opened, dtype=dtype, packed=packed)],
         model_options=options,
     )
     setattr(clip.cond_stage_model, IDENTITY, identity)
     return clip
 
 
-def files_of(place: Path) -> list[Path]:
-    """The weights behind a path, which may be a file, a folder or a whole diffusers pipeline."""
-    inside = place / TEXT_ENCODER.subfolder
-    return list(tensor_files(inside if inside.is_dir() else place))
-
-
-def computing_dtype(weights: Weights) -> torch.dtype:
-    """What a file of packed layers computes in: the type of its norms, as ComfyUI's own loader has it."""
-    norm = weights.values["model.layers.0.input_layernorm.weight"]
+def norm_dtype(weights: Weights) -> torch.dtype:
+    """The type of the norms, which a file of packed layers computes in, as in ComfyUI's own loader."""
+    norm = weights.tensors["model.layers.0.input_layernorm.weight"]
     return norm.dtype if isinstance(norm, Tensor) and norm.dtype.itemsize > 1 else torch.bfloat16

@@ -10,9 +10,11 @@ import torch
 from comfy import model_management
 from torch import Tensor
 
-from ....zimage_core.checkpoints import VAE, Weights, vae_config
+from ....zimage_core.checkpoints import VAE
+from ....zimage_core.checkpoints.load import OpenedNetwork
+from ....zimage_core.config import VAEConfig
 from ....zimage_core.vae import Autoencoder, decode_budget_bytes, encode_budget_bytes, in_strips
-from .fill import fill, open_file
+from .weights import load_weights, open_file
 
 CHANNELS, CELL = 16, 8  # of a latent, and pixels along a side of one of its cells
 SIDE_MULTIPLE = 16  # pixels: eight per latent cell, two cells per patch
@@ -45,10 +47,8 @@ def load_vae(path: str) -> comfy.sd.VAE:
     ComfyUI's class cannot be built around a ready network, so its weightless pixel-space VAE is taken, which has every
     attribute the running version expects, and given ours.
     """
-    weights = open_file(path, VAE)
-    config = weights.config(vae_config)
-    skeleton = Autoencoder(config, device="meta")
-    weights.check_fits(skeleton)
+    opened = open_file(path, VAE)
+    config = opened.config
     vae = comfy.sd.VAE(sd={"pixel_space_vae": torch.ones(())})
     vae.latent_channels, vae.output_channels = config.latent_channels, 3
     vae.downscale_ratio = vae.upscale_ratio = config.downscale
@@ -60,17 +60,17 @@ def load_vae(path: str) -> comfy.sd.VAE:
         config, (shape[-2] // config.downscale, shape[-1] // config.downscale), dtype
     )
     vae.vae_dtype = model_management.vae_dtype(vae.device, [torch.bfloat16, torch.float32])
-    put_network(vae, ComfyAutoencoder(config, ops=comfy.ops.disable_weight_init), weights, skeleton)
+    put_network(vae, ComfyAutoencoder(config, ops=comfy.ops.disable_weight_init), opened)
     return vae
 
 
-def put_network(vae: comfy.sd.VAE, network: ComfyAutoencoder, weights: Weights, skeleton: Autoencoder) -> None:
+def put_network(vae: comfy.sd.VAE, network: ComfyAutoencoder, opened: OpenedNetwork[VAEConfig, Autoencoder]) -> None:
     """Make `network` what the VAE runs and manages."""
     vae.first_stage_model = network.to(vae.vae_dtype).eval()
     model_management.archive_model_dtypes(network)
     offload_device = model_management.vae_offload_device()
     vae.patcher = comfy.model_patcher.CoreModelPatcher(network, load_device=vae.device, offload_device=offload_device)
-    fill(network, weights, skeleton, dtype=vae.vae_dtype, assign=vae.patcher.is_dynamic())
+    load_weights(network, opened, dtype=vae.vae_dtype, assign=vae.patcher.is_dynamic())
     if model_management.force_channels_last():  # the user's choice at ComfyUI's start, for every network
         network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - missing from torch's stubs
     vae.model_size()

@@ -11,9 +11,9 @@ from comfy.clip_vision import Output
 from comfy.ldm.modules.attention import optimized_attention
 from torch import Tensor
 
-from ....zimage_core.checkpoints import VISION, vision_config
+from ....zimage_core.checkpoints import VISION
 from ....zimage_core.vision import Siglip2, prepare
-from .fill import fill, open_file
+from .weights import load_weights, open_file
 
 STOCK_KIND = "siglip2_vision_model"  # what ComfyUI's own loader calls this tower
 WANTED = "Load siglip2_so400m_patch16_naflex.safetensors with Z-Image Load Vision or the stock Load CLIP Vision."
@@ -44,16 +44,13 @@ class ZImageVision:
 
 def load_vision(path: str) -> ZImageVision:
     """The CLIP_VISION of a SigLIP 2 file."""
-    weights = open_file(path, VISION)
-    config = weights.config(vision_config)
-    skeleton = Siglip2(config, device="meta")
-    weights.check_fits(skeleton)
+    opened = open_file(path, VISION)
     device, offload_device = model_management.text_encoder_device(), model_management.text_encoder_offload_device()
     dtype = model_management.text_encoder_dtype(device)
     # computes in the pixels' float32 whatever the weights are stored in, as stock's encoders do
-    network = Siglip2(config, ops=comfy.ops.manual_cast, device=offload_device, dtype=dtype).eval()
+    network = Siglip2(opened.config, ops=comfy.ops.manual_cast, device=offload_device, dtype=dtype).eval()
     patcher = comfy.model_patcher.CoreModelPatcher(network, load_device=device, offload_device=offload_device)
-    fill(network, weights, skeleton, dtype=dtype, assign=patcher.is_dynamic())
+    load_weights(network, opened, dtype=dtype, assign=patcher.is_dynamic())
     return ZImageVision(network, patcher)
 
 

@@ -185,12 +185,12 @@ def test_hints_go_where_the_author_put_them():
 
 
 def published(config, seed=2):
-    return CONTROL_PUBLISHED.to_theirs(network(config, seed).state_dict())
+    return CONTROL_PUBLISHED.to_file(network(config, seed).state_dict())
 
 
 def fused(state):
     """The names ComfyUI gives the same file."""
-    ours = CONTROL_PUBLISHED.to_ours(state)
+    ours = CONTROL_PUBLISHED.to_model(state)
     return {key.replace("control_x_embedder.", "control_all_x_embedder.2-1."): value for key, value in ours.items()}
 
 
@@ -233,7 +233,7 @@ def test_a_quantised_file_is_unpacked_to_its_values(maker):
     config = replace(LITE, dim=256, n_heads=8, ffn_dim=768)  # the formats' blocks are 16 wide and more
     made = quantise.make(published(config), quantise.uniform(maker))
     loaded = load_control(made.tensors, torch.float32)
-    expected = CONTROL_PUBLISHED.to_ours(made.values)
+    expected = CONTROL_PUBLISHED.to_model(made.values)
     assert loaded.config == config
     for key, value in loaded.state_dict().items():
         torch.testing.assert_close(value, expected[key], atol=1e-6, rtol=0)

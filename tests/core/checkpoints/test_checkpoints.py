@@ -8,15 +8,15 @@ from safetensors.torch import load_file, save_file
 
 import tiny
 from zimage_core.checkpoints import (
+    DIT,
     DIT_DIFFUSERS,
+    TEXT_ENCODER,
+    VAE,
     VAE_DIFFUSERS,
     CheckpointError,
-    dit_config,
     load_dit,
     load_text_encoder,
     load_vae,
-    text_config,
-    vae_config,
 )
 from zimage_core.config import BASE_DIT, FLUX_VAE, QWEN3_4B, DiTConfig, VAEConfig
 from zimage_core.model import S3DiT
@@ -51,7 +51,7 @@ def test_a_transformer_loads_from_every_prefix_and_layout(prefix, layout):
     original = tiny.dit()
     state = original.state_dict()
     if layout == "diffusers":
-        state = DIT_DIFFUSERS.to_theirs(state)
+        state = DIT_DIFFUSERS.to_file(state)
     assert same(load_dit({prefix + key: tensor for key, tensor in state.items()}), original)
 
 
@@ -72,7 +72,7 @@ def test_parts_are_found_inside_an_all_in_one_checkpoint():
 def test_an_autoencoder_loads_from_every_prefix_and_layout(prefix, layout):
     state = tiny.vae().state_dict()
     if layout == "diffusers":
-        state = VAE_DIFFUSERS.to_theirs(state)
+        state = VAE_DIFFUSERS.to_file(state)
         assert state["decoder.mid_block.attentions.0.to_q.weight"].ndim == 2
     assert same(load_vae({prefix + key: tensor for key, tensor in state.items()}), tiny.vae())
 
@@ -80,7 +80,7 @@ def test_an_autoencoder_loads_from_every_prefix_and_layout(prefix, layout):
 @pytest.mark.parametrize(("layout", "network"), [(DIT_DIFFUSERS, tiny.dit), (VAE_DIFFUSERS, tiny.vae)])
 def test_layouts_translate_there_and_back_without_loss(layout, network):
     ours = network().state_dict()
-    back = layout.to_ours(layout.to_theirs(ours))
+    back = layout.to_model(layout.to_file(ours))
     assert back.keys() == ours.keys()
     assert all(torch.equal(back[key], ours[key]) for key in ours)
 
@@ -100,7 +100,7 @@ def test_the_diffusers_key_set_is_that_of_the_released_turbo():
     import hashlib
 
     small = {key: torch.zeros(3, 1) for key in S3DiT(BASE_DIT, device="meta").state_dict()}
-    keys = sorted(DIT_DIFFUSERS.to_theirs(small))
+    keys = sorted(DIT_DIFFUSERS.to_file(small))
     assert len(keys) == 521
     digest = hashlib.sha256(("\n".join(keys) + "\n").encode()).hexdigest()
     assert digest.startswith("3a9216f208c1873b")
@@ -124,21 +124,21 @@ def test_the_diffusers_key_set_is_that_of_the_released_turbo():
     ],
 )
 def test_a_transformers_config_is_read_back_from_its_shapes(config):
-    assert dit_config(S3DiT(config, device="meta").state_dict()) == config
+    assert DIT.read_config(S3DiT(config, device="meta").state_dict()) == config
 
 
 def test_text_and_vae_configs_are_read_back_from_shapes():
-    assert text_config(text_file()) == tiny.TEXT
+    assert TEXT_ENCODER.read_config(text_file()) == tiny.TEXT
     for config in (
         tiny.VAE,
         FLUX_VAE,
         VAEConfig(encoder_widths=(8, 16, 16, 24), decoder_widths=(24, 24, 48, 48), encoder_blocks=1, decoder_blocks=2),
     ):
-        assert vae_config(Autoencoder(config, device="meta").state_dict()) == config
+        assert VAE.read_config(Autoencoder(config, device="meta").state_dict()) == config
 
 
 def test_a_file_and_its_shards_load_alike(tmp_path):
-    state = DIT_DIFFUSERS.to_theirs(tiny.dit().state_dict())
+    state = DIT_DIFFUSERS.to_file(tiny.dit().state_dict())
     save_file(state, tmp_path / "whole.safetensors")
     shards = {key: f"part-0000{index % 3 + 1}-of-00003.safetensors" for index, key in enumerate(sorted(state))}
     folder = tmp_path / "transformer"

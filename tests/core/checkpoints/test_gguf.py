@@ -77,10 +77,10 @@ def test_whole_models_load_with_and_without_an_architecture_and_a_prefix(tmp_pat
     tensors = {prefix + key: tensor for key, tensor in made.tensors.items()}
     file = ggufs.write(tmp_path / "z-image-turbo.gguf", tensors, architecture=architecture)
     check(load_dit(file, torch.float32), made.values)
-    verdict = inspect(file)
-    assert verdict.what == "a Z-Image diffusion model"
-    assert f"GGUF {large}" in verdict.precision
-    assert (verdict.layers, verdict.parameters) == (1, sum(value.numel() for value in made.values.values()))
+    report = inspect(file)
+    assert report.what == "a Z-Image diffusion model"
+    assert f"GGUF {large}" in report.precision
+    assert (report.n_layers, report.n_parameters) == (1, sum(value.numel() for value in made.values.values()))
 
 
 @pytest.mark.parametrize("name", ["Q8_0", "Q4_K", "F16", "BF16"])

@@ -48,7 +48,7 @@ def test_another_type_costs_the_new_network_and_a_tenth(state, tmp_path, dtype):
 
 
 def test_stacking_queries_keys_and_values_needs_no_second_copy(state, tmp_path):
-    file = save(DIT_DIFFUSERS.to_theirs(state), tmp_path / "diffusers.safetensors")
+    file = save(DIT_DIFFUSERS.to_file(state), tmp_path / "diffusers.safetensors")
     check(file, file.stat().st_size)
 
 

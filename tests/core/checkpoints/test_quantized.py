@@ -15,7 +15,7 @@ import quantise
 import tiny
 from zimage_core.checkpoints import DIT_DIFFUSERS, CheckpointError, inspect, load_dit, load_text_encoder
 from zimage_core.checkpoints.formats import packed
-from zimage_core.checkpoints.formats.quantized import recognise
+from zimage_core.checkpoints.formats.quantized import group_packed
 from zimage_core.model import S3DiT
 
 FORMATS = list(quantise.MAKERS)
@@ -73,7 +73,7 @@ def packed_of(layer, **changes):
     settings = {**layer.settings, **changes.pop("settings", {})}
     stored = {**layer.stored, "comfy_quant": quantise.marker(settings), **changes}
     tensors = {f"layer.{leaf}": part for leaf, part in stored.items() if part is not None}
-    values = recognise(tensors, {}, "", "file.safetensors")
+    values = group_packed(tensors, {}, "", "file.safetensors")
     assert values.keys() == {"layer.weight"}
     return values["layer.weight"]
 
@@ -132,11 +132,11 @@ def test_a_header_that_names_layers_with_the_files_prefix_is_understood(tmp_path
 @pytest.mark.parametrize("name", [name for name in FORMATS if name not in ("nvfp4", "mxfp8")])
 def test_queries_keys_and_values_quantised_apart_are_stacked(tmp_path, name):
     """The diffusers layout: three scales in what is one matrix of ours."""
-    theirs = DIT_DIFFUSERS.to_theirs(original())
+    theirs = DIT_DIFFUSERS.to_file(original())
     maker = quantise.MAKERS[name]
     made = quantise.make(theirs, lambda layer: maker if layer.split(".")[-1] in ("to_q", "to_k", "to_v") else None)
     file = quantise.save(made, tmp_path / "apart.safetensors")
-    check(load_dit(file, torch.float32), DIT_DIFFUSERS.to_ours(made.values), name)
+    check(load_dit(file, torch.float32), DIT_DIFFUSERS.to_model(made.values), name)
 
 
 @pytest.mark.parametrize("name", ["nvfp4", "mxfp8"])
@@ -259,6 +259,6 @@ def test_whole_numbers_without_a_scale_are_refused():
 def test_the_verdict_names_the_formats_of_a_file(tmp_path):
     for name, words in {"nvfp4": "nvfp4", "mxfp8": "mxfp8", "float8_e5m2": "float8_e5m2 with scales"}.items():
         made = quantise.make(original(), quantise.uniform(quantise.MAKERS[name]))
-        verdict = inspect(quantise.save(made, tmp_path / f"{name}.safetensors"))
-        assert words in verdict.precision
-        assert "float32" in verdict.precision
+        report = inspect(quantise.save(made, tmp_path / f"{name}.safetensors"))
+        assert words in report.precision
+        assert "float32" in report.precision

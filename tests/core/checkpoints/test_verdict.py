@@ -34,7 +34,7 @@ def dit_state():
 
 
 DIFFUSION = shapes_of(dit_state())
-DIFFUSERS = shapes_of(DIT_DIFFUSERS.to_theirs(dit_state()))
+DIFFUSERS = shapes_of(DIT_DIFFUSERS.to_file(dit_state()))
 ENCODER = {  # with the last layer and the final norm, which our network does not have
     **shapes_of(Qwen3(QWEN3_4B, device="meta").state_dict()),
     **{
@@ -60,11 +60,11 @@ AUTOENCODER = shapes_of(Autoencoder(FLUX_VAE, device="meta").state_dict())
 def test_the_released_files_are_known_by_their_headers(tmp_path, tensors, what, folder, layers, parameters):
     """Layers and parameters as published; the bytes are those of the released bf16 files but for their headers."""
     file = headers.write(tmp_path / "model.safetensors", tensors)
-    verdict = inspect(file)
-    assert (verdict.what, verdict.folder, verdict.layers, verdict.parameters) == (what, folder, layers, parameters)
-    assert verdict.precision == "bfloat16"
-    assert verdict.expected == file.stat().st_size + 2 * parameters
-    assert "INCOMPLETE" in verdict.describe()
+    report = inspect(file)
+    assert (report.what, report.folder, report.n_layers, report.n_parameters) == (what, folder, layers, parameters)
+    assert report.precision == "bfloat16"
+    assert report.expected_bytes == file.stat().st_size + 2 * parameters
+    assert "INCOMPLETE" in report.describe()
 
 
 @pytest.mark.parametrize("part", LOADERS, ids=lambda part: part.subfolder)
@@ -84,10 +84,10 @@ def test_an_all_in_one_checkpoint_is_all_three(tmp_path):
         **{f"text_encoders.qwen3_4b.transformer.{key}": shape for key, shape in ENCODER.items()},
         **{f"vae.{key}": shape for key, shape in AUTOENCODER.items()},
     }
-    verdict = inspect(headers.write(tmp_path / "z_image_aio.safetensors", tensors))
-    assert verdict.parts == (DIT, TEXT_ENCODER, VAE)
-    assert verdict.what.startswith("an all-in-one checkpoint: a Z-Image diffusion model, a Z-Image text encoder")
-    assert verdict.folder == "checkpoints"
+    report = inspect(headers.write(tmp_path / "z_image_aio.safetensors", tensors))
+    assert report.networks == (DIT, TEXT_ENCODER, VAE)
+    assert report.what.startswith("an all-in-one checkpoint: a Z-Image diffusion model, a Z-Image text encoder")
+    assert report.folder == "checkpoints"
 
 
 def test_omni_is_told_by_its_tensors_whatever_its_name(tmp_path):
@@ -253,7 +253,7 @@ def test_a_stranger_is_refused_by_name_in_every_slot(tmp_path, kind, part):
     assert message.startswith("file.safetensors is ")
     assert "\n" not in message
     assert f"not a Z-Image {part.name}; " in message
-    assert inspect(file).parts == ()
+    assert inspect(file).networks == ()
 
 
 @pytest.mark.parametrize("part", LOADERS, ids=lambda part: part.subfolder)
@@ -292,10 +292,10 @@ def test_formats_are_read_off_types_and_companions(tmp_path):
     }
     plain = {key: shape for key, shape in DIFFUSION.items() if key != layer + ".weight"}
     for words, tensors in cases.items():
-        verdict = inspect(headers.write(tmp_path / "file.safetensors", {**plain, **tensors}))
-        assert verdict.precision == f"bfloat16 (99%), {words} (1%)"
-        assert verdict.parameters == 6_154_908_736
-        assert verdict.what == "a Z-Image diffusion model"
+        report = inspect(headers.write(tmp_path / "file.safetensors", {**plain, **tensors}))
+        assert report.precision == f"bfloat16 (99%), {words} (1%)"
+        assert report.n_parameters == 6_154_908_736
+        assert report.what == "a Z-Image diffusion model"
 
 
 def test_one_shard_speaks_for_all_where_the_others_are_there(tmp_path):
@@ -303,9 +303,9 @@ def test_one_shard_speaks_for_all_where_the_others_are_there(tmp_path):
     names = [f"diffusion_pytorch_model-0000{number}-of-00002.safetensors" for number in (1, 2)]
     for name, half in zip(names, (keys[::2], keys[1::2]), strict=True):
         headers.write(tmp_path / name, {key: DIFFUSERS[key] for key in half})
-    assert inspect(tmp_path / names[1]).parameters == 6_154_908_736
+    assert inspect(tmp_path / names[1]).n_parameters == 6_154_908_736
     (tmp_path / names[0]).unlink()
-    assert inspect(tmp_path / names[1]).parameters < 6_154_908_736  # for itself
+    assert inspect(tmp_path / names[1]).n_parameters < 6_154_908_736  # for itself
     with pytest.raises(CheckpointError, match=rf"tells of 2 shards but {names[0]} is not beside it"):
         load_dit(tmp_path / names[1])
 

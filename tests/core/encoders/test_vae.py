@@ -5,11 +5,11 @@ import torch
 
 import tiny
 from memory import peak_bytes
-from zimage_core.checkpoints import load_vae
+from zimage_core.checkpoints import VAE, load_vae
 from zimage_core.config import FLUX_VAE, VAEConfig
 from zimage_core.nano.data.render import render
 from zimage_core.nano.data.scenes import held_out_scenes
-from zimage_core.nano.files import FOLDER, VAE
+from zimage_core.nano.files import file_of
 from zimage_core.vae import (
     Autoencoder,
     decode_budget_bytes,
@@ -127,7 +127,7 @@ def largest_convolution_input(vae, run):
 @pytest.mark.parametrize(("dtype", "worst"), [(torch.float32, 1e-3), (torch.bfloat16, 0.5)])
 def test_row_by_row_leaves_no_seams_and_gives_the_whole_picture(dtype, worst, scenes):
     """Mean and largest difference in levels of 255; in bfloat16 it is the rounding of another order of operations."""
-    vae, pictures = load_vae(FOLDER / VAE, dtype), scenes.to(dtype)
+    vae, pictures = load_vae(file_of(VAE), dtype), scenes.to(dtype)
     with torch.inference_mode():
         latent = vae.posterior(pictures).mean
         at_once, whole = largest_convolution_input(vae, lambda: vae.decoder(latent))

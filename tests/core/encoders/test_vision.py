@@ -15,16 +15,15 @@ from zimage_core.checkpoints import (
     load_dit,
     load_text_encoder,
     load_vae,
-    vision_config,
 )
-from zimage_core.checkpoints.identify.layouts import VISION_BARE
+from zimage_core.checkpoints.networks.vision import VISION_TRANSFORMERS_5
 from zimage_core.config import NANO_VISION, SIGLIP2_SO400M, VisionConfig, vision_heads
 from zimage_core.vision import Siglip2, grid_of, prepare
 
 
 def test_widths_and_heads_of_the_released_tower_and_of_the_nano_are_read_from_shapes():
     for config in (SIGLIP2_SO400M, NANO_VISION, tiny.VISION):
-        assert vision_config(Siglip2(config, device="meta").state_dict()) == config
+        assert VISION.read_config(Siglip2(config, device="meta").state_dict()) == config
     assert [vision_heads(dim) for dim in (768, 1024, 1152, 1536)] == [12, 16, 16, 16]  # all published sizes
 
 
@@ -111,7 +110,7 @@ def same(network, other):
 def test_a_tower_loads_from_every_prefix_and_layout(prefix, layout):
     state = published()
     if layout == "bare":
-        state = VISION_BARE.to_theirs(state)
+        state = VISION_TRANSFORMERS_5.to_file(state)
         assert "post_layernorm.weight" in state
     assert same(load_vision({prefix + key: tensor for key, tensor in state.items()}), tiny.vision())
 
@@ -146,9 +145,9 @@ def test_another_tower_beside_a_diffusion_model_does_not_get_in_its_way():
 def test_the_released_tower_is_known_by_its_header(tmp_path):
     shapes = {key: tuple(value.shape) for key, value in Siglip2(SIGLIP2_SO400M, device="meta").state_dict().items()}
     file = headers.write(tmp_path / "model.safetensors", {**shapes, "vision_model.head.probe": (1, 1, 1152)})
-    verdict = inspect(file)
-    assert verdict.parts == (VISION,)
-    assert (verdict.what, verdict.folder, verdict.layers) == (
+    report = inspect(file)
+    assert report.networks == (VISION,)
+    assert (report.what, report.folder, report.n_layers) == (
         "a Z-Image vision encoder (SigLIP 2)",
         "clip_vision",
         27,
@@ -221,9 +220,9 @@ def test_another_eye_is_refused_by_name(tmp_path, kind):
     with pytest.raises(CheckpointError, match=rf"file\.safetensors is {words}.*, not a Z-Image .*; {advice}") as raised:
         load_vision(file)
     assert "\n" not in str(raised.value)
-    verdict = inspect(file)
-    assert (verdict.parts, verdict.folder) == ((), "clip_vision")
-    assert f"What to do: {advice}" in verdict.describe()
+    report = inspect(file)
+    assert (report.networks, report.folder) == ((), "clip_vision")
+    assert f"What to do: {advice}" in report.describe()
 
 
 def test_shapes_that_do_not_fit_are_a_sentence():

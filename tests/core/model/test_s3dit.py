@@ -25,7 +25,7 @@ CASES = (
 
 def published_model():
     """The specification's weights: drawn in the diffusers layout, loaded through our own door."""
-    template = DIT_DIFFUSERS.to_theirs(tiny.dit().state_dict())
+    template = DIT_DIFFUSERS.to_file(tiny.dit().state_dict())
     generator = torch.Generator().manual_seed(1234)
     return load_dit({key: tiny.random_value(key, template[key].shape, generator) for key in sorted(template)})
 
@@ -121,13 +121,13 @@ def test_the_family_has_the_published_tensors_and_parameters(config, single_file
     """In a single file every block has two tensors fewer: one matrix makes queries, keys and values."""
     state = S3DiT(config, device="meta").state_dict()
     assert len(state) == single_file
-    assert len(DIT_DIFFUSERS.to_theirs(state)) == diffusers
+    assert len(DIT_DIFFUSERS.to_file(state)) == diffusers
     assert sum(tensor.numel() for tensor in state.values()) == parameters
 
 
 def test_a_model_that_can_look_loads_from_either_layout():
     dit = tiny.omni()
-    for state in (dit.state_dict(), DIT_DIFFUSERS.to_theirs(dit.state_dict())):
+    for state in (dit.state_dict(), DIT_DIFFUSERS.to_file(dit.state_dict())):
         loaded = load_dit(state)
         assert loaded.config == tiny.OMNI_DIT
         assert all(torch.equal(tensor, dit.state_dict()[key]) for key, tensor in loaded.state_dict().items())

@@ -38,7 +38,7 @@ def inspect(pack):
 
 def test_a_model_file_is_told_with_its_folder_and_size(models, inspect):
     file = models / "diffusion_models" / "z_image_turbo_small.safetensors"
-    save_file(DIT_DIFFUSERS.to_theirs(tiny.dit().state_dict()), file)
+    save_file(DIT_DIFFUSERS.to_file(tiny.dit().state_dict()), file)
     lines = inspect("diffusion_models/z_image_turbo_small.safetensors")
     assert lines[0] == "z_image_turbo_small.safetensors is a Z-Image diffusion model"
     assert "Layout: diffusers" in lines
@@ -78,7 +78,7 @@ def test_another_models_lora_and_a_broken_file_are_answers_too(models, inspect):
 
 @pytest.mark.parametrize("part", ["diffusion model", "text encoder", "autoencoder (VAE)"])
 def test_the_built_in_files_come_last_and_say_what_they_are(pack, models, inspect, part):
-    choices = pack.bridge_files.every_choice()
+    choices = pack.bridge_files.all_choices()
     assert f"nano (built in)/{part}" in choices[-4:]
     assert inspect(f"nano (built in)/{part}")[0].endswith(f"is a Z-Image {part}")
 
@@ -94,7 +94,7 @@ def test_an_empty_users_dropdown_has_the_built_in_files_and_gguf_folders_join_wh
     assert options.default == options.options[0] == "nano (built in)/diffusion model"
     (tmp_path / "z_image.gguf").write_bytes(b"")
     folder_paths.folder_names_and_paths["unet_gguf"] = ([str(tmp_path)], {".gguf"})
-    assert pack.bridge_files.every_choice()[0] == "unet_gguf/z_image.gguf"
+    assert pack.bridge_files.all_choices()[0] == "unet_gguf/z_image.gguf"
 
 
 def test_a_replaced_file_is_looked_at_again(pack, models):

@@ -32,7 +32,7 @@ def models(comfy, tmp_path_factory):
     pipeline = place / "diffusers/Z-Image-Turbo"
     (pipeline / "transformer").mkdir(parents=True)
     (pipeline / "model_index.json").write_text(json.dumps({"_class_name": "ZImagePipeline"}))
-    save_file(DIT_DIFFUSERS.to_theirs(state), pipeline / "transformer/diffusion_pytorch_model.safetensors")
+    save_file(DIT_DIFFUSERS.to_file(state), pipeline / "transformer/diffusion_pytorch_model.safetensors")
     yield place
     for folder in PLACES:
         folder_paths.folder_names_and_paths[folder][0].remove(str(place / folder))

@@ -177,12 +177,12 @@ def test_queries_keys_and_values_quantised_apart_are_unpacked_and_all_else_stays
     native, pack, picture, unpacked, tmp_path
 ):
     """The diffusers layout: three scales cannot be one. Native's loader leaves the scales of such a file aside."""
-    theirs = DIT_DIFFUSERS.to_theirs(native.weights())
+    theirs = DIT_DIFFUSERS.to_file(native.weights())
     made = quantise.make(theirs, lambda name: quantise.fp8 if ".attention.to_" in name or ".w" in name else None)
     model = pack.bridge_model.load_model(str(quantise.save(made, tmp_path / "diffusers.safetensors")))
     assert {name.split(".")[-1] for name in held(model)} == {"out", "w1", "w2", "w3"}
     assert model.model.diffusion_model.layers[0].attention.qkv.weight.dtype == torch.float32
-    expected = picture(unpacked(DIT_DIFFUSERS.to_ours(made.values)))
+    expected = picture(unpacked(DIT_DIFFUSERS.to_model(made.values)))
     torch.testing.assert_close(picture(model), expected, **TOLERANCE)
 
 

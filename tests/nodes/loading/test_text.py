@@ -5,8 +5,9 @@ import torch
 from safetensors.torch import save_file
 
 import tiny
+from zimage_core.checkpoints import TEXT_ENCODER
 from zimage_core.config import TextConfig
-from zimage_core.nano.files import FOLDER, TEXT_ENCODER, TOKENIZER
+from zimage_core.nano.files import FOLDER, TOKENIZER, file_of
 
 # Native fixes the head width at 128.
 CONFIG = TextConfig(vocab_size=151936, dim=32, n_layers=3, n_heads=2, n_kv_heads=1, head_dim=128, ffn_dim=64)
@@ -107,7 +108,7 @@ def test_another_encoder_is_refused_by_name(pack):
 def test_the_built_in_encoder_tokenizes_as_the_core_does(pack):
     from zimage_core.text import load_tokenizer, tokenize
 
-    clip = pack.bridge_text.load_text_encoder(str(FOLDER / TEXT_ENCODER), FOLDER / TOKENIZER)
+    clip = pack.bridge_text.load_text_encoder(str(file_of(TEXT_ENCODER)), FOLDER / TOKENIZER)
     core = load_tokenizer(FOLDER / TOKENIZER)
     for prompt in ("a large red heart in the middle on a white background", "", "白色背景上有一个红色圆形"):
         ids = [token for token, _ in clip.tokenize(prompt)["qwen3_4b"][0]]

@@ -6,9 +6,9 @@ from safetensors.torch import save_file
 
 import tiny
 from memory import peak_bytes
-from zimage_core.checkpoints import VAE_DIFFUSERS
+from zimage_core.checkpoints import VAE, VAE_DIFFUSERS
 from zimage_core.config import FLUX_VAE
-from zimage_core.nano.files import FOLDER, VAE
+from zimage_core.nano.files import file_of
 from zimage_core.vae import Autoencoder
 
 
@@ -66,7 +66,7 @@ def test_the_memory_estimate_covers_what_decoding_allocates_and_is_far_below_nat
 
 
 def test_short_of_memory_the_picture_is_the_same_and_no_tile_is_seen(pack, monkeypatch, generator):
-    vae = pack.bridge_vae.load_vae(str(FOLDER / VAE))
+    vae = pack.bridge_vae.load_vae(str(file_of(VAE)))
     latent = 3 * torch.randn(1, 16, 40, 36, generator=generator)
     whole = vae.decode(latent)
     asked = pack.bridge_images.decode(vae, {"samples": latent}, 256)
@@ -80,7 +80,7 @@ def test_short_of_memory_the_picture_is_the_same_and_no_tile_is_seen(pack, monke
 
 
 def test_a_diffusers_file_loads_too(pack, state, our_vae, tmp_path, generator):
-    save_file(VAE_DIFFUSERS.to_theirs(state), tmp_path / "diffusion_pytorch_model.safetensors")
+    save_file(VAE_DIFFUSERS.to_file(state), tmp_path / "diffusion_pytorch_model.safetensors")
     other = pack.bridge_vae.load_vae(str(tmp_path / "diffusion_pytorch_model.safetensors"))
     latent = torch.randn(1, 16, 4, 4, generator=generator)
     assert torch.equal(other.decode(latent), our_vae.decode(latent))
@@ -110,9 +110,9 @@ def test_a_picture_too_small_to_encode_is_refused(pack, our_vae, size):
 def test_comfyuis_channels_last_is_honoured_and_changes_rounding_only(pack, monkeypatch, generator):
     import comfy.model_management
 
-    plain = pack.bridge_vae.load_vae(str(FOLDER / VAE))
+    plain = pack.bridge_vae.load_vae(str(file_of(VAE)))
     monkeypatch.setattr(comfy.model_management, "force_channels_last", lambda: True)
-    other = pack.bridge_vae.load_vae(str(FOLDER / VAE))
+    other = pack.bridge_vae.load_vae(str(file_of(VAE)))
     latent = torch.randn(1, 16, 4, 4, generator=generator)
     assert other.first_stage_model.decoder.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(other.decode(latent), plain.decode(latent), atol=1e-4, rtol=1e-4)

@@ -12,7 +12,7 @@ from memory import LiveBytesMode
 @pytest.fixture(scope="module")
 def parts(pack):
     """The built-in networks, loaded once."""
-    from zimage_core.checkpoints.identify.parts import DIT, TEXT_ENCODER, VAE
+    from zimage_core.checkpoints import DIT, TEXT_ENCODER, VAE
 
     files = pack.bridge_files
     paths = {part: files.path_of(part, files.BUILT_IN) for part in (DIT, TEXT_ENCODER, VAE)}

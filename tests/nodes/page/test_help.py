@@ -9,8 +9,8 @@ from PIL import Image
 
 from paths import REPOSITORY
 from tools.pictures.draw_help import STRIPS
-from zimage_core.checkpoints import inspect
-from zimage_core.nano.files import DIT, FOLDER
+from zimage_core.checkpoints import DIT, inspect
+from zimage_core.nano.files import file_of
 
 DOCS = REPOSITORY / "js" / "docs"
 LANGUAGES = ("en", "zh")
@@ -134,7 +134,7 @@ def test_pictures_are_small_and_open():
 
 def test_the_example_of_a_report_is_what_the_file_gets(tmp_path):
     file = tmp_path / "my_download.safetensors"
-    file.write_bytes((FOLDER / DIT).read_bytes()[:3_000_000])
+    file.write_bytes((file_of(DIT)).read_bytes()[:3_000_000])
     for language in LANGUAGES:
         assert f"```text\n{inspect(file).describe()}\n```" in page("ZImageInspectFile", language)
 

@@ -70,8 +70,8 @@ def test_every_widget_the_page_sets_is_there(schemas):
     ],
 )
 def test_the_page_understands_the_servers_words_for_a_release(pack, file, release):
-    verdict = importlib.import_module(f"{pack.entry.__name__}.zimage_core.checkpoints.identify.verdict")
-    words = verdict._release(file, {})
+    module = importlib.import_module(f"{pack.entry.__name__}.zimage_core.checkpoints.identify.release")
+    words = module.release_by_name({}, file)
     assert evaluate("presets", f"it.releaseOf({json.dumps(words)})") == release
 
 

@@ -22,7 +22,7 @@ def token_count(pack):
 def clip(pack, token_count):
     """The built-in encoder."""
     return pack.bridge_text.load_text_encoder(
-        pack.bridge_files.path_of(pack.core_parts.TEXT_ENCODER, token_count.files.BUILT_IN),
+        pack.bridge_files.path_of(pack.core_networks.TEXT_ENCODER, token_count.files.BUILT_IN),
         token_count.files.BUILT_IN_TOKENIZER,
     )
 

@@ -43,7 +43,7 @@ def deep(pack, native, bridge, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def vae(pack):
-    return pack.bridge_vae.load_vae(str(pack.bridge_files.BUILT_IN_FILES["autoencoder (VAE)"]))
+    return pack.bridge_vae.load_vae(pack.bridge_files.path_of(pack.core_networks.VAE, pack.bridge_files.BUILT_IN))
 
 
 @pytest.fixture(scope="module")
@@ -345,7 +345,7 @@ def test_a_tiled_upscaler_that_crops_comfyuis_patch_crops_ours(native, deep, lit
     assert torch.equal(draw(native, steered), draw(native, expected))
 
 
-def test_files_are_found_in_both_folders_and_known_by_their_state(comfy, bridge, tmp_path):
+def test_files_are_found_in_both_folders_and_known_by_their_state(comfy, pack, bridge, tmp_path):
     import folder_paths
 
     for folder, name, choice in (
@@ -356,8 +356,8 @@ def test_files_are_found_in_both_folders_and_known_by_their_state(comfy, bridge,
         file.parent.mkdir()
         folder_paths.add_model_folder_path(folder, str(file.parent))
         save_file({"x": torch.zeros(1)}, file)
-        assert choice in bridge.net.choices()
-        assert bridge.net.path_of(choice) == str(file)
+        assert choice in pack.bridge_files.choices(pack.core_networks.CONTROL)
+        assert pack.bridge_files.path_of(pack.core_networks.CONTROL, choice) == str(file)
         before = bridge.nodes.ZImageControlNetLoader.fingerprint_inputs(choice)
         save_file({"x": torch.zeros(9)}, file)
         assert bridge.nodes.ZImageControlNetLoader.fingerprint_inputs(choice) != before
@@ -397,7 +397,7 @@ def test_another_patch_width_or_vae_is_answered(deep, lite, steer, pack):
     other = SimpleNamespace(model=torch.nn.Linear(1, 1))
     with pytest.raises(ValueError, match="is a Linear, not a Z-Image ControlNet"):
         steer(deep.ours, other, image=picture(2))
-    nano = pack.bridge_model.load_model(str(pack.bridge_files.BUILT_IN_FILES["diffusion model"]))
+    nano = pack.bridge_model.load_model(pack.bridge_files.path_of(pack.core_networks.DIT, pack.bridge_files.BUILT_IN))
     with pytest.raises(ValueError, match="made for a model 256 wide with 8 heads, but the model here is 192 wide"):
         steer(nano, lite.ours, image=picture(2))
     with pytest.raises(ValueError, match="No VAE is connected"):

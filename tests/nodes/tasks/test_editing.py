@@ -7,7 +7,7 @@ import torch
 @pytest.fixture(scope="module")
 def nano(pack):
     """The built-in networks through our loaders."""
-    from zimage_core.checkpoints.identify.parts import DIT, TEXT_ENCODER, VAE, VISION
+    from zimage_core.checkpoints import DIT, TEXT_ENCODER, VAE, VISION
 
     files = pack.bridge_files
     tokenizer = files.BUILT_IN_TOKENIZER

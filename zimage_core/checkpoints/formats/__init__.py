@@ -1,1 +1,1 @@
-"""What files hold and how their tensors are stored: headers, shards, GGUF, packed weights."""
+"""How files store tensors: safetensors and GGUF headers, shards, packed weights and their formulas."""

@@ -10,10 +10,13 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from .errors import CheckpointError, one_line
 from .gguf import read_gguf
 from .gguf_header import read_gguf_header
-from .packed import Value
-from .safetensors_header import CheckpointError, Header, one_line, parse_json, read_header
+from .header import Header
+from .json_object import parse_json
+from .packed import StoredTensor
+from .safetensors_header import read_header
 
 SAFETENSORS, GGUF = (".safetensors", ".sft"), ".gguf"
 INDEX = ".index.json"
@@ -23,7 +26,7 @@ SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})\.safeten
 Read = Callable[[Path], Mapping[str, Tensor]]  # one safetensors file; a host brings its own
 
 
-def read_tensors(path: str | Path) -> dict[str, Value]:
+def read_tensors(path: str | Path) -> dict[str, StoredTensor]:
     """All tensors of a file, of an `*.index.json` with its shards, or of a folder holding one of them."""
     return read_files(headers_of(Path(path)), read_safetensors)
 
@@ -48,9 +51,9 @@ def header_of(file: Path) -> Header:
     return read_gguf_header(file) if file.suffix.lower() == GGUF else read_header(file)
 
 
-def read_files(headers: Mapping[Path, Header], read: Read) -> dict[str, Value]:
+def read_files(headers: Mapping[Path, Header], read: Read) -> dict[str, StoredTensor]:
     """The tensors of files whose headers are known, if nothing of them is missing."""
-    values: dict[str, Value] = {}
+    values: dict[str, StoredTensor] = {}
     for header in headers.values():
         header.check_complete()
     for file in headers:

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .errors import CheckpointError
 from .gguf_header import TYPES, read_gguf_header
-from .packed import Packed, Stored, Value
-from .safetensors_header import CheckpointError, Entry
+from .header import TensorEntry
+from .packed import PackedWeight, Stored, StoredTensor
 
 PLAIN = {
     **{"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16},
@@ -25,7 +26,7 @@ BLOCK_BYTES = {name: (number, n_bytes) for number, (name, _, n_bytes) in TYPES.i
 Blocks = Callable[[Any, int], Any]  # numpy bytes (blocks, bytes of one) and ggml's type number, to float32 values
 
 
-def read_gguf(path: Path) -> dict[str, Value]:
+def read_gguf(path: Path) -> dict[str, StoredTensor]:
     """All tensors of a GGUF file, shapes in PyTorch's order."""
     header = read_gguf_header(path)
     header.check_complete()
@@ -63,13 +64,13 @@ def library(file: str) -> Blocks:
     return values
 
 
-def _value(raw: Tensor, entry: Entry, blocks: Blocks | None) -> Value:
+def _value(raw: Tensor, entry: TensorEntry, blocks: Blocks | None) -> StoredTensor:
     if entry.dtype in PLAIN:
         return raw.view(PLAIN[entry.dtype]).view(entry.shape)
     assert blocks is not None
     number, n_bytes = BLOCK_BYTES[entry.dtype]
     stored = {"weight": raw.view(-1, n_bytes)}
-    return Packed(entry.dtype, entry.shape, stored, partial(_values, blocks=blocks, number=number))
+    return PackedWeight(entry.dtype, entry.shape, stored, partial(_values, blocks=blocks, number=number))
 
 
 def _values(stored: Stored, *, blocks: Blocks, number: int) -> Tensor:

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from .safetensors_header import HEADER_LIMIT, CheckpointError, Entry, Header
+from .errors import CheckpointError
+from .header import HEADER_LIMIT, Header, TensorEntry
 
 Value = str | int | float | bool | list[int] | None  # None: an array that is not whole numbers, which nothing needs
 
@@ -155,9 +156,9 @@ def _numbers(cursor: Cursor, code: str) -> list[int] | None:
     return list(struct.unpack_from(f"<{n}{code}", cursor.data, start))
 
 
-def _entries(cursor: Cursor, n: int) -> list[tuple[str, Entry]]:
+def _entries(cursor: Cursor, n: int) -> list[tuple[str, TensorEntry]]:
     """Name and description of each tensor; its start still counts from where the tensors begin."""
-    entries: list[tuple[str, Entry]] = []
+    entries: list[tuple[str, TensorEntry]] = []
     for _ in range(n):
         name = cursor.text()
         n_dims = int(cursor.scalar("I"))
@@ -169,14 +170,14 @@ def _entries(cursor: Cursor, n: int) -> list[tuple[str, Entry]]:
         if kind not in TYPES:
             raise CheckpointError(f"{complaint} (type {kind} is unknown); get a GGUF of a common type such as Q8_0")
         dtype, block, n_bytes = TYPES[kind]
-        entry = Entry(dtype, shape)
+        entry = TensorEntry(dtype, shape)
         if entry.size == 0 or max(shape, default=0) >> 40 or (shape[-1] if shape else 1) % block:
             raise CheckpointError(f"{complaint} ({list(shape)} is no shape for {dtype}); download it again")
-        entries.append((name, Entry(dtype, shape, offset, offset + entry.size // block * n_bytes)))
+        entries.append((name, TensorEntry(dtype, shape, offset, offset + entry.size // block * n_bytes)))
     return entries
 
 
-def _header(file: str, entries: list[tuple[str, Entry]], values: dict[str, Value], at: int, found: int) -> Header:
+def _header(file: str, entries: list[tuple[str, TensorEntry]], values: dict[str, Value], at: int, found: int) -> Header:
     """Everything with offsets from the file's start and the shapes tensors had before they were flattened."""
     alignment = values.get(ALIGNMENT, 32)
     if type(alignment) is not int or not 1 <= alignment <= 1 << 20 or alignment & (alignment - 1):
@@ -193,22 +194,24 @@ def _header(file: str, entries: list[tuple[str, Entry]], values: dict[str, Value
     return Header(file, tensors, {**metadata, "format": "gguf"}, expected, min(found, expected))
 
 
-def _placed(file: str, name: str, entry: Entry, values: Mapping[str, Value], begin: int, alignment: int) -> Entry:
+def _placed(
+    file: str, name: str, entry: TensorEntry, values: Mapping[str, Value], begin: int, alignment: int
+) -> TensorEntry:
     shape = values.get(SHAPE_KEY + name)
     if entry.start % alignment:
         raise CheckpointError(
             f"{file} has its tensor {name[:80]} between two places (byte {entry.start:,}); download it again"
         )
-    logical = Entry(entry.dtype, tuple(shape) if isinstance(shape, list) else entry.shape)
+    logical = TensorEntry(entry.dtype, tuple(shape) if isinstance(shape, list) else entry.shape)
     if logical.size != entry.size or min(logical.shape, default=1) < 1:
         raise CheckpointError(
             f"{file} describes its tensor {name[:80]} wrongly "
             f"({entry.size:,} values cannot have the shape {list(logical.shape)}); download it again"
         )
-    return Entry(entry.dtype, logical.shape, begin + entry.start, begin + entry.end)
+    return TensorEntry(entry.dtype, logical.shape, begin + entry.start, begin + entry.end)
 
 
-def _check_apart(file: str, tensors: Mapping[str, Entry]) -> None:
+def _check_apart(file: str, tensors: Mapping[str, TensorEntry]) -> None:
     at: int = 0
     for name, entry in sorted(tensors.items(), key=lambda item: item[1].start):
         if entry.start < at:

@@ -1,4 +1,4 @@
-"""A weight in fewer bits than it computes in, and how to have its values back without a second copy of the file."""
+"""`PackedWeight`: a weight in fewer bits than it computes in, unpacked in passes of a few rows to save memory."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -8,30 +8,30 @@ from typing import Any
 import torch
 from torch import Tensor
 
-PASS_VALUES = 1 << 24  # dequantised at once: 64 MB of float32
-ROW_STEP = 128  # block scales are stored in tiles of so many rows, so passes begin at multiples of it
+PASS_VALUES = 1 << 24  # values dequantized at once: 64 MB of float32
+ROW_STEP = 128  # block scales are stored in tiles of 128 rows, so passes begin at multiples of it
 
-Stored = Mapping[str, Tensor]
+Stored = Mapping[str, Tensor]  # "weight" and its companions, such as "weight_scale"
 
 
 @dataclass(frozen=True)
-class Packed:
-    """One weight as its file stores it. Matrices among `stored` are cut by rows, all else belongs to every row."""
+class PackedWeight:
+    """One weight as its file stores it. Matrices among `stored` are split by rows, all else belongs to every row."""
 
     format: str
     shape: tuple[int, ...]  # of its values; block formats may have padded it
-    stored: Stored  # "weight" and its companions
-    dequantise: Callable[[Stored], Tensor]  # rows of `stored` to rows of values, in float32
-    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])  # what its marker says, in ComfyUI's words
+    stored: Stored
+    dequantize: Callable[[Stored], Tensor]  # rows of `stored` to rows of values, in float32
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])  # of its format, under ComfyUI's names
 
     def unpack(self, dtype: torch.dtype, shape: tuple[int, ...] | None = None) -> Tensor:
-        """Its values, rounded once; `shape` cuts the padding of block formats off."""
+        """Its values in `dtype`, rounded once from float32; `shape` removes the padding of block formats."""
         values = torch.empty(math.prod(self.shape), dtype=dtype)
-        at = 0
+        start = 0
         for rows in self._passes():
-            piece = self.dequantise(rows).flatten()
-            values[at : at + len(piece)] = piece
-            at += len(piece)
+            piece = self.dequantize(rows).flatten()
+            values[start : start + len(piece)] = piece
+            start += len(piece)
         values = values.view(self.shape)
         if shape is None or shape == self.shape:
             return values
@@ -40,12 +40,12 @@ class Packed:
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Whether these are the values of a weight of this shape, padded or not."""
         return len(shape) == len(self.shape) and all(
-            0 <= found - wanted < self.padding for found, wanted in zip(self.shape, shape, strict=True)
+            0 <= padded - width < self.padding for padded, width in zip(self.shape, shape, strict=True)
         )
 
     @property
     def padding(self) -> int:
-        """The multiple each side may have been filled up to."""
+        """The multiple to which each side may have been padded."""
         return {"nvfp4": 16, "mxfp8": 32}.get(self.format, 1)
 
     def _passes(self) -> Iterator[dict[str, Tensor]]:
@@ -53,7 +53,10 @@ class Packed:
         rows_at_once = PASS_VALUES * n_rows // max(math.prod(self.shape), 1)
         step = max(rows_at_once // ROW_STEP, 1) * ROW_STEP
         for start in range(0, n_rows, step):
-            yield {name: part[start : start + step] if part.ndim == 2 else part for name, part in self.stored.items()}
+            yield {
+                name: tensor[start : start + step] if tensor.ndim == 2 else tensor
+                for name, tensor in self.stored.items()
+            }
 
 
-Value = Tensor | Packed
+StoredTensor = Tensor | PackedWeight  # a tensor of a file that is read, its packed weights not yet unpacked

@@ -2,7 +2,7 @@
 
 Three ways to say so are in use: a marker tensor `L.comfy_quant` holding JSON, the same by layer name in the header's
 `_quantization_metadata`, and the older scaled fp8 with `L.scale_weight` beside the weight and `scaled_fp8` at the top.
-All become `Packed` weights here. A plain fp8 weight without a scale is no packed one: it only has to be cast.
+All become `PackedWeight` weights here. A plain fp8 weight without a scale is no packed one: it only has to be cast.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from .dequantize import MXFP8_BLOCK, NVFP4_BLOCK, SWIZZLE_ROWS, convrot, mxfp8, nvfp4, scaled, swizzled_size
-from .packed import Packed, Stored, Value
-from .safetensors_header import CheckpointError, parse_json, whole
+from .errors import CheckpointError
+from .json_object import is_size, parse_json
+from .packed import PackedWeight, Stored, StoredTensor
 
 MARKER, OLD_MARKER, METADATA_KEY = "comfy_quant", "scaled_fp8", "_quantization_metadata"
 COMPANIONS = {  # ours by the file's name for it
@@ -38,7 +39,7 @@ INSTEAD = "use the bf16, fp8, int8_convrot, nvfp4 or GGUF file of the model inst
 
 
 @dataclass(frozen=True)
-class Layer:
+class PackedLayer:
     """A packed layer before its companions have been checked."""
 
     file: str
@@ -76,10 +77,10 @@ class Layer:
         )
 
 
-def recognise(tensors: Stored, metadata: Mapping[str, str], prefix: str, file: str) -> dict[str, Value]:
+def group_packed(tensors: Stored, metadata: Mapping[str, str], prefix: str, file: str) -> dict[str, StoredTensor]:
     """Tensors by name, packed weights with their companions drawn together. Names come without the file's prefix."""
     settings = {**_old_layers(tensors), **header_layers(metadata, prefix, file), **_marked_layers(tensors, file)}
-    values: dict[str, Value] = {key: tensor for key, tensor in tensors.items() if key != OLD_MARKER}
+    values: dict[str, StoredTensor] = {key: tensor for key, tensor in tensors.items() if key != OLD_MARKER}
     for name, layer_settings in settings.items():
         if f"{name}.weight" not in values:
             continue  # the header may speak of a part that another loader takes
@@ -90,18 +91,18 @@ def recognise(tensors: Stored, metadata: Mapping[str, str], prefix: str, file: s
             if isinstance(companion, Tensor):
                 parts[ours] = companion
         values.pop(f"{name}.{MARKER}", None)
-        values[f"{name}.weight"] = pack(Layer(file, name, parts, layer_settings))
+        values[f"{name}.weight"] = pack(PackedLayer(file, name, parts, layer_settings))
     return values
 
 
-def pack(layer: Layer) -> Packed:
+def pack(layer: PackedLayer) -> PackedWeight:
     """The layer's weight with everything its formula needs, checked."""
     name = layer.settings.get("format")
     if isinstance(name, str) and name in DECLINED:
         raise CheckpointError(f"{layer.file} is quantised as {DECLINED[name]} ({name}), which is not read; {INSTEAD}")
     if not isinstance(name, str) or name not in FORMATS:
         raise CheckpointError(f"{layer.file} is quantised in an unknown format ({ascii(name)[:40]}); {INSTEAD}")
-    shape, stored, dequantise = FORMATS[name](layer)
+    shape, stored, dequantize = FORMATS[name](layer)
     # the host takes these as they are; a scale of one says nothing
     for extra in ("input_scale", "pre_quant_scale"):
         if extra in layer.parts and not _is_one(layer.parts[extra]):
@@ -109,14 +110,14 @@ def pack(layer: Layer) -> Packed:
     smooth = stored.get("pre_quant_scale")
     if smooth is not None and smooth.shape != shape[1:]:
         raise layer.error(f"has a pre_quant_scale of shape {tuple(smooth.shape)}")
-    return Packed(name, shape, stored, partial(_smoothed, dequantise), layer.settings)
+    return PackedWeight(name, shape, stored, partial(_smoothed, dequantize), layer.settings)
 
 
-Dequantise = Callable[[Stored], Tensor]
-Checked = tuple[tuple[int, int], dict[str, Tensor], Dequantise]
+Dequantize = Callable[[Stored], Tensor]
+CheckedLayer = tuple[tuple[int, int], dict[str, Tensor], Dequantize]
 
 
-def _fp8(layer: Layer, dtype: torch.dtype) -> Checked:
+def _fp8(layer: PackedLayer, dtype: torch.dtype) -> CheckedLayer:
     weight = layer.matrix(dtype)
     return (
         (weight.shape[0], weight.shape[1]),
@@ -125,7 +126,7 @@ def _fp8(layer: Layer, dtype: torch.dtype) -> Checked:
     )
 
 
-def _int8(layer: Layer) -> Checked:
+def _int8(layer: PackedLayer) -> CheckedLayer:
     weight = layer.matrix(torch.int8)
     rows, columns = weight.shape
     scale = layer.part("weight_scale", FLOATS)
@@ -137,12 +138,12 @@ def _int8(layer: Layer) -> Checked:
     if not settings.get("convrot", False):
         return (rows, columns), stored, lambda stored: scaled(stored["weight"], stored["weight_scale"])
     group = settings.get("convrot_groupsize", 256)
-    if not whole(group) or group not in CONVROT_GROUPS or columns % group:
+    if not is_size(group) or group not in CONVROT_GROUPS or columns % group:
         raise layer.error(f"is rotated in groups of {ascii(group)[:20]}, which its {columns} columns do not have")
     return (rows, columns), stored, lambda stored: convrot(stored["weight"], stored["weight_scale"], group)
 
 
-def _nvfp4(layer: Layer) -> Checked:
+def _nvfp4(layer: PackedLayer) -> CheckedLayer:
     weight = layer.matrix(torch.uint8)
     rows, columns = weight.shape[0], weight.shape[1] * 2
     stored = {
@@ -157,7 +158,7 @@ def _nvfp4(layer: Layer) -> Checked:
     )
 
 
-def _mxfp8(layer: Layer) -> Checked:
+def _mxfp8(layer: PackedLayer) -> CheckedLayer:
     weight = layer.matrix(torch.float8_e4m3fn)
     rows, columns = weight.shape
     scales = _block_scales(layer, (E8M0, torch.uint8), rows, columns, MXFP8_BLOCK)
@@ -165,7 +166,7 @@ def _mxfp8(layer: Layer) -> Checked:
     return (rows, columns), stored, lambda stored: mxfp8(stored["weight"], stored["weight_scale"])
 
 
-FORMATS: Mapping[str, Callable[[Layer], Checked]] = {
+FORMATS: Mapping[str, Callable[[PackedLayer], CheckedLayer]] = {
     "float8_e4m3fn": partial(_fp8, dtype=torch.float8_e4m3fn),
     "float8_e5m2": partial(_fp8, dtype=torch.float8_e5m2),
     "int8_tensorwise": _int8,
@@ -174,17 +175,17 @@ FORMATS: Mapping[str, Callable[[Layer], Checked]] = {
 }
 
 
-def _block_scales(layer: Layer, dtypes: tuple[torch.dtype, ...], rows: int, columns: int, block: int) -> Tensor:
-    """One scale per block of columns, in whole tiles; a matrix, so that passes can cut it by rows."""
+def _block_scales(layer: PackedLayer, dtypes: tuple[torch.dtype, ...], rows: int, columns: int, block: int) -> Tensor:
+    """One scale per block of columns, in is_size tiles; a matrix, so that passes can cut it by rows."""
     scales = layer.part("weight_scale", dtypes)
     if columns % block or scales.numel() != swizzled_size(rows, columns // block):
         raise layer.error(f"has {scales.numel():,} scales for {rows} rows of {columns} columns")
     return scales.reshape(-(-rows // SWIZZLE_ROWS) * SWIZZLE_ROWS, -1)
 
 
-def _smoothed(dequantise: Dequantise, stored: Stored) -> Tensor:
+def _smoothed(dequantize: Dequantize, stored: Stored) -> Tensor:
     """Inputs that were to be multiplied before the layer are multiplied inside the weight instead (ModelOpt's AWQ)."""
-    values = dequantise(stored)
+    values = dequantize(stored)
     smooth = stored.get("pre_quant_scale")
     return values if smooth is None else values * smooth.float()
 

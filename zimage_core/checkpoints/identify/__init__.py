@@ -1,1 +1,1 @@
-"""Which network a file holds, under which names, and what it is if it is none of ours."""
+"""What a model file is, from its header alone: which of our networks, which release, or which foreign model."""

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ...adapters import Delta, DoRA, FullDifference, LoHa, LoKr, LowRank, SetWeight
-from ..formats.safetensors_header import CheckpointError, parse_json
+from ..formats.errors import CheckpointError
+from ..formats.json_object import parse_json
 
 RoleTensors = Mapping[str, Tensor]  # a module's tensors by role ("up", "alpha", …), as `keys.split_ending` names them
 Scalable = LowRank | LoHa | LoKr  # deltas with an alpha

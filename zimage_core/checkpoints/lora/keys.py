@@ -15,7 +15,7 @@ import torch
 from ...adapters import Target
 from ...config import BASE_DIT
 from ...model import S3DiT
-from ..identify.layouts import DIT_DIFFUSERS
+from ..networks import DIT_DIFFUSERS
 
 DEFAULT = r"(?:\.default(?:_\d+)?)?"  # PEFT's name of its first adapter
 ENDINGS: tuple[tuple[str, str], ...] = (  # a key's ending, and the role of its tensor
@@ -113,7 +113,7 @@ def _targets_by_name() -> Mapping[str, tuple[Target, ...]]:
     table: dict[str, tuple[Target, ...]] = {}
     for key in ours:
         # three rows, so that the layout can split `qkv` into its three parts
-        theirs = list(DIT_DIFFUSERS.to_theirs({key: torch.empty(3, 1, device="meta")}))
+        theirs = list(DIT_DIFFUSERS.to_file({key: torch.empty(3, 1, device="meta")}))
         for part, name in enumerate(theirs):
             table[_module_name(name)] = (Target(key, part if len(theirs) > 1 else None),)
         table[_module_name(key)] = (Target(key),)

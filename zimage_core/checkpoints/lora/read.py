@@ -12,9 +12,10 @@ from pathlib import Path
 from torch import Tensor
 
 from ...adapters import N_PARTS, Delta, Lora, Target
+from ..formats.errors import CheckpointError
 from ..formats.files import headers_of, read_safetensors
-from ..formats.safetensors_header import CheckpointError, Entry
-from ..identify.verdict import judge
+from ..formats.header import TensorEntry
+from ..identify.inspect import identify
 from .decode import RoleTensors, alphas_of, bias_delta, weight_delta
 from .keys import TEXT_ENCODER, family_of, flatten, foreign_model_of, split_ending, targets_of
 
@@ -113,10 +114,10 @@ def _is_covered(target: Target, deltas: Mapping[Target, Delta]) -> bool:
     return target in deltas or (target.part is None and any(part in deltas for part in parts))
 
 
-def _check_is_lora(entries: Mapping[str, Entry], metadata: Mapping[str, str], file: str) -> None:
+def _check_is_lora(entries: Mapping[str, TensorEntry], metadata: Mapping[str, str], file: str) -> None:
     """Raise `CheckpointError` for a file of another kind, before its tensors are read."""
     if not any(split_ending(key) for key in entries):
-        raise CheckpointError(f"{file} is {judge(entries, metadata, file).what}, not a LoRA; {ADVICE}")
+        raise CheckpointError(f"{file} is {identify(entries, metadata, file).what}, not a LoRA; {ADVICE}")
 
 
 def _why_nothing_matches(ours: StateDict, count: int, file: str) -> str:

@@ -20,8 +20,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ...adapters import N_PARTS, Delta, DoRA, FullDifference, LoHa, LoKr, Lora, LowRank, SetWeight
-from ..formats.safetensors_header import CheckpointError
-from ..identify.layouts import DIT_DIFFUSERS
+from ..formats.errors import CheckpointError
+from ..networks import DIT_DIFFUSERS
 
 COMFYUI_PREFIX, DIFFUSERS_PREFIX = "diffusion_model.", "transformer."
 
@@ -81,7 +81,7 @@ def save_lora(lora: Lora, path: Path, naming: str) -> None:
 
 def _diffusers_names(parameter: str) -> list[str]:
     """Diffusers' names of a parameter of ours: one, or three for the fused `qkv` matrix."""
-    return list(DIT_DIFFUSERS.to_theirs({parameter: torch.empty(N_PARTS, 1, device="meta")}))
+    return list(DIT_DIFFUSERS.to_file({parameter: torch.empty(N_PARTS, 1, device="meta")}))
 
 
 def _fused_qkv(parts: Mapping[int, Delta]) -> LowRank | None:
