@@ -1,10 +1,10 @@
-"""Z-Image nodes for ComfyUI. Importing this file imports nothing: ComfyUI asks for the nodes when it wants them."""
+"""Z-Image nodes for ComfyUI. Importing this file imports nothing else: nodes load when ComfyUI calls the function."""
 
 WEB_DIRECTORY = "./js"
 
 
 async def comfy_entrypoint():
-    """ComfyUI's way in."""
+    """The extension; ComfyUI calls this function once at startup."""
     from .nodes import ZImageExtension
 
     return ZImageExtension()

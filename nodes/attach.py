@@ -1,4 +1,4 @@
-"""Our forward for models that another loader loaded."""
+"""Running models from other loaders with this pack's forward."""
 
 from comfy_api.latest import io
 
@@ -6,7 +6,7 @@ from .bridge.network import attach
 
 
 class ZImageAttach(io.ComfyNode):
-    """One node between a stock loader and everything else."""
+    """Replaces the forward of a model that another loader loaded."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:

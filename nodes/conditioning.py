@@ -1,4 +1,4 @@
-"""Prompts into conditioning."""
+"""Prompt encoding."""
 
 from comfy_api.latest import io
 
@@ -10,7 +10,7 @@ CUT = "cut at 512 tokens"
 
 
 class ZImageTextEncode(io.ComfyNode):
-    """One prompt, encoded as Z-Image was trained to read it."""
+    """Encodes a prompt in Qwen3's chat template."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:

@@ -1,4 +1,4 @@
-"""Pictures into latents and back."""
+"""VAE encoding and decoding."""
 
 from comfy_api.latest import io
 
@@ -8,7 +8,7 @@ CATEGORY = "Z-Image/image"
 
 
 class ZImageVAEEncode(io.ComfyNode):
-    """A picture as a starting point."""
+    """Encodes an image, for image to image."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -35,7 +35,7 @@ class ZImageVAEEncode(io.ComfyNode):
 
 
 class ZImageVAEDecode(io.ComfyNode):
-    """The finished picture."""
+    """Decodes a latent."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:

@@ -1,4 +1,4 @@
-"""Beginning with a picture: drawing it anew, repainting a part, painting beyond its edge."""
+"""Image to image, inpainting and outpainting."""
 
 from comfy_api.latest import io
 
@@ -17,14 +17,14 @@ STITCH_OUTPUT = "The way back into the picture, for Z-Image Stitch."
 REGION_OUTPUT = "The region as the model sees it before painting."
 
 
-def megapixels_input(of_what: str) -> io.Input:
+def megapixels_input(subject: str) -> io.Input:
     return io.Float.Input(
         "megapixels",
         default=1.0,
         min=0.0,
         max=16.0,
         step=0.001,
-        tooltip=f"Area {of_what}; at 1, which is 1024x1024 pixels, Z-Image draws best. 0 keeps the size, "
+        tooltip=f"Area {subject}; at 1, which is 1024x1024 pixels, Z-Image draws best. 0 keeps the size, "
         "0.004 is the 64x64 of the built-in nano model.",
     )
 
@@ -51,7 +51,7 @@ def outputs() -> list[io.Output]:
 
 
 class ZImageImageToImage(io.ComfyNode):
-    """Any photograph at the size the model draws best."""
+    """Encodes an image at an area the model draws well."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -88,7 +88,7 @@ class ZImageImageToImage(io.ComfyNode):
 
 
 class ZImageInpaint(io.ComfyNode):
-    """The region around a mask, ready to be repainted."""
+    """Crops and encodes the region around a mask."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -157,7 +157,7 @@ def margin_input(side: str) -> io.Input:
 
 
 class ZImageOutpaint(io.ComfyNode):
-    """A larger canvas, its new part ready to be painted."""
+    """Enlarges the canvas; crops and encodes the new part."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -214,7 +214,7 @@ class ZImageOutpaint(io.ComfyNode):
 
 
 class ZImageStitch(io.ComfyNode):
-    """The painted region back in its picture."""
+    """Pastes a repainted region back into its image."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:

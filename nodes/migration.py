@@ -1,10 +1,10 @@
-"""Ids of before: a graph saved under one of them opens, and runs, with the node of today.
+"""Former node ids: replacement rules with which ComfyUI opens and runs graphs saved under an old id.
 
-No node of this pack has been renamed yet, and no pack that is gone is known to have had nodes that mean what ours mean,
-so the table is empty. A rename adds its rule here; `tests/server/test_migration.py` has one for an example.
+No node of this pack has been renamed yet, so the table is empty. A rename adds its rule here;
+`tests/server/test_migration.py` has an example.
 
-ComfyUI uses a rule only where the old id is nobody's. An input that a rule takes over must be one every saved graph
-has: ComfyUI stops at a graph without it.
+ComfyUI applies a rule only if no installed node has the old id. Every old input that a rule maps must be present in all
+saved graphs: ComfyUI fails on a graph without it.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,6 @@ RENAMED: Sequence["io.NodeReplace"] = ()
 
 
 async def register(rules: Sequence["io.NodeReplace"] = RENAMED) -> None:
-    """Tell ComfyUI the rules."""
+    """Register the rules with ComfyUI."""
     for rule in rules:
         await ComfyAPI().node_replacement.register(rule)

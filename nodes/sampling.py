@@ -112,7 +112,7 @@ class ZImageTurboSampler(io.ComfyNode):
 
 
 class ZImageSampler(io.ComfyNode):
-    """Guided sampling for the base model and its relatives."""
+    """Sampling with classifier-free guidance, for the base model and its finetunes."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -205,7 +205,7 @@ class ZImageSampler(io.ComfyNode):
 
 
 class ZImageSigmas(io.ComfyNode):
-    """The schedule as SIGMAS for SamplerCustomAdvanced."""
+    """The noise schedule as SIGMAS, for SamplerCustomAdvanced."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:

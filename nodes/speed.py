@@ -7,7 +7,7 @@ from .bridge.patches import step_cache
 
 
 class ZImageStepCache(io.ComfyNode):
-    """One node between a model and its sampler."""
+    """Adds a step cache to a model."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
