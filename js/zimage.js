@@ -1,5 +1,5 @@
 // @ts-check
-/** Comfort for Z-Image nodes in ComfyUI's page. Every node does the same without it. */
+/** UI extras for Z-Image nodes in ComfyUI's frontend. Nodes run the same without them. */
 import { app } from "../../scripts/app.js";
 import { classOf } from "./zimage/graph.mjs";
 import { menuItems } from "./zimage/menu.mjs";

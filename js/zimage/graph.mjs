@@ -1,5 +1,5 @@
 // @ts-check
-/** Where an input of a node on the canvas comes from, through reroutes, bypasses and subgraphs. Pure: it only reads. */
+/** Follows links of the node graph upstream, through reroutes, bypassed nodes and subgraphs. Pure: it only reads. */
 
 /** @typedef {{name: string, value?: any, callback?: (value: any) => void, options?: any}} WidgetLike */
 /** @typedef {{name: string, type?: unknown, link?: number | null}} InputLike */
@@ -20,7 +20,7 @@
 
 const BYPASSED = 4;
 const SUBGRAPH_INPUT = -10; // LiteGraph's id for the panel of inputs inside a subgraph
-const LONGEST = 200; // a chain of nodes; a circle must end too
+const MAX_NODES = 200; // in a chain, so that a cycle ends
 
 /** @param {NodeLike} node */
 export function classOf(node) {
@@ -28,78 +28,78 @@ export function classOf(node) {
 }
 
 /**
- * The node whose output reaches an input, or null.
+ * The node whose output is connected to an input, or null.
  * @param {NodeLike} node
  * @param {string} name
  * @returns {NodeLike | null}
  */
-export function originOf(node, name) {
-  return followed(node.graph, linkInto(node, (input) => input.name === name));
+export function sourceOf(node, name) {
+  return follow(node.graph, firstLink(node, (input) => input.name === name));
 }
 
 /**
- * Whether a link, not the widget, gives an input.
+ * Whether an input is connected, so that its widget is not used.
  * @param {NodeLike} node
  * @param {string} name
  */
 export function isLinked(node, name) {
-  return linkInto(node, (input) => input.name === name) !== undefined;
+  return firstLink(node, (input) => input.name === name) !== undefined;
 }
 
 /**
- * The nodes that an input hangs on one after another, by inputs whose names begin as its own does: a MODEL's chain from
- * the nearest node to its loader.
+ * The chain of nodes upstream of an input, following inputs whose names start with the same name: for MODEL, from the
+ * nearest node to its loader.
  * @param {NodeLike} node
  * @param {string} name
  * @returns {NodeLike[]}
  */
 export function chainOf(node, name) {
   const chain = [];
-  let found = originOf(node, name);
-  while (found && chain.length < LONGEST) {
-    chain.push(found);
-    found = followed(found.graph, linkInto(found, (input) => input.name.startsWith(name)));
+  let source = sourceOf(node, name);
+  while (source && chain.length < MAX_NODES) {
+    chain.push(source);
+    source = follow(source.graph, firstLink(source, (input) => input.name.startsWith(name)));
   }
   return chain;
 }
 
 /**
- * The file the loader at the end of an input's chain names, or "".
+ * The file that the loader upstream of an input loads, or "".
  * @param {NodeLike} node
  * @param {string} name
- * @param {readonly string[]} widgets names that loaders give the widget
+ * @param {readonly string[]} widgets names of the file widget in loaders
  */
-export function fileBehind(node, name, widgets) {
-  return fileIn(chainOf(node, name), widgets);
+export function loaderFile(node, name, widgets) {
+  return fileInChain(chainOf(node, name), widgets);
 }
 
 /**
- * The file the nearest loader of a chain names, or "".
+ * The file that the nearest loader of a chain loads, or "".
  * @param {NodeLike[]} chain
  * @param {readonly string[]} widgets
  */
-export function fileIn(chain, widgets) {
-  for (const each of chain) {
-    const file = each.widgets?.find((widget) => widgets.includes(widget.name))?.value;
+export function fileInChain(chain, widgets) {
+  for (const node of chain) {
+    const file = node.widgets?.find((widget) => widgets.includes(widget.name))?.value;
     if (typeof file === "string") return file;
   }
   return "";
 }
 
 /**
- * The link into the first connected input of this kind. A node that was deleted while somebody waited has none.
+ * The link of the first connected input that matches. A node that was deleted during an await has none.
  * @param {NodeLike | undefined} node
- * @param {(input: InputLike, slot: number) => boolean} isMeant
+ * @param {(input: InputLike, slot: number) => boolean} matches
  * @returns {LinkLike | undefined}
  */
-function linkInto(node, isMeant) {
+function firstLink(node, matches) {
   if (!node?.graph) return undefined;
-  const links = (node.inputs ?? []).map((input, slot) => (isMeant(input, slot) ? linkAt(node, slot) : null));
+  const links = (node.inputs ?? []).map((input, slot) => (matches(input, slot) ? linkAt(node, slot) : null));
   return links.find((link) => link != null) ?? undefined;
 }
 
 /**
- * The link into an input. A node that stands for a subgraph answers `getInputLink` with links of its inside.
+ * The link of an input slot. `getInputLink` of a subgraph node returns links inside the subgraph.
  * @param {NodeLike} node
  * @param {number} slot
  */
@@ -110,41 +110,41 @@ function linkAt(node, slot) {
 /**
  * @param {any} graph
  * @param {LinkLike | undefined} link
- * @param {number} [left]
- * @returns {NodeLike | null} the node that gives what comes through the link
+ * @param {number} [remaining] nodes that may still be passed
+ * @returns {NodeLike | null} the node at the other end of the link that computes the value
  */
-function followed(graph, link, left = LONGEST) {
-  if (!link || left === 0) return null;
+function follow(graph, link, remaining = MAX_NODES) {
+  if (!link || remaining === 0) return null;
   if (Number(link.origin_id) === SUBGRAPH_INPUT) {
-    const outer = hostOf(graph);
-    return followed(outer?.graph, linkInto(outer, (_, slot) => slot === link.origin_slot), left - 1);
+    const subgraphNode = subgraphNodeOf(graph);
+    return follow(subgraphNode?.graph, firstLink(subgraphNode, (_, slot) => slot === link.origin_slot), remaining - 1);
   }
   const node = graph?.getNodeById?.(link.origin_id);
   if (!node) return null;
   if (node.subgraph) {
     const inside = node.subgraph.outputs?.[link.origin_slot]?.linkIds?.[0];
-    return followed(node.subgraph, node.subgraph.getLink?.(inside), left - 1);
+    return follow(node.subgraph, node.subgraph.getLink?.(inside), remaining - 1);
   }
-  if (!handsOn(node)) return node;
+  if (!isPassThrough(node)) return node;
   const type = node.type === "Reroute" ? undefined : node.outputs?.[link.origin_slot]?.type;
-  return followed(graph, linkInto(node, (input) => type === undefined || input.type === type), left - 1);
+  return follow(graph, firstLink(node, (input) => type === undefined || input.type === type), remaining - 1);
 }
 
-/** Whether a node only hands on what it is given. @param {NodeLike} node */
-function handsOn(node) {
+/** Whether a node returns its input unchanged. @param {NodeLike} node */
+function isPassThrough(node) {
   return node.type === "Reroute" || node.mode === BYPASSED;
 }
 
 /**
- * The node that stands for a subgraph in the graph around it.
+ * The node that contains a subgraph, in the graph one level up.
  * @param {any} subgraph
  * @returns {NodeLike | undefined}
  */
-function hostOf(subgraph) {
+function subgraphNodeOf(subgraph) {
   const graphs = [subgraph?.rootGraph, ...(subgraph?.rootGraph?.subgraphs?.values?.() ?? [])];
   for (const graph of graphs) {
-    const host = graph?.nodes?.find((/** @type {NodeLike} */ node) => node.subgraph?.id === subgraph.id);
-    if (host) return host;
+    const subgraphNode = graph?.nodes?.find((/** @type {NodeLike} */ node) => node.subgraph?.id === subgraph.id);
+    if (subgraphNode) return subgraphNode;
   }
   return undefined;
 }

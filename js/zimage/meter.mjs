@@ -1,9 +1,9 @@
 // @ts-check
-/** The meter under a prompt: tokens used, and what is too long. */
-import { fileBehind } from "./graph.mjs";
-import { ask, isOn, language, tell } from "./host.mjs";
+/** The token meter under a prompt: token count, and the text beyond the limit. */
+import { loaderFile } from "./graph.mjs";
+import { isOn, language, message, request } from "./comfyui.mjs";
 import { METER } from "./settings.mjs";
-import { reading } from "./tokens.mjs";
+import { meterLine } from "./tokens.mjs";
 import { valueOf } from "./widgets.mjs";
 import { watch } from "./watch.mjs";
 
@@ -15,9 +15,9 @@ export const METERED = Object.keys(TEMPLATES);
 
 /** @param {any} node @param {string} nodeClass @param {import("./panel.mjs").Panel} panel */
 export function addMeter(node, nodeClass, panel) {
-  const question = () => ({
+  const query = () => ({
     prompt: valueOf(node, "prompt"),
-    encoder: fileBehind(node, "clip", ENCODERS),
+    encoder: loaderFile(node, "clip", ENCODERS),
     template: TEMPLATES[nodeClass],
   });
   const isCut = () => String(valueOf(node, "long_prompts") ?? "").startsWith("cut");
@@ -25,16 +25,16 @@ export function addMeter(node, nodeClass, panel) {
 
   async function update() {
     if (!isShown()) return panel.show("tokens", null);
-    const asked = question();
-    const { answer, isAway } = await ask("tokens", asked);
-    if (answer) {
-      const { text, isOver, part } = reading(language(), answer, String(asked.prompt), isCut());
-      panel.show("tokens", { text, part, tone: isOver ? "warning" : "plain" });
+    const sent = query();
+    const { data, isOffline } = await request("tokens", sent);
+    if (data) {
+      const { text, isOver, fill } = meterLine(language(), data, String(sent.prompt), isCut());
+      panel.show("tokens", { text, fill, tone: isOver ? "warning" : "plain" });
     } else {
-      panel.show("tokens", isAway ? { text: tell("unanswered") } : null);
+      panel.show("tokens", isOffline ? { text: message("unanswered") } : null);
     }
-    return !isAway;
+    return !isOffline;
   }
 
-  watch({ node, state: () => JSON.stringify([isShown(), isCut(), question()]), update });
+  watch({ node, state: () => JSON.stringify([isShown(), isCut(), query()]), update });
 }

@@ -1,17 +1,17 @@
 // @ts-check
 /**
- * Lines of text under a node's widgets: a DOM widget that is never saved with the workflow nor sent with a prompt. It
- * takes clicks on its buttons only, so that wheel and drag reach the canvas.
+ * Lines of text under a node's widgets: a DOM widget that is neither saved with the workflow nor sent with a prompt.
+ * Only its buttons receive pointer events, so that wheel and drag reach the canvas.
  */
 
 /** @typedef {{width: number, height: number}} Shape */
-/** @typedef {{text: string, title: string, press: () => void, shape?: Shape, isOn?: boolean}} Button */
-/** @typedef {{text: string, tone?: "plain" | "warning", part?: number, buttons?: Button[]}} Line */
+/** @typedef {{text: string, title: string, onClick: () => void, shape?: Shape, isOn?: boolean}} Button */
+/** @typedef {{text: string, tone?: "plain" | "warning", fill?: number, buttons?: Button[]}} Line fill: of a bar, 0..1 */
 
 const WIDGET = "zimage_panel";
 const MARGIN = 4;
-const NARROWEST = 120; // pixels of a panel on the canvas
-const LINE = 24; // about what a line takes
+const MIN_WIDTH = 120; // pixels; a narrower element has not been laid out yet
+const LINE_HEIGHT = 24; // pixels, estimated
 
 export class Panel {
   /** @type {Map<string, Line>} */
@@ -29,16 +29,16 @@ export class Panel {
   }
 
   /**
-   * Show a line, in place of an earlier one of that name; null takes it away.
+   * Show a line, replacing the one of that name; null removes it.
    * @param {string} name
    * @param {Line | null} line
    */
   show(name, line) {
-    if (!this.#node.graph) return; // deleted while somebody waited for an answer
+    if (!this.#node.graph) return; // deleted during an await
     if (line === null && !this.#lines.has(name)) return;
     if (JSON.stringify(line) === JSON.stringify(this.#lines.get(name) ?? null)) return;
     line === null ? this.#lines.delete(name) : this.#lines.set(name, line);
-    this.#element.replaceChildren(...[...this.#lines].map(([key, each]) => drawn(key, each)));
+    this.#element.replaceChildren(...[...this.#lines].map(([key, each]) => renderLine(key, each)));
     this.#fit();
   }
 
@@ -70,55 +70,55 @@ export class Panel {
 }
 
 /**
- * What the lines take. An element ComfyUI has not given its width yet would count every word as a line of its own.
+ * Height of the lines in pixels, estimated while ComfyUI has not set the element's width: it would wrap every word.
  * @param {HTMLElement} element
  */
 function heightOf(element) {
   const children = /** @type {HTMLElement[]} */ ([...element.children]);
-  if (element.offsetWidth < NARROWEST) return children.length * LINE;
+  if (element.offsetWidth < MIN_WIDTH) return children.length * LINE_HEIGHT;
   return children.reduce((sum, child) => sum + child.offsetHeight, 0);
 }
 
 /** @param {string} name @param {Line} line */
-function drawn(name, line) {
+function renderLine(name, line) {
   const row = document.createElement("div");
   row.className = `zimage-line zimage-${line.tone ?? "plain"}`;
   row.dataset.line = name;
   const text = document.createElement("span");
   text.textContent = line.text;
   row.append(text);
-  if (line.part !== undefined) row.append(bar(line.part));
-  if (line.buttons) row.append(...line.buttons.map(button));
+  if (line.fill !== undefined) row.append(renderBar(line.fill));
+  if (line.buttons) row.append(...line.buttons.map(renderButton));
   return row;
 }
 
-/** @param {number} part */
-function bar(part) {
-  const full = document.createElement("div");
-  full.className = "zimage-bar";
-  const filled = document.createElement("div");
-  filled.style.width = `${part * 100}%`;
-  full.append(filled);
-  return full;
+/** @param {number} fill */
+function renderBar(fill) {
+  const outer = document.createElement("div");
+  outer.className = "zimage-bar";
+  const inner = document.createElement("div");
+  inner.style.width = `${fill * 100}%`;
+  outer.append(inner);
+  return outer;
 }
 
-/** @param {Button} described */
-function button(described) {
+/** @param {Button} button */
+function renderButton(button) {
   const element = document.createElement("button");
   element.type = "button";
-  element.title = described.title;
-  element.setAttribute("aria-label", described.title);
-  element.setAttribute("aria-pressed", String(Boolean(described.isOn)));
-  if (described.shape) {
+  element.title = button.title;
+  element.setAttribute("aria-label", button.title);
+  element.setAttribute("aria-pressed", String(Boolean(button.isOn)));
+  if (button.shape) {
     const shape = document.createElement("span");
     shape.className = "zimage-shape";
-    shape.style.width = `${described.shape.width}px`;
-    shape.style.height = `${described.shape.height}px`;
+    shape.style.width = `${button.shape.width}px`;
+    shape.style.height = `${button.shape.height}px`;
     element.append(shape);
   } else {
-    element.textContent = described.text;
+    element.textContent = button.text;
   }
   for (const kind of ["pointerdown", "mousedown"]) element.addEventListener(kind, (event) => event.stopPropagation());
-  element.addEventListener("click", described.press);
+  element.addEventListener("click", button.onClick);
   return element;
 }

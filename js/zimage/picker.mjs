@@ -1,27 +1,27 @@
 // @ts-check
-/** The ratios of Z-Image Empty Latent as shapes to click, and the size that comes out. */
-import { isOn, tell } from "./host.mjs";
+/** Buttons for the aspect ratios of Z-Image Empty Latent, and the resulting size in pixels. */
+import { isOn, message } from "./comfyui.mjs";
 import { PICKER } from "./settings.mjs";
-import { drawnIn, parseRatio, sizeOf } from "./sizes.mjs";
+import { fitInSquare, parseRatio, sizeOf } from "./sizes.mjs";
 import { watch } from "./watch.mjs";
 import { setValues, valueOf } from "./widgets.mjs";
 
 export const PICKED = "ZImageEmptyLatent";
-const DRAWING = 18; // pixels of the longer side
+const SHAPE_SIDE = 18; // pixels of the longer side
 
 /** @param {any} node @param {import("./panel.mjs").Panel} panel */
 export function addPicker(node, panel) {
-  const chosen = () => [valueOf(node, "ratio"), valueOf(node, "megapixels")];
+  const current = () => [valueOf(node, "ratio"), valueOf(node, "megapixels")];
 
   function update() {
-    const [ratio, megapixels] = chosen();
+    const [ratio, megapixels] = current();
     const options = node.widgets?.find((/** @type {{name: string}} */ each) => each.name === "ratio")?.options?.values;
     const isShown = isOn(PICKER) && ratio !== undefined && Array.isArray(options);
     panel.show("size", isShown && typeof megapixels === "number" ? { text: sizeText(ratio, megapixels) } : null);
-    panel.show("ratios", isShown ? { text: "", buttons: options.map((each) => shape(node, each, ratio)) } : null);
+    panel.show("ratios", isShown ? { text: "", buttons: options.map((each) => ratioButton(node, each, ratio)) } : null);
   }
 
-  watch({ node, state: () => JSON.stringify([isOn(PICKER), ...chosen()]), update });
+  watch({ node, state: () => JSON.stringify([isOn(PICKER), ...current()]), update });
 }
 
 /** @param {unknown} text @param {number} area */
@@ -30,12 +30,12 @@ function sizeText(text, area) {
   if (!ratio) return "";
   const { width, height } = sizeOf(ratio, area);
   const megapixels = (width * height) / 1024 ** 2;
-  return tell("size", { width, height, megapixels: megapixels.toFixed(megapixels < 0.1 ? 4 : 2) });
+  return message("size", { width, height, megapixels: megapixels.toFixed(megapixels < 0.1 ? 4 : 2) });
 }
 
-/** @param {any} node @param {string} text @param {unknown} chosen */
-function shape(node, text, chosen) {
-  const title = tell("ratio", { ratio: text });
-  const drawing = drawnIn(parseRatio(text) ?? [1, 1], DRAWING);
-  return { text, title, shape: drawing, isOn: text === chosen, press: () => setValues(node, { ratio: text }) };
+/** @param {any} node @param {string} text @param {unknown} current */
+function ratioButton(node, text, current) {
+  const title = message("ratio", { ratio: text });
+  const shape = fitInSquare(parseRatio(text) ?? [1, 1], SHAPE_SIDE);
+  return { text, title, shape, isOn: text === current, onClick: () => setValues(node, { ratio: text }) };
 }

@@ -1,10 +1,10 @@
 // @ts-check
-/** What the released models were made for, and what to say when a sampler is set to something far from it. Pure. */
+/** Sampler settings of the released models, and advice for settings that do not fit the model. Pure. */
 
 /** @typedef {{steps: number, cfg: number, shift: number, solver: string}} Preset */
 /** @typedef {"turbo" | "base" | "other"} Release */
-/** @typedef {"turboTooMuch" | "turboSteps" | "baseTooLittle" | "baseInTurbo"} Fault */
-/** @typedef {{fault: Fault, mend: "turbo" | "base" | null}} Advice */
+/** @typedef {"turboTooMuch" | "turboSteps" | "baseTooLittle" | "baseInTurbo"} Problem */
+/** @typedef {{problem: Problem, fix: "turbo" | "base" | null}} Advice */
 /** @typedef {{steps?: unknown, cfg?: unknown}} Values */
 
 /** @type {Record<"turbo" | "base", Preset>} */
@@ -13,7 +13,7 @@ export const PRESETS = {
   base: { steps: 28, cfg: 4, shift: 6, solver: "res_multistep" },
 };
 
-/** Widgets a preset sets, for each sampler; a stock KSampler has its own names for solvers and no shift. */
+/** Widgets that a preset sets, by node class; a stock KSampler has other names for solvers and no shift. */
 const WIDGETS = {
   ZImageTurboSampler: { turbo: ["steps", "shift", "solver"] },
   ZImageSampler: { turbo: ["steps", "cfg", "shift", "solver"], base: ["steps", "cfg", "shift", "solver"] },
@@ -23,11 +23,11 @@ const WIDGETS = {
 
 export const SAMPLERS = Object.keys(WIDGETS);
 
-const MOST = { steps: 16, cfg: 2 }; // for Turbo; four more steps than people take for detail
-const LEAST = { steps: 15, cfg: 1.5 }; // for base
+const TURBO_MAX = { steps: 16, cfg: 2 }; // four steps more than people use for detail
+const BASE_MIN = { steps: 15, cfg: 1.5 };
 
 /**
- * What a preset changes on a node of this class; nothing where the preset has no meaning there.
+ * Widget values that a preset sets on a node of this class; empty where the preset does not apply.
  * @param {string} nodeClass
  * @param {"turbo" | "base"} name
  * @returns {Partial<Preset>}
@@ -39,18 +39,18 @@ export function settingsFor(nodeClass, name) {
 }
 
 /**
- * Turbo or base, from the words the server has for a file's release.
- * @param {string | undefined} words
+ * Turbo or base, from the release text of the server.
+ * @param {string | undefined} text
  * @returns {Release}
  */
-export function releaseOf(words) {
-  if (words?.startsWith("Turbo (")) return "turbo";
-  return words?.startsWith("base (") ? "base" : "other";
+export function releaseOf(text) {
+  if (text?.startsWith("Turbo (")) return "turbo";
+  return text?.startsWith("base (") ? "base" : "other";
 }
 
 /**
- * What is wrong with a sampler's settings, if anything surely is. A LoRA may have distilled a base model, so nothing is
- * said of few steps then; a value that comes through a link is undefined and never wrong.
+ * The problem with a sampler's settings, or null. With a LoRA a base model may be distilled, so few steps are no
+ * problem then; nor are values that come through a link, which are undefined.
  * @param {string} nodeClass
  * @param {Release} release
  * @param {Values} values
@@ -59,12 +59,12 @@ export function releaseOf(words) {
  */
 export function adviceFor(nodeClass, release, values, hasLora) {
   const isTurboSampler = nodeClass === "ZImageTurboSampler";
-  if (release === "turbo" && above(values.cfg, MOST.cfg)) return { fault: "turboTooMuch", mend: "turbo" };
-  if (release === "turbo" && above(values.steps, MOST.steps)) return { fault: "turboSteps", mend: "turbo" };
+  if (release === "turbo" && above(values.cfg, TURBO_MAX.cfg)) return { problem: "turboTooMuch", fix: "turbo" };
+  if (release === "turbo" && above(values.steps, TURBO_MAX.steps)) return { problem: "turboSteps", fix: "turbo" };
   if (release !== "base" || hasLora) return null;
-  if (isTurboSampler) return { fault: "baseInTurbo", mend: null };
-  const isTooLittle = below(values.steps, LEAST.steps) || below(values.cfg, LEAST.cfg);
-  return isTooLittle ? { fault: "baseTooLittle", mend: "base" } : null;
+  if (isTurboSampler) return { problem: "baseInTurbo", fix: null };
+  const isTooLittle = below(values.steps, BASE_MIN.steps) || below(values.cfg, BASE_MIN.cfg);
+  return isTooLittle ? { problem: "baseTooLittle", fix: "base" } : null;
 }
 
 /** @param {unknown} value @param {number} limit */

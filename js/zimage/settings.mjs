@@ -1,5 +1,5 @@
 // @ts-check
-/** What can be switched off. Names and tooltips in other languages are in locales/<language>/settings.json. */
+/** Settings in ComfyUI that switch each extra off. Translations are in locales/<language>/settings.json. */
 
 const CATEGORY = "Z-Image";
 

@@ -1,5 +1,5 @@
 // @ts-check
-/** Width and height from a ratio and an area, as Z-Image Empty Latent has them. Pure. */
+/** Width and height from an aspect ratio and an area, computed as Z-Image Empty Latent does. Pure. */
 
 const SIDE_MULTIPLE = 16;
 const MEGAPIXEL = 1024 * 1024;
@@ -7,44 +7,44 @@ const MEGAPIXEL = 1024 * 1024;
 /** @typedef {{width: number, height: number}} Size */
 
 /**
- * Both sides of "16:9", or null if the text is no ratio.
+ * The two numbers of a ratio such as "16:9", or null.
  * @param {unknown} text
  * @returns {[number, number] | null}
  */
 export function parseRatio(text) {
-  const found = /^(\d+):(\d+)$/.exec(String(text));
-  return found && Number(found[1]) && Number(found[2]) ? [Number(found[1]), Number(found[2])] : null;
+  const match = /^(\d+):(\d+)$/.exec(String(text));
+  return match && Number(match[1]) && Number(match[2]) ? [Number(match[1]), Number(match[2])] : null;
 }
 
 /**
- * Sides in pixels nearest to a ratio and an area, both multiples of 16.
+ * Width and height in pixels nearest to a ratio and an area, both multiples of 16.
  * @param {[number, number]} ratio
  * @param {number} megapixels
  * @returns {Size}
  */
-export function sizeOf([across, down], megapixels) {
-  const unit = Math.sqrt((megapixels * MEGAPIXEL) / (across * down));
-  return { width: side(across * unit), height: side(down * unit) };
+export function sizeOf([width, height], megapixels) {
+  const unit = Math.sqrt((megapixels * MEGAPIXEL) / (width * height));
+  return { width: toMultiple(width * unit), height: toMultiple(height * unit) };
 }
 
 /**
- * The size of a drawing of a ratio that fits a square.
+ * The largest size of a ratio that fits into a square.
  * @param {[number, number]} ratio
- * @param {number} within
+ * @param {number} squareSide
  * @returns {Size}
  */
-export function drawnIn([across, down], within) {
-  const unit = within / Math.max(across, down);
-  return { width: across * unit, height: down * unit };
+export function fitInSquare([width, height], squareSide) {
+  const unit = squareSide / Math.max(width, height);
+  return { width: width * unit, height: height * unit };
 }
 
 /** @param {number} pixels */
-function side(pixels) {
-  return Math.max(SIDE_MULTIPLE, toEven(pixels / SIDE_MULTIPLE) * SIDE_MULTIPLE);
+function toMultiple(pixels) {
+  return Math.max(SIDE_MULTIPLE, roundHalfToEven(pixels / SIDE_MULTIPLE) * SIDE_MULTIPLE);
 }
 
-/** Halves go to the even neighbour, as Python rounds. @param {number} value */
-function toEven(value) {
+/** Python's round(). @param {number} value */
+function roundHalfToEven(value) {
   const rounded = Math.round(value);
   return Math.abs(value % 1) === 0.5 && rounded % 2 ? rounded - 1 : rounded;
 }

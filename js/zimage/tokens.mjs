@@ -1,48 +1,49 @@
 // @ts-check
-/** What the meter under a prompt shows, from what the server counted. Pure. */
-import { say } from "./words.mjs";
+/** The text and bar of the token meter, from the server's count. Pure. */
+import { format } from "./messages.mjs";
 
 /** @typedef {{tokens: number, limit: number, beyond: string}} Length */
-/** @typedef {{text: string, isOver: boolean, part: number}} Reading part: how full the bar is, 0 to 1 */
+/** @typedef {{text: string, isOver: boolean, fill: number}} MeterLine fill: how full the bar is, 0 to 1 */
 
-const SHOWN = 80; // characters of what lies beyond the limit
+const MAX_SHOWN = 80; // characters of the text beyond the limit
 
 /**
- * @param {import("./words.mjs").Language} language
+ * @param {import("./messages.mjs").Language} language
  * @param {Length} length
  * @param {string} prompt
  * @param {boolean} isCut whether the node cuts at the limit
- * @returns {Reading}
+ * @returns {MeterLine}
  */
-export function reading(language, length, prompt, isCut) {
+export function meterLine(language, length, prompt, isCut) {
   const about = hasChoices(prompt) ? "≈ " : "";
-  const count = say(language, "tokens", { about, used: length.tokens, limit: length.limit });
+  const count = format(language, "tokens", { about, used: length.tokens, limit: length.limit });
   const isOver = length.tokens > length.limit;
-  const part = Math.min(1, length.tokens / length.limit);
-  return { text: isOver ? `${count}${separator(language)}${fate(language, length, isCut)}` : count, isOver, part };
+  const fill = Math.min(1, length.tokens / length.limit);
+  const overflow = isOver ? `${separator(language)}${overflowText(language, length, isCut)}` : "";
+  return { text: `${count}${overflow}`, isOver, fill };
 }
 
 /**
- * Whether ComfyUI will pick among words of the prompt when it is queued, so that its length may change.
+ * Whether the prompt has choices {a|b}, one of which ComfyUI picks when it is queued, so that the count may change.
  * @param {string} prompt
  */
 export function hasChoices(prompt) {
   return /\{[^{}]*\|[^{}]*\}/.test(prompt);
 }
 
-/** @param {import("./words.mjs").Language} language @param {Length} length @param {boolean} isCut */
-function fate(language, length, isCut) {
-  if (!length.beyond) return say(language, "closing");
-  return say(language, isCut ? "cut" : "beyond", { words: shortened(length.beyond.trim()) });
+/** @param {import("./messages.mjs").Language} language @param {Length} length @param {boolean} isCut */
+function overflowText(language, length, isCut) {
+  if (!length.beyond) return format(language, "closing");
+  return format(language, isCut ? "cut" : "beyond", { words: shortened(length.beyond.trim()) });
 }
 
 /** @param {string} words */
 function shortened(words) {
-  const letters = [...words]; // whole characters, not halves of an emoji
-  return letters.length > SHOWN ? `${letters.slice(0, SHOWN).join("")}…` : words;
+  const letters = [...words]; // code points, so that no surrogate pair is split
+  return letters.length > MAX_SHOWN ? `${letters.slice(0, MAX_SHOWN).join("")}…` : words;
 }
 
-/** @param {import("./words.mjs").Language} language */
+/** @param {import("./messages.mjs").Language} language */
 function separator(language) {
   return language === "zh" ? "，" : ", ";
 }

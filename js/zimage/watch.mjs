@@ -1,55 +1,55 @@
 // @ts-check
 /**
- * Nodes that are looked at a few times a second. Widgets change by hand, by undo, by other extensions and by loading; a
- * look at their values sees all of it and needs no hook into ComfyUI.
+ * Polling of nodes. Widgets change by hand, by undo, by other extensions and by loading; polling their values covers
+ * all of these without hooks into ComfyUI.
  */
 
 /**
  * @typedef {object} Watcher
  * @property {any} node
  * @property {() => string} state what the view depends on; nothing happens while it stays the same
- * @property {() => void | Promise<unknown>} update false or a promise of false asks to be called again
+ * @property {() => void | Promise<unknown>} update returns false, or a promise of false, to be called again
  */
 
-const EVERY = 300; // milliseconds
-const PATIENCE = 10; // looks between two calls of an update that failed
-const FORGOTTEN = 30; // looks after which a node that is on no canvas is given up: it was deleted, or only tried on
+const INTERVAL = 300; // milliseconds
+const RETRY_POLLS = 10; // polls before an update that failed is called again
+const MAX_ABSENT_POLLS = 30; // polls after which a node that is on no canvas is dropped: it was deleted, or a preview
 
-/** @typedef {{state: string | null, isBusy: boolean, wait: number, absent: number}} Seen */
+/** @typedef {{state: string | null, isBusy: boolean, wait: number, absent: number}} WatchState */
 
-/** @type {Map<Watcher, Seen>} */
+/** @type {Map<Watcher, WatchState>} */
 const watched = new Map();
 let timer = 0;
 
 /** @param {Watcher} watcher */
 export function watch(watcher) {
   watched.set(watcher, { state: null, isBusy: false, wait: 0, absent: 0 });
-  timer ||= window.setInterval(look, EVERY);
+  timer ||= window.setInterval(poll, INTERVAL);
 }
 
-function look() {
+function poll() {
   if (document.hidden) return;
-  for (const [watcher, seen] of watched) {
-    seen.absent = watcher.node.graph ? 0 : seen.absent + 1;
-    if (seen.absent > FORGOTTEN) watched.delete(watcher);
-    if (seen.absent || seen.isBusy) continue;
-    if (seen.wait > 0) {
-      seen.wait -= 1;
+  for (const [watcher, progress] of watched) {
+    progress.absent = watcher.node.graph ? 0 : progress.absent + 1;
+    if (progress.absent > MAX_ABSENT_POLLS) watched.delete(watcher);
+    if (progress.absent || progress.isBusy) continue;
+    if (progress.wait > 0) {
+      progress.wait -= 1;
       continue;
     }
     const state = watcher.state();
-    if (state !== seen.state) void refresh(watcher, seen, state);
+    if (state !== progress.state) void refresh(watcher, progress, state);
   }
 }
 
-/** @param {Watcher} watcher @param {Seen} seen @param {string} state */
-async function refresh(watcher, seen, state) {
-  seen.isBusy = true;
+/** @param {Watcher} watcher @param {WatchState} progress @param {string} state */
+async function refresh(watcher, progress, state) {
+  progress.isBusy = true;
   try {
     const isDone = (await watcher.update()) !== false;
-    seen.state = isDone ? state : "";
-    seen.wait = isDone ? 0 : PATIENCE;
+    progress.state = isDone ? state : "";
+    progress.wait = isDone ? 0 : RETRY_POLLS;
   } finally {
-    seen.isBusy = false;
+    progress.isBusy = false;
   }
 }

@@ -1,11 +1,11 @@
 // @ts-check
-/** The only code that reads or writes widgets of a node. */
+/** Reading and writing widgets of a node; no other code does. */
 import { isLinked } from "./graph.mjs";
 
 /** @typedef {import("./graph.mjs").NodeLike} NodeLike */
 
 /**
- * A widget's value; undefined if a link gives it, or if there is none of that name.
+ * A widget's value; undefined if its input is connected, or if there is no such widget.
  * @param {NodeLike} node
  * @param {string} name
  */
@@ -14,7 +14,7 @@ export function valueOf(node, name) {
 }
 
 /**
- * All values of the named widgets that are known.
+ * Values of the named widgets, without undefined ones.
  * @param {NodeLike} node
  * @param {readonly string[]} names
  * @returns {Record<string, unknown>}
@@ -25,15 +25,16 @@ export function valuesOf(node, names) {
 }
 
 /**
- * Set widgets as if the artist had, and return what changed. A linked or missing widget is left alone.
+ * Set widgets and call their callbacks, as the UI does; returns the changed values.
+ * Connected or missing widgets are skipped.
  * @param {NodeLike} node
  * @param {Record<string, unknown>} values
  * @returns {Record<string, unknown>}
  */
 export function setValues(node, values) {
   const changed = Object.entries(values).filter(([name, value]) => {
-    const before = valueOf(node, name);
-    return before !== undefined && before !== value;
+    const current = valueOf(node, name);
+    return current !== undefined && current !== value;
   });
   for (const [name, value] of changed) {
     const widget = node.widgets?.find((each) => each.name === name);

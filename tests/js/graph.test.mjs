@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { chainOf, fileBehind, isLinked, originOf } from "../../js/zimage/graph.mjs";
+import { chainOf, isLinked, loaderFile, sourceOf } from "../../js/zimage/graph.mjs";
 
 /** A graph as LiteGraph holds it: nodes by id, links by id; `wires` are [from, slot, to, input]. */
 function graphOf(nodes, wires, extra = {}) {
@@ -32,7 +32,7 @@ test("a file is found through patches, a reroute and a bypassed node", () => {
   const reroute = { id: 3, type: "Reroute", inputs: [{ name: "", type: "*" }], outputs: [{ type: "MODEL" }] };
   const nodes = [loader(1, "turbo.safetensors"), patch(2, "LoraLoader"), reroute, patch(4, "Skip", { mode: 4 }), patch(5, "KSampler")];
   graphOf(nodes, [[1, 0, 2, "model"], [2, 0, 3, ""], [3, 0, 4, "model"], [4, 0, 5, "model"]]);
-  assert.equal(fileBehind(nodes[4], "model", ["unet_name"]), "turbo.safetensors");
+  assert.equal(loaderFile(nodes[4], "model", ["unet_name"]), "turbo.safetensors");
   assert.deepEqual(chainOf(nodes[4], "model").map((node) => node.type), ["LoraLoader", "UNETLoader"]);
   assert.ok(isLinked(nodes[4], "model") && !isLinked(nodes[4], "image"));
 });
@@ -40,33 +40,33 @@ test("a file is found through patches, a reroute and a bypassed node", () => {
 test("a file is found from inside a subgraph, and out of one", () => {
   const inner = patch(7, "KSampler");
   const subgraph = graphOf([inner], [[-10, 0, 7, "model"]], { id: "inside" });
-  const host = { ...patch(2, "inside"), inputs: [{ name: "model", type: "MODEL" }], subgraph };
-  const root = graphOf([loader(1, "base.safetensors"), host], [[1, 0, 2, "model"]]);
+  const subgraphNode = { ...patch(2, "inside"), inputs: [{ name: "model", type: "MODEL" }], subgraph };
+  const root = graphOf([loader(1, "base.safetensors"), subgraphNode], [[1, 0, 2, "model"]]);
   subgraph.rootGraph = root;
-  assert.equal(fileBehind(inner, "model", ["unet_name"]), "base.safetensors");
+  assert.equal(loaderFile(inner, "model", ["unet_name"]), "base.safetensors");
 
   const hidden = graphOf([loader(3, "deep.safetensors")], [[3, 0, 99, "model"]], { id: "loaders", outputs: [{ linkIds: [1] }] });
   const outside = patch(9, "KSampler");
   graphOf([{ id: 8, type: "loaders", inputs: [], outputs: [{ type: "MODEL" }], subgraph: hidden }, outside], [[8, 0, 9, "model"]]);
-  assert.equal(fileBehind(outside, "model", ["unet_name"]), "deep.safetensors");
+  assert.equal(loaderFile(outside, "model", ["unet_name"]), "deep.safetensors");
 });
 
 test("an open end, a missing node and a circle all end", () => {
   const [alone, orphan, one, two] = [patch(1, "A"), patch(2, "B"), patch(3, "C"), patch(4, "D")];
   graphOf([alone, orphan, one, two], [[77, 0, 2, "model"], [3, 0, 4, "model"], [4, 0, 3, "model"]]);
-  assert.equal(originOf(alone, "model"), null);
-  assert.equal(originOf(orphan, "model"), null);
-  assert.equal(fileBehind(one, "model", ["unet_name"]), "");
+  assert.equal(sourceOf(alone, "model"), null);
+  assert.equal(sourceOf(orphan, "model"), null);
+  assert.equal(loaderFile(one, "model", ["unet_name"]), "");
 });
 
 test("two bypassed nodes in a circle end too", () => {
   const [one, two, sampler] = [patch(1, "A", { mode: 4 }), patch(2, "B", { mode: 4 }), patch(3, "KSampler")];
   graphOf([one, two, sampler], [[1, 0, 2, "model"], [2, 0, 1, "model"], [1, 0, 3, "model"]]);
-  assert.equal(originOf(sampler, "model"), null);
+  assert.equal(sourceOf(sampler, "model"), null);
 });
 
 test("a node that was deleted meanwhile is asked nothing", () => {
   const deleted = { ...patch(1, "KSampler"), graph: null, getInputLink: () => assert.fail("LiteGraph throws here") };
-  assert.equal(originOf(deleted, "model"), null);
+  assert.equal(sourceOf(deleted, "model"), null);
   assert.ok(!isLinked(deleted, "model"));
 });

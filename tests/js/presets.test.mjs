@@ -2,43 +2,43 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { adviceFor, releaseOf, settingsFor } from "../../js/zimage/presets.mjs";
 
-const fault = (...given) => adviceFor(...given)?.fault ?? null;
+const problem = (...given) => adviceFor(...given)?.problem ?? null;
 
 test("the commonest mistake, Turbo with 50 steps or guidance 8, is marked on every sampler that can make it", () => {
   for (const sampler of ["ZImageSampler", "KSampler"]) {
-    assert.equal(fault(sampler, "turbo", { steps: 50, cfg: 8 }, false), "turboTooMuch");
-    assert.equal(fault(sampler, "turbo", { steps: 8, cfg: 8 }, false), "turboTooMuch");
-    assert.equal(fault(sampler, "turbo", { steps: 50, cfg: 1 }, false), "turboSteps");
+    assert.equal(problem(sampler, "turbo", { steps: 50, cfg: 8 }, false), "turboTooMuch");
+    assert.equal(problem(sampler, "turbo", { steps: 8, cfg: 8 }, false), "turboTooMuch");
+    assert.equal(problem(sampler, "turbo", { steps: 50, cfg: 1 }, false), "turboSteps");
   }
-  assert.equal(fault("ZImageTurboSampler", "turbo", { steps: 50 }, false), "turboSteps");
+  assert.equal(problem("ZImageTurboSampler", "turbo", { steps: 50 }, false), "turboSteps");
 });
 
 test("settings people use on purpose are left alone", () => {
   for (const values of [{ steps: 8, cfg: 1 }, { steps: 12, cfg: 1.2 }, { steps: 4, cfg: 1 }, { steps: 9, cfg: 2 }]) {
-    assert.equal(fault("ZImageSampler", "turbo", values, false), null);
+    assert.equal(problem("ZImageSampler", "turbo", values, false), null);
   }
   for (const values of [{ steps: 28, cfg: 4 }, { steps: 50, cfg: 3 }, { steps: 20, cfg: 2 }]) {
-    assert.equal(fault("ZImageSampler", "base", values, false), null);
+    assert.equal(problem("ZImageSampler", "base", values, false), null);
   }
 });
 
 test("a base model in Turbo's settings is marked, unless a LoRA may have distilled it", () => {
-  assert.equal(fault("KSampler", "base", { steps: 8, cfg: 1 }, false), "baseTooLittle");
-  assert.equal(fault("KSampler", "base", { steps: 8, cfg: 1 }, true), null);
-  assert.equal(fault("ZImageTurboSampler", "base", { steps: 8 }, false), "baseInTurbo");
+  assert.equal(problem("KSampler", "base", { steps: 8, cfg: 1 }, false), "baseTooLittle");
+  assert.equal(problem("KSampler", "base", { steps: 8, cfg: 1 }, true), null);
+  assert.equal(problem("ZImageTurboSampler", "base", { steps: 8 }, false), "baseInTurbo");
 });
 
 test("nothing is said of a model nobody knows, nor of a value that only a link knows", () => {
-  assert.equal(fault("KSampler", "other", { steps: 50, cfg: 8 }, false), null);
-  assert.equal(fault("KSampler", "turbo", { steps: undefined, cfg: undefined }, false), null);
+  assert.equal(problem("KSampler", "other", { steps: 50, cfg: 8 }, false), null);
+  assert.equal(problem("KSampler", "turbo", { steps: undefined, cfg: undefined }, false), null);
 });
 
-test("what mends a fault takes it away", () => {
-  const faulty = [["ZImageSampler", "turbo"], ["KSampler", "turbo"], ["KSampler", "base"], ["ZImageSampler", "base"]];
-  for (const [sampler, release] of faulty) {
+test("the fix of a problem removes it", () => {
+  const bad = [["ZImageSampler", "turbo"], ["KSampler", "turbo"], ["KSampler", "base"], ["ZImageSampler", "base"]];
+  for (const [sampler, release] of bad) {
     const values = release === "turbo" ? { steps: 50, cfg: 8 } : { steps: 4, cfg: 1 };
-    const { mend } = adviceFor(sampler, release, values, false);
-    assert.equal(fault(sampler, release, { ...values, ...settingsFor(sampler, mend) }, false), null);
+    const { fix } = adviceFor(sampler, release, values, false);
+    assert.equal(problem(sampler, release, { ...values, ...settingsFor(sampler, fix) }, false), null);
   }
 });
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { drawnIn, parseRatio, sizeOf } from "../../js/zimage/sizes.mjs";
+import { fitInSquare, parseRatio, sizeOf } from "../../js/zimage/sizes.mjs";
 
 test("a ratio is two whole numbers, and anything else is none", () => {
   assert.deepEqual(["16:9", "1:1", "0:3", "wide", "16:9:1", undefined].map(parseRatio), [[16, 9], [1, 1], null, null, null, null]);
@@ -12,6 +12,6 @@ test("sides are multiples of 16, never nothing", () => {
 });
 
 test("a drawing keeps the ratio and touches the square it is drawn in", () => {
-  assert.deepEqual(drawnIn([16, 8], 18), { width: 18, height: 9 });
-  assert.deepEqual(drawnIn([9, 18], 18), { width: 9, height: 18 });
+  assert.deepEqual(fitInSquare([16, 8], 18), { width: 18, height: 9 });
+  assert.deepEqual(fitInSquare([9, 18], 18), { width: 9, height: 18 });
 });

@@ -1,9 +1,9 @@
 // @ts-check
-/** Every sentence the browser part says, in English and Chinese; `{name}` is filled in. */
+/** All texts of the browser part in English and Chinese; `{name}` is a placeholder. Pure. */
 
 /** @typedef {"en" | "zh"} Language */
 
-export const WORDS = {
+export const MESSAGES = {
   en: {
     tokens: "{about}{used} / {limit} tokens",
     beyond: "longer than the model was trained with; beyond it: “{words}”",
@@ -45,7 +45,7 @@ export const WORDS = {
 };
 
 /**
- * The words for a locale of ComfyUI's; every kind of Chinese gets Chinese, everything else English.
+ * The language for a locale of ComfyUI: Chinese for every variant of Chinese, English for everything else.
  * @param {string | undefined} locale
  * @returns {Language}
  */
@@ -54,11 +54,11 @@ export function languageOf(locale) {
 }
 
 /**
- * A sentence with its blanks filled.
+ * A text with its placeholders replaced.
  * @param {Language} language
- * @param {keyof typeof WORDS.en} name
- * @param {Record<string, string | number>} [blanks]
+ * @param {keyof typeof MESSAGES.en} name
+ * @param {Record<string, string | number>} [values]
  */
-export function say(language, name, blanks = {}) {
-  return WORDS[language][name].replace(/\{(\w+)\}/g, (_, blank) => String(blanks[blank] ?? ""));
+export function format(language, name, values = {}) {
+  return MESSAGES[language][name].replace(/\{(\w+)\}/g, (_, key) => String(values[key] ?? ""));
 }

@@ -1,0 +1,45 @@
+// @ts-check
+/** The only code that uses ComfyUI's frontend API: settings, routes, language, toasts. */
+import { app } from "../../../scripts/app.js";
+import { api } from "../../../scripts/api.js";
+import { format, languageOf } from "./messages.mjs";
+
+/** @param {string} id */
+export function isOn(id) {
+  return app.extensionManager.setting.get(id) !== false;
+}
+
+export function language() {
+  return languageOf(app.extensionManager.setting.get("Comfy.Locale"));
+}
+
+/**
+ * A text in the language set in ComfyUI.
+ * @param {Parameters<typeof format>[1]} name
+ * @param {Parameters<typeof format>[2]} [values]
+ */
+export function message(name, values) {
+  return format(language(), name, values);
+}
+
+/**
+ * The JSON response of one of the pack's routes; null if the server is offline or rejects the query.
+ * @param {"tokens" | "evaluations" | "release"} path
+ * @param {Record<string, unknown>} query
+ * @returns {Promise<{isOffline: boolean, data: any}>}
+ */
+export async function request(path, query) {
+  const body = JSON.stringify(query);
+  try {
+    const headers = { "Content-Type": "application/json" };
+    const response = await api.fetchApi(`/zimage/${path}`, { method: "POST", headers, body });
+    return { isOffline: response.status >= 500, data: response.ok ? await response.json() : null };
+  } catch {
+    return { isOffline: true, data: null };
+  }
+}
+
+/** @param {string} summary @param {string} detail */
+export function toast(summary, detail) {
+  app.extensionManager.toast.add({ severity: "info", summary, detail, life: 4000 });
+}
