@@ -49,9 +49,9 @@ def test_positive_and_negative_prompt_in_turns_are_never_mixed(dit):
     conditions = [condition_of(dit, seed=seed) for seed in (1, 2)]
     eager = [dit.flow(condition)(x, 0.5) for condition in conditions]
     captured = [dit.flow(condition, network=network) for condition in conditions]
-    kept = [velocity(x, 0.5) for velocity in captured for _ in range(2)]
-    for answer, expected in zip(kept, (eager[0], eager[0], eager[1], eager[1]), strict=True):
-        assert torch.equal(answer, expected)
+    outputs = [velocity(x, 0.5) for velocity in captured for _ in range(2)]
+    for out, expected in zip(outputs, (eager[0], eager[0], eager[1], eager[1]), strict=True):
+        assert torch.equal(out, expected)
 
 
 def test_an_older_graph_is_right_after_others_have_been_captured(dit):
@@ -128,7 +128,7 @@ def test_an_attention_chosen_by_measuring_is_chosen_before_the_capture(dit, monk
 @pytest.mark.parametrize("scheme", [INT8, INT8_UNROTATED, FP8], ids=lambda scheme: scheme.name)
 def test_8_bit_layers_are_captured_bit_for_bit_and_never_wait(scheme):
     if scheme is FP8 and not has_fp8_gemm(gpu.DEVICE):
-        pytest.skip("this card does not multiply E4M3")
+        pytest.skip("this GPU has no E4M3 GEMM")
     dit = gpu.transformer()
     quantize_layers(dit, scheme)
     condition, x = condition_of(dit), latent()

@@ -1,6 +1,6 @@
-"""Every network the pack has, small and in float32: the card's answer is the processor's, wherever tensors came from.
+"""Every network of the pack, small and in float32: the GPU's output is the CPU's.
 
-What is wrong with places (a table made on the processor, a picture still there) shows on a card only.
+Tensors on the wrong device (a table made on the CPU, an image still there) are noticed on a GPU only.
 """
 
 import copy
@@ -22,7 +22,7 @@ from zimage_core.runtime.offload.streaming import stream
 from zimage_core.sampling import StepCache, denoise
 
 SIZE = (6, 10)  # 15 patches, so that there are pads
-NEAR = 2e-5
+TOLERANCE = 2e-5  # relative error
 CONTROL = ControlConfig(
     dim=64, n_heads=2, ffn_dim=170, adaln_dim=64, n_layers=2, n_refiner_layers=2, in_channels=33,
     refiner="control_noise_refiner",
@@ -30,102 +30,103 @@ CONTROL = ControlConfig(
 DEVICES = ("cpu", gpu.DEVICE)
 
 
-def made(*shape, seed=0):
+def randn(*shape, seed=0):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def there(network, device):
+def copy_on(network, device):
     return copy.deepcopy(network).to(device)
 
 
-def check_alike(answer, near=NEAR):
-    """`answer` of a device, on the card and on the processor."""
-    expected, found = (answer(device) for device in DEVICES)
-    assert relative_error(found, expected) < near
+def check_devices_agree(output_on, tolerance=TOLERANCE):
+    """Compare `output_on(device)` of GPU and CPU."""
+    on_cpu, on_gpu = (output_on(device) for device in DEVICES)
+    assert relative_error(on_gpu, on_cpu) < tolerance
 
 
 @pytest.mark.parametrize("length", [1, 9, 40])
 def test_the_transformer(length):
     dit = tiny.dit()
 
-    def answer(device):
-        captions = [made(length, 48, seed=1).to(device), made(33, 48, seed=2).to(device)]  # of two lengths
-        return there(dit, device)(made(2, 16, *SIZE).to(device), torch.tensor([0.7, 0.2], device=device), captions)
+    def output_on(device):
+        captions = [randn(length, 48, seed=1).to(device), randn(33, 48, seed=2).to(device)]  # of two lengths
+        return copy_on(dit, device)(randn(2, 16, *SIZE).to(device), torch.tensor([0.7, 0.2], device=device), captions)
 
-    check_alike(answer)
+    check_devices_agree(output_on)
 
 
 @pytest.mark.parametrize("n_references", [1, 2])
 def test_the_transformer_with_references(n_references):
     dit = tiny.omni()
 
-    def answer(device):
-        chunks = [made(n, 48, seed=n).to(device) for n in (5, *[6] * (n_references - 1), 7, 3)]
+    def output_on(device):
+        chunks = [randn(n, 48, seed=n).to(device) for n in (5, *[6] * (n_references - 1), 7, 3)]
         seen = [
-            Reference(made(16, *SIZE, seed=seed).to(device), made(4, 4, 40, seed=seed).to(device))
+            Reference(randn(16, *SIZE, seed=seed).to(device), randn(4, 4, 40, seed=seed).to(device))
             for seed in range(n_references)
         ]
-        network = there(dit, device)
-        return network.flow(network.prepare_with_references([chunks], [seen], SIZE))(made(1, 16, *SIZE).to(device), 0.6)
+        network = copy_on(dit, device)
+        condition = network.prepare_with_references([chunks], [seen], SIZE)
+        return network.flow(condition)(randn(1, 16, *SIZE).to(device), 0.6)
 
-    check_alike(answer)
+    check_devices_agree(output_on)
 
 
 def test_a_controlnet():
     dit, net = tiny.dit(), tiny.fill(ControlNet(CONTROL), 2)
 
-    def answer(device):
-        network, control = there(dit, device), there(net, device)
-        context = control.embed(made(1, 33, *SIZE, seed=4).to(device))
-        condition = network.prepare([made(17, 48).to(device)], SIZE)
+    def output_on(device):
+        network, control = copy_on(dit, device), copy_on(net, device)
+        context = control.embed(randn(1, 33, *SIZE, seed=4).to(device))
+        condition = network.prepare([randn(17, 48).to(device)], SIZE)
         field = controlled_flow(network, condition, [Control(network=control, tokens=context)])
-        return field(made(1, 16, *SIZE).to(device), 0.6)
+        return field(randn(1, 16, *SIZE).to(device), 0.6)
 
-    check_alike(answer)
+    check_devices_agree(output_on)
 
 
-def test_a_lora_read_on_the_processor():
+def test_a_lora_read_on_the_cpu():
     dit = tiny.dit()
-    change = LowRank(up=made(64, 2, seed=1), down=made(2, 64, seed=2))
+    change = LowRank(up=randn(64, 2, seed=1), down=randn(2, 64, seed=2))
     lora = Lora(file="", family="", deltas={Target("layers.0.attention.out.weight"): change})
 
-    def answer(device):
-        network = there(dit, device)
+    def output_on(device):
+        network = copy_on(dit, device)
         with injected(network, (lora, 0.5)):
-            return network.flow(network.prepare([made(9, 48).to(device)], SIZE))(made(1, 16, *SIZE).to(device), 0.6)
+            return network.flow(network.prepare([randn(9, 48).to(device)], SIZE))(randn(1, 16, *SIZE).to(device), 0.6)
 
-    check_alike(answer)
+    check_devices_agree(output_on)
 
 
 def test_a_run_with_a_step_cache():
     dit = tiny.dit()
 
-    def answer(device):
-        network = there(dit, device)
-        velocity = network.flow(network.prepare([made(9, 48).to(device)], SIZE))
+    def output_on(device):
+        network = copy_on(dit, device)
+        velocity = network.flow(network.prepare([randn(9, 48).to(device)], SIZE))
         levels = [1 - step / 12 for step in range(13)]
-        steps = list(denoise(velocity, made(1, 16, *SIZE).to(device), levels, cache=StepCache(threshold=5.0)))
+        steps = list(denoise(velocity, randn(1, 16, *SIZE).to(device), levels, cache=StepCache(threshold=5.0)))
         assert steps[-1].nfe < 12
         return steps[-1].x
 
-    check_alike(answer, near=1e-3)  # errors of several network calls add up
+    check_devices_agree(output_on, tolerance=1e-3)  # errors of several network calls add up
 
 
 def test_streaming_in_float32():
     dit = tiny.fill(type(tiny.dit())(replace(tiny.DIT, n_layers=5)))
-    latent, caption = made(1, 16, *SIZE), made(9, 48)
+    latent, caption = randn(1, 16, *SIZE), randn(9, 48)
     expected = dit.flow(dit.prepare([caption], SIZE))(latent, 0.6)
     with stream(dit, gpu.DEVICE, resident=1) as blocks, blocks.preparing():
         condition = dit.prepare([caption.to(gpu.DEVICE)], SIZE, run=blocks.run)
         found = dit.flow(condition, run=blocks.run)(latent.to(gpu.DEVICE), 0.6)
-    assert relative_error(found, expected) < NEAR
+    assert relative_error(found, expected) < TOLERANCE
 
 
 def test_the_text_encoder():
     encoder = tiny.text_encoder()
-    check_alike(lambda device: torch.cat(there(encoder, device).encode([[3, 5, 600, 9], [7]])))
+    check_devices_agree(lambda device: torch.cat(copy_on(encoder, device).encode([[3, 5, 600, 9], [7]])))
 
 
 def test_the_vision_tower():
     tower = tiny.vision()
-    check_alike(lambda device: there(tower, device)(made(1, 3, 64, 80).to(device)))
+    check_devices_agree(lambda device: copy_on(tower, device)(randn(1, 3, 64, 80).to(device)))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class FakeCapture:
-    """Counts captures and replays, and lists the capture whose pool each one was told to share."""
+    """Counts captures and replays, and lists the `pool_from` of each capture."""
 
     captures: int = 0
     replays: int = 0

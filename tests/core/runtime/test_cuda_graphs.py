@@ -61,9 +61,9 @@ def test_an_output_is_not_overwritten_by_the_next_step(generator):
     dit = tiny.dit()
     velocity = dit.flow(dit.prepare([torch.ones(9, 48)], (8, 8)), network=CapturedNetwork(dit, FakeCapture()))
     first = velocity(drawn(generator), 0.5)
-    kept = first.clone()
+    before = first.clone()
     velocity(drawn(generator), 0.2)
-    assert torch.equal(first, kept)
+    assert torch.equal(first, before)
 
 
 def test_every_geometry_has_its_own_graph_and_when_there_are_too_many_all_are_dropped(generator):
@@ -93,7 +93,7 @@ def test_references_run_under_a_graph_too(generator):
     assert torch.equal(captured(x, 0.5), dit.flow(condition)(x, 0.5))
 
 
-@pytest.mark.parametrize("is_quantized", [False, True], ids=["merged", "beside int8"])
+@pytest.mark.parametrize("is_quantized", [False, True], ids=["merged", "unmerged on int8"])
 def test_a_lora_in_or_out_is_captured_again(generator, is_quantized):
     dit, fake = tiny.dit(), FakeCapture()
     if is_quantized:
@@ -134,8 +134,8 @@ def test_a_step_of_the_callers_own_is_captured_whole_for_each_variant(generator)
         for sigma in SIGMAS:
             inputs = (drawn(generator), torch.tensor([sigma])), (condition, norms)
             steps.refresh(dit)
-            found = steps.run(steps.key(*inputs, variant), step, *inputs)
-            assert torch.equal(found, dit.flow(condition)(*inputs[0]))
+            out = steps.run(steps.key(*inputs, variant), step, *inputs)
+            assert torch.equal(out, dit.flow(condition)(*inputs[0]))
     assert fake.captures == 2
 
 
@@ -241,8 +241,8 @@ def test_a_step_is_launch_bound_where_launching_takes_the_time(monkeypatch, laun
     out, work_left = torch.ones(1), []
     monkeypatch.setattr(torch.cuda, "synchronize", wait)
     monkeypatch.setattr("zimage_core.runtime.cuda_graphs.time.perf_counter", lambda: now)
-    found, is_found_bound = launch_bound(run)
-    assert found is out
+    result, is_found_bound = launch_bound(run)
+    assert result is out
     assert is_found_bound is is_bound
 
 

@@ -318,7 +318,7 @@ def test_references_are_captured_under_whatever_rules(gpu, pack, native, optimiz
     def random(*shape):
         return torch.randn(1, *shape, generator=generator)
 
-    known = {
+    references = {
         "ref_latents": [random(16, 8, 12)],
         "ref_contexts": [random(length, native.OMNI.cap_feat_dim) for length in (5, 3)],
         "siglip_feats": [random(2, 3, native.OMNI.siglip_feat_dim)],
@@ -327,8 +327,8 @@ def test_references_are_captured_under_whatever_rules(gpu, pack, native, optimiz
     for each in (rules.COMFYUI, rules.REFERENCE, rules.DIFFUSERS, rules.COMFYUI):
         for sigma in (0.9, 0.6, 0.3, 0.1):
             tensors = (random(16, 8, 12), torch.tensor([sigma]), caption, 17)
-            expected = network(*tensors, **known, omni_rules=each)
-            found = network(*tensors, **known, omni_rules=each, transformer_options=options)
+            expected = network(*tensors, **references, omni_rules=each)
+            found = network(*tensors, **references, omni_rules=each, transformer_options=options)
             assert torch.equal(found, expected)
     assert gpu.captures >= 1
     assert gpu.replays > 8
@@ -405,11 +405,11 @@ def test_nothing_is_left_when_the_model_is_gone(comfy, gpu, load, optimize, draw
     captured = optimize(load["ours"]()).model
     draw(captured)
     captures = captures_of(captured)
-    kept = [weakref.ref(each) for each in (captures, *captures.steps.captures.values(), captured.model)]
+    references_to = [weakref.ref(each) for each in (captures, *captures.steps.captures.values(), captured.model)]
     del captured, captures
     gc.collect()
     comfy.model_management.cleanup_models()
-    assert [each() for each in kept] == [None] * len(kept)
+    assert [each() for each in references_to] == [None] * len(references_to)
 
 
 def test_a_model_that_comfyui_moves_while_it_draws_is_loaded_as_a_whole(comfy, gpu, load, optimize, draw):

@@ -24,7 +24,7 @@ def parts(pack):
 
 
 def draw(pack, parts, prompt, side=8):
-    """Encode, sample with guidance, decode, as the nodes do; only the picture's brightness is kept."""
+    """Encode, sample with guidance, decode, as the nodes do; only the image's mean is returned."""
     model, clip, vae = parts
     sampling = pack.bridge_sampling
     positive, _ = pack.bridge_prompts.encode(clip, prompt, is_cut=True, remember="off")

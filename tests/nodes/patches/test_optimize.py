@@ -15,7 +15,7 @@ def optimize(pack):
 
 
 @pytest.fixture(scope="module")
-def residency(pack):
+def memory(pack):
     import importlib
 
     return importlib.import_module(f"{pack.entry.__name__}.nodes.bridge.patches.cuda_graph_memory")
@@ -42,7 +42,7 @@ def relative(out, truth):
 
 
 @pytest.mark.parametrize("loader", ["ours", "stock"])
-def test_dropped_into_a_graph_unchanged_it_draws_the_same_picture(comfy, native, optimize, models, loader):
+def test_with_default_choices_it_draws_the_same_picture(comfy, native, optimize, models, loader):
     model = models[loader]
     optimized, report = optimize.optimize(model, optimize.KEEP, optimize.AUTOMATIC, optimize.OFF)
     expected = picture(comfy, native, model)
@@ -79,26 +79,26 @@ def test_a_model_whose_file_is_unknown_stays_exact_and_says_so(comfy, native, op
     assert torch.equal(picture(comfy, native, optimized), picture(comfy, native, model))
 
 
-def test_memory_is_reported_as_it_is(optimize, residency, models, monkeypatch):
-    """By hand: the file's bytes, and four in five of them when so much is free beside the step."""
+def test_memory_is_reported_as_it_is(optimize, memory, models, monkeypatch):
+    """By hand: the file's bytes, and four in five of them when so much is free besides the step."""
     model = models["ours"]
     size = sum(tensor.nbytes for tensor in model.model.state_dict().values())
     line = optimize.memory(model)
     assert f"{size / 1e9:.2f} GB of weights" in line
     assert "everything fits" in line
     config = model.model.diffusion_model.config
-    step = residency.step_memory(config, torch.float32, False, (1, 16, 128, 128)).reserved
+    step = memory.step_memory(config, torch.float32, False, (1, 16, 128, 128)).reserved
     assert f"{step / 1e9:.2f} GB for a step at 1024x1024" in line
     free = step + 0.8 * model.model_size() - model.loaded_size()
-    monkeypatch.setattr(residency.model_management, "get_free_memory", lambda device: free)
+    monkeypatch.setattr(memory.model_management, "get_free_memory", lambda device: free)
     assert "about 80% of the weights can stay" in optimize.memory(model)
 
 
-def test_the_reported_step_is_what_comfyui_is_asked_to_reserve(residency, models, monkeypatch):
+def test_the_reported_step_is_what_comfyui_is_asked_to_reserve(memory, models, monkeypatch):
     """Where attention keeps no scores, as on a GPU; for a CPU ComfyUI's own estimate stays."""
     model = models["ours"]
-    monkeypatch.setattr(residency.model_management, "pytorch_attention_flash_attention", lambda: True)
-    assert residency.model_memory(model).step == model.model.memory_required([1, 16, 128, 128])
+    monkeypatch.setattr(memory.model_management, "pytorch_attention_flash_attention", lambda: True)
+    assert memory.model_memory(model).step == model.model.memory_required([1, 16, 128, 128])
 
 
 PACKAGES = {"sage (faster, not exact)": "sage", "flash": "flash", "xformers": "xformers"}
@@ -129,7 +129,7 @@ def test_an_installed_attention_runs_for_this_model_alone(comfy, native, optimiz
 
 
 @pytest.mark.parametrize("choice", ["automatic", "sage (faster, not exact)"])
-def test_an_attention_another_node_put_in_has_the_first_word(comfy, native, optimize, models, choice):
+def test_an_attention_of_an_earlier_node_is_left_alone(comfy, native, optimize, models, choice):
     seen = []
 
     def theirs(original, *args, **kwargs):
@@ -148,7 +148,7 @@ def test_an_attention_another_node_put_in_has_the_first_word(comfy, native, opti
 def test_a_measured_attention_runs_in_every_block_and_keeps_the_picture(
     comfy, native, optimize, models, loader, monkeypatch
 ):
-    """As on a graphics card: two kernels that take turns in being the fastest."""
+    """As on a GPU: two kernels that take turns in being the fastest."""
     from collections import Counter
 
     runs, attention = Counter(), optimize.Fastest.__call__.__globals__["Backend"]
@@ -194,13 +194,13 @@ def test_another_familys_model_is_refused_by_name(comfy, optimize, models):
     class Other:
         pass
 
-    stranger = models["stock"].clone()
-    stranger.model = Other()
-    stranger.model.diffusion_model = torch.nn.Linear(2, 2)
-    stranger.model.get_dtype = lambda: torch.float32
-    stranger.model.model_config = type("Config", (), {"quant_config": None})()
+    foreign = models["stock"].clone()
+    foreign.model = Other()
+    foreign.model.diffusion_model = torch.nn.Linear(2, 2)
+    foreign.model.get_dtype = lambda: torch.float32
+    foreign.model.model_config = type("Config", (), {"quant_config": None})()
     with pytest.raises(ValueError, match="not a Z-Image"):
-        optimize.optimize(stranger, optimize.KEEP, optimize.AUTOMATIC, optimize.OFF)
+        optimize.optimize(foreign, optimize.KEEP, optimize.AUTOMATIC, optimize.OFF)
 
 
 class Compiled(torch.nn.Module):
@@ -231,7 +231,7 @@ def test_compiled_layers_are_those_that_run(comfy, native, optimize, models, loa
 
 
 def test_caching_is_the_step_cache_nodes_own(comfy, pack, native, optimize, models):
-    """The same skips as the node with its defaults, told in the report; a cache put in before stays as it was set."""
+    """The same skips as the node with its defaults, named in the report; an earlier node's cache keeps its settings."""
     model = models["ours"]
     optimized, report = optimize.optimize(model, optimize.KEEP, optimize.COMFYUI, optimize.OFF, optimize.STEPS)
     assert "caching: steps at which the prediction drifts by less than 5% are skipped, not exact" in report
@@ -239,8 +239,8 @@ def test_caching_is_the_step_cache_nodes_own(comfy, pack, native, optimize, mode
         picture(comfy, native, optimized),
         picture(comfy, native, optimize.with_step_cache(model, optimize.DEFAULT_CACHE)),
     )
-    kept, report = optimize.optimize(
+    optimized, report = optimize.optimize(
         optimize.with_step_cache(model, optimize.DEFAULT_CACHE), optimize.KEEP, optimize.COMFYUI, optimize.OFF
     )
     assert "caching: left to the Z-Image Step Cache before" in report
-    assert optimize.has_step_cache(kept) and not optimize.has_step_cache(model)
+    assert optimize.has_step_cache(optimized) and not optimize.has_step_cache(model)
