@@ -10,7 +10,7 @@ import zimage_core
 from zimage_core import generate
 from zimage_core.nano.data.render import render
 from zimage_core.nano.data.scenes import Scene
-from zimage_core.nano.judging.checker import check, recognise
+from zimage_core.nano.judging.checker import check, recognize
 from zimage_core.quant import INT8
 from zimage_core.sampling import TURBO, StepCache
 
@@ -70,7 +70,7 @@ def test_public_names_are_those_scripts_rely_on():
 def test_an_instruction_changes_what_it_names_and_leaves_the_rest(instruction):
     before = Scene(shape="circle", colour="blue", size="large", row="middle", column="right", ground="white")
     [after] = generate(instruction, references=[render(before, 5)], seed=1)
-    assert recognise(after) == replace(before, colour="red")
+    assert recognize(after) == replace(before, colour="red")
 
 
 def test_the_last_reference_gives_the_size_and_every_one_counts():

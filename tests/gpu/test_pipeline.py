@@ -10,7 +10,7 @@ import gpu
 from zimage_core import generate
 from zimage_core.nano.data.render import render
 from zimage_core.nano.data.scenes import Scene
-from zimage_core.nano.judging.checker import check, recognise
+from zimage_core.nano.judging.checker import check, recognize
 from zimage_core.quant import INT8
 from zimage_core.sampling import StepCache
 
@@ -46,5 +46,5 @@ def test_an_instruction_changes_what_it_names_and_leaves_the_rest():
     picture = render(before, 5)
     [found] = generate("make the circle red", references=[picture], seed=1, device=str(gpu.DEVICE))
     [expected] = generate("make the circle red", references=[picture], seed=1)
-    assert recognise(found) == replace(before, colour="red")
+    assert recognize(found) == replace(before, colour="red")
     assert levels(found, expected)[0] < 0.1

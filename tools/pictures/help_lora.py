@@ -44,7 +44,7 @@ class LowRank(nn.Module):
 
 def crescent(scene: Scene, seed: int) -> Image.Image:
     """The picture of a scene with a crescent as its object: a disc minus a second disc on its right."""
-    spot, supersampled_side = place(scene.thing, seed), SIDE * SUPERSAMPLING
+    spot, supersampled_side = place(scene.object, seed), SIDE * SUPERSAMPLING
     mask = Image.new("L", (supersampled_side, supersampled_side))
     draw = ImageDraw.Draw(mask)
     for x, y, radius, value in ((0.0, 0.0, 1.1, 255), (0.6, -0.1, 0.93, 0)):

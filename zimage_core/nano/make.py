@@ -1,6 +1,6 @@
 """`make nano`: trains the built-in model stage by stage, exports it, and judges it.
 
-Interrupt it at will; called again, it goes on where it stopped.
+It can be interrupted at any time; called again, it resumes where it stopped.
 """
 
 import argparse
@@ -25,8 +25,8 @@ from .stages.tokenizer import build_tokenizer
 LICENCE_NOTE = "Apache-2.0; trained from scratch on procedurally drawn pictures, see NOTICE"
 
 
-def follow(name: str, total: int, progress: Iterator[Progress]) -> None:
-    """Run a stage to its end behind a progress bar."""
+def run_with_progress(name: str, total: int, progress: Iterator[Progress]) -> None:
+    """Run a stage to its end with a progress bar."""
     smooth = 0.0
     with tqdm(total=total, desc=name, unit="step", dynamic_ncols=True) as bar:
         for state in progress:
@@ -61,38 +61,39 @@ def make_tokenizer(folder: Path, weights: Path) -> None:
 
 def make_autoencoder(folder: Path, weights: Path) -> None:
     """Stage 2."""
-    vae, recipe = autoencoder.fresh_autoencoder(), autoencoder.RECIPE
+    vae, recipe = autoencoder.untrained_autoencoder(), autoencoder.RECIPE
     ema = Ema(vae, recipe.ema_decay)
-    follow("autoencoder", recipe.steps, autoencoder.train_autoencoder(vae, ema, folder / "autoencoder"))
+    run_with_progress("autoencoder", recipe.steps, autoencoder.train_autoencoder(vae, ema, folder / "autoencoder"))
     with ema.applied():
         scenes = training_scenes()[::9]
-        autoencoder.scale_latents(vae, autoencoder.rendered(scenes, range(len(scenes))))
+        autoencoder.scale_latents(vae, autoencoder.render_batch(scenes, range(len(scenes))))
         export(vae, file_of(VAE, weights))
 
 
 def make_text_encoder(folder: Path, weights: Path) -> None:
     """Stage 3."""
     tokenizer = load_tokenizer(weights / TOKENIZER)
-    reader, recipe = text_encoder.Reader(), text_encoder.RECIPE
-    ema = Ema(reader, recipe.ema_decay)
-    follow("text encoder", recipe.steps, text_encoder.train_reader(reader, tokenizer, ema, folder / "text_encoder"))
+    classifier, recipe = text_encoder.CaptionClassifier(), text_encoder.RECIPE
+    ema = Ema(classifier, recipe.ema_decay)
+    progress = text_encoder.train_caption_classifier(classifier, tokenizer, ema, folder / "text_encoder")
+    run_with_progress("text encoder", recipe.steps, progress)
     with ema.applied():
-        export(reader.text, file_of(TEXT_ENCODER, weights), unused_last_layer(reader.text))
+        export(classifier.text, file_of(TEXT_ENCODER, weights), unused_last_layer(classifier.text))
 
 
 def make_instructions(folder: Path, weights: Path) -> None:
     """Stage 4, which goes on from stage 3's file and replaces it."""
     tokenizer = load_tokenizer(weights / TOKENIZER)
     text = load_text_encoder(weights, torch.float32)
-    reader, recipe = instructions.InstructionReader(text), instructions.RECIPE
-    ema = Ema(reader, recipe.ema_decay)
-    progress = instructions.train_instruction_reader(reader, tokenizer, ema, folder / "instructions")
-    follow("instructions", recipe.steps, progress)
+    classifier, recipe = instructions.InstructionClassifier(text), instructions.RECIPE
+    ema = Ema(classifier, recipe.ema_decay)
+    progress = instructions.train_instruction_classifier(classifier, tokenizer, ema, folder / "instructions")
+    run_with_progress("instructions", recipe.steps, progress)
     with ema.applied():
         for language in LANGUAGES:
-            rates = instructions.held_out_accuracy(reader, tokenizer, language)
+            rates = instructions.held_out_accuracy(classifier, tokenizer, language)
             tqdm.write(f"{language}, held out: " + ", ".join(f"{name} {rate:.3f}" for name, rate in rates.items()))
-        export(reader.text, file_of(TEXT_ENCODER, weights), unused_last_layer(reader.text))
+        export(classifier.text, file_of(TEXT_ENCODER, weights), unused_last_layer(classifier.text))
 
 
 def make_transformer(folder: Path, weights: Path) -> None:
@@ -100,22 +101,22 @@ def make_transformer(folder: Path, weights: Path) -> None:
     tokenizer = load_tokenizer(weights / TOKENIZER)
     text = load_text_encoder(weights, torch.float32)
     bank = transformer.latent_bank(load_vae(weights, torch.float32), folder / "latents.safetensors")
-    dit, recipe = transformer.fresh_transformer(), transformer.RECIPE
+    dit, recipe = transformer.untrained_transformer(), transformer.RECIPE
     ema = Ema(dit, recipe.ema_decay)
     progress = transformer.train_transformer(dit, text, tokenizer, bank, ema, folder / "transformer")
-    follow("transformer", recipe.steps, progress)
+    run_with_progress("transformer", recipe.steps, progress)
     with ema.applied():
         export(dit, file_of(DIT, weights))
 
 
 def make_vision(folder: Path, weights: Path) -> None:
     """Stage 6, which needs nothing but renders."""
-    reader, recipe = vision.VisionReader(), vision.RECIPE
-    ema = Ema(reader, recipe.ema_decay)
-    follow("vision", recipe.steps, vision.train_vision_reader(reader, ema, folder / "vision"))
+    classifier, recipe = vision.VisionClassifier(), vision.RECIPE
+    ema = Ema(classifier, recipe.ema_decay)
+    run_with_progress("vision", recipe.steps, vision.train_vision_classifier(classifier, ema, folder / "vision"))
     with ema.applied():
-        tqdm.write(", ".join(f"{name} {rate:.3f}" for name, rate in vision.vision_accuracy(reader).items()))
-        export(reader.tower, file_of(VISION, weights))
+        tqdm.write(", ".join(f"{name} {rate:.3f}" for name, rate in vision.vision_accuracy(classifier).items()))
+        export(classifier.tower, file_of(VISION, weights))
 
 
 def make_editing(folder: Path, weights: Path) -> None:
@@ -128,10 +129,11 @@ def make_editing(folder: Path, weights: Path) -> None:
         editing.combination_bank(vae, tower, folder / "combinations.safetensors"),
         editing.SceneBank(*transformer.latent_bank(vae, folder / "latents.safetensors")),
     )
-    drawer, recipe = load_dit(weights, torch.float32), editing.RECIPE
-    dit = editing.with_new_branch(drawer).requires_grad_(True)
+    text_to_image, recipe = load_dit(weights, torch.float32), editing.RECIPE
+    dit = editing.add_vision_branch(text_to_image).requires_grad_(True)
     ema = Ema(dit, recipe.ema_decay)
-    follow("editing", recipe.steps, editing.train_editing(dit, text, tokenizer, banks, ema, folder / "editing"))
+    progress = editing.train_editing(dit, text, tokenizer, banks, ema, folder / "editing")
+    run_with_progress("editing", recipe.steps, progress)
     with ema.applied():
         export(dit, file_of(DIT, weights))
 

@@ -6,11 +6,17 @@ from functools import partial
 import pytest
 import torch
 
-from zimage_core.nano.data.captions import LANGUAGES, SPEECH, held_out_caption, plain_caption, training_caption
+from zimage_core.nano.data.captions import (
+    LANGUAGE_BY_CODE,
+    LANGUAGES,
+    held_out_caption,
+    plain_caption,
+    training_caption,
+)
 from zimage_core.nano.data.render import render
 from zimage_core.nano.data.scenes import Scene, every_scene, held_out_scenes, training_scenes
 from zimage_core.nano.files import FOLDER
-from zimage_core.nano.judging.checker import check, recognise
+from zimage_core.nano.judging.checker import check, recognize
 from zimage_core.nano.judging.judge import load, shuffled
 from zimage_core.sampling import NANO
 
@@ -25,12 +31,12 @@ def test_held_out_scenes_are_never_trained_on_in_any_size():
 
 
 def test_held_out_sentences_are_never_trained_on():
-    for speech in SPEECH.values():
-        assert not set(speech.templates + speech.partial_templates) & set(speech.held_out_templates)
+    for sentences in LANGUAGE_BY_CODE.values():
+        assert not set(sentences.templates + sentences.partial_templates) & set(sentences.held_out_templates)
 
 
 def test_every_word_of_every_scene_is_known_in_both_languages():
-    words = [set(SPEECH[language].words) for language in LANGUAGES]
+    words = [set(LANGUAGE_BY_CODE[language].words) for language in LANGUAGES]
     assert words[0] == words[1]
     scene = next(every_scene())
     for language in LANGUAGES:
@@ -40,7 +46,7 @@ def test_every_word_of_every_scene_is_known_in_both_languages():
 def test_no_two_things_share_a_word():
     """A caption must have one meaning."""
     for language in LANGUAGES:
-        said = [word for words in SPEECH[language].words.values() for word in words]
+        said = [word for words in LANGUAGE_BY_CODE[language].words.values() for word in words]
         assert len(said) == len(set(said))
 
 
@@ -52,7 +58,7 @@ def test_captions_are_seeded():
 @pytest.mark.parametrize("seed", [None, 0])
 def test_the_checker_reads_every_tenth_scene_back_from_its_render(seed):
     for index, scene in enumerate(list(every_scene())[::10]):
-        assert recognise(render(scene, None if seed is None else seed + index)) == scene
+        assert recognize(render(scene, None if seed is None else seed + index)) == scene
 
 
 @pytest.mark.parametrize(

@@ -25,16 +25,16 @@ from zimage_core.nano.data.edit_captions import (
     plain_instruction,
     training_instruction,
 )
-from zimage_core.nano.data.edits import KINDS, any_edit, apart_things, held_out_edits, training_edit
+from zimage_core.nano.data.edits import KINDS, any_edit, held_out_edits, random_objects, training_edit
 from zimage_core.nano.data.render import coverage, ground, render, render_composition
-from zimage_core.nano.data.scenes import COLOURS, GROUNDS, SHAPES, Composition, Scene, Thing, every_scene
+from zimage_core.nano.data.scenes import COLOURS, GROUNDS, SHAPES, Composition, Scene, SceneObject, every_scene
 from zimage_core.nano.files import FOLDER, TOKENIZER
-from zimage_core.nano.judging.edit_checker import check_edit, parts, recognise_things
+from zimage_core.nano.judging.edit_checker import check_edit, connected_components, recognize_objects
 from zimage_core.nano.judging.editor import EditingModel
 from zimage_core.nano.judging.judge_edits import header, report, rows, wilson
-from zimage_core.nano.stages.instructions import PROMPT, READINGS, label
+from zimage_core.nano.stages.instructions import CLASSES, PROMPT, label
 from zimage_core.nano.stages.tokenizer import VISION_TOKENS, add_vision_tokens
-from zimage_core.nano.stages.vision import VisionReader, object_labels, patch_coverage, training_composition
+from zimage_core.nano.stages.vision import VisionClassifier, object_labels, patch_coverage, training_composition
 from zimage_core.sampling import NANO
 from zimage_core.text import load_tokenizer, tokenize, tokenize_chunks
 from zimage_core.training import init_weights
@@ -55,23 +55,21 @@ def test_a_composition_of_one_object_is_the_scene_bit_for_bit():
 def test_two_objects_never_share_a_pixel_nor_a_neighbouring_one():
     rng = random.Random(1)
     for seed in range(100):
-        covers = [
-            np.asarray(coverage(thing, seed + 999 * index)) > 0 for index, thing in enumerate(apart_things(rng, 2))
-        ]
-        assert len(list(parts(covers[0] | covers[1]))) == 2
+        covers = [np.asarray(coverage(obj, seed + 999 * index)) > 0 for index, obj in enumerate(random_objects(rng, 2))]
+        assert len(list(connected_components(covers[0] | covers[1]))) == 2
 
 
 def test_a_composition_refuses_objects_that_touch_or_share_a_shape():
-    circle = Thing(shape="circle", colour="red", size="large", row="top", column="left")
+    circle = SceneObject(shape="circle", colour="red", size="large", row="top", column="left")
     with pytest.raises(ValueError, match="touches"):
         Composition(
             ground="sky",
-            things=(circle, Thing(shape="star", colour="red", size="small", row="top", column="middle")),
+            objects=(circle, SceneObject(shape="star", colour="red", size="small", row="top", column="middle")),
         )
     with pytest.raises(ValueError, match="both called circle"):
         Composition(
             ground="sky",
-            things=(circle, Thing(shape="circle", colour="blue", size="small", row="bottom", column="right")),
+            objects=(circle, SceneObject(shape="circle", colour="blue", size="small", row="bottom", column="right")),
         )
 
 
@@ -86,10 +84,10 @@ def test_pairs_differ_inside_the_edited_region_and_nowhere_else():
 def test_every_kind_counts_its_objects_as_it_should():
     change = {"recolour": 0, "add": 1, "remove": -1, "replace": 0, "move": 0, "ground": 0}
     for edit in sampled():
-        assert len(edit.target.things) - len(edit.source.things) == change[edit.kind]
+        assert len(edit.target.objects) - len(edit.source.objects) == change[edit.kind]
         assert (edit.source.ground == edit.target.ground) == (edit.kind != "ground")
-        assert set(edit.rest) <= set(edit.source.things) & set(edit.target.things)
-    assert {(edit.kind, len(edit.source.things)) for edit in sampled()} == {
+        assert set(edit.unchanged) <= set(edit.source.objects) & set(edit.target.objects)
+    assert {(edit.kind, len(edit.source.objects)) for edit in sampled()} == {
         (kind, n) for kind in KINDS for n in ((0, 1) if kind == "add" else (1, 2))
     }
 
@@ -136,20 +134,23 @@ def test_no_instruction_means_two_things():
         language = rng.choice(LANGUAGES)
         templates = TEMPLATES[language][edit.kind] + HELD_OUT_TEMPLATES[language][edit.kind]
         said = instruct(edit, language, rng.choice(templates), rng)
-        assert meanings.setdefault(said.text, said.told) == said.told
+        assert meanings.setdefault(said.text, said.stated) == said.stated
 
 
 def test_what_an_instruction_tells_leaves_one_result():
     """The told values, done to the source by hand, give the target."""
     for edit in sampled():
-        told = plain_instruction(edit, "en").told
-        things = [thing for thing in edit.source.things if thing.shape != told.get("named shape")]
-        named = [vars(thing) for thing in edit.source.things if thing not in things]
-        new = {**(named[0] if named else {}), **{name: told[name] for name in Thing.__annotations__ if name in told}}
-        if told["kind"] in ("recolour", "add", "replace", "move"):
-            things.append(Thing(**new))
-        assert set(things) == set(edit.target.things)
-        assert told.get("ground", edit.ground) == edit.new_ground
+        stated = plain_instruction(edit, "en").stated
+        objects = [obj for obj in edit.source.objects if obj.shape != stated.get("named shape")]
+        named = [vars(obj) for obj in edit.source.objects if obj not in objects]
+        new = {
+            **(named[0] if named else {}),
+            **{name: stated[name] for name in SceneObject.__annotations__ if name in stated},
+        }
+        if stated["kind"] in ("recolour", "add", "replace", "move"):
+            objects.append(SceneObject(**new))
+        assert set(objects) == set(edit.target.objects)
+        assert stated.get("ground", edit.ground) == edit.new_ground
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +173,7 @@ def test_every_instruction_fits_one_block_of_32_tokens(tokenizers):
                 said = instruct(any_edit(rng, kind), language, template, rng).text
                 longest = max(longest, len(tokenize_chunks(tokenizer, said, 1)[PROMPT].ids))
     for edit in sampled():
-        if len(edit.target.things) == 1:
+        if len(edit.target.objects) == 1:
             said = describe(edit, rng.choice(LANGUAGES), rng).text
             longest = max(longest, len(tokenize_chunks(tokenizer, said, 1)[PROMPT].ids))
     assert longest <= 32
@@ -190,9 +191,9 @@ def test_the_vision_tokens_are_one_id_each_and_old_captions_keep_theirs(tokenize
 def test_readings_know_every_value_that_instructions_tell():
     rng = random.Random(8)
     for edit in sampled():
-        told = training_instruction(edit, rng).told
-        assert set(told) <= set(READINGS)
-        assert all(label(name, told) > 0 for name in told)
+        stated = training_instruction(edit, rng).stated
+        assert set(stated) <= set(CLASSES)
+        assert all(label(name, stated) > 0 for name in stated)
         assert label("kind", {}) == 0
 
 
@@ -208,28 +209,30 @@ def test_the_checker_reads_real_pairs():
 
 def test_the_checker_reads_empty_pictures():
     for name in GROUNDS:
-        assert recognise_things(ground(name, 64)) == (name, [])
+        assert recognize_objects(ground(name, 64)) == (name, [])
 
 
 def test_the_checker_notices_each_thing_that_can_go_wrong():
-    star = Thing(shape="star", colour="blue", size="small", row="bottom", column="left")
-    edit = next(edit for edit in sampled() if edit.kind == "recolour" and not edit.rest)
+    star = SceneObject(shape="star", colour="blue", size="small", row="bottom", column="left")
+    edit = next(edit for edit in sampled() if edit.kind == "recolour" and not edit.unchanged)
     assert edit.after
-    thing = edit.after
-    others = [shape for shape in SHAPES if shape not in (thing.shape, "star")]
-    wrong_shape = Thing(**{**vars(thing), "shape": others[0]})
+    obj = edit.after
+    others = [shape for shape in SHAPES if shape not in (obj.shape, "star")]
+    wrong_shape = SceneObject(**{**vars(obj), "shape": others[0]})
     other_ground = next(name for name in GROUNDS if name != edit.ground)
 
-    def score(ground, *things):
-        return vars(check_edit(render_composition(Composition(ground=ground, things=things), (1,) * len(things)), edit))
+    def score(ground, *objects):
+        return vars(
+            check_edit(render_composition(Composition(ground=ground, objects=objects), (1,) * len(objects)), edit)
+        )
 
     right = {"edited": True, "others": True, "nothing_else": True, "ground": True}
-    assert score(edit.ground, thing) == right
+    assert score(edit.ground, obj) == right
     assert score(edit.ground, wrong_shape) == {**right, "edited": False}
     assert score(edit.ground) == {**right, "edited": False, "nothing_else": False}
-    assert score(other_ground, thing) == {**right, "edited": False, "ground": False}
-    if thing.is_apart_from(star) and thing.shape != "star":
-        assert score(edit.ground, thing, star) == {**right, "nothing_else": False}
+    assert score(other_ground, obj) == {**right, "edited": False, "ground": False}
+    if obj.is_apart_from(star) and obj.shape != "star":
+        assert score(edit.ground, obj, star) == {**right, "nothing_else": False}
 
 
 def fake_rows(editor):
@@ -244,21 +247,21 @@ def perfect(edits):
 
 
 def test_a_perfect_editor_scores_one_and_leaves_everything_else_alone():
-    judged = fake_rows(perfect)
-    assert all(judged[language].success("all")[0] == 1 for language in LANGUAGES)
-    assert judged["en"].psnr_outside == math.inf
+    judge_all = fake_rows(perfect)
+    assert all(judge_all[language].success("all")[0] == 1 for language in LANGUAGES)
+    assert judge_all["en"].psnr_outside == math.inf
 
 
 def test_an_editor_that_does_nothing_scores_zero_and_leaves_everything_alone():
-    judged = fake_rows(lambda edits: lambda sources, instructions, seed: list(sources))
-    assert judged["zh"].success("all")[0] == 0
-    assert judged["zh"].psnr_outside == math.inf
+    judge_all = fake_rows(lambda edits: lambda sources, instructions, seed: list(sources))
+    assert judge_all["zh"].success("all")[0] == 0
+    assert judge_all["zh"].psnr_outside == math.inf
 
 
 def test_an_editor_that_paints_over_everything_leaves_nothing_alone():
     grey = Image.new("RGB", (64, 64), (140, 140, 140))
-    judged = fake_rows(lambda edits: lambda sources, instructions, seed: [grey for _ in sources])
-    assert judged["en"].psnr_outside < 15
+    judge_all = fake_rows(lambda edits: lambda sources, instructions, seed: [grey for _ in sources])
+    assert judge_all["en"].psnr_outside < 15
 
 
 def test_the_table_is_markdown_with_a_cell_for_every_name():
@@ -280,7 +283,7 @@ def test_held_out_instructions_name_the_same_values():
     rng = random.Random(9)
     for edit, language in product(held_out_edits(4), LANGUAGES):
         said = held_out_instruction(edit, language, rng)
-        assert said.told["kind"] == edit.kind
+        assert said.stated["kind"] == edit.kind
         assert "{" not in said.text
 
 
@@ -293,7 +296,7 @@ def test_an_editor_whose_network_says_nothing_returns_its_noise():
         dit=dit,
         text_encoder=load_text_encoder(FOLDER / "text_encoder", torch.float32),
         vae=vae,
-        tower=VisionReader().tower,
+        tower=VisionClassifier().tower,
         tokenizer=load_tokenizer(FOLDER / TOKENIZER),
         preset=replace(NANO, steps=1),
     )
@@ -308,17 +311,17 @@ def test_an_editor_whose_network_says_nothing_returns_its_noise():
 def test_the_eyes_labels_are_what_the_pictures_show():
     rng = random.Random(11)
     drawn = [training_composition(rng) for _ in range(20)]
-    seeds = [[rng.randrange(2**31) for _ in composition.things] for composition in drawn]
+    seeds = [[rng.randrange(2**31) for _ in composition.objects] for composition in drawn]
     labels = object_labels("colour", drawn)
     for composition, own, covers, row in zip(drawn, seeds, patch_coverage(drawn, seeds), labels, strict=True):
-        assert int((row > 0).sum()) == len(composition.things)
-        for thing, seed, cover in zip(composition.things, own, covers, strict=True):
-            area = np.asarray(coverage(thing, seed)).mean() / 255
+        assert int((row > 0).sum()) == len(composition.objects)
+        for obj, seed, cover in zip(composition.objects, own, covers, strict=True):
+            area = np.asarray(coverage(obj, seed)).mean() / 255
             assert float(cover.mean()) == pytest.approx(area, abs=0.5 / 255)  # a patch's mean is rounded to a level
-            assert tuple(COLOURS)[row[SHAPES.index(thing.shape)] - 1] == thing.colour
+            assert tuple(COLOURS)[row[SHAPES.index(obj.shape)] - 1] == obj.colour
 
 
 def test_scenes_and_compositions_agree_about_places():
     scene = Scene(shape="ring", colour="pink", size="large", row="top", column="right", ground="sky")
-    assert scene.thing.position == scene.position
+    assert scene.object.position == scene.position
     assert torch.tensor(np.asarray(render(scene))).shape == (64, 64, 3)

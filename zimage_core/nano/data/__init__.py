@@ -1,1 +1,1 @@
-"""The small world nano learns: scenes, how they are drawn, and the sentences that describe them."""
+"""nano's procedural dataset: scenes, edits, their rendering and their captions."""

@@ -1,7 +1,7 @@
-"""Says what a scene shows, in English and Chinese.
+"""Captions of scenes in English and Chinese.
 
-Templates and synonyms are data. Some templates are held out of training to see whether the text encoder learned words
-or sentences. A caption may leave things out; the picture is then free in them.
+Templates and synonyms are data. Some templates are held out of training, to see whether the text encoder learned words
+or whole sentences. A caption may omit attributes, which the picture may then choose.
 """
 
 import random
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from .scenes import Scene
 
 LANGUAGES = ("en", "zh")
-PARTIAL_PART = 0.25  # of training captions say only some of the attributes
+PARTIAL_FRACTION = 0.25  # of training captions say only some of the attributes
 
 Words = dict[str, tuple[str, ...]]
 
@@ -113,7 +113,7 @@ CHINESE_HELD_OUT = (
     "在{position}，{ground}上，一个{colour}{shape}，{size}",
 )
 
-# What a caption may say instead of everything; the shape is always named.
+# Captions that state only some attributes; the shape is always named.
 PARTIAL_TEMPLATES = {
     "en": (
         "a {colour} {shape}",
@@ -144,7 +144,7 @@ class Language:
     partial_templates: tuple[str, ...]
 
 
-SPEECH = {
+LANGUAGE_BY_CODE = {
     "en": Language(
         words=ENGLISH,
         templates=ENGLISH_TEMPLATES,
@@ -161,34 +161,34 @@ SPEECH = {
 
 
 def plain_caption(scene: Scene, language: str) -> str:
-    """The first template with the first words: what a test or an example prompt says."""
-    return fill(SPEECH[language].templates[0], scene, language, None)
+    """The first template with the first synonyms, for tests and examples."""
+    return fill(LANGUAGE_BY_CODE[language].templates[0], scene, language, None)
 
 
 def training_caption(scene: Scene, rng: random.Random) -> str:
     """A caption in either language, one in four of them partial."""
-    return told_caption(scene, rng)[0]
+    return caption_with_attributes(scene, rng)[0]
 
 
-def told_caption(scene: Scene, rng: random.Random) -> tuple[str, frozenset[str]]:
-    """A training caption, and which attributes of the scene it tells."""
+def caption_with_attributes(scene: Scene, rng: random.Random) -> tuple[str, frozenset[str]]:
+    """A training caption, and the attributes of the scene it states."""
     language = rng.choice(LANGUAGES)
-    speech = SPEECH[language]
-    template = rng.choice(speech.partial_templates if rng.random() < PARTIAL_PART else speech.templates)
-    told = {name for name in ("shape", "colour", "size", "ground") if f"{{{name}}}" in template}
+    sentences = LANGUAGE_BY_CODE[language]
+    template = rng.choice(sentences.partial_templates if rng.random() < PARTIAL_FRACTION else sentences.templates)
+    stated = {name for name in ("shape", "colour", "size", "ground") if f"{{{name}}}" in template}
     return fill(template, scene, language, rng), frozenset(
-        told | ({"row", "column"} if "{position}" in template else set())
+        stated | ({"row", "column"} if "{position}" in template else set())
     )
 
 
 def held_out_caption(scene: Scene, language: str, rng: random.Random) -> str:
-    """A full caption in a sentence no training caption has."""
-    return fill(rng.choice(SPEECH[language].held_out_templates), scene, language, rng)
+    """A full caption from a template that is never trained on."""
+    return fill(rng.choice(LANGUAGE_BY_CODE[language].held_out_templates), scene, language, rng)
 
 
 def fill(template: str, scene: Scene, language: str, rng: random.Random | None) -> str:
     """A template with a scene's words: random synonyms, or the first ones where `rng` is None."""
-    words = SPEECH[language].words
+    words = LANGUAGE_BY_CODE[language].words
 
     def say(name: str) -> str:
         return rng.choice(words[name]) if rng else words[name][0]

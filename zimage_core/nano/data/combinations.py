@@ -1,6 +1,6 @@
-"""Several pictures in one: the shape of the first, the colour of the second, the ground of the third.
+"""Combinations of three reference pictures: the shape of the first, the colour of the second, the ground of the third.
 
-What three references are good for, in the smallest form that can be checked.
+The smallest use of several references that can be checked automatically.
 """
 
 import random
@@ -30,13 +30,13 @@ TEMPLATES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Combination:
-    """Three scenes to look at."""
+    """Three scenes whose attributes are combined."""
 
     pictures: tuple[Scene, Scene, Scene]
 
     @property
     def target(self) -> Scene:
-        """What is asked for; size and place are the first picture's too."""
+        """The combined scene; size and position are the first picture's."""
         first, second, third = self.pictures
         return Scene(
             shape=first.shape,
@@ -49,29 +49,29 @@ class Combination:
 
     @property
     def is_held_out(self) -> bool:
-        """Whether this meeting of shape, colour and ground is kept for judging."""
+        """Whether this combination of shape, colour and ground is reserved for judging."""
         return is_hash_held_out(f"combine {self.target.shape} {self.target.colour} {self.target.ground}")
 
     def render(self, seed: int) -> tuple[Image.Image, ...]:
-        """The three pictures and the one asked for, which has the first one's jitter."""
+        """The three pictures and the target, which has the first one's jitter."""
         seeds = (seed, seed + 2**32, seed + 2**33)
         references = (render(scene, each) for scene, each in zip(self.pictures, seeds, strict=True))
         return (*references, render(self.target, seed))
 
 
 def training_combinations(rng: random.Random) -> Iterator[Combination]:
-    """Combinations to learn from, without end: neither they nor what they ask for are held out."""
+    """Endless training combinations: neither they nor their targets are held out."""
     drawn = _any_combinations(rng)
     return (each for each in drawn if not each.is_held_out and not each.target.is_held_out)
 
 
 def held_out_combinations(n: int = 64) -> list[Combination]:
-    """Combinations to judge by, always the same."""
+    """The fixed combinations for judging."""
     return list(islice((each for each in _any_combinations(random.Random("held out")) if each.is_held_out), n))
 
 
 def training_sentence(rng: random.Random) -> str:
-    """How the combination is asked for, in either language."""
+    """A prompt for a combination, in either language."""
     return rng.choice(TEMPLATES[rng.choice(LANGUAGES)])
 
 

@@ -1,4 +1,4 @@
-"""Says what an edit should do, in English and Chinese.
+"""Edit instructions in English and Chinese.
 
 The words are those of `captions`, with a few forms that only instructions need. Some templates are held out of
 training. An instruction names the object by its shape, now and then by its colour too.
@@ -7,12 +7,12 @@ training. An instruction names the object by its shape, now and then by its colo
 import random
 from dataclasses import dataclass, field
 
-from .captions import LANGUAGES, SPEECH, fill
+from .captions import LANGUAGE_BY_CODE, LANGUAGES, fill
 from .edits import Edit
 from .scenes import Scene
 
-DESCRIBING_PART = 0.1  # of training instructions describe the result instead, where that is one object or none
-COLOUR_NAMED_PART = 0.3  # of training instructions name the object's colour with its shape
+DESCRIBING_FRACTION = 0.1  # of training instructions describe the result instead, where that is one object or none
+COLOUR_NAMED_FRACTION = 0.3  # of training instructions name the object's colour with its shape
 
 # Where to, and what kind of background: forms that a caption has no use for.
 DESTINATIONS = {
@@ -27,7 +27,7 @@ DESTINATIONS = {
         "bottom middle": ("to the bottom", "to the bottom edge"),
         "bottom right": ("to the bottom right corner", "to the bottom right", "to the lower right"),
     },
-    "zh": {name: SPEECH["zh"].words[name] for name in SPEECH["zh"].words if " " in name},
+    "zh": {name: LANGUAGE_BY_CODE["zh"].words[name] for name in LANGUAGE_BY_CODE["zh"].words if " " in name},
 }
 SCENERIES = {
     "en": {
@@ -178,7 +178,7 @@ class Instruction:
     """What is said, and which values it tells, by name."""
 
     text: str
-    told: dict[str, str] = field(default_factory=dict[str, str])
+    stated: dict[str, str] = field(default_factory=dict[str, str])
 
 
 def plain_instruction(edit: Edit, language: str) -> Instruction:
@@ -189,7 +189,7 @@ def plain_instruction(edit: Edit, language: str) -> Instruction:
 def training_instruction(edit: Edit, rng: random.Random) -> Instruction:
     """An instruction in either language; now and then it describes the result instead."""
     language = rng.choice(LANGUAGES)
-    if len(edit.target.things) == 1 and rng.random() < DESCRIBING_PART:
+    if len(edit.target.objects) == 1 and rng.random() < DESCRIBING_FRACTION:
         return describe(edit, language, rng)
     return instruct(edit, language, rng.choice(TEMPLATES[language][edit.kind]), rng)
 
@@ -201,27 +201,29 @@ def held_out_instruction(edit: Edit, language: str, rng: random.Random) -> Instr
 
 def describe(edit: Edit, language: str, rng: random.Random) -> Instruction:
     """A full caption of the result, which has one object."""
-    (thing,) = edit.target.things
-    scene = Scene(**vars(thing), ground=edit.new_ground)
-    return Instruction(text=fill(rng.choice(SPEECH[language].templates), scene, language, rng), told=vars(scene))
+    (obj,) = edit.target.objects
+    scene = Scene(**vars(obj), ground=edit.new_ground)
+    return Instruction(
+        text=fill(rng.choice(LANGUAGE_BY_CODE[language].templates), scene, language, rng), stated=vars(scene)
+    )
 
 
 def instruct(edit: Edit, language: str, template: str, rng: random.Random | None) -> Instruction:
     """A template with an edit's words: random synonyms, or the first ones where `rng` is None."""
-    words, said, told = SPEECH[language].words, dict[str, str](), {"kind": edit.kind}
+    words, said, stated = LANGUAGE_BY_CODE[language].words, dict[str, str](), {"kind": edit.kind}
 
     def say(slot: str, values: dict[str, str], choices: tuple[str, ...]) -> None:
         if f"{{{slot}}}" in template:
             said[slot] = rng.choice(choices) if rng else choices[0]
-            told.update(values)
+            stated.update(values)
 
     if edit.before:
         names = {"named shape": edit.before.shape}
         say("named", names, words[edit.before.shape])
-        if rng and "named" in said and rng.random() < COLOUR_NAMED_PART:
+        if rng and "named" in said and rng.random() < COLOUR_NAMED_FRACTION:
             colour = rng.choice(words[edit.before.colour])
             said["named"] = f"{colour} {said['named']}" if language == "en" else f"{colour}{said['named']}"
-            told["named colour"] = edit.before.colour
+            stated["named colour"] = edit.before.colour
     if edit.after:
         row, column = edit.after.position
         for slot in ("shape", "colour", "size"):
@@ -232,4 +234,4 @@ def instruct(edit: Edit, language: str, template: str, rng: random.Random | None
     ground = {"ground": edit.new_ground}
     say("ground", ground, words[edit.new_ground])
     say("scenery", ground, SCENERIES[language][edit.new_ground])
-    return Instruction(text=template.format(**said), told=told)
+    return Instruction(text=template.format(**said), stated=stated)

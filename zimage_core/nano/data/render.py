@@ -1,6 +1,6 @@
 """Draws scenes and compositions: four-fold supersampled polygons on simple grounds.
 
-A seed moves, scales, turns and tints an object a little; seed None draws it exactly as described.
+A seed jitters an object's position, size, rotation and colour; seed None draws it exactly as described.
 """
 
 import math
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from .scenes import COLOURS, COLUMNS, ROWS, SIZES, Composition, Scene, Thing
+from .scenes import COLOURS, COLUMNS, ROWS, SIZES, Composition, Scene, SceneObject
 
 SIDE = 64  # pixels
 SUPERSAMPLING = 4
@@ -28,22 +28,22 @@ class Placement:
     x: float
     y: float
     radius: float
-    turn: float  # radians
+    rotation: float  # radians
     colour: tuple[int, int, int]
 
 
-def place(thing: Thing, seed: int | None) -> Placement:
+def place(obj: SceneObject, seed: int | None) -> Placement:
     """The exact placement of an object, or one jittered by a seed."""
-    x, y, radius, colour = COLUMNS[thing.column], ROWS[thing.row], SIZES[thing.size], COLOURS[thing.colour]
+    x, y, radius, colour = COLUMNS[obj.column], ROWS[obj.row], SIZES[obj.size], COLOURS[obj.colour]
     if seed is None:
-        return Placement(x=x, y=y, radius=radius, turn=0.0, colour=colour)
+        return Placement(x=x, y=y, radius=radius, rotation=0.0, colour=colour)
     rng = np.random.default_rng(seed)
     red, green, blue = (int(np.clip(channel + rng.integers(-8, 9), 0, 255)) for channel in colour)
     return Placement(
         x=x + rng.uniform(-0.025, 0.025),
         y=y + rng.uniform(-0.025, 0.025),
         radius=radius * rng.uniform(0.93, 1.07),
-        turn=rng.uniform(-0.08, 0.08),
+        rotation=rng.uniform(-0.08, 0.08),
         colour=(red, green, blue),
     )
 
@@ -56,15 +56,15 @@ def render(scene: Scene, seed: int | None = None, side: int = SIDE) -> Image.Ima
 def render_composition(composition: Composition, seeds: Sequence[int | None], side: int = SIDE) -> Image.Image:
     """The picture of a composition, RGB; one seed for each object."""
     picture = ground(composition.ground, side).copy()
-    for thing, seed in zip(composition.things, seeds, strict=True):
-        picture.paste(place(thing, seed).colour, mask=coverage(thing, seed, side))
+    for obj, seed in zip(composition.objects, seeds, strict=True):
+        picture.paste(place(obj, seed).colour, mask=coverage(obj, seed, side))
     return picture
 
 
-def coverage(thing: Thing, seed: int | None = None, side: int = SIDE) -> Image.Image:
+def coverage(obj: SceneObject, seed: int | None = None, side: int = SIDE) -> Image.Image:
     """How much of every pixel an object covers, 0-255."""
-    placement = place(thing, seed)
-    return draw_mask(thing.shape, placement.x, placement.y, placement.radius, placement.turn, side)
+    placement = place(obj, seed)
+    return draw_mask(obj.shape, placement.x, placement.y, placement.radius, placement.rotation, side)
 
 
 @cache
@@ -90,15 +90,15 @@ def ground(name: str, side: int) -> Image.Image:
     return Image.fromarray(value.round().astype(np.uint8))
 
 
-def draw_mask(shape: str, x: float, y: float, radius: float, turn: float, side: int) -> Image.Image:
+def draw_mask(shape: str, x: float, y: float, radius: float, rotation: float, side: int) -> Image.Image:
     """How much of every pixel a shape covers, 0-255."""
     large = side * SUPERSAMPLING
     mask = Image.new("L", (large, large))
     draw = ImageDraw.Draw(mask)
     outline = [
         (
-            large * (x + radius * (px * math.cos(turn) - py * math.sin(turn))),
-            large * (y + radius * (px * math.sin(turn) + py * math.cos(turn))),
+            large * (x + radius * (px * math.cos(rotation) - py * math.sin(rotation))),
+            large * (y + radius * (px * math.sin(rotation) + py * math.cos(rotation))),
         )
         for px, py in unit_outline(shape)
     ]

@@ -1,8 +1,8 @@
-"""What a nano picture can show: coloured shapes, somewhere, on some ground.
+"""Descriptions of nano's pictures: coloured shapes at a position on a ground.
 
-A scene, which text-to-image draws, has one object; a composition, which editing works on, has up to two. They are
-frozen descriptions; rendering, captions and checks are all made from them. Some combinations are held out of training
-by hash, so that held-out means held out on every machine and for ever.
+Text-to-image draws a scene, which has one object; editing works on a composition, which has up to two. Rendering,
+captions and checks all derive from these frozen descriptions. Some combinations are held out of training by hash, so
+the split is the same on every machine.
 """
 
 import hashlib
@@ -38,18 +38,18 @@ ATTRIBUTES = {
 
 HELD_OUT_PERCENT = 12  # of the combinations of shape, colour, position and ground are never trained on
 
-# Centres of two objects keep this many times the sum of their radii apart, so that no corner, turn or jitter makes
-# them touch: two small ones, or a small and a large one, half a picture apart; two large ones in opposite corners.
-APART = 1.45
+# Minimum distance of two objects' centers, in sums of their radii, so that no corner, rotation or jitter makes them
+# touch: two small ones, or a small and a large one, half a picture apart; two large ones in opposite corners.
+MIN_DISTANCE_FACTOR = 1.45
 
 
 def is_hash_held_out(name: str) -> bool:
-    """Whether a combination of this name is kept for judging."""
+    """Whether a combination of this name is reserved for judging."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % 100 < HELD_OUT_PERCENT
 
 
 @dataclass(frozen=True, kw_only=True)
-class Thing:
+class SceneObject:
     """One object, without a ground."""
 
     shape: str
@@ -63,10 +63,10 @@ class Thing:
         """Row and column."""
         return self.row, self.column
 
-    def is_apart_from(self, other: "Thing") -> bool:
-        """Whether the two never touch, however they are jittered."""
+    def is_apart_from(self, other: "SceneObject") -> bool:
+        """Whether the two cannot touch under any jitter."""
         distance = math.hypot(COLUMNS[self.column] - COLUMNS[other.column], ROWS[self.row] - ROWS[other.row])
-        return distance >= APART * (SIZES[self.size] + SIZES[other.size])
+        return distance >= MIN_DISTANCE_FACTOR * (SIZES[self.size] + SIZES[other.size])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +74,10 @@ class Composition:
     """Objects that do not touch and differ in shape, on a ground."""
 
     ground: str
-    things: tuple[Thing, ...] = ()
+    objects: tuple[SceneObject, ...] = ()
 
     def __post_init__(self) -> None:
-        for one, other in combinations(self.things, 2):
+        for one, other in combinations(self.objects, 2):
             if one.shape == other.shape:
                 raise ValueError(f"two objects are both called {one.shape}; no instruction could tell them apart")
             if not one.is_apart_from(other):
@@ -85,8 +85,8 @@ class Composition:
 
     @property
     def shows_held_out_scene(self) -> bool:
-        """Whether an object stands here as in a scene that text-to-image is judged by."""
-        return any(Scene(**vars(thing), ground=self.ground).is_held_out for thing in self.things)
+        """Whether an object on this ground is a held-out scene of text-to-image."""
+        return any(Scene(**vars(obj), ground=self.ground).is_held_out for obj in self.objects)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,18 +107,18 @@ class Scene:
 
     @property
     def is_held_out(self) -> bool:
-        """Whether this combination of shape, colour, position and ground is kept for judging."""
+        """Whether this combination of shape, colour, position and ground is reserved for judging."""
         return is_hash_held_out(f"{self.shape} {self.colour} {self.row} {self.column} {self.ground}")
 
     @property
-    def thing(self) -> Thing:
+    def object(self) -> SceneObject:
         """The object."""
-        return Thing(shape=self.shape, colour=self.colour, size=self.size, row=self.row, column=self.column)
+        return SceneObject(shape=self.shape, colour=self.colour, size=self.size, row=self.row, column=self.column)
 
     @property
     def composition(self) -> Composition:
         """The same picture as a composition."""
-        return Composition(ground=self.ground, things=(self.thing,))
+        return Composition(ground=self.ground, objects=(self.object,))
 
 
 def every_scene() -> Iterator[Scene]:
@@ -128,10 +128,10 @@ def every_scene() -> Iterator[Scene]:
 
 
 def training_scenes() -> list[Scene]:
-    """Those a model may learn from."""
+    """Scenes for training."""
     return [scene for scene in every_scene() if not scene.is_held_out]
 
 
 def held_out_scenes() -> list[Scene]:
-    """Those it is judged by."""
+    """Scenes for judging."""
     return [scene for scene in every_scene() if scene.is_held_out]

@@ -1,7 +1,7 @@
-"""Reads a scene back from a picture, by comparing it with what the renderer would have drawn.
+"""Recognizes the scene in a picture by template matching against the renderer.
 
-It knows the renderer and nothing of the model, so its verdict on generated pictures means something only beside its
-verdict on real renders and on autoencoder reconstructions; `judge` prints all three.
+Its scores of generated pictures are only meaningful beside those of real renders and of autoencoder reconstructions;
+`judge` prints all three.
 """
 
 from dataclasses import dataclass
@@ -32,18 +32,18 @@ class Score:
 
 
 def check(picture: Image.Image, scene: Scene) -> Score:
-    """Compare what a picture shows with what it should show."""
-    seen = recognise(picture)
+    """Compare the scene recognized in a picture with the wanted one."""
+    recognized = recognize(picture)
     return Score(
-        shape=seen.shape == scene.shape,
-        colour=seen.colour == scene.colour,
-        size=seen.size == scene.size,
-        position=seen.position == scene.position,
-        ground=seen.ground == scene.ground,
+        shape=recognized.shape == scene.shape,
+        colour=recognized.colour == scene.colour,
+        size=recognized.size == scene.size,
+        position=recognized.position == scene.position,
+        ground=recognized.ground == scene.ground,
     )
 
 
-def recognise(picture: Image.Image) -> Scene:
+def recognize(picture: Image.Image) -> Scene:
     """The scene that best explains a picture of the renderer's side."""
     image = pixels(picture)
     name, behind = nearest_ground(image)
@@ -106,9 +106,9 @@ def centroid(weight: Array) -> tuple[float, float]:
 def nearest_template(coverage: Array, y: float, x: float) -> tuple[str, float]:
     """The shape and radius whose exact drawing around the same centroid differs least from the coverage."""
     shift = round((0.5 - y) * SIDE), round((0.5 - x) * SIDE)
-    centred = np.roll(coverage, shift, axis=(0, 1))
+    centered = np.roll(coverage, shift, axis=(0, 1))
     names, templates = template_bank()
-    differences = np.abs(templates - centred).sum((1, 2))
+    differences = np.abs(templates - centered).sum((1, 2))
     return names[int(differences.argmin())]
 
 
@@ -116,10 +116,10 @@ def nearest_template(coverage: Array, y: float, x: float) -> tuple[str, float]:
 def template_bank() -> tuple[list[tuple[str, float]], Array]:
     """Coverage of every shape at every radius, its centroid in the middle of the picture."""
     names = [(shape, radius) for shape in SHAPES for radius in TEMPLATE_RADII]
-    return names, np.stack([centred_mask(*name) for name in names])
+    return names, np.stack([centered_mask(*name) for name in names])
 
 
-def centred_mask(shape: str, radius: float) -> Array:
+def centered_mask(shape: str, radius: float) -> Array:
     """One exact drawing, moved so that its centroid is the middle."""
     y, x = centroid(mask_values(shape, 0.5, 0.5, radius))
     return mask_values(shape, 1 - x, 1 - y, radius)

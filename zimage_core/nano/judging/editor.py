@@ -1,4 +1,4 @@
-"""The built-in model as an editor of whole batches, for the judges: pictures and instructions to pictures.
+"""The built-in model as a batched editor, for judging: pictures and instructions to pictures.
 
 `pipeline.py` shows how one picture is made; this does the same for many of one size.
 """
@@ -16,12 +16,12 @@ from ...sampling import NANO, SOLVERS, Guidance, Preset, denoise, shifted_schedu
 from ...text import Qwen3, Tokenizer, load_tokenizer, tokenize_chunks
 from ...vae import Autoencoder, from_images, to_images
 from ...vision import Siglip2
-from ..stages.vision import look_at
+from ..stages.vision import vision_inputs
 
 
 @dataclass(frozen=True, kw_only=True)
 class EditingModel:
-    """The networks under judgement; without the tower, latents are all that is looked at."""
+    """The networks that are judged; without the tower, references are latents only."""
 
     dit: S3DiT
     text_encoder: Qwen3
@@ -35,20 +35,20 @@ class EditingModel:
         return to_images(self.vae.decode(self.vae.encode(from_images(pictures))))
 
     def edit(self, sources: Sequence[Image.Image], instructions: Sequence[str], seed: int) -> list[Image.Image]:
-        """Every picture after its instruction."""
+        """Each picture edited by its instruction."""
         return self.draw([[source] for source in sources], instructions, seed)
 
     def draw(
         self, pictures: Sequence[Sequence[Image.Image]], instructions: Sequence[str], seed: int
     ) -> list[Image.Image]:
-        """What is asked for of equally many pictures for every instruction."""
-        references = self.look(pictures)
+        """Results of instructions that all have the same number of reference pictures."""
+        references = self.encode_references(pictures)
         width, height = (side // self.vae.config.downscale for side in pictures[0][0].size)
         positive, negative = (
-            self.dit.flow(
-                self.dit.prepare_with_references(self.read(words, len(pictures[0])), references, (height, width))
+            self.dit.flow(self.dit.prepare_with_references(chunks, references, (height, width)))
+            for chunks in (
+                self.encode_instructions(words, len(pictures[0])) for words in (instructions, [""] * len(instructions))
             )
-            for words in (instructions, [""] * len(instructions))
         )
         *_, last = denoise(
             lambda x, sigma: positive(x, torch.full((len(x),), sigma)),
@@ -60,14 +60,14 @@ class EditingModel:
         )
         return to_images(self.vae.decode(last.x))
 
-    def look(self, pictures: Sequence[Sequence[Image.Image]]) -> list[list[Reference]]:
+    def encode_references(self, pictures: Sequence[Sequence[Image.Image]]) -> list[list[Reference]]:
         """Latents and, with a tower, features of every picture."""
         each = [picture for row in pictures for picture in row]
-        features = self.tower(look_at(each)) if self.tower else [None] * len(each)
-        seen = (Reference(*parts) for parts in zip(self.vae.encode(from_images(each)), features, strict=True))
-        return [[next(seen) for _ in row] for row in pictures]
+        features = self.tower(vision_inputs(each)) if self.tower else [None] * len(each)
+        recognized = (Reference(*parts) for parts in zip(self.vae.encode(from_images(each)), features, strict=True))
+        return [[next(recognized) for _ in row] for row in pictures]
 
-    def read(self, instructions: Sequence[str], n_references: int) -> list[list[torch.Tensor]]:
+    def encode_instructions(self, instructions: Sequence[str], n_references: int) -> list[list[torch.Tensor]]:
         """Features of every chunk of every instruction."""
         ids = [[chunk.ids for chunk in tokenize_chunks(self.tokenizer, words, n_references)] for words in instructions]
         features = iter(self.text_encoder.encode([chunk for chunks in ids for chunk in chunks]))

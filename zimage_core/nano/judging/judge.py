@@ -107,8 +107,8 @@ def combination_rows(editor: EditingModel, combinations: Sequence[Combination]) 
 
     def combined(sentence: str, scenes: Sequence[Scene], seed: int) -> list[Image.Image]:
         chosen = combinations[seed : seed + len(scenes)]
-        seen = [each.render(seed + index)[:3] for index, each in enumerate(chosen)]
-        return editor.draw(seen, [sentence] * len(chosen), seed)
+        recognized = [each.render(seed + index)[:3] for index, each in enumerate(chosen)]
+        return editor.draw(recognized, [sentence] * len(chosen), seed)
 
     for language in LANGUAGES:
         yield f"three pictures, {language}", partial(combined, TEMPLATES[language][0])
@@ -153,7 +153,7 @@ def table(what: str, scenes: Sequence[Scene], contenders: Iterator[tuple[str, Pi
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m zimage_core.nano.judging.__main__", description=(__doc__ or "").splitlines()[0]
+        prog="python -m zimage_core.nano.judging.judge", description=(__doc__ or "").splitlines()[0]
     )
     parser.add_argument("--weights", type=Path, default=FOLDER, help="the model to judge")
     parser.add_argument("--limit", type=int, default=None, help="judge only so many scenes, combinations and edits")

@@ -1,9 +1,9 @@
 """Measures editing on edits that were never trained on, with a checker that knows the renderer; `judge` prints it.
 
-Success means that everything in the picture is as asked. An edit must also leave alone what it was not told to change:
-outside the edited region, results are compared with the source as the autoencoder gives it back. Controls are printed
-with them: real pictures, the true targets through the autoencoder (the ceiling), sources returned unchanged, and what
-other edits' instructions do.
+Success means that everything in the picture is as asked. An edit must also leave everything else unchanged: outside the
+edited region, results are compared with the reconstructed source. Controls are printed with them: real pictures, the
+true targets through the autoencoder (the ceiling), sources returned unchanged, and results of other edits' instructions
+(the floor).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,11 +21,11 @@ from ..data.captions import LANGUAGES
 from ..data.edit_captions import held_out_instruction, plain_instruction
 from ..data.edits import KINDS, Edit, held_out_edits
 from ..data.render import pixels
-from .edit_checker import EditScore, check_edit, grown
+from .edit_checker import EditScore, check_edit, dilate
 
 BATCH = 48
 REGION_MARGIN = 2  # pixels around the edited region that are not counted as outside: the autoencoder blurs its edge
-OTHER = 7  # places further on in the list is the edit whose instruction is the wrong one; mostly of the same kind
+OTHER_OFFSET = 7  # the floor uses the instruction of the edit this far on in the list, mostly of the same kind
 ALL = "all"
 PARTS = ("edited", "others", "nothing_else", "ground")
 
@@ -36,7 +36,7 @@ Reconstruct = Callable[[Sequence[Image.Image]], Pictures]  # through the autoenc
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What became of one edit."""
+    """The result of one edit, checked."""
 
     kind: str
     score: EditScore
@@ -46,13 +46,13 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line of the table: who edited, and what became of every edit."""
+    """One row of the table: its name and the result of every edit."""
 
     name: str
     verdicts: list[Verdict]
 
     def success(self, kind: str = ALL) -> tuple[float, float, float]:
-        """The part of edits, of one kind or all, after which everything is as asked, and its 95 % interval."""
+        """The rate of fully successful edits, of one kind or all, and its 95 % interval."""
         scores = [each.score.is_success for each in self.verdicts if kind in (each.kind, ALL)]
         return sum(scores) / len(scores), *wilson(sum(scores), len(scores))
 
@@ -88,16 +88,16 @@ def rows(editor: Editor, reconstruct: Reconstruct, edits: Sequence[Edit]) -> Ite
     sources, targets = map(list, zip(*(edit.render(seed) for seed, edit in enumerate(edits)), strict=True))
     kept = _in_batches("sources", sources, lambda batch, _: reconstruct(batch))
     ceiling = _in_batches("targets", targets, lambda batch, _: reconstruct(batch))
-    yield judged("real targets", edits, targets, sources)
-    yield judged("targets reconstructed (ceiling)", edits, ceiling, kept)
-    yield judged("sources returned (floor)", edits, kept, kept)
-    for name, instructions in said_to(edits):
-        yield judged(name, edits, _in_batches(name, sources, partial(_told, editor, instructions)), kept)
+    yield judge_all("real targets", edits, targets, sources)
+    yield judge_all("targets reconstructed (ceiling)", edits, ceiling, kept)
+    yield judge_all("sources returned (floor)", edits, kept, kept)
+    for name, instructions in instructions_by_row(edits):
+        yield judge_all(name, edits, _in_batches(name, sources, partial(_edit_batch, editor, instructions)), kept)
 
 
-def said_to(edits: Sequence[Edit]) -> Iterator[tuple[str, list[str]]]:
-    """What the editor is told of every edit, row by row."""
-    others = [*edits[OTHER:], *edits[:OTHER]]
+def instructions_by_row(edits: Sequence[Edit]) -> Iterator[tuple[str, list[str]]]:
+    """Row names, each with its instruction for every edit."""
+    others = [*edits[OTHER_OFFSET:], *edits[:OTHER_OFFSET]]
     yield "other edits' instructions (floor)", [plain_instruction(edit, "en").text for edit in others]
     for language in LANGUAGES:
         yield language, [plain_instruction(edit, language).text for edit in edits]
@@ -107,7 +107,7 @@ def said_to(edits: Sequence[Edit]) -> Iterator[tuple[str, list[str]]]:
         yield f"{language}, sentences never trained on", sentences
 
 
-def judged(name: str, edits: Sequence[Edit], results: Pictures, sources: Pictures) -> Row:
+def judge_all(name: str, edits: Sequence[Edit], results: Pictures, sources: Pictures) -> Row:
     """Every result checked against its edit and compared with its source; an edit's seed is its index."""
     pairs = zip(edits, results, sources, strict=True)
     return Row(name=name, verdicts=[judge(edit, seed, *pictures) for seed, (edit, *pictures) in enumerate(pairs)])
@@ -115,7 +115,7 @@ def judged(name: str, edits: Sequence[Edit], results: Pictures, sources: Picture
 
 def judge(edit: Edit, seed: int, result: Image.Image, source: Image.Image) -> Verdict:
     """One result checked, and compared with its source outside the edited region."""
-    outside = ~grown(edit.region(seed), REGION_MARGIN)
+    outside = ~dilate(edit.region(seed), REGION_MARGIN)
     errors = np.square(pixels(result) - pixels(source))[outside]
     return Verdict(
         kind=edit.kind,
@@ -132,7 +132,7 @@ def wilson(right: int, n: int, z: float = 1.96) -> tuple[float, float]:
     return (middle - half) / (1 + spread), (middle + half) / (1 + spread)
 
 
-def _told(editor: Editor, instructions: list[str], batch: Pictures, first: int) -> Pictures:
+def _edit_batch(editor: Editor, instructions: list[str], batch: Pictures, first: int) -> Pictures:
     return editor(batch, instructions[first : first + BATCH], first)
 
 

@@ -22,14 +22,14 @@ OBJECT_WEIGHT = 5.0  # small objects are a twentieth of a picture and all of its
 KL_WEIGHT = 3e-5  # per latent value against per pixel value; just enough to keep latents bounded and smooth
 
 
-def fresh_autoencoder() -> Autoencoder:
+def untrained_autoencoder() -> Autoencoder:
     """The untrained network."""
     vae = Autoencoder(NANO_VAE)
     init_weights(vae, torch.Generator().manual_seed(RECIPE.seed))
     return vae
 
 
-def rendered(scenes: Sequence[Scene], seeds: Sequence[int]) -> Float[Tensor, "b 3 h w"]:
+def render_batch(scenes: Sequence[Scene], seeds: Sequence[int]) -> Float[Tensor, "b 3 h w"]:
     """Jittered pictures of scenes in [-1, 1]."""
     return from_images([render(scene, seed) for scene, seed in zip(scenes, seeds, strict=True)])
 
@@ -43,7 +43,7 @@ def train_autoencoder(vae: Autoencoder, ema: Ema, folder: Path) -> Iterator[Prog
         indices = torch.randint(len(scenes), (BATCH,), generator=generator).tolist()
         seeds = torch.randint(2**31, (BATCH,), generator=generator).tolist()
         chosen = [scenes[index] for index in indices]
-        pictures = rendered(chosen, seeds).to(memory_format=torch.channels_last)
+        pictures = render_batch(chosen, seeds).to(memory_format=torch.channels_last)
         mean, logvar = vae.posterior(pictures)
         sample = mean + torch.exp(logvar / 2) * torch.randn(mean.shape, generator=generator)
         error = vae.decoder(sample) - pictures

@@ -1,6 +1,6 @@
-"""Stage 7 of the built-in model: the transformer that can draw learns to look at a picture and to change it.
+"""Stage 7 of the built-in model: the text-to-image transformer learns to edit reference pictures.
 
-It goes on from stage 5's weights; only the branch for vision features is new. Every step mixes edits that come with
+It continues from stage 5's weights; only the branch for vision features is new. Every step mixes edits that come with
 vision features, edits that come with the latent alone, combinations of three pictures, and plain text-to-image, which
 must not be forgotten.
 """
@@ -29,12 +29,12 @@ from ..data.edit_captions import training_instruction
 from ..data.edits import KINDS, Edit, training_edit
 from ..data.scenes import Scene
 from .transformer import CAPTION_DROPOUT, RENDERS_PER_SCENE, SIGMA_SHIFT
-from .vision import look_at
+from .vision import vision_inputs
 
 RECIPE = Recipe(steps=1700, lr=1e-3, warmup_steps=50, decay_part=0.4, seed=6, save_every=100)
-LOOKING_FROM = 400  # features and several pictures come later: one latent teaches copying at a third of the cost
-EDITS, COMBINATIONS, PICTURES = 20, 8, 16  # of a step: edits with features, as many without, three pictures, captions
-BANK, COMBINED = 12288, 3072  # edits and combinations drawn beforehand
+FEATURES_FROM_STEP = 400  # before it only edits of one latent, which teach copying at a third of the cost
+EDITS_PER_BATCH, COMBINATIONS_PER_BATCH, CAPTIONS_PER_BATCH = 20, 8, 16  # a step has two batches of edits
+N_EDITS, N_COMBINATIONS = 12288, 3072  # edits and combinations drawn beforehand
 BATCH = 64  # are encoded at once
 EDIT_SHIFT = 2.5  # what to change is decided where there is much noise
 
@@ -66,7 +66,7 @@ class SceneBank(NamedTuple):
 def edit_bank(vae: Autoencoder, tower: Siglip2, file: Path) -> EditBank:
     """The same training edits on every machine, every kind equally often; their tensors are cached in `file`."""
     rng = random.Random(RECIPE.seed)
-    edits = [training_edit(rng, KINDS[index % len(KINDS)]) for index in range(BANK)]
+    edits = [training_edit(rng, KINDS[index % len(KINDS)]) for index in range(N_EDITS)]
     if not file.exists():
         rows = [encode_pairs(vae, tower, edits[first : first + BATCH], first) for first in range(0, len(edits), BATCH)]
         names = ("sources", "targets", "features")
@@ -78,7 +78,7 @@ def edit_bank(vae: Autoencoder, tower: Siglip2, file: Path) -> EditBank:
 def combination_bank(vae: Autoencoder, tower: Siglip2, file: Path) -> CombinationBank:
     """The same training combinations on every machine, cached in `file`."""
     if not file.exists():
-        drawn = islice(training_combinations(random.Random(RECIPE.seed)), COMBINED)
+        drawn = islice(training_combinations(random.Random(RECIPE.seed)), N_COMBINATIONS)
         rows = [encode_combination(vae, tower, each.render(seed)) for seed, each in enumerate(drawn)]
         latents, features = zip(*rows, strict=True)
         save_file({"latents": torch.stack(latents), "features": torch.stack(features)}, file)
@@ -89,7 +89,7 @@ def encode_combination(
     vae: Autoencoder, tower: Siglip2, pictures: Sequence[Image.Image]
 ) -> tuple[Float[Tensor, "4 z h w"], Float[Tensor, "3 u v s"]]:
     """Latents of all four pictures, features of the three that are looked at."""
-    return vae.encode(from_images(pictures)), tower(look_at(pictures[:3]))
+    return vae.encode(from_images(pictures)), tower(vision_inputs(pictures[:3]))
 
 
 def encode_pairs(
@@ -97,14 +97,14 @@ def encode_pairs(
 ) -> tuple[Float[Tensor, "b z h w"], Float[Tensor, "b z h w"], Float[Tensor, "b u v s"]]:
     """Latents of the pictures before and after, and features of those before."""
     before, after = zip(*(edit.render(seed + index) for index, edit in enumerate(edits)), strict=True)
-    return vae.encode(from_images(before)), vae.encode(from_images(after)), tower(look_at(before))
+    return vae.encode(from_images(before)), vae.encode(from_images(after)), tower(vision_inputs(before))
 
 
-def with_new_branch(drawer: S3DiT) -> S3DiT:
+def add_vision_branch(text_to_image: S3DiT) -> S3DiT:
     """The transformer of stage 5 with an untrained branch for vision features."""
     dit = S3DiT(NANO_OMNI_DIT)
     init_weights(dit, torch.Generator().manual_seed(RECIPE.seed))
-    dit.load_state_dict(drawer.state_dict(), strict=False)
+    dit.load_state_dict(text_to_image.state_dict(), strict=False)
     return dit
 
 
@@ -121,16 +121,16 @@ def train_editing(
 
     def loss_of_step(step: int, generator: torch.Generator) -> Tensor:
         rng = random.Random(int(torch.randint(2**31, (1,), generator=generator)))
-        is_looking = step >= LOOKING_FROM
+        uses_features = step >= FEATURES_FROM_STEP
         batches = [
-            edit_batch(edits, rng, generator, has_features=is_looking),
+            edit_batch(edits, rng, generator, has_features=uses_features),
             edit_batch(edits, rng, generator, has_features=False),
         ]
-        if is_looking:
+        if uses_features:
             batches.append(combination_batch(combinations, rng, generator, has_features=step % 2 == 0))
         losses = [len(batch.words) * edit_loss(dit, text, tokenizer, batch, rng, generator) for batch in batches]
-        losses.append(PICTURES * picture_loss(dit, text, tokenizer, scenes, rng, generator))
-        return torch.stack(losses).sum() / (PICTURES + sum(len(batch.words) for batch in batches))
+        losses.append(CAPTIONS_PER_BATCH * picture_loss(dit, text, tokenizer, scenes, rng, generator))
+        return torch.stack(losses).sum() / (CAPTIONS_PER_BATCH + sum(len(batch.words) for batch in batches))
 
     yield from train(dit, loss_of_step, RECIPE, ema, folder)
 
@@ -145,30 +145,30 @@ class Batch(NamedTuple):
 
 def edit_batch(bank: EditBank, rng: random.Random, generator: torch.Generator, *, has_features: bool) -> Batch:
     """Edits of one picture each."""
-    chosen = torch.randint(len(bank.edits), (EDITS,), generator=generator).tolist()
+    chosen = torch.randint(len(bank.edits), (EDITS_PER_BATCH,), generator=generator).tolist()
     words = [training_instruction(bank.edits[index], rng).text for index in chosen]
-    seen = [[Reference(bank.sources[index], bank.features[index] if has_features else None)] for index in chosen]
-    return Batch(words, seen, bank.targets[chosen])
+    recognized = [[Reference(bank.sources[index], bank.features[index] if has_features else None)] for index in chosen]
+    return Batch(words, recognized, bank.targets[chosen])
 
 
 def combination_batch(
     bank: CombinationBank, rng: random.Random, generator: torch.Generator, *, has_features: bool
 ) -> Batch:
     """Combinations of three pictures each."""
-    chosen = torch.randint(len(bank.latents), (COMBINATIONS,), generator=generator).tolist()
+    chosen = torch.randint(len(bank.latents), (COMBINATIONS_PER_BATCH,), generator=generator).tolist()
     words = [training_sentence(rng) for _ in chosen]
-    seen = [
+    recognized = [
         [Reference(bank.latents[index, at], bank.features[index, at] if has_features else None) for at in range(3)]
         for index in chosen
     ]
-    return Batch(words, seen, bank.latents[chosen, 3])
+    return Batch(words, recognized, bank.latents[chosen, 3])
 
 
 def edit_loss(
     dit: S3DiT, text: Qwen3, tokenizer: Tokenizer, batch: Batch, rng: random.Random, generator: torch.Generator
 ) -> Float[Tensor, ""]:
     """Of one batch of instructions, all about equally many pictures."""
-    chunks = encode_chunks(text, tokenizer, [dropped(each, rng) for each in batch.words], len(batch.references[0]))
+    chunks = encode_chunks(text, tokenizer, [drop_caption(each, rng) for each in batch.words], len(batch.references[0]))
     return flow_matching_loss(
         lambda noisy, sigma: torch.stack(list(dit(noisy, sigma, chunks, references=batch.references))),
         batch.targets,
@@ -181,9 +181,9 @@ def picture_loss(
     dit: S3DiT, text: Qwen3, tokenizer: Tokenizer, bank: SceneBank, rng: random.Random, generator: torch.Generator
 ) -> Float[Tensor, ""]:
     """Of one batch of captions, as in stage 5."""
-    chosen = torch.randint(len(bank.scenes), (PICTURES,), generator=generator).tolist()
-    drawn = torch.randint(RENDERS_PER_SCENE, (PICTURES,), generator=generator)
-    words = [dropped(training_caption(bank.scenes[index], rng), rng) for index in chosen]
+    chosen = torch.randint(len(bank.scenes), (CAPTIONS_PER_BATCH,), generator=generator).tolist()
+    drawn = torch.randint(RENDERS_PER_SCENE, (CAPTIONS_PER_BATCH,), generator=generator)
+    words = [drop_caption(training_caption(bank.scenes[index], rng), rng) for index in chosen]
     with torch.no_grad():
         captions = text.encode([tokenize(tokenizer, each).ids for each in words])
     targets = bank.latents[chosen, drawn]
@@ -205,6 +205,6 @@ def encode_chunks(
     return [[next(features) for _ in prompt] for prompt in ids]
 
 
-def dropped(words: str, rng: random.Random) -> str:
-    """Now and then nothing is said, so that guidance has something to pull away from."""
+def drop_caption(words: str, rng: random.Random) -> str:
+    """Caption dropout, for classifier-free guidance."""
     return "" if rng.random() < CAPTION_DROPOUT else words

@@ -1,7 +1,7 @@
-"""Stage 4 of the built-in model: the text encoder, which reads captions by now, learns to read instructions too.
+"""Stage 4 of the built-in model: the text encoder, trained on captions so far, learns instructions too.
 
-It goes on from stage 3: half of every batch are captions, whose features must stay where they are, for a transformer
-may have learned from them already; the other half are instructions in the chunk that Omni puts them in.
+It continues from stage 3. A part of every batch are captions, whose embeddings must not move, as a transformer may
+already have been trained on them; the others are instructions in the chunk in which Omni puts them.
 """
 
 import random
@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy, rms_norm
 from ..._shapes import Float
 from ...text import Qwen3, Tokenizer, tokenize, tokenize_chunks
 from ...training import Ema, Progress, Recipe, init_weights, train
-from ..data.captions import told_caption
+from ..data.captions import caption_with_attributes
 from ..data.edit_captions import Instruction, held_out_instruction, training_instruction
 from ..data.edits import KINDS, held_out_edits, training_edit
 from ..data.scenes import ATTRIBUTES, COLOURS, SHAPES, training_scenes
@@ -24,20 +24,20 @@ from ..data.scenes import ATTRIBUTES, COLOURS, SHAPES, training_scenes
 RECIPE = Recipe(steps=1000, lr=2e-3, warmup_steps=50, decay_part=0.6, ema_decay=0.99, seed=5)
 CAPTIONS, INSTRUCTIONS = 48, 80  # in a batch
 KEEP_WEIGHT = 20.0  # of the captions' features' relative squared change, against a mean cross-entropy of every reading
-EMPTY_PART = 0.05  # of captions are empty, as guidance needs them
-READINGS = {**ATTRIBUTES, "kind": KINDS, "named shape": SHAPES, "named colour": tuple(COLOURS)}
+EMPTY_FRACTION = 0.05  # of captions are empty, as guidance needs them
+CLASSES = {**ATTRIBUTES, "kind": KINDS, "named shape": SHAPES, "named colour": tuple(COLOURS)}
 PROMPT = 1  # the chunk of an edit's prompt that has the words
 
 Ids = tuple[int, ...]
 
 
-class InstructionReader(nn.Module):
-    """The text encoder and one linear reading of everything an instruction can tell; class 0 is untold."""
+class InstructionClassifier(nn.Module):
+    """The text encoder and a linear head for each attribute an instruction can state; class 0 is not stated."""
 
     def __init__(self, text: Qwen3) -> None:
         super().__init__()
         dim = text.config.dim
-        self.heads = nn.ModuleDict({name: nn.Linear(dim, 1 + len(values)) for name, values in READINGS.items()})
+        self.heads = nn.ModuleDict({name: nn.Linear(dim, 1 + len(values)) for name, values in CLASSES.items()})
         init_weights(self, torch.Generator().manual_seed(RECIPE.seed))
         self.text = deepcopy(text).requires_grad_(True)
 
@@ -47,31 +47,33 @@ class InstructionReader(nn.Module):
         return {name: head(rms_norm(last, last.shape[-1:])) for name, head in self.heads.items()}
 
 
-def train_instruction_reader(
-    reader: InstructionReader, tokenizer: Tokenizer, ema: Ema, folder: Path
+def train_instruction_classifier(
+    classifier: InstructionClassifier, tokenizer: Tokenizer, ema: Ema, folder: Path
 ) -> Iterator[Progress]:
     """Cross-entropy of every reading at the last token, and how far the features of captions have moved."""
     scenes = training_scenes()
-    start = deepcopy(reader.text).requires_grad_(False)
+    start = deepcopy(classifier.text).requires_grad_(False)
 
     def loss_of_step(step: int, generator: torch.Generator) -> Tensor:
         rng = random.Random(int(torch.randint(2**31, (1,), generator=generator)))
         captions = [
             Instruction(text="")
-            if rng.random() < EMPTY_PART
-            else Instruction(text=text, told={name: getattr(scene, name) for name in told})
+            if rng.random() < EMPTY_FRACTION
+            else Instruction(text=text, stated={name: getattr(scene, name) for name in stated})
             for scene in rng.choices(scenes, k=CAPTIONS)
-            for text, told in [told_caption(scene, rng)]
+            for text, stated in [caption_with_attributes(scene, rng)]
         ]
         instructions = [training_instruction(training_edit(rng), rng) for _ in range(INSTRUCTIONS)]
         plain = [tokenize(tokenizer, caption.text).ids for caption in captions]
-        features = reader.text.encode([*plain, *instruction_ids(tokenizer, instructions)])
+        features = classifier.text.encode([*plain, *instruction_ids(tokenizer, instructions)])
         with torch.no_grad():
             kept = start.encode(plain)
-        told = [item.told for item in (*captions, *instructions)]
-        return reading_loss(reader, features, told) + KEEP_WEIGHT * relative_change(features[:CAPTIONS], kept)
+        stated = [item.stated for item in (*captions, *instructions)]
+        return classification_loss(classifier, features, stated) + KEEP_WEIGHT * relative_change(
+            features[:CAPTIONS], kept
+        )
 
-    yield from train(reader, loss_of_step, RECIPE, ema, folder)
+    yield from train(classifier, loss_of_step, RECIPE, ema, folder)
 
 
 def instruction_ids(tokenizer: Tokenizer, instructions: Sequence[Instruction]) -> list[Ids]:
@@ -79,20 +81,20 @@ def instruction_ids(tokenizer: Tokenizer, instructions: Sequence[Instruction]) -
     return [tokenize_chunks(tokenizer, instruction.text, 1)[PROMPT].ids for instruction in instructions]
 
 
-def reading_loss(
-    reader: InstructionReader, features: Sequence[Float[Tensor, "_ d"]], told: Sequence[dict[str, str]]
+def classification_loss(
+    classifier: InstructionClassifier, features: Sequence[Float[Tensor, "_ d"]], stated: Sequence[dict[str, str]]
 ) -> Float[Tensor, ""]:
     """Mean cross-entropy of all readings."""
     losses = [
-        cross_entropy(row, torch.tensor([label(name, values) for values in told]))
-        for name, row in reader.read(features).items()
+        cross_entropy(row, torch.tensor([label(name, values) for values in stated]))
+        for name, row in classifier.read(features).items()
     ]
     return torch.stack(losses).mean()
 
 
-def label(name: str, told: dict[str, str]) -> int:
-    """The class of a reading: which value is told, or that none is."""
-    return 1 + READINGS[name].index(told[name]) if name in told else 0
+def label(name: str, stated: dict[str, str]) -> int:
+    """The class index of an attribute: its stated value, or 0 if it is not stated."""
+    return 1 + CLASSES[name].index(stated[name]) if name in stated else 0
 
 
 def relative_change(
@@ -104,14 +106,14 @@ def relative_change(
 
 
 @torch.inference_mode()
-def held_out_accuracy(reader: InstructionReader, tokenizer: Tokenizer, language: str) -> dict[str, float]:
+def held_out_accuracy(classifier: InstructionClassifier, tokenizer: Tokenizer, language: str) -> dict[str, float]:
     """How often each reading is right on held-out edits in sentences that training never says."""
     rng = random.Random(0)
     instructions = [held_out_instruction(edit, language, rng) for edit in held_out_edits()]
-    logits = reader.read(reader.text.encode(instruction_ids(tokenizer, instructions)))
-    told = [instruction.told for instruction in instructions]
+    logits = classifier.read(classifier.text.encode(instruction_ids(tokenizer, instructions)))
+    stated = [instruction.stated for instruction in instructions]
     right = {
-        name: row.argmax(-1) == torch.tensor([label(name, values) for values in told]) for name, row in logits.items()
+        name: row.argmax(-1) == torch.tensor([label(name, values) for values in stated]) for name, row in logits.items()
     }
     return {
         **{name: row.float().mean().item() for name, row in right.items()},

@@ -26,7 +26,7 @@ from ...training import (
 from ...vae import Autoencoder
 from ..data.captions import training_caption
 from ..data.scenes import Scene, training_scenes
-from .autoencoder import rendered
+from .autoencoder import render_batch
 
 RECIPE = Recipe(steps=1200, lr=1.5e-3, warmup_steps=100, seed=4)
 TOKEN_BUDGET = 16384  # 256 pictures of 64 tokens
@@ -35,7 +35,7 @@ CAPTION_DROPOUT = 0.1
 RENDERS_PER_SCENE = 6
 
 
-def fresh_transformer() -> S3DiT:
+def untrained_transformer() -> S3DiT:
     """The untrained network."""
     dit = S3DiT(NANO_DIT)
     init_weights(dit, torch.Generator().manual_seed(RECIPE.seed))
@@ -49,7 +49,7 @@ def latent_bank(vae: Autoencoder, file: Path) -> tuple[list[Scene], Float[Tensor
     if not file.exists():
         seeds = range(RENDERS_PER_SCENE)
         rows = [
-            vae.encode(rendered([scene] * RENDERS_PER_SCENE, [index * RENDERS_PER_SCENE + seed for seed in seeds]))
+            vae.encode(render_batch([scene] * RENDERS_PER_SCENE, [index * RENDERS_PER_SCENE + seed for seed in seeds]))
             for index, scene in enumerate(scenes)
         ]
         save_file({"latents": torch.stack(rows)}, file)
