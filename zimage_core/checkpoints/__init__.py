@@ -4,7 +4,7 @@ from .formats.errors import CheckpointError
 from .formats.files import read_tensors
 from .identify.inspect import inspect
 from .identify.report import FileReport
-from .load import load_control, load_dit, load_text_encoder, load_vae, load_vision
+from .load import load_control, load_dit, load_text_encoder, load_vae, load_vision, open_network
 from .lora.read import read_lora
 from .lora.write import save_lora
 from .networks import CONTROL, CONTROL_PUBLISHED, DIT, DIT_DIFFUSERS, TEXT_ENCODER, VAE, VAE_DIFFUSERS, VISION
@@ -26,6 +26,7 @@ __all__ = [
     "load_text_encoder",
     "load_vae",
     "load_vision",
+    "open_network",
     "read_lora",
     "read_tensors",
     "save_lora",

@@ -1,0 +1,49 @@
+"""Files a command reads and writes: pictures in, one picture out, at once or not at all."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+def check_out(out: Path) -> None:
+    """Refuse a file that could not be written, before anything is computed for it."""
+    if out.suffix.lower() != ".png":
+        raise ValueError(f"{out} cannot be written: pictures are saved as .png")
+    if not out.parent.is_dir():
+        raise ValueError(f"{out} cannot be written: there is no folder {out.parent}")
+    if out.is_dir():
+        raise ValueError(f"{out} cannot be written: it is a folder")
+    try:
+        with tempfile.TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise ValueError(f"{out} cannot be written: {error.strerror} in {out.parent}") from error
+
+
+def open_picture(file: Path) -> "Image.Image":
+    """A picture as RGB, read completely."""
+    from PIL import Image
+
+    try:
+        with Image.open(file) as opened:
+            return opened.convert("RGB")
+    except FileNotFoundError:
+        raise
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{file} cannot be read as a picture ({error}); choose another") from error
+
+
+def save_picture(picture: "Image.Image", out: Path) -> None:
+    """Written beside its place and moved there when complete, so that no half picture is ever there."""
+    unfinished = out.with_name(f".zimage-{os.getpid()}.png")
+    try:
+        with unfinished.open("xb") as file:
+            picture.save(file, format="PNG")
+        unfinished.replace(out)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
