@@ -1,7 +1,7 @@
-"""Frozen descriptions of the four networks; they check themselves, and published numbers name their source.
+"""Frozen, self-checking configs of the networks, and the widths of the published ones with their sources.
 
-Loaders never pick a preset: they read these fields from tensor shapes (`checkpoints.networks`). The presets serve
-training, tests and memory plans.
+Loaders read the fields from tensor shapes (`checkpoints.networks`). The constants below are for training, tests and
+memory plans.
 """
 
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ class DiTConfig:
     cap_feat_dim: int
     time_hidden_dim: int  # hidden width of the timestep MLP
     adaln_dim: int  # width of the time vector that modulates every block
-    siglip_feat_dim: int | None = None  # width of the vision features Omni and Edit look at; None without that branch
+    siglip_feat_dim: int | None = None  # width of the vision features of Omni and Edit; None without that branch
     in_channels: int = 16
     patch_size: int = 2
     norm_eps: float = 1e-5  # every RMSNorm, q and k included
@@ -186,19 +186,19 @@ class VisionConfig:
 
 
 def vision_heads(dim: int) -> int:
-    """Attention heads, which no shape tells: SigLIP's have 64 channels or more, and there are never more than 16.
+    """Attention heads, which tensor shapes do not show: one for each 64 channels, at most 16.
 
-    So it is in every published size: base 768 has 12, large 1024, so400m 1152 and giant 1536 have 16.
+    This holds for every published size: base 768 has 12, large 1024, so400m 1152 and giant 1536 have 16.
     """
     return max(1, min(16, dim // 64))
 
 
 def norm_groups(widths: tuple[int, ...]) -> int:
-    """GroupNorm groups, which no shape tells: FLUX has 32 at width 128; smaller siblings keep four channels a group."""
+    """GroupNorm groups, which tensor shapes do not show: four channels each, as FLUX, with 32 groups at width 128."""
     return max(1, widths[0] // 4)
 
 
-# Tongyi-MAI/Z-Image-Turbo, transformer/config.json; Turbo and base share it.
+# Tongyi-MAI/Z-Image-Turbo, transformer/config.json; Turbo and base have the same widths.
 TURBO_DIT = BASE_DIT = DiTConfig(
     dim=3840,
     n_layers=30,
@@ -210,8 +210,8 @@ TURBO_DIT = BASE_DIT = DiTConfig(
     adaln_dim=256,
 )
 
-# Z-Image-Omni-Base is announced, not public: the base's widths with SigLIP 2 so400m's 1152 features, as diffusers' and
-# ComfyUI's code for it agree.
+# Z-Image-Omni-Base is announced, not public: the base's widths with SigLIP 2 so400m's 1152 features, according to
+# the code of both diffusers and ComfyUI.
 OMNI_DIT = replace(TURBO_DIT, siglip_feat_dim=1152)
 
 # Qwen/Qwen3-4B, config.json.
@@ -223,7 +223,7 @@ FLUX_VAE = VAEConfig(encoder_widths=(128, 256, 512, 512), decoder_widths=(128, 2
 # google/siglip2-so400m-patch16-naflex, the vision tower, as ComfyUI and DiffSynth-Studio reproduce its config.json.
 SIGLIP2_SO400M = VisionConfig(dim=1152, n_layers=27, n_heads=16, ffn_dim=4304, n_positions=256)
 
-# The built-in model: the same networks made small enough to live in the repository (nano/README.md).
+# The built-in model: the same architectures, small enough for the repository (nano/README.md).
 NANO_DIT = DiTConfig(
     dim=192,
     n_layers=6,
@@ -234,7 +234,7 @@ NANO_DIT = DiTConfig(
     time_hidden_dim=1024,
     adaln_dim=192,
 )
-NANO_OMNI_DIT = replace(NANO_DIT, siglip_feat_dim=48)  # the same after it has learned to edit
+NANO_OMNI_DIT = replace(NANO_DIT, siglip_feat_dim=48)  # the editing model
 NANO_TEXT = TextConfig(vocab_size=640, dim=128, n_layers=4, n_heads=4, n_kv_heads=2, head_dim=32, ffn_dim=384)
 NANO_VAE = VAEConfig(
     encoder_widths=(16, 32, 48, 64), decoder_widths=(16, 32, 64, 96), encoder_blocks=1, decoder_blocks=2
