@@ -32,7 +32,7 @@ class Variant(NamedTuple):
     scope: Callable[[], AbstractContextManager[object]] = nullcontext
     is_lossy: bool = False  # lossy variants are another class: the table keeps them apart
     parts: Collection[Part] = PARTS  # where it makes a difference
-    is_recorded: bool = False  # steps run as CUDA graphs
+    is_captured: bool = False  # steps run as CUDA graphs
     needs_card: bool = False  # on other devices there is nothing to measure
 
 
@@ -66,9 +66,9 @@ VARIANTS: dict[str, Variant] = {
     "stock kernels": Variant(scope=lambda: use_kernels(STOCK_KERNELS)),  # what a graphics card has without Triton
     "unfused attention": Variant(scope=lambda: sdpa_kernel(SDPBackend.MATH)),
     "cuDNN attention": Variant(scope=lambda: sdpa_kernel(CUDNN_FIRST, set_priority=True), needs_card=True),
-    "graph": Variant(parts=STEPS, is_recorded=True, needs_card=True),
+    "graph": Variant(parts=STEPS, is_captured=True, needs_card=True),
     "graph and cuDNN attention": Variant(
-        scope=lambda: sdpa_kernel(CUDNN_FIRST, set_priority=True), parts=STEPS, is_recorded=True, needs_card=True
+        scope=lambda: sdpa_kernel(CUDNN_FIRST, set_priority=True), parts=STEPS, is_captured=True, needs_card=True
     ),
     "int8": Variant(prepare=multiplying_in(INT8), parts=LAYERS, is_lossy=True),
     "int8, not rotated": Variant(prepare=multiplying_in(INT8_UNROTATED), parts=LAYERS, is_lossy=True),

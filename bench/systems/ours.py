@@ -24,12 +24,12 @@ class Ours:
         self.name = name
         self.variant = variant
         self.weights = weights
-        self.recordings: list[CapturedNetwork] = []
+        self.captured_networks: list[CapturedNetwork] = []
 
     def forget(self) -> None:
         """Give back what steps keep for the next."""
-        for recording in self.recordings:
-            recording.steps.drop()
+        for network in self.captured_networks:
+            network.steps.drop()
 
     def block(self, inputs: Inputs) -> Run:
         dit = self._dit()
@@ -91,11 +91,11 @@ class Ours:
         return lambda: guidance(positive(inputs.latents, sigma), negative(inputs.latents, sigma))
 
     def _network(self, dit: S3DiT, inputs: Inputs) -> CapturedNetwork | None:
-        """The network recorded, where the variant is and the device can; None is the plain one."""
-        if not self.variant.is_recorded or not inputs.latents.is_cuda:
+        """The network captured as CUDA graphs, where the variant asks for it on a GPU; None is the eager one."""
+        if not self.variant.is_captured or not inputs.latents.is_cuda:
             return None
-        self.recordings.append(CapturedNetwork(dit))
-        return self.recordings[-1]
+        self.captured_networks.append(CapturedNetwork(dit))
+        return self.captured_networks[-1]
 
     def _dit(self) -> S3DiT:
         return cast(S3DiT, self._holding(S3DiT(self.weights.setup.dit, device="meta"), self.weights.dit))

@@ -102,4 +102,4 @@ def test_what_only_a_card_can_show_is_not_measured_elsewhere(monkeypatch):
     weights = Weights(tiny_setup())
     names = [name for name, _ in module.entries(draw_inputs(CELL, weights.setup), weights, [], list(variants))]
     assert names == ["ours", "ours, whole forward", "ours, for all"]
-    assert all(each.needs_card for each in VARIANTS.values() if each.is_recorded)
+    assert all(each.needs_card for each in VARIANTS.values() if each.is_captured)
