@@ -42,7 +42,7 @@ class ZImageInspectFile(io.ComfyNode):
 
     @classmethod
     def execute(cls, file: str) -> io.NodeOutput:
-        report = inspection.report(files.all_choices_path(file))
+        report = inspection.description(files.all_choices_path(file))
         return io.NodeOutput(report, ui=ui.PreviewText(report))
 
 

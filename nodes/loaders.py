@@ -7,7 +7,7 @@ from ..zimage_core.checkpoints import DIT, TEXT_ENCODER, VAE, VISION
 from .bridge.loading import files, model, repack, text, vae, vision
 
 CATEGORY = "Z-Image/loaders"
-PRECISIONS = {  # number format, and whether the main layers multiply in int8
+PRECISIONS = {  # number format, and whether the main layers compute int8 GEMMs
     "automatic": (None, False),
     "bfloat16": (torch.bfloat16, False),
     "float16": (torch.float16, False),
@@ -59,7 +59,7 @@ class ZImageModelLoader(io.ComfyNode):
 
 
 class ZImageTextEncoderLoader(io.ComfyNode):
-    """Qwen3-4B, the reader of prompts."""
+    """The text encoder, Qwen3-4B."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -93,7 +93,7 @@ class ZImageTextEncoderLoader(io.ComfyNode):
 
 
 class ZImageVAELoader(io.ComfyNode):
-    """The FLUX autoencoder."""
+    """The autoencoder, FLUX's."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -125,7 +125,7 @@ class ZImageVAELoader(io.ComfyNode):
 
 
 class ZImageVisionLoader(io.ComfyNode):
-    """SigLIP 2, the eye of Omni and Edit."""
+    """The vision encoder of Omni and Edit, SigLIP 2."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:

@@ -31,7 +31,7 @@ def load_control(path: str, disable_dynamic: bool = False) -> Any:
 
 
 def control_net_of(model_patch: Any) -> ControlNet:
-    """Our network of a MODEL_PATCH, put together around native's layers where the stock loader loaded it."""
+    """Our network of a MODEL_PATCH, assembled around native's layers where the stock loader loaded it."""
     network = getattr(model_patch, "model", None)
     if isinstance(network, ControlNet):
         return network
@@ -40,11 +40,11 @@ def control_net_of(model_patch: Any) -> ControlNet:
             f"This model patch is a {type(network).__name__}, not a Z-Image ControlNet. "
             f"Load a file like {CONTROL.example} with Z-Image Load ControlNet."
         )
-    return _around(network)
+    return _around_native(network)
 
 
-def _around(native: Any) -> ControlNet:
-    """Nothing is copied, as in attach: ComfyUI goes on managing native's layers."""
+def _around_native(native: Any) -> ControlNet:
+    """Our network around native's layers. Nothing is copied, so ComfyUI keeps managing their memory."""
     config = _config_of(native)
     refiner = [] if config.refiner == "control_layers" else native.control_noise_refiner
     return assemble(

@@ -6,23 +6,23 @@ from .files import BUILT_IN, LORAS, path_of
 NANO = "nano (20 steps, CFG 3); it comes with the pack"
 
 
-def report(path: str) -> str:
+def description(path: str) -> str:
     """What a file is, and the details of a LoRA."""
     try:
-        found = inspect(path)
+        report = inspect(path)
     except CheckpointError as error:
         return str(error)
-    is_lora = found.folder == LORAS and found.found_bytes >= found.expected_bytes
-    return f"{found.describe()}\n\n{_lora(path)}" if is_lora else found.describe()
+    is_lora = report.folder == LORAS and report.found_bytes >= report.expected_bytes
+    return f"{report.describe()}\n\n{_lora(path)}" if is_lora else report.describe()
 
 
 def origin(name: str) -> dict[str, str]:
     """Release and number format of a file in the diffusion-model dropdown; nothing if it cannot be read."""
     try:
-        found = inspect(path_of(DIT, name))
+        report = inspect(path_of(DIT, name))
     except (CheckpointError, OSError):
         return {}
-    return {"release": NANO if name == BUILT_IN else found.release, "numbers": found.precision}
+    return {"release": NANO if name == BUILT_IN else report.release, "numbers": report.precision}
 
 
 def _lora(path: str) -> str:

@@ -59,10 +59,10 @@ class ZImageModel(comfy.model_base.Lumina2):
     def extra_conds_shapes(self, **kwargs: Any) -> dict[str, Any]:
         """Native's estimate of references, with their vision features: each is a token, as four latent cells are."""
         shapes = super().extra_conds_shapes(**kwargs)
-        seen = [each for each in kwargs.get("clip_vision_outputs") or () if each is not None]
+        features = [each for each in kwargs.get("clip_vision_outputs") or () if each is not None]
         if "ref_latents" in shapes:
             *batch_and_channels, cells = shapes["ref_latents"]
-            tokens = sum(padded_length(each.last_hidden_state.shape[1]) for each in seen)
+            tokens = sum(padded_length(each.last_hidden_state.shape[1]) for each in features)
             shapes["ref_latents"] = [*batch_and_channels, cells + CELLS_PER_TOKEN * tokens]
         return shapes
 
@@ -72,15 +72,15 @@ def load_model(
 ) -> Any:
     """The MODEL of a checkpoint file. ComfyUI calls this again when it clones the model to another device.
 
-    Asking for a `dtype` unpacks quantised weights to it. `is_int8` packs the main layers' matrices, whatever the file
-    keeps them in; all else is as without.
+    Asking for a `dtype` unpacks quantized weights to it. `is_int8` quantizes the main layers' matrices, whatever their
+    format in the file; everything else is the same.
     """
     opened = open_file(path, DIT)
     weights = opened.weights
     packed = loadable_packed(opened) if dtype is None else set[str]()
     if is_int8:
         packed = {key for key in packed if is_int8_already(weights.tensors[key])}
-    model_config = ZImageModelConfig(native_config(opened.config, weights))
+    model_config = ZImageModelConfig(unet_config(opened.config, weights))
     model_config.quant_config = MIXED_PRECISION if packed or is_int8 else None
     load_device, offload_device = model_management.get_torch_device(), model_management.unet_offload_device()
     choose_dtype(model_config, weights, load_device, dtype)
@@ -101,8 +101,8 @@ def load_model(
     return patcher
 
 
-def native_config(config: DiTConfig, weights: Weights) -> dict[str, Any]:
-    """What ComfyUI would have detected, which LoRA maps among others read, and our own description."""
+def unet_config(config: DiTConfig, weights: Weights) -> dict[str, Any]:
+    """The `unet_config` ComfyUI would have detected, which LoRA key maps read, and our own config."""
     late_norm = cast(
         weights.tensors[f"layers.{max(0, config.n_layers - 2)}.ffn_norm1.weight"], torch.float32, (config.dim,)
     )
@@ -135,7 +135,7 @@ def choose_dtype(
 ) -> None:
     """Let ComfyUI choose how weights are stored and computed with, unless the user did."""
     supported = list(model_config.supported_inference_dtypes)
-    is_packed = model_config.quant_config is not None  # packed layers say themselves how they are stored
+    is_packed = model_config.quant_config is not None  # packed layers have their own storage types
     stored = dtype or model_management.unet_dtype(
         model_params=weights.n_parameters,
         supported_dtypes=supported,

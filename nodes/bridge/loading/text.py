@@ -1,4 +1,4 @@
-"""The core's Qwen3 as a ComfyUI CLIP: stock encode nodes, LoRA, memory management and embeddings work on it."""
+"""Our Qwen3 as a ComfyUI CLIP: stock encode nodes, LoRA, memory management and embeddings work on it."""
 
 from functools import partial
 from pathlib import Path
@@ -25,10 +25,11 @@ from .weights import MIXED_PRECISION, load_weights, loadable_packed, open_file
 TOKENS_KEY = "qwen3_4b"  # ComfyUI's name for the encoder inside a CLIP and in token dictionaries
 
 
-class Table:
-    """The embedding table, a tenth of the encoder, read where it lies: ComfyUI's layer would copy it for every prompt.
+class EmbeddingTable:
+    """The embedding table, a tenth of the encoder, indexed on the device it is on.
 
-    ComfyUI decides where that is. With dynamic VRAM, weights stay in main memory until they are used.
+    ComfyUI's layer would copy the whole table to the ids' device for every prompt: with dynamic VRAM, weights stay in
+    RAM until they are used.
     """
 
     def __init__(self, layer: Any) -> None:
@@ -41,19 +42,19 @@ class Table:
     def __call__(self, ids: Tensor, out_dtype: torch.dtype) -> Tensor:
         if ids.device == self.weight.device or not is_plain(self.layer):
             return self.layer(ids, out_dtype=out_dtype)
-        return rows(self.weight, ids, out_dtype)
+        return lookup(self.weight, ids, out_dtype)
 
 
 def is_plain(layer: Any) -> bool:
-    """Whether a table's rows are its stored values: nothing is packed, patched, cast or still on disk."""
+    """Whether a layer's weight can be indexed directly: it is not packed, patched, cast or still on disk."""
     weight = layer.weight
-    changes = (*getattr(layer, "weight_function", ()), getattr(layer, "weight_lowvram_function", None))
+    patches = (*getattr(layer, "weight_function", ()), getattr(layer, "weight_lowvram_function", None))
     is_cast = getattr(layer, "weight_comfy_model_dtype", None) not in (None, weight.dtype)
-    return type(weight) is Parameter and not weight.is_meta and not any(changes) and not is_cast
+    return type(weight) is Parameter and not weight.is_meta and not any(patches) and not is_cast
 
 
-def rows(table: Tensor, ids: Tensor, dtype: torch.dtype) -> Tensor:
-    """Rows (b, n, d) of a table, on the ids' device; only they travel."""
+def lookup(table: Tensor, ids: Tensor, dtype: torch.dtype) -> Tensor:
+    """Rows (b, n, d) of a table (v, d) for ids (b, n), on the ids' device; only those rows are copied."""
     return embedding(ids.to(table.device), table).to(ids.device, dtype)
 
 
@@ -67,8 +68,8 @@ class ComfyQwen3(Qwen3):
         self.dtype = dtype
 
     def get_input_embeddings(self) -> Any:
-        """The table ComfyUI looks tokens up in."""
-        return Table(self.model.embed_tokens)
+        """The embedding table that ComfyUI looks tokens up in."""
+        return EmbeddingTable(self.model.embed_tokens)
 
     def forward(  # type: ignore[override]
         self,
@@ -100,7 +101,7 @@ class Encoder(comfy.sd1_clip.SDClipModel):
             layer_idx=-2,
             textmodel_json_config={},
             dtype=dtype,
-            special_tokens={"pad": 0},  # never met: prompts have their exact length
+            special_tokens={"pad": 0},  # never used: prompts have their exact length
             layer_norm_hidden_state=False,
             model_class=ComfyQwen3,
             enable_attention_masks=False,
@@ -109,7 +110,7 @@ class Encoder(comfy.sd1_clip.SDClipModel):
         )
 
     def load_sd(self, sd: Any) -> tuple[list[str], list[str]]:
-        """The host hands on what `load_text_encoder` gave it: a function that fills the network."""
+        """ComfyUI passes on `load_text_encoder`'s `state_dict`: here a function that loads weights into the network."""
         sd(self.transformer, assign=getattr(self, "can_assign_sd", False))
         return [], []
 
@@ -121,7 +122,7 @@ class TextEncoder(comfy.sd1_clip.SD1ClipModel):
         super().__init__(device=device, dtype=dtype, name=TOKENS_KEY, clip_model=Encoder, model_options=model_options)
 
     def generate(self, *args: Any, **kwargs: Any) -> Any:
-        """Writing text needs the last layer and the output head, which this loader leaves on disk."""
+        """Generating text needs the last layer and the output head, which this loader does not read."""
         raise ValueError(
             "This text encoder was loaded for reading prompts only and cannot write text. "
             "For text generation load the same file with the stock CLIP loader (type lumina2)."
@@ -169,7 +170,7 @@ def tokenizer_of(folder: Path) -> Any:
 
 
 def load_text_encoder(path: str, tokenizer: Path | None, embeddings: Any = None) -> comfy.sd.CLIP:
-    """The CLIP of a text-encoder file; `tokenizer` None means Qwen's vocabulary, which ComfyUI brings along."""
+    """The CLIP of a text-encoder file; `tokenizer` None means Qwen's vocabulary, which comes with ComfyUI."""
     opened = open_file(path, TEXT_ENCODER)
     identity = file_identity(tensor_files(TEXT_ENCODER.path_in(Path(path))))
     packed = loadable_packed(opened)

@@ -1,4 +1,4 @@
-"""The core's autoencoder as a ComfyUI VAE, with its own memory estimate instead of the host's blanket one."""
+"""Our autoencoder as a ComfyUI VAE, with a memory estimate of its own."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ SIDE_MULTIPLE = 16  # pixels: eight per latent cell, two cells per patch
 
 
 class ComfyAutoencoder(Autoencoder):
-    """Speaks the raw latents of the VAE socket; the MODEL scales and shifts them."""
+    """Encodes to and decodes from unscaled latents, as VAE sockets carry; the MODEL scales and shifts them."""
 
     def encode(self, picture: Tensor) -> Tensor:
         return self.posterior(picture).mean
@@ -44,8 +44,8 @@ class ComfyAutoencoder(Autoencoder):
 def load_vae(path: str) -> comfy.sd.VAE:
     """The VAE of an autoencoder file.
 
-    ComfyUI's class cannot be built around a ready network, so its weightless pixel-space VAE is taken, which has every
-    attribute the running version expects, and given ours.
+    ComfyUI's class cannot be built around an existing network. So its pixel-space VAE is created, which has no weights
+    and every attribute the running version expects, and its network is replaced by ours.
     """
     opened = open_file(path, VAE)
     config = opened.config
@@ -60,12 +60,14 @@ def load_vae(path: str) -> comfy.sd.VAE:
         config, (shape[-2] // config.downscale, shape[-1] // config.downscale), dtype
     )
     vae.vae_dtype = model_management.vae_dtype(vae.device, [torch.bfloat16, torch.float32])
-    put_network(vae, ComfyAutoencoder(config, ops=comfy.ops.disable_weight_init), opened)
+    replace_network(vae, ComfyAutoencoder(config, ops=comfy.ops.disable_weight_init), opened)
     return vae
 
 
-def put_network(vae: comfy.sd.VAE, network: ComfyAutoencoder, opened: OpenedNetwork[VAEConfig, Autoencoder]) -> None:
-    """Make `network` what the VAE runs and manages."""
+def replace_network(
+    vae: comfy.sd.VAE, network: ComfyAutoencoder, opened: OpenedNetwork[VAEConfig, Autoencoder]
+) -> None:
+    """Replace the VAE's network, its patcher included."""
     vae.first_stage_model = network.to(vae.vae_dtype).eval()
     model_management.archive_model_dtypes(network)
     offload_device = model_management.vae_offload_device()

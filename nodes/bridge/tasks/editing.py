@@ -98,7 +98,7 @@ def encode_references(vae: Any, clip_vision: Any, pictures: Sequence[Tensor]) ->
         model_management.throw_exception_if_processing_interrupted()
         latents.append(vae.encode(crop_to_patches(picture)))
         if clip_vision is not None:
-            vision_outputs.append(vision.look(clip_vision, picture))
+            vision_outputs.append(vision.encode_picture(clip_vision, picture))
         bar.update(1)
     return latents, vision_outputs
 

@@ -176,7 +176,7 @@ def conv(width, patch, n_positions):
 
 
 CLASS = {"vision_model.embeddings.class_embedding": (1,)}
-STRANGERS = {
+FOREIGN_MODELS = {
     "CLIP-L": ({**conv(1024, 14, 257), **CLASS}, "a CLIP ViT-L vision encoder"),
     "CLIP-H": ({**conv(1280, 14, 257), **CLASS}, "a CLIP ViT-H vision encoder"),
     "CLIP-B": ({**conv(768, 32, 50), **CLASS}, "a CLIP vision encoder"),
@@ -212,9 +212,9 @@ STRANGERS = {
 }
 
 
-@pytest.mark.parametrize("kind", STRANGERS)
+@pytest.mark.parametrize("kind", FOREIGN_MODELS)
 def test_another_eye_is_refused_by_name(tmp_path, kind):
-    tensors, words = STRANGERS[kind]
+    tensors, words = FOREIGN_MODELS[kind]
     file = headers.write(tmp_path / "file.safetensors", tensors)
     advice = "Z-Image looks at pictures with SigLIP 2 NaFlex: use siglip2_so400m_patch16_naflex.safetensors"
     with pytest.raises(CheckpointError, match=rf"file\.safetensors is {words}.*, not a Z-Image .*; {advice}") as raised:

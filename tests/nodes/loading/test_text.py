@@ -122,8 +122,8 @@ def test_rows_of_a_table_left_behind_are_what_comfyuis_layer_gives(pack, comfy):
         layer.weight.normal_(generator=torch.Generator().manual_seed(0))
         assert text.is_plain(layer)
         expected = layer(ids, out_dtype=torch.float32)
-        assert torch.equal(text.rows(layer.weight, ids, torch.float32), expected)
-        assert torch.equal(text.Table(layer)(ids, out_dtype=torch.float32), expected)
+        assert torch.equal(text.lookup(layer.weight, ids, torch.float32), expected)
+        assert torch.equal(text.EmbeddingTable(layer)(ids, out_dtype=torch.float32), expected)
 
 
 def test_a_table_that_is_patched_packed_cast_or_still_on_disk_is_left_to_comfyui(pack, comfy):
@@ -137,4 +137,6 @@ def test_a_table_that_is_patched_packed_cast_or_still_on_disk_is_left_to_comfyui
     for layer in (patched, waiting, cast, on_disk):
         assert not pack.bridge_text.is_plain(layer)
     patched.weight.data.fill_(1)
-    assert pack.bridge_text.Table(patched)(torch.tensor([[1]]), out_dtype=torch.float32).tolist() == [[[2, 2, 2, 2]]]
+    assert pack.bridge_text.EmbeddingTable(patched)(torch.tensor([[1]]), out_dtype=torch.float32).tolist() == [
+        [[2, 2, 2, 2]]
+    ]

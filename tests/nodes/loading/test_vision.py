@@ -1,4 +1,4 @@
-"""Our CLIP_VISION against ComfyUI's own tower on the same weights, and eyes that are not SigLIP 2's.
+"""Our CLIP_VISION against ComfyUI's own tower on the same weights, and other vision encoders.
 
 ComfyUI's layer norms have epsilon 1e-5 where the published tower's have 1e-6; it is given the published one here.
 """
@@ -97,13 +97,13 @@ def test_the_tower_is_managed_as_stocks_is(comfy, ours, stock):
     assert ours.patcher.model_size() == pytest.approx(stock.patcher.model_size(), rel=0.01)
 
 
-def test_a_stock_tower_is_looked_through_too(pack, stock, generator):
+def test_a_stock_vision_encoder_is_used_too(pack, stock, generator):
     picture = torch.rand(1, 32, 48, 3, generator=generator)
-    seen = pack.bridge_vision.look(stock, picture)
+    seen = pack.bridge_vision.encode_picture(stock, picture)
     assert torch.equal(seen.last_hidden_state, stock.encode_image(picture).last_hidden_state)
 
 
-def test_another_eye_is_refused_with_a_sentence(comfy, pack):
+def test_another_vision_encoder_is_refused_with_a_sentence(comfy, pack):
     from comfy.clip_vision import ClipVisionModel
 
     clip = ClipVisionModel(
@@ -121,7 +121,7 @@ def test_another_eye_is_refused_with_a_sentence(comfy, pack):
         }
     )
     with pytest.raises(ValueError, match="This vision model is a clip_vision_model of width 32, but Z-Image looks"):
-        pack.bridge_vision.look(clip, torch.zeros(1, 32, 32, 3))
+        pack.bridge_vision.encode_picture(clip, torch.zeros(1, 32, 32, 3))
 
 
 def test_a_wrong_file_is_named_for_what_it_is(pack, tmp_path):

@@ -1,10 +1,10 @@
-"""The formulas that turn packed weights back into numbers, in float32 and tensor by tensor.
+"""Formulas that dequantize packed weights to float32, one tensor at a time.
 
 Letters: o rows (output features), i columns (input features), g a group of columns.
 
-Formats and companions are those of ComfyUI's quantised safetensors (comfy/quant_ops.py).
-Scales multiply in float32, and the caller rounds once: ComfyUI rounds scale and weight to bfloat16 first, so it differs
-in the last bit there, and in none when it computes in float32.
+Formats and companions are those of ComfyUI's quantized safetensors (comfy/quant_ops.py).
+Scales multiply in float32, and the caller rounds once. ComfyUI rounds scale and weight to bfloat16 first, so its
+bfloat16 values differ in the last bit; its float32 values are equal.
 """
 
 from functools import lru_cache
@@ -26,7 +26,7 @@ SWIZZLE_ROWS, SWIZZLE_COLUMNS = (
 
 
 def scaled(weight: Tensor, scale: Tensor) -> Float[Tensor, "o i"]:
-    """W = q · scale: 8-bit floats and whole numbers with one scale, or one per row."""
+    """W = q · scale: 8-bit floats or int8 with one scale, or one per row."""
     return weight.float() * scale.float()
 
 
@@ -53,23 +53,23 @@ def mxfp8(weight: Tensor, block_scale: Tensor) -> Float[Tensor, "o i"]:
 
 
 def unswizzle(stored: Tensor, rows: int, blocks: int) -> Tensor:
-    """Scales (o, n) from the tiled order tensor cores read them in."""
+    """Scales (o, n) from the tiled order in which tensor cores read them."""
     row, block = torch.arange(rows)[:, None], torch.arange(blocks)
     n_tiles = -(-blocks // SWIZZLE_COLUMNS)
     tile = (row // SWIZZLE_ROWS) * n_tiles + block // SWIZZLE_COLUMNS
     inside = (row % 32) * 16 + (row % SWIZZLE_ROWS) // 32 * 4 + block % SWIZZLE_COLUMNS
-    # indexed as bytes: 8-bit floats know no gathering
+    # indexed as bytes: 8-bit floats do not support indexing
     return stored.view(torch.uint8).flatten()[tile * SWIZZLE_ROWS * SWIZZLE_COLUMNS + inside].view(stored.dtype)
 
 
 def swizzled_size(rows: int, blocks: int) -> int:
-    """How many scales are stored for so many rows and blocks, whole tiles only."""
+    """How many scales are stored for `rows` rows of `blocks` blocks: always whole tiles."""
     return -(-rows // SWIZZLE_ROWS) * SWIZZLE_ROWS * -(-blocks // SWIZZLE_COLUMNS) * SWIZZLE_COLUMNS
 
 
 @lru_cache(maxsize=1)
 def _byte_values() -> Float[Tensor, "256 2"]:
-    """The two numbers in each byte of NVFP4."""
+    """The two values in each byte of NVFP4."""
     codes = torch.tensor(E2M1)
     byte = torch.arange(256)
     return torch.stack([codes[byte >> 4], codes[byte & 15]], dim=1)

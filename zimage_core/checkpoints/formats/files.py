@@ -1,6 +1,6 @@
-"""Files on disk: safetensors, their shards with or without an index, GGUF, or a folder of either. Pickles never.
+"""Tensors of files on disk: safetensors, their shards with or without an index, GGUF, or a folder of either.
 
-Tensors come memory-mapped, so reading a 12 GB file costs no memory until its values are used.
+Tensors are memory-mapped, so opening a 12 GB file needs no memory until its values are used. Pickles are never read.
 """
 
 import re
@@ -23,7 +23,7 @@ INDEX = ".index.json"
 INDEX_LIMIT = 100_000_000  # bytes
 SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})\.safetensors")
 
-Read = Callable[[Path], Mapping[str, Tensor]]  # one safetensors file; a host brings its own
+Read = Callable[[Path], Mapping[str, Tensor]]  # reads one safetensors file; ComfyUI has its own
 
 
 def read_tensors(path: str | Path) -> dict[str, StoredTensor]:
@@ -32,33 +32,33 @@ def read_tensors(path: str | Path) -> dict[str, StoredTensor]:
 
 
 def headers_of(path: Path) -> dict[Path, Header]:
-    """The headers of the files behind a path. Each is valid; the tensors of some may still be missing."""
+    """The headers of the files behind a path, each valid. Files may still be shorter than their headers say."""
     headers = {file: header_of(file) for file in tensor_files(path)}
-    seen: dict[str, str] = {}
+    file_of_key: dict[str, str] = {}
     for header in headers.values():
         for key in header.tensors:
-            if key in seen:
+            if key in file_of_key:
                 raise CheckpointError(
-                    f"{header.file} and {seen[key]} both hold {key[:80]}, so they are not shards of one model; "
+                    f"{header.file} and {file_of_key[key]} both hold {key[:80]}, so they are not shards of one model; "
                     "download them again"
                 )
-            seen[key] = header.file
+            file_of_key[key] = header.file
     return headers
 
 
 def header_of(file: Path) -> Header:
-    """What one file says about itself."""
+    """The header of one file."""
     return read_gguf_header(file) if file.suffix.lower() == GGUF else read_header(file)
 
 
 def read_files(headers: Mapping[Path, Header], read: Read) -> dict[str, StoredTensor]:
-    """The tensors of files whose headers are known, if nothing of them is missing."""
-    values: dict[str, StoredTensor] = {}
+    """The tensors of files with these headers. Raises `CheckpointError` for incomplete files before reading any."""
+    tensors: dict[str, StoredTensor] = {}
     for header in headers.values():
         header.check_complete()
     for file in headers:
-        values.update(read_gguf(file) if file.suffix.lower() == GGUF else read(file))
-    return values
+        tensors.update(read_gguf(file) if file.suffix.lower() == GGUF else read(file))
+    return tensors
 
 
 def read_safetensors(file: Path) -> dict[str, Tensor]:
@@ -86,7 +86,7 @@ def tensor_files(path: Path) -> list[Path]:
             "use a .safetensors"
         )
     shard = SHARD.fullmatch(path.name)
-    return _siblings(path, shard) if shard else [path]
+    return _shards_of_same_model(path, shard) if shard else [path]
 
 
 def _files_of_folder(folder: Path) -> list[Path]:
@@ -96,18 +96,18 @@ def _files_of_folder(folder: Path) -> list[Path]:
     files = sorted(file for ending in (*SAFETENSORS, GGUF) for file in folder.glob("*" + ending))
     if len(files) == 1:
         return tensor_files(files[0])
-    found = ", ".join(file.name for file in files[:5]) or "none"
-    raise CheckpointError(f"{folder.name} should hold one .safetensors file or an index of shards; found {found}")
+    names = ", ".join(file.name for file in files[:5]) or "none"
+    raise CheckpointError(f"{folder.name} should hold one .safetensors file or an index of shards; found {names}")
 
 
-def _siblings(path: Path, shard: re.Match[str]) -> list[Path]:
-    """All shards of the model one shard was picked of, by the index beside it or by their numbers."""
+def _shards_of_same_model(path: Path, shard: re.Match[str]) -> list[Path]:
+    """All shards of one shard's model, by the index in its folder or by their numbers."""
     index = path.with_name(f"{shard['stem']}.safetensors{INDEX}")
     if index.exists():
         return _shards(index)
     total = int(shard["total"])
     names = [f"{shard['stem']}-{number:05}-of-{total:05}.safetensors" for number in range(1, total + 1)]
-    return _present(path.parent, names, path.name) if path.name in names else [path]
+    return _existing(path.parent, names, path.name) if path.name in names else [path]
 
 
 def _shards(index: Path) -> list[Path]:
@@ -121,16 +121,16 @@ def _shards(index: Path) -> list[Path]:
     for name in weight_map.values():
         if not isinstance(name, str) or not name.isprintable() or not name.endswith(SAFETENSORS):
             raise CheckpointError(f"{complaint} (it names {ascii(name)[:80]}); download it again")
-    # folders in a name are left out: shards lie beside their index
-    return _present(index.parent, sorted({re.split(r"[\\/]", name)[-1] for name in weight_map.values()}), index.name)
+    # folders in a name are dropped: shards are in the folder of their index
+    return _existing(index.parent, sorted({re.split(r"[\\/]", name)[-1] for name in weight_map.values()}), index.name)
 
 
-def _present(folder: Path, names: list[str], told_by: str) -> list[Path]:
-    there = {file.name for file in folder.iterdir()}
-    missing = [name for name in names if name not in there]
+def _existing(folder: Path, names: list[str], named_by: str) -> list[Path]:
+    existing = {file.name for file in folder.iterdir()}
+    missing = [name for name in names if name not in existing]
     if missing:
         named = ", ".join(name[:80] for name in missing[:3]) + (", …" if len(missing) > 3 else "")
         raise CheckpointError(
-            f"{told_by} tells of {len(names)} shards but {named} is not beside it; download what is missing too"
+            f"{named_by} tells of {len(names)} shards but {named} is not beside it; download what is missing too"
         )
     return [folder / name for name in names]

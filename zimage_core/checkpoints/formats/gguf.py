@@ -1,6 +1,6 @@
-"""GGUF files as tensors: plain ones memory-mapped, blocks packed until their values are asked for.
+"""GGUF files as tensors: plain ones memory-mapped, quantized blocks as packed weights.
 
-The gguf library knows ggml's blocks and is needed for their values only; what a file is, its header tells without it.
+The gguf library is needed only to dequantize ggml's blocks; headers are read without it.
 """
 
 from collections.abc import Callable
@@ -23,26 +23,29 @@ PLAIN = {
 }
 BLOCK_BYTES = {name: (number, n_bytes) for number, (name, _, n_bytes) in TYPES.items()}
 
-Blocks = Callable[[Any, int], Any]  # numpy bytes (blocks, bytes of one) and ggml's type number, to float32 values
+# numpy bytes (n_blocks, bytes per block) and ggml's type number -> float32 values (n_blocks, values per block)
+DequantizeBlocks = Callable[[Any, int], Any]
 
 
 def read_gguf(path: Path) -> dict[str, StoredTensor]:
-    """All tensors of a GGUF file, shapes in PyTorch's order."""
+    """All tensors of a GGUF file, with shapes in PyTorch's order."""
     header = read_gguf_header(path)
     header.check_complete()
     if not header.tensors:
         return {}
-    # copy on write: torch wants memory it may write to, the file stays as it is
+    # copy on write: torch needs writable memory, and the file must not change
     file = np.memmap(path, dtype=np.uint8, mode="c")
-    blocks = None if all(entry.dtype in PLAIN for entry in header.tensors.values()) else library(path.name)
+    dequantize_blocks = (
+        None if all(entry.dtype in PLAIN for entry in header.tensors.values()) else block_dequantizer(path.name)
+    )
     return {
-        name: _value(torch.from_numpy(file[entry.start : entry.end]), entry, blocks)
+        name: _value(torch.from_numpy(file[entry.start : entry.end]), entry, dequantize_blocks)
         for name, entry in header.tensors.items()
     }
 
 
-def library(file: str) -> Blocks:
-    """The gguf library's way from blocks to values."""
+def block_dequantizer(file: str) -> DequantizeBlocks:
+    """The gguf library's function from blocks to values."""
     try:
         from gguf import GGMLQuantizationType, dequantize
     except ImportError as error:
@@ -53,7 +56,7 @@ def library(file: str) -> Blocks:
 
     def values(blocks: Any, number: int) -> Any:
         try:
-            with np.errstate(all="ignore"):  # a damaged scale may be infinite; that is no reason to print
+            with np.errstate(all="ignore"):  # a damaged scale may be infinite; no warnings
                 return dequantize(blocks, GGMLQuantizationType(number))
         except (NotImplementedError, ValueError) as error:
             raise CheckpointError(
@@ -64,14 +67,16 @@ def library(file: str) -> Blocks:
     return values
 
 
-def _value(raw: Tensor, entry: TensorEntry, blocks: Blocks | None) -> StoredTensor:
+def _value(raw: Tensor, entry: TensorEntry, dequantize_blocks: DequantizeBlocks | None) -> StoredTensor:
     if entry.dtype in PLAIN:
         return raw.view(PLAIN[entry.dtype]).view(entry.shape)
-    assert blocks is not None
+    assert dequantize_blocks is not None
     number, n_bytes = BLOCK_BYTES[entry.dtype]
     stored = {"weight": raw.view(-1, n_bytes)}
-    return PackedWeight(entry.dtype, entry.shape, stored, partial(_values, blocks=blocks, number=number))
+    return PackedWeight(
+        entry.dtype, entry.shape, stored, partial(_values, dequantize_blocks=dequantize_blocks, number=number)
+    )
 
 
-def _values(stored: Stored, *, blocks: Blocks, number: int) -> Tensor:
-    return torch.from_numpy(blocks(stored["weight"].numpy(), number))
+def _values(stored: Stored, *, dequantize_blocks: DequantizeBlocks, number: int) -> Tensor:
+    return torch.from_numpy(dequantize_blocks(stored["weight"].numpy(), number))

@@ -1,7 +1,7 @@
-"""What a GGUF file says about itself, read without touching a tensor and without the gguf library.
+"""Reads and checks the header of a GGUF file, without its tensors and without the gguf library.
 
-The format is that of ggml's docs/gguf.md, versions 2 and 3. Every count and length is held against what is left of the
-file before it is believed, because the library believes them all.
+The format is that of ggml's docs/gguf.md, versions 2 and 3. Every count and length is checked against what is left of
+the file before it is used, because the library checks none.
 """
 
 import mmap
@@ -13,7 +13,9 @@ from types import MappingProxyType
 from .errors import CheckpointError
 from .header import HEADER_LIMIT, Header, TensorEntry
 
-Value = str | int | float | bool | list[int] | None  # None: an array that is not whole numbers, which nothing needs
+Value = (
+    str | int | float | bool | list[int] | None
+)  # None: an array that is long or not of integers, which nothing needs
 
 # ggml's types by number: name, values in a block, bytes of a block (ggml.h, enum ggml_type; ggml-common.h, block_*).
 TYPES: Mapping[int, tuple[str, int, int]] = MappingProxyType(
@@ -59,7 +61,7 @@ STRING, ARRAY = 8, 9
 MAX_DIMS, MAX_NESTING = 4, 4
 ARCHITECTURE, ALIGNMENT = "general.architecture", "general.alignment"
 SHAPE_KEY = "comfy.gguf.orig_shape."  # city96's array of the shape a tensor had before it was flattened for its blocks
-KEPT_ARRAY = 16  # whole numbers of an array that are kept: shapes are short, vocabularies are skipped
+MAX_ARRAY = 16  # integers; shapes are short, longer arrays (vocabularies) are skipped
 
 
 class Cursor:
@@ -102,7 +104,7 @@ class Cursor:
 
 
 def read_gguf_header(path: Path) -> Header:
-    """The header of a GGUF file, shapes in PyTorch's order. Its tensors may still be missing."""
+    """The header of a GGUF file, shapes in PyTorch's order. The file may still be incomplete."""
     found = path.stat().st_size
     if found < 24:
         raise CheckpointError(f"{path.name} is too short for a GGUF file ({found:,} bytes); download it again")
@@ -141,23 +143,23 @@ def _value(cursor: Cursor, kind: int, nesting: int) -> Value:
         )
     kind = int(cursor.scalar("I"))
     if kind in SCALARS:
-        return _numbers(cursor, SCALARS[kind])
+        return _integers(cursor, SCALARS[kind])
     for _ in range(cursor.count(8)):
         _value(cursor, kind, nesting - 1)
     return None
 
 
-def _numbers(cursor: Cursor, code: str) -> list[int] | None:
+def _integers(cursor: Cursor, code: str) -> list[int] | None:
     size = struct.calcsize(code)
     n = cursor.count(size)
     start = cursor.skip(n * size)
-    if n > KEPT_ARRAY or code in "fd?":
+    if n > MAX_ARRAY or code in "fd?":
         return None
     return list(struct.unpack_from(f"<{n}{code}", cursor.data, start))
 
 
 def _entries(cursor: Cursor, n: int) -> list[tuple[str, TensorEntry]]:
-    """Name and description of each tensor; its start still counts from where the tensors begin."""
+    """Name and entry of each tensor, with offsets from the start of the tensor data."""
     entries: list[tuple[str, TensorEntry]] = []
     for _ in range(n):
         name = cursor.text()
@@ -165,7 +167,7 @@ def _entries(cursor: Cursor, n: int) -> list[tuple[str, TensorEntry]]:
         complaint = f"{cursor.file} describes its tensor {ascii(name)[:80]} wrongly"
         if n_dims > MAX_DIMS or not name.isprintable():
             raise CheckpointError(f"{complaint} ({n_dims} dimensions); download it again")
-        shape = tuple(int(cursor.scalar("Q")) for _ in range(n_dims))[::-1]  # ggml counts dimensions from the innermost
+        shape = tuple(int(cursor.scalar("Q")) for _ in range(n_dims))[::-1]  # ggml lists the innermost dimension first
         kind, offset = int(cursor.scalar("I")), int(cursor.scalar("Q"))
         if kind not in TYPES:
             raise CheckpointError(f"{complaint} (type {kind} is unknown); get a GGUF of a common type such as Q8_0")
@@ -178,23 +180,23 @@ def _entries(cursor: Cursor, n: int) -> list[tuple[str, TensorEntry]]:
 
 
 def _header(file: str, entries: list[tuple[str, TensorEntry]], values: dict[str, Value], at: int, found: int) -> Header:
-    """Everything with offsets from the file's start and the shapes tensors had before they were flattened."""
+    """The header, with offsets from the file's start and the shapes tensors had before they were flattened."""
     alignment = values.get(ALIGNMENT, 32)
     if type(alignment) is not int or not 1 <= alignment <= 1 << 20 or alignment & (alignment - 1):
         raise CheckpointError(
             f"{file} has a damaged GGUF header (alignment {ascii(alignment)[:20]}); download it again"
         )
     begin = -(-at // alignment) * alignment
-    tensors = {name: _placed(file, name, entry, values, begin, alignment) for name, entry in entries}
+    tensors = {name: _absolute(file, name, entry, values, begin, alignment) for name, entry in entries}
     if len(tensors) < len(entries):
         raise CheckpointError(f"{file} has two tensors of the same name; download it again")
-    _check_apart(file, tensors)
+    _check_no_overlap(file, tensors)
     expected = max((entry.end for entry in tensors.values()), default=at)
     metadata = {key: value for key, value in values.items() if isinstance(value, str)}
     return Header(file, tensors, {**metadata, "format": "gguf"}, expected, min(found, expected))
 
 
-def _placed(
+def _absolute(
     file: str, name: str, entry: TensorEntry, values: Mapping[str, Value], begin: int, alignment: int
 ) -> TensorEntry:
     shape = values.get(SHAPE_KEY + name)
@@ -211,9 +213,9 @@ def _placed(
     return TensorEntry(entry.dtype, logical.shape, begin + entry.start, begin + entry.end)
 
 
-def _check_apart(file: str, tensors: Mapping[str, TensorEntry]) -> None:
-    at: int = 0
+def _check_no_overlap(file: str, tensors: Mapping[str, TensorEntry]) -> None:
+    previous_end: int = 0
     for name, entry in sorted(tensors.items(), key=lambda item: item[1].start):
-        if entry.start < at:
+        if entry.start < previous_end:
             raise CheckpointError(f"{file} has tensors that overlap before {name[:80]}; download it again")
-        at = entry.end
+        previous_end = entry.end

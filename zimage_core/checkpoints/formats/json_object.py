@@ -7,10 +7,12 @@ from .errors import CheckpointError, one_line
 
 
 def parse_json(raw: bytes, complaint: str) -> dict[str, Any]:
-    """A JSON object from a file nobody has checked; a `CheckpointError` says `complaint` and why."""
+    """The JSON object in `raw`; anything else raises a `CheckpointError` that says `complaint` and why."""
     try:
-        # decoded here, because json.loads guesses at encodings and lets half surrogates pass
-        content: object = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_number)
+        # decoded here, because json.loads guesses the encoding and accepts lone surrogates
+        content: object = json.loads(
+            raw.decode("utf-8"), object_pairs_hook=_unique_keys, parse_constant=_refuse_constant
+        )
     except (ValueError, RecursionError) as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else one_line(error)
         raise CheckpointError(f"{complaint} ({why}); download it again") from error
@@ -20,16 +22,16 @@ def parse_json(raw: bytes, complaint: str) -> dict[str, Any]:
 
 
 def is_size(value: object) -> bool:
-    """Whether a JSON value is a whole number from 0; True and False are not, although Python counts with them."""
+    """Whether a JSON value is a non-negative integer; True and False, which Python takes for integers, are not."""
     return type(value) is int and value >= 0
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
         raise ValueError("the same name stands twice in it")
     return content
 
 
-def _no_number(constant: str) -> None:
+def _refuse_constant(constant: str) -> None:
     raise ValueError(f"{constant} is not a number")

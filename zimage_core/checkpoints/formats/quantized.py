@@ -1,8 +1,8 @@
-"""Which weights of a file are packed, in which of ComfyUI's formats, and with which companions.
+"""Finds the packed weights of a file, in ComfyUI's formats, and joins each with its scales.
 
-Three ways to say so are in use: a marker tensor `L.comfy_quant` holding JSON, the same by layer name in the header's
-`_quantization_metadata`, and the older scaled fp8 with `L.scale_weight` beside the weight and `scaled_fp8` at the top.
-All become `PackedWeight` weights here. A plain fp8 weight without a scale is no packed one: it only has to be cast.
+Three declarations of packed layers are in use: a marker tensor `L.comfy_quant` holding JSON, the same by layer name in
+the header's `_quantization_metadata`, and the older scaled fp8, `L.scale_weight` with `scaled_fp8` at the top.
+All become `PackedWeight`s here. An fp8 weight without a scale is a plain tensor that only has to be cast.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,15 +19,15 @@ from .json_object import is_size, parse_json
 from .packed import PackedWeight, Stored, StoredTensor
 
 MARKER, OLD_MARKER, METADATA_KEY = "comfy_quant", "scaled_fp8", "_quantization_metadata"
-COMPANIONS = {  # ours by the file's name for it
+COMPANIONS = {  # tensors beside a packed weight: ComfyUI's name by the file's name
     **{name: name for name in ("weight_scale", "weight_scale_2", "input_scale", "pre_quant_scale")},
     "scale_weight": "weight_scale",
     "scale_input": "input_scale",
 }
 FLOATS = (torch.float32, torch.float16, torch.bfloat16)
-E8M0: torch.dtype = getattr(torch, "float8_e8m0fnu", torch.uint8)  # younger than the oldest torch we run on
+E8M0: torch.dtype = getattr(torch, "float8_e8m0fnu", torch.uint8)  # missing from older torch versions
 FLOAT8 = {torch.float8_e4m3fn: "float8_e4m3fn", torch.float8_e5m2: "float8_e5m2"}
-DECLINED = {  # formats whose weights only their own kernels can read
+UNSUPPORTED = {  # formats whose weights only their own kernels can read
     "convrot_w4a4": "4-bit ConvRot",
     "int4_tensorwise": "4-bit ConvRot",
     "asym_w4a8_int8": "asymmetric 4-bit",
@@ -64,7 +64,7 @@ class PackedLayer:
         return weight
 
     def scalar(self, name: str) -> Tensor:
-        """A companion of one number."""
+        """A companion of one value."""
         scale = self.part(name, FLOATS)
         if scale.numel() != 1:
             raise self.error(f"has a {name} of shape {tuple(scale.shape)}, not one number")
@@ -78,39 +78,41 @@ class PackedLayer:
 
 
 def group_packed(tensors: Stored, metadata: Mapping[str, str], prefix: str, file: str) -> dict[str, StoredTensor]:
-    """Tensors by name, packed weights with their companions drawn together. Names come without the file's prefix."""
+    """Tensors by key, with each packed weight and its companions as one `PackedWeight`. Keys are without `prefix`."""
     settings = {**_old_layers(tensors), **header_layers(metadata, prefix, file), **_marked_layers(tensors, file)}
     values: dict[str, StoredTensor] = {key: tensor for key, tensor in tensors.items() if key != OLD_MARKER}
     for name, layer_settings in settings.items():
         if f"{name}.weight" not in values:
-            continue  # the header may speak of a part that another loader takes
+            continue  # the header may declare layers of another network in the file
         weight = values[f"{name}.weight"]
         parts = {"weight": weight} if isinstance(weight, Tensor) else {}
-        for theirs, ours in COMPANIONS.items():
-            companion = values.pop(f"{name}.{theirs}", None)
+        for file_name, comfy_name in COMPANIONS.items():
+            companion = values.pop(f"{name}.{file_name}", None)
             if isinstance(companion, Tensor):
-                parts[ours] = companion
+                parts[comfy_name] = companion
         values.pop(f"{name}.{MARKER}", None)
         values[f"{name}.weight"] = pack(PackedLayer(file, name, parts, layer_settings))
     return values
 
 
 def pack(layer: PackedLayer) -> PackedWeight:
-    """The layer's weight with everything its formula needs, checked."""
+    """The layer as a `PackedWeight` with everything that dequantizing it needs, checked."""
     name = layer.settings.get("format")
-    if isinstance(name, str) and name in DECLINED:
-        raise CheckpointError(f"{layer.file} is quantised as {DECLINED[name]} ({name}), which is not read; {INSTEAD}")
+    if isinstance(name, str) and name in UNSUPPORTED:
+        raise CheckpointError(
+            f"{layer.file} is quantised as {UNSUPPORTED[name]} ({name}), which is not read; {INSTEAD}"
+        )
     if not isinstance(name, str) or name not in FORMATS:
         raise CheckpointError(f"{layer.file} is quantised in an unknown format ({ascii(name)[:40]}); {INSTEAD}")
     shape, stored, dequantize = FORMATS[name](layer)
-    # the host takes these as they are; a scale of one says nothing
+    # ComfyUI's layers apply these themselves; a scale of one has no effect
     for extra in ("input_scale", "pre_quant_scale"):
         if extra in layer.parts and not _is_one(layer.parts[extra]):
             stored[extra] = layer.parts[extra]
     smooth = stored.get("pre_quant_scale")
     if smooth is not None and smooth.shape != shape[1:]:
         raise layer.error(f"has a pre_quant_scale of shape {tuple(smooth.shape)}")
-    return PackedWeight(name, shape, stored, partial(_smoothed, dequantize), layer.settings)
+    return PackedWeight(name, shape, stored, partial(_with_smoothing, dequantize), layer.settings)
 
 
 Dequantize = Callable[[Stored], Tensor]
@@ -183,8 +185,8 @@ def _block_scales(layer: PackedLayer, dtypes: tuple[torch.dtype, ...], rows: int
     return scales.reshape(-(-rows // SWIZZLE_ROWS) * SWIZZLE_ROWS, -1)
 
 
-def _smoothed(dequantize: Dequantize, stored: Stored) -> Tensor:
-    """Inputs that were to be multiplied before the layer are multiplied inside the weight instead (ModelOpt's AWQ)."""
+def _with_smoothing(dequantize: Dequantize, stored: Stored) -> Tensor:
+    """Values (o, i) times the per-column scale meant for the layer's inputs (ModelOpt's AWQ), which is equivalent."""
     values = dequantize(stored)
     smooth = stored.get("pre_quant_scale")
     return values if smooth is None else values * smooth.float()
@@ -195,7 +197,7 @@ def _is_one(scale: Tensor) -> bool:
 
 
 def _old_layers(tensors: Stored) -> dict[str, dict[str, Any]]:
-    """Layers of scaled fp8; the weight's own type says which fp8, the top marker's two elements say how to multiply."""
+    """Layers of scaled fp8: the weight's dtype is the format; a top marker of two elements: full-precision GEMMs."""
     top = tensors.get(OLD_MARKER)
     extra = {"full_precision_matrix_mult": True} if top is not None and top.numel() == 2 else {}
     layers: dict[str, dict[str, Any]] = {}
@@ -208,7 +210,7 @@ def _old_layers(tensors: Stored) -> dict[str, dict[str, Any]]:
 
 
 def header_layers(metadata: Mapping[str, str], prefix: str, file: str) -> dict[str, dict[str, Any]]:
-    """Settings by layer as the header gives them, layers named without the file's prefix."""
+    """Settings by layer from the header's metadata, layers named without the file's prefix."""
     text = metadata.get(METADATA_KEY)
     if text is None:
         return {}
@@ -232,7 +234,7 @@ def _marked_layers(tensors: Stored, file: str) -> dict[str, dict[str, Any]]:
 
 
 def _settings(value: object, complaint: str) -> dict[str, Any]:
-    """One layer's settings; older files give the bare name of the format."""
+    """One layer's settings; older files have only the name of the format."""
     if isinstance(value, str):
         return {"format": value}
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What a safetensors file says about itself, read without touching a tensor.
+"""Reads and checks the header of a safetensors file, without its tensors.
 
 The rules are those of the format (github.com/huggingface/safetensors, "Format"): eight bytes of length, that much JSON,
 then the tensors one after the other without a gap. A file that passes here is one the library will read.
@@ -21,7 +21,7 @@ BITS = {
     "F6_E2M3": 6,
     "F6_E3M2": 6,
 }
-FOREIGN = (  # what stands under a safetensors name now and then, by its first bytes
+OTHER_FORMATS = (  # files that are sometimes named .safetensors, by their first bytes
     (b"GGUF", "a GGUF file: give it the ending .gguf"),
     (b"PK\x03\x04", "a zipped pickle (.pt, .pth or .ckpt), which is never read: get it as .safetensors"),
     (b"\x80\x02", "a pickle (.pt, .pth or .ckpt), which is never read: get it as .safetensors"),
@@ -31,7 +31,7 @@ FOREIGN = (  # what stands under a safetensors name now and then, by its first b
 
 
 def read_header(path: Path) -> Header:
-    """The header of a safetensors file. Its tensors may still be missing: `Header.check_complete` tells."""
+    """The header of a safetensors file. The file may still be incomplete: see `Header.check_complete`."""
     found = path.stat().st_size
     with path.open("rb") as opened:
         first = opened.read(24)
@@ -50,7 +50,7 @@ def read_header(path: Path) -> Header:
 
 
 def _not_safetensors(name: str, first: bytes, found: int) -> str:
-    for magic, what in FOREIGN:
+    for magic, what in OTHER_FORMATS:
         if first.startswith(magic):
             return f"{name} is not a safetensors file but {what}"
     return (
@@ -101,19 +101,19 @@ def _entry(key: str, value: object, data_start: int, file: str) -> TensorEntry:
 
 
 def _check_gapless(tensors: Mapping[str, TensorEntry], data_start: int, file: str) -> None:
-    """Each tensor begins where the one before ends: nothing overlaps, nothing is hidden between."""
-    at = data_start
+    """Each tensor begins where the one before ends, so nothing overlaps and no bytes are hidden between tensors."""
+    expected_start = data_start
     for key, entry in sorted(tensors.items(), key=lambda item: (item[1].start, item[1].end)):
-        if entry.start != at:
+        if entry.start != expected_start:
             raise CheckpointError(
                 f"{file} has a gap or an overlap before its tensor {key[:80]} "
-                f"(byte {entry.start:,}, not {at:,}); download it again"
+                f"(byte {entry.start:,}, not {expected_start:,}); download it again"
             )
-        at = entry.end
+        expected_start = entry.end
 
 
 def _check_widths(tensors: Mapping[str, TensorEntry], found: int, file: str) -> None:
-    """An empty tensor may claim any width at no cost; nothing is built from such a claim."""
+    """An empty tensor needs no bytes whatever its other sides are; refuse sides no file could hold."""
     for key, entry in tensors.items():
         if entry.size == 0 and any(width > found for width in entry.shape):
             raise CheckpointError(f"{file} describes its tensor {key[:80]} wrongly (no such shape); download it again")

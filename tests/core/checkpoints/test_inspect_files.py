@@ -1,6 +1,6 @@
 """What a file is, told from its header alone: no file here holds a single tensor.
 
-Names and shapes of strangers are literally those of the published files.
+Names and shapes of foreign models are literally those of the published files.
 """
 
 import pytest
@@ -67,15 +67,15 @@ def test_the_released_files_are_known_by_their_headers(tmp_path, tensors, what, 
     assert "INCOMPLETE" in report.describe()
 
 
-@pytest.mark.parametrize("part", LOADERS, ids=lambda part: part.subfolder)
-def test_a_truncated_download_is_told_as_such_and_never_read(tmp_path, part):
-    tensors = {DIT: DIFFUSION, TEXT_ENCODER: ENCODER, VAE: AUTOENCODER}[part]
+@pytest.mark.parametrize("network", LOADERS, ids=lambda network: network.subfolder)
+def test_a_truncated_download_is_told_as_such_and_never_read(tmp_path, network):
+    tensors = {DIT: DIFFUSION, TEXT_ENCODER: ENCODER, VAE: AUTOENCODER}[network]
     file = headers.write(tmp_path / "model.safetensors", tensors)
     n_bytes = f"{file.stat().st_size:,} of {headers.header(tensors)[1]:,} bytes"
     with pytest.raises(
         CheckpointError, match=f"model.safetensors is incomplete: {n_bytes} are there; download it again"
     ):
-        LOADERS[part](file)
+        LOADERS[network](file)
 
 
 def test_an_all_in_one_checkpoint_is_all_three(tmp_path):
@@ -132,7 +132,7 @@ QWEN3_8B = {
 }
 CONTROL = {"control_all_x_embedder.2-1.weight": (3840, 132), "control_layers.0.after_proj.weight": (3840, 3840)}
 UP_BLOCK = {"decoder.up.0.block.0.norm1.weight": (128,)}
-STRANGERS = {
+FOREIGN_MODELS = {
     "SVDQuant": (
         {
             "layers.0.attention.to_qkv.qweight": ("I8", (11520, 1920)),
@@ -242,29 +242,29 @@ STRANGERS = {
 }
 
 
-@pytest.mark.parametrize("part", LOADERS, ids=lambda part: part.subfolder)
-@pytest.mark.parametrize("kind", STRANGERS)
-def test_a_stranger_is_refused_by_name_in_every_slot(tmp_path, kind, part):
-    tensors, words = STRANGERS[kind]
+@pytest.mark.parametrize("network", LOADERS, ids=lambda network: network.subfolder)
+@pytest.mark.parametrize("kind", FOREIGN_MODELS)
+def test_a_foreign_model_is_refused_by_name_in_every_slot(tmp_path, kind, network):
+    tensors, words = FOREIGN_MODELS[kind]
     file = headers.write(tmp_path / "file.safetensors", tensors)
     with pytest.raises(CheckpointError, match=words) as raised:
-        LOADERS[part](file)
+        LOADERS[network](file)
     message = str(raised.value)
     assert message.startswith("file.safetensors is ")
     assert "\n" not in message
-    assert f"not a Z-Image {part.name}; " in message
+    assert f"not a Z-Image {network.name}; " in message
     assert inspect(file).networks == ()
 
 
-@pytest.mark.parametrize("part", LOADERS, ids=lambda part: part.subfolder)
-def test_a_part_in_another_slot_is_told_where_it_belongs(tmp_path, part):
+@pytest.mark.parametrize("network", LOADERS, ids=lambda network: network.subfolder)
+def test_a_part_in_another_slot_is_told_where_it_belongs(tmp_path, network):
     own = {DIT: DIFFUSION, TEXT_ENCODER: ENCODER, VAE: AUTOENCODER}
-    for other in own.keys() - {part}:
+    for other in own.keys() - {network}:
         file = headers.write(tmp_path / "file.safetensors", own[other])
         with pytest.raises(CheckpointError) as raised:
-            LOADERS[part](file)
+            LOADERS[network](file)
         assert f"is a Z-Image {other.name} (it belongs in models/{other.folder})" in str(raised.value)
-        assert f"choose a file like {part.example} from models/{part.folder}" in str(raised.value)
+        assert f"choose a file like {network.example} from models/{network.folder}" in str(raised.value)
 
 
 def test_formats_are_read_off_types_and_companions(tmp_path):
