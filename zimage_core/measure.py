@@ -1,4 +1,4 @@
-"""How long something takes here, for choices that are measured once and remembered."""
+"""How long a computation takes, and whether two computations of the same thing agree."""
 
 import time
 from collections.abc import Callable
@@ -8,17 +8,17 @@ import torch
 from torch import Tensor
 
 WARM_UPS, RUNS = 3, 5
-TOLERANCE = 0.02  # relative L2; ways to compute the same differ by 0.003 in 16 bits
+TOLERANCE = 0.02  # relative L2 error; exact kernels differ from one another by 0.003 in 16 bits
 
-Run = Callable[[], Tensor]
+Compute = Callable[[], Tensor]
 
 
-def seconds(run: Run) -> float:
-    """The median time of a few warm runs, with the device waited for."""
+def seconds(compute: Compute) -> float:
+    """The median time of a few runs after a few warm-up runs, each until the device has finished."""
     times: list[float] = []
     for index in range(WARM_UPS + RUNS):
         start = time.perf_counter()
-        out = run()
+        out = compute()
         if out.is_cuda:
             torch.cuda.synchronize(out.device)
         if index >= WARM_UPS:
@@ -27,6 +27,35 @@ def seconds(run: Run) -> float:
 
 
 def agree(found: Tensor, expected: Tensor) -> bool:
-    """Whether two results are the same but for rounding; nothing agrees with what is not a number."""
+    """Whether two results differ by rounding only; a NaN in either makes them differ."""
     expected = expected.float()
     return bool((found.float() - expected).norm() <= TOLERANCE * expected.norm())
+
+
+def run_and_compare(
+    compute: Compute,
+    expected: Tensor,
+    difference: str,
+    *,
+    is_same: Callable[[Tensor, Tensor], bool] = agree,
+    caught: type[Exception] = Exception,
+    passed_on: tuple[type[Exception], ...] = (torch.OutOfMemoryError,),
+) -> Tensor | str:
+    """The result of an optional kernel; or, where it fails or differs from `expected`, one line saying why.
+
+    The line is `difference`, or the first line of a `caught` exception: compilers and optional packages can raise
+    anything, and the work goes on without them. Exceptions in `passed_on` are for the caller, above all running out of
+    memory, which says nothing about the kernel.
+    """
+    try:
+        found = compute()
+        return found if is_same(found, expected) else difference
+    except passed_on:
+        raise
+    except caught as error:
+        return first_line(error)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an exception's message, for a log: compilers append pages of source."""
+    return str(error).partition("\n")[0]

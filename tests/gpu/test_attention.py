@@ -8,7 +8,7 @@ import gpu
 from gpu import randn, relative_error
 from zimage_core.attention import BACKENDS
 from zimage_core.measure import seconds
-from zimage_core.runtime.attention_choice import Fastest
+from zimage_core.runtime.attention_choice import FastestAttention
 
 HEADS, HEAD = 5, 128
 # Rounding of the answer, of the weights and of products; float32 kernels may split their products into three of TF32.
@@ -64,7 +64,7 @@ def test_keys_of_another_number_and_shared_key_heads_are_taken(dtype):
 @pytest.mark.parametrize("dtype", NEAR, ids=str)
 def test_the_fastest_is_measured_once_and_remembered(dtype):
     measured = []
-    attend = Fastest(measure=lambda run: measured.append(run) or seconds(run))
+    attend = FastestAttention(measure=lambda run: measured.append(run) or seconds(run))
     q, k, v = made(1057, dtype)
     assert relative_error(attend(q, k, v), truth(q, k, v)) < NEAR[dtype]
     assert list(attend.chosen.values())[0] in BACKENDS

@@ -10,7 +10,7 @@ from zimage_core.adapters.deltas.low_rank import LowRank
 from zimage_core.adapters.lora import Target
 from zimage_core.quant import FP8, INT8, INT8_UNROTATED, quantize_layers
 from zimage_core.quant.fp8 import has_fp8_gemm
-from zimage_core.runtime.attention_choice import Fastest
+from zimage_core.runtime.attention_choice import FastestAttention
 from zimage_core.runtime.cuda_graphs import CapturedNetwork
 
 SIGMAS = (1.0, 0.7, 0.25)
@@ -113,7 +113,7 @@ def test_dropped_graphs_leave_no_byte_behind(dit):
 
 def test_an_attention_chosen_by_measuring_is_chosen_before_the_capture(dit, monkeypatch):
     """Measuring waits for the GPU, which a capture forbids."""
-    attend, network = Fastest(), dit.network
+    attend, network = FastestAttention(), dit.network
 
     def run(stage, index, block, tokens):
         return block(tokens, stage.rope, stage.norm_scales[index], attend)

@@ -9,10 +9,10 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from ..measure import agree, seconds
+from ..measure import first_line, run_and_compare, seconds
 
 LOGGER = logging.getLogger("zimage")
-N_TOKENS, SPREAD = 1024, 3.0  # of the random sample tokens; their standard deviation
+N_TOKENS, SPREAD = 1024, 3.0  # of the random sample tokens; SPREAD is their standard deviation
 
 K = TypeVar("K")  # a kernel, or a set of them
 Workload = Callable[[K, Tensor], Tensor]  # runs kernels on tokens (1, n, width)
@@ -38,7 +38,7 @@ def fastest(
     try:
         candidates = load(device)
     except Exception as error:  # noqa: BLE001 - a broken installation can raise anything; stock kernels still work
-        _report(device, error)
+        _report(device, first_line(error))
         return stock
     expected = workload(stock, x)
     valid = [stock, *(each for each in candidates if _is_valid(each, workload, x, expected))]
@@ -47,16 +47,11 @@ def fastest(
 
 def _is_valid(kernels: K, workload: Workload[K], x: Tensor, expected: Tensor) -> bool:
     """Whether kernels compile on this device and give the expected result."""
-    try:
-        if agree(workload(kernels, x), expected):
-            return True
-        raise ArithmeticError("they do not agree with PyTorch's")
-    except torch.OutOfMemoryError:
-        raise
-    except Exception as error:  # noqa: BLE001 - a compiler can raise anything; stock kernels still work
-        _report(x.device, error)
-        return False
+    found = run_and_compare(lambda: workload(kernels, x), expected, "they do not agree with PyTorch's")
+    if isinstance(found, str):
+        _report(x.device, found)
+    return not isinstance(found, str)
 
 
-def _report(device: torch.device, error: Exception) -> None:
-    LOGGER.warning("Z-Image: fused kernels are off on %s: %s", device, str(error).partition("\n")[0])
+def _report(device: torch.device, reason: str) -> None:
+    LOGGER.warning("Z-Image: fused kernels are off on %s: %s", device, reason)

@@ -1,4 +1,4 @@
-"""Which exact attention is fastest here: measured once for every shape, on the tensors of its first call.
+"""The fastest attention back-end for every shape, measured on the tensors of the first call with that shape.
 
 Letters: b batch, h query heads, g key heads, n queries, m keys, e head width.
 """
@@ -6,6 +6,7 @@ Letters: b batch, h query heads, g key heads, n queries, m keys, e head width.
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -13,11 +14,11 @@ from torch import Tensor
 
 from .._shapes import Float
 from ..attention import BACKENDS, Backend
-from ..measure import Run, agree, seconds
+from ..measure import Compute, run_and_compare, seconds
 
 
-class Shape(NamedTuple):
-    """What a choice holds for."""
+class Signature(NamedTuple):
+    """What kernels depend on; calls that agree in it use the same back-end."""
 
     queries: tuple[int, ...]
     keys: tuple[int, ...]
@@ -27,12 +28,15 @@ class Shape(NamedTuple):
 
 
 @dataclass(eq=False)
-class Fastest:
-    """An attention that tries every back-end that supports a shape, once, and keeps to the fastest that agrees."""
+class FastestAttention:
+    """An attention function that measures all back-ends that support a call, once, and then uses the fastest.
+
+    Back-ends that fail or give another result than the first one are left out.
+    """
 
     backends: Mapping[str, Backend] = field(default_factory=lambda: BACKENDS)
-    measure: Callable[[Run], float] = seconds
-    chosen: dict[Shape, str] = field(default_factory=dict[Shape, str])
+    measure: Callable[[Compute], float] = seconds
+    chosen: dict[Signature, str] = field(default_factory=dict[Signature, str])  # names of back-ends
 
     def __call__(
         self,
@@ -42,33 +46,28 @@ class Fastest:
         *,
         is_causal: bool = False,
     ) -> Float[Tensor, "b n h*e"]:
-        shape = Shape(tuple(q.shape), tuple(k.shape), q.dtype, q.device, is_causal)
-        if shape not in self.chosen:
-            runs = {
-                name: (lambda backend=backend: backend.run(q, k, v, is_causal=is_causal))
+        signature = Signature(tuple(q.shape), tuple(k.shape), q.dtype, q.device, is_causal)
+        if signature not in self.chosen:
+            candidates = {
+                name: partial(backend.run, q, k, v, is_causal=is_causal)
                 for name, backend in self.backends.items()
                 if backend.supports(q)
             }
-            self.chosen[shape] = self._fastest(runs)
-        return self.backends[self.chosen[shape]].run(q, k, v, is_causal=is_causal)
+            self.chosen[signature] = self._fastest(candidates)
+        return self.backends[self.chosen[signature]].run(q, k, v, is_causal=is_causal)
 
-    def _fastest(self, runs: Mapping[str, Run]) -> str:
-        """The name of the fastest; the first, which everything supports, is what the others must agree with."""
-        names = list(runs)
-        if len(names) == 1:
-            return names[0]
-        truth = runs[names[0]]()
-        times = {name: self.measure(run) for name, run in runs.items() if _agrees(run, truth)}
-        return min(times, key=lambda name: times[name], default=names[0])
+    def _fastest(self, candidates: Mapping[str, Compute]) -> str:
+        """The name of the fastest; results must agree with those of the first, which supports everything."""
+        first, *others = candidates
+        if not others:
+            return first
+        expected = candidates[first]()
+        times = {name: self.measure(run) for name, run in candidates.items() if _is_valid(run, expected)}
+        return min(times, key=lambda name: times[name], default=first)
 
 
-def _agrees(run: Run, truth: Tensor) -> bool:
-    """Whether a back-end runs at all and computes the same. Running out of memory is the caller's business."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PyTorch explains at length why a kernel does not take a shape
-            return agree(run(), truth)
-    except torch.OutOfMemoryError:
-        raise
-    except RuntimeError:
-        return False
+def _is_valid(run: Compute, expected: Tensor) -> bool:
+    """Whether a back-end takes these tensors and gives the expected result."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch warns at length about why a kernel does not take a shape
+        return not isinstance(run_and_compare(run, expected, "another result", caught=RuntimeError), str)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
 from .._shapes import Float
-from ..measure import Run
+from ..measure import Compute
 from ..model import Condition, S3DiT
 from ..model.condition import Modulation
 
@@ -38,7 +38,7 @@ class Replayable(Protocol):
 class CaptureFunction(Protocol):
     """Runs and captures. `pool_from` is a capture of the same owner, whose memory pool and stream are shared."""
 
-    def __call__(self, run: Run, pool_from: Replayable | None) -> tuple[Tensor, Replayable]: ...
+    def __call__(self, run: Compute, pool_from: Replayable | None) -> tuple[Tensor, Replayable]: ...
 
 
 class CudaCapture:
@@ -53,7 +53,7 @@ class CudaCapture:
         self.graph.replay()
 
 
-def capture_cuda(run: Run, pool_from: Replayable | None) -> tuple[Tensor, CudaCapture]:
+def capture_cuda(run: Compute, pool_from: Replayable | None) -> tuple[Tensor, CudaCapture]:
     """The output of a run and its graph; warm-up runs are on a side stream, as PyTorch requires.
 
     Graphs of one owner share a stream and a memory pool, because each output is copied before the next replay. They
@@ -75,7 +75,7 @@ def capture_cuda(run: Run, pool_from: Replayable | None) -> tuple[Tensor, CudaCa
     return out, CudaCapture(graph, stream)
 
 
-def launch_bound(run: Run) -> tuple[Tensor, bool]:
+def launch_bound(run: Compute) -> tuple[Tensor, bool]:
     """The result of a run, and whether launching its kernels took most of its time, which a graph would save."""
     torch.cuda.synchronize()
     start = time.perf_counter()

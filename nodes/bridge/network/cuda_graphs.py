@@ -16,7 +16,7 @@ import torch
 from comfy import model_management
 from torch import Tensor
 
-from ....zimage_core.measure import Run
+from ....zimage_core.measure import Compute
 from ....zimage_core.model import S3DiT
 from ....zimage_core.runtime.cuda_graphs import (
     CapturedSteps,
@@ -49,7 +49,7 @@ class ModelCaptures:
         self,
         model: Any,
         capture: CaptureFunction = capture_cuda,
-        measure: Callable[[Run], tuple[Tensor, bool]] = launch_bound,
+        measure: Callable[[Compute], tuple[Tensor, bool]] = launch_bound,
     ) -> None:
         self.model = ref(model)  # ComfyUI's BaseModel, which MODELs share
         self.steps = CapturedSteps(capture)
@@ -104,7 +104,7 @@ class ModelCaptures:
             self.steps.drop()
         self.is_used = False
 
-    def _advance(self, key: Hashable, eager: Run, captured: Run, device: torch.device) -> Tensor:
+    def _advance(self, key: Hashable, eager: Compute, captured: Compute, device: torch.device) -> Tensor:
         """A step of a geometry that has no capture, and its next phase."""
         phase = self.phases.get(key, Phase.WARM_UP)
         if phase is Phase.WARM_UP:
@@ -117,7 +117,7 @@ class ModelCaptures:
             return self._capture(key, eager, captured, device)
         return eager()
 
-    def _capture(self, key: Hashable, eager: Run, captured: Run, device: torch.device) -> Tensor:
+    def _capture(self, key: Hashable, eager: Compute, captured: Compute, device: torch.device) -> Tensor:
         """The eager step's output; the capture stays if its first replay gives the same."""
         expected = eager()
         self.steps.make_room()  # before memory is measured

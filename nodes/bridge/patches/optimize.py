@@ -9,7 +9,7 @@ from einops import rearrange
 from torch import Tensor
 
 from ....zimage_core.attention import BACKENDS
-from ....zimage_core.runtime.attention_choice import Fastest
+from ....zimage_core.runtime.attention_choice import FastestAttention
 from ..loading.model import ZImageModel, load_model
 from ..loading.repack import INT8
 from ..network.attach import (
@@ -100,14 +100,14 @@ def with_attention(model: Any, choice: str) -> Decision:
         return Decision(model, "attention: left to the node that overrides it already")
     newer = flash.newest(model.load_device) if choice == FLASH else None
     if newer is not None:
-        clone = _with_override(model, flash.Checked(*newer))
+        clone = _with_override(model, flash.CheckedAttention(*newer))
         return Decision(clone, f"attention: {newer[0]}, where it gives ComfyUI's result")
     if choice in PACKAGES:
         return _with_package(model, *PACKAGES[choice])
     if not is_nvidia_gpu(model.load_device):
         return Decision(model, f"attention: ComfyUI's choice; there is one exact kernel on {model.load_device.type}")
     names = ", ".join(name for name in BACKENDS if name != "sdpa")
-    clone = _with_override(model, as_override(Fastest()))
+    clone = _with_override(model, as_override(FastestAttention()))
     return Decision(clone, f"attention: the fastest of PyTorch's own and {names}, by shape")
 
 
@@ -151,7 +151,7 @@ def memory(model: Any) -> str:
     )
 
 
-def as_override(attend: Fastest) -> Attention:
+def as_override(attend: FastestAttention) -> Attention:
     """An attention as ComfyUI's override; calls with a mask go to ComfyUI's own attention."""
 
     def run(stock: Attention, q: Tensor, k: Tensor, v: Tensor, heads: int, *args: Any, **kwargs: Any) -> Any:

@@ -5,7 +5,7 @@ import torch
 
 from zimage_core.attention import Backend, only, sdpa
 from zimage_core.measure import RUNS, WARM_UPS, seconds
-from zimage_core.runtime.attention_choice import Fastest
+from zimage_core.runtime.attention_choice import FastestAttention
 
 
 def made(generator, n=6):
@@ -37,7 +37,7 @@ def timed(log, times):
 def test_the_fastest_runs_from_the_first_call_on_and_each_shape_is_measured_once(generator):
     log = []
     backends = {name: fake(log, name) for name in ("slow", "fast", "middling")}
-    attend = Fastest(backends, timed(log, {"slow": 3.0, "fast": 1.0, "middling": 2.0}))
+    attend = FastestAttention(backends, timed(log, {"slow": 3.0, "fast": 1.0, "middling": 2.0}))
     q, k, v = made(generator)
     assert torch.equal(attend(q, k, v), sdpa(q, k, v))
     assert log[-1] == "fast"
@@ -56,7 +56,7 @@ def test_the_fastest_runs_from_the_first_call_on_and_each_shape_is_measured_once
 def test_a_faster_one_that_is_wrong_or_refuses_is_never_chosen(generator, flaw):
     log = []
     backends = {"plain": fake(log, "plain"), "flawed": fake(log, "flawed", **flaw)}
-    attend = Fastest(backends, timed(log, {"plain": 2.0, "flawed": 1.0}))
+    attend = FastestAttention(backends, timed(log, {"plain": 2.0, "flawed": 1.0}))
     q, k, v = made(generator)
     assert torch.equal(attend(q, k, v), sdpa(q, k, v))
     assert list(attend.chosen.values()) == ["plain"]
@@ -66,7 +66,7 @@ def test_running_out_of_memory_is_passed_on(generator):
     def run(q, k, v, *, is_causal=False):
         raise torch.OutOfMemoryError
 
-    attend = Fastest({"plain": Backend(sdpa, lambda q: True), "greedy": Backend(run, lambda q: True)})
+    attend = FastestAttention({"plain": Backend(sdpa, lambda q: True), "greedy": Backend(run, lambda q: True)})
     with pytest.raises(torch.OutOfMemoryError):
         attend(*made(generator))
 
@@ -75,7 +75,7 @@ def test_where_one_back_end_is_supported_nothing_is_measured(generator):
     def never(run):
         raise AssertionError
 
-    attend = Fastest(measure=never)
+    attend = FastestAttention(measure=never)
     q, k, v = made(generator)
     assert torch.equal(attend(q, k, v), sdpa(q, k, v))
     assert list(attend.chosen.values()) == ["sdpa"]

@@ -39,9 +39,9 @@ def install(monkeypatch):
 
 
 @pytest.fixture
-def card(flash, monkeypatch):
+def gpu(flash, monkeypatch):
     def run(number):
-        monkeypatch.setattr(flash, "capability", lambda device: number)
+        monkeypatch.setattr(flash, "major_capability", lambda device: number)
 
     return run
 
@@ -58,30 +58,30 @@ def card(flash, monkeypatch):
         ((), 9, None),
     ],
 )
-def test_the_newest_generation_that_a_card_can_run_is_taken(flash, install, card, installed, number, chosen):
+def test_the_newest_generation_that_a_card_can_run_is_taken(flash, install, gpu, installed, number, chosen):
     for name in installed:
         install(name, attention)
-    card(number)
+    gpu(number)
     found = flash.newest(torch.device("cpu"))
     assert (found and found[0]) == chosen
 
 
-def test_a_package_that_cannot_be_loaded_is_as_good_as_none(flash, card, monkeypatch, tmp_path, caplog):
+def test_a_package_that_cannot_be_loaded_is_as_good_as_none(flash, gpu, monkeypatch, tmp_path, caplog):
     (tmp_path / "flash_attn_interface.py").write_text(
         "raise OSError('libcudart.so.12: cannot open shared object file')"
     )
     monkeypatch.syspath_prepend(tmp_path)
     caplog.set_level("INFO")
-    card(9)
+    gpu(9)
     assert flash.newest(torch.device("cpu")) is None
     assert "FlashAttention 3 cannot be loaded: libcudart.so.12" in caplog.text
 
 
 def test_a_processor_has_no_generation(flash):
-    assert flash.capability(torch.device("cpu")) is None
+    assert flash.major_capability(torch.device("cpu")) is None
 
 
-def host(comfy):
+def stock(comfy):
     return comfy.ldm.modules.attention.attention_pytorch
 
 
@@ -102,20 +102,20 @@ def test_layouts_are_comfyuis_on_both_sides(comfy, flash, answers, is_split, sta
         out = attention(q, k, v, **named)
         return out if answers == "tensor" else (out, out[..., 0].float())
 
-    run = flash.Checked("FlashAttention", package)
+    run = flash.CheckedAttention("FlashAttention", package)
     layout = {"skip_reshape": is_split, "skip_output_reshape": stays_split}
     for _ in range(2):
-        found = run(host(comfy), *tensors(is_split=is_split), 3, **layout, transformer_options={})
-        torch.testing.assert_close(found, host(comfy)(*tensors(is_split=is_split), 3, **layout))
+        found = run(stock(comfy), *tensors(is_split=is_split), 3, **layout, transformer_options={})
+        torch.testing.assert_close(found, stock(comfy)(*tensors(is_split=is_split), 3, **layout))
     assert calls == [(2, 20, 3, 16)] * 2
 
 
 def test_a_scale_and_shared_key_heads_reach_the_package(comfy, flash):
-    run = flash.Checked("FlashAttention", attention)
+    run = flash.CheckedAttention("FlashAttention", attention)
     words = {"skip_reshape": True, "scale": 0.5, "enable_gqa": True}
     q, k, v = tensors(heads=4, key_heads=2)
     for _ in range(2):
-        torch.testing.assert_close(run(host(comfy), q, k, v, 4, **words), host(comfy)(q, k, v, 4, **words))
+        torch.testing.assert_close(run(stock(comfy), q, k, v, 4, **words), stock(comfy)(q, k, v, 4, **words))
     assert not run.is_off
 
 
@@ -126,7 +126,7 @@ def test_it_is_asked_beside_comfyuis_once_for_every_shape(flash):
         calls.append(tuple(q.shape))
         return scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
 
-    run = flash.Checked("FlashAttention", attention)
+    run = flash.CheckedAttention("FlashAttention", attention)
     for n in (20, 20, 12, 20, 12):
         run(theirs, *(x[:, :, :n] for x in tensors()), 3, skip_reshape=True)
     assert calls == [(2, 3, 20, 16), (2, 3, 12, 16)]
@@ -164,10 +164,10 @@ def test_what_fails_or_is_wrong_is_off_from_its_first_call_on(comfy, flash, pack
         calls.append(1)
         return package(*args, **kwargs)
 
-    run = flash.Checked("FlashAttention 3", counted)
+    run = flash.CheckedAttention("FlashAttention 3", counted)
     for _ in range(3):
-        found = run(host(comfy), *tensors(), 3, skip_reshape=True)
-        assert torch.equal(found, host(comfy)(*tensors(), 3, skip_reshape=True))
+        found = run(stock(comfy), *tensors(), 3, skip_reshape=True)
+        assert torch.equal(found, stock(comfy)(*tensors(), 3, skip_reshape=True))
     assert len(calls) == 1
     assert [record.message for record in caplog.records] == [
         f"Z-Image: FlashAttention 3 is off, ComfyUI's attention runs instead: {trouble}"
@@ -175,16 +175,16 @@ def test_what_fails_or_is_wrong_is_off_from_its_first_call_on(comfy, flash, pack
 
 
 def test_masks_and_wide_types_go_to_comfyuis_attention(flash):
-    run = flash.Checked("FlashAttention", raises)
+    run = flash.CheckedAttention("FlashAttention", raises)
     assert run(lambda *args, **named: named, *tensors(), 3, mask="mask") == {"mask": "mask"}
     assert run(lambda *args, **named: "theirs", *tensors(dtype=torch.float32), 3) == "theirs"
     assert not run.is_off
 
 
-def test_the_node_names_the_generation_it_found(pack, native, install, card, tmp_path):
+def test_the_node_names_the_generation_it_found(pack, native, install, gpu, tmp_path):
     optimize = importlib.import_module("zimage_pack.nodes.bridge.patches.optimize")
     install("FlashAttention 3", attention)
-    card(9)
+    gpu(9)
     model = native.ours(pack, tmp_path)
     optimized, report = optimize.optimize(model, optimize.KEEP, optimize.FLASH, optimize.OFF)
     assert "attention: FlashAttention 3, where it gives ComfyUI's result" in report.splitlines()

@@ -151,7 +151,7 @@ def test_a_measured_attention_runs_in_every_block_and_keeps_the_picture(
     """As on a GPU: two kernels that take turns in being the fastest."""
     from collections import Counter
 
-    runs, attention = Counter(), optimize.Fastest.__call__.__globals__["Backend"]
+    runs, attention = Counter(), optimize.FastestAttention.__call__.__globals__["Backend"]
 
     def counted(name):
         def run(q, k, v, *, is_causal=False):
@@ -160,9 +160,11 @@ def test_a_measured_attention_runs_in_every_block_and_keeps_the_picture(
 
         return attention(run, lambda q: True)
 
-    attend = optimize.Fastest({"first": counted("first"), "second": counted("second")}, lambda run: -runs.total())
+    attend = optimize.FastestAttention(
+        {"first": counted("first"), "second": counted("second")}, lambda run: -runs.total()
+    )
     monkeypatch.setattr(optimize, "is_nvidia_gpu", lambda device: True)
-    monkeypatch.setattr(optimize, "Fastest", lambda: attend)
+    monkeypatch.setattr(optimize, "FastestAttention", lambda: attend)
     optimized, report = optimize.optimize(models[loader], optimize.KEEP, optimize.AUTOMATIC, optimize.OFF)
     assert "the fastest of" in report
     drawn = picture(comfy, native, optimized)
