@@ -2,9 +2,9 @@
 
 Letters: b batch, h query heads, g key heads, n queries, m keys, e head width.
 
-A back-end is a function with this signature and a claim about the inputs it supports. PyTorch picks its kernel by
-rules; runtime/fastest.py by measuring.
-Networks take the function as an argument, so a host can put its own in place.
+A back-end is a function with this signature and a predicate for the inputs it supports. PyTorch chooses among its
+kernels by fixed rules; `runtime/attention_choice.py` measures them. Networks take the attention function as an
+argument, so that ComfyUI's, or a faster one, can take its place.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from ._shapes import Float
 
 @runtime_checkable
 class Attention(Protocol):
-    """softmax(q kT / sqrt(e)) v with the heads laid side by side; `is_causal` hides later keys."""
+    """softmax(q kᵀ / sqrt(e)) v, with heads concatenated in the output; `is_causal` masks later keys."""
 
     def __call__(
         self,
@@ -39,13 +39,13 @@ def sdpa(
     *,
     is_causal: bool = False,
 ) -> Float[Tensor, "b n h*e"]:
-    """PyTorch's own attention; key heads fewer than query heads are shared in order."""
+    """PyTorch's attention; with fewer key heads than query heads (GQA), consecutive query heads share one."""
     out = scaled_dot_product_attention(q, k, v, is_causal=is_causal, enable_gqa=q.shape[1] != k.shape[1])
     return rearrange(out, "b h n e -> b n (h e)")
 
 
-def only(backend: SDPBackend) -> Attention:
-    """The same by one of PyTorch's kernels; a RuntimeError where that kernel cannot."""
+def sdpa_on(backend: SDPBackend) -> Attention:
+    """PyTorch's attention by one of its kernels; raises RuntimeError for inputs the kernel does not take."""
 
     def run(
         q: Float[Tensor, "b h n e"],
@@ -61,22 +61,22 @@ def only(backend: SDPBackend) -> Attention:
 
 
 class Backend(NamedTuple):
-    """An attention function and the inputs it takes."""
+    """An attention function, and whether it supports given queries."""
 
     run: Attention
-    supports: Callable[[Tensor], bool]  # asked with the queries
+    supports: Callable[[Tensor], bool]  # called with q
 
 
-def _in_16_bits_on_cuda(q: Tensor) -> bool:
+def _is_16_bit_on_cuda(q: Tensor) -> bool:
     return q.is_cuda and q.dtype.itemsize == 2
 
 
-# All exact: they differ in the order of sums alone.
+# All are exact: results differ by the order of summation only. The first supports everything.
 BACKENDS: dict[str, Backend] = {
     "sdpa": Backend(sdpa, lambda q: True),
-    "cudnn": Backend(only(SDPBackend.CUDNN_ATTENTION), _in_16_bits_on_cuda),
-    "flash": Backend(only(SDPBackend.FLASH_ATTENTION), _in_16_bits_on_cuda),
-    "efficient": Backend(only(SDPBackend.EFFICIENT_ATTENTION), lambda q: q.is_cuda),
+    "cudnn": Backend(sdpa_on(SDPBackend.CUDNN_ATTENTION), _is_16_bit_on_cuda),
+    "flash": Backend(sdpa_on(SDPBackend.FLASH_ATTENTION), _is_16_bit_on_cuda),
+    "efficient": Backend(sdpa_on(SDPBackend.EFFICIENT_ATTENTION), lambda q: q.is_cuda),
 }
 
 
@@ -87,6 +87,6 @@ def attention(
     *,
     is_causal: bool = False,
 ) -> Float[Tensor, "b n h*e"]:
-    """Attend with the first back-end of the table that supports the queries."""
+    """Attention with the first back-end in `BACKENDS` that supports the queries."""
     backend = next(entry for entry in BACKENDS.values() if entry.supports(q))
     return backend.run(q, k, v, is_causal=is_causal)

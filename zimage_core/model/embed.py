@@ -1,6 +1,6 @@
-"""How time and captions enter the network's width.
+"""Embeddings of the time and of text or vision features.
 
-Letters: b batch, n tokens, c caption feature width, d model width, t time vector width.
+Letters: b batch, n tokens, c feature width, d model width, t time vector width.
 """
 
 import math
@@ -15,7 +15,7 @@ from ..ops import TORCH, Factory, Ops
 
 
 def sinusoid(time: Float[Tensor, " b"]) -> Float[Tensor, "b 256"]:
-    """Cosines, then sines, of 1000·time at 128 frequencies; in float32, as 16 bits cannot tell times near 1 apart."""
+    """Cosines, then sines, of 1000·time at 128 frequencies, in float32: 16 bits cannot separate times near 1."""
     steps = torch.arange(TIME_FREQUENCIES, dtype=torch.float32, device=time.device)
     frequencies = torch.exp(-math.log(10000) * steps / TIME_FREQUENCIES)
     angle = (time.float() * TIME_SCALE)[:, None] * frequencies  # (b, 128)
@@ -23,7 +23,7 @@ def sinusoid(time: Float[Tensor, " b"]) -> Float[Tensor, "b 256"]:
 
 
 class TimestepEmbedder(nn.Module):
-    """Network time in [0, 1] to the vector that modulates every block."""
+    """An MLP from network time in [0, 1] (1 = clean) to the time vector that modulates every block."""
 
     def __init__(self, hidden: int, out: int, *, ops: Ops = TORCH, **factory: Unpack[Factory]) -> None:
         super().__init__()
@@ -38,5 +38,5 @@ class TimestepEmbedder(nn.Module):
 def feature_embedder(
     width: int, dim: int, eps: float, *, ops: Ops = TORCH, **factory: Unpack[Factory]
 ) -> nn.Sequential:
-    """RMSNorm and a linear map from another network's features, of text or of pictures, to the model's width."""
+    """RMSNorm and a linear map from features of the text or vision encoder, (…, c), to model width, (…, d)."""
     return nn.Sequential(ops.RMSNorm(width, eps=eps, **factory), ops.Linear(width, dim, **factory))

@@ -1,4 +1,4 @@
-"""Any file's main layers as ComfyUI's int8 layers: its own kernels multiply them, its manager moves them."""
+"""The main layers of any file quantized to ComfyUI's int8 format, for its own int8 kernels and memory management."""
 
 import re
 from collections.abc import Mapping
@@ -18,16 +18,16 @@ INT8 = "int8 (faster, not exact)"  # as nodes offer it
 
 
 def is_int8_already(value: StoredTensor) -> bool:
-    """Whether a file keeps this weight in the format as it is."""
+    """Whether a file stores this weight in the int8 format."""
     return isinstance(value, PackedWeight) and value.format == FORMAT
 
 
 def int8_form(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A block's tensors, the main layers' matrices rotated, rounded row by row and marked for ComfyUI's loaders."""
+    """A block's tensors with the main layers' matrices rotated, quantized per row and marked for ComfyUI's loaders."""
     block: dict[str, Tensor] = {}
     for key, tensor in tensors.items():
-        is_meant = MAIN_LAYERS.fullmatch(key) and tensor.is_floating_point()
-        block.update(packed_state(key, _packed(tensor)) if is_meant else {key: tensor})
+        is_target = MAIN_LAYERS.fullmatch(key) and tensor.is_floating_point()
+        block.update(packed_state(key, _packed(tensor)) if is_target else {key: tensor})
     return block
 
 

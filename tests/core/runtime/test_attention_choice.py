@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from zimage_core.attention import Backend, only, sdpa
+from zimage_core.attention import Backend, sdpa, sdpa_on
 from zimage_core.measure import RUNS, WARM_UPS, seconds
 from zimage_core.runtime.attention_choice import FastestAttention
 
@@ -85,7 +85,7 @@ def test_a_kernel_asked_for_by_name_computes_the_same(generator):
     from torch.nn.attention import SDPBackend
 
     q, k, v = made(generator)
-    torch.testing.assert_close(only(SDPBackend.MATH)(q, k, v), sdpa(q, k, v), atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(sdpa_on(SDPBackend.MATH)(q, k, v), sdpa(q, k, v), atol=1e-6, rtol=1e-5)
 
 
 def test_a_measurement_leaves_the_warm_ups_out():
