@@ -11,7 +11,7 @@ from ....zimage_core.checkpoints import CONTROL
 from ....zimage_core.config import ControlConfig
 from ....zimage_core.model import Block
 from ....zimage_core.ops import Layers
-from ..network.attach import assemble, block
+from ..network.attach import build_block, build_module
 from .weights import load_weights, open_file
 
 NATIVE_PARTS = ("control_layers", "control_noise_refiner", "control_all_x_embedder", "refiner_control")
@@ -47,7 +47,7 @@ def _around_native(native: Any) -> ControlNet:
     """Our network around native's layers. Nothing is copied, so ComfyUI keeps managing their memory."""
     config = _config_of(native)
     refiner = [] if config.refiner == "control_layers" else native.control_noise_refiner
-    return assemble(
+    return build_module(
         ControlNet,
         {
             "config": config,
@@ -60,9 +60,9 @@ def _around_native(native: Any) -> ControlNet:
 
 def _block(native: Any, config: ControlConfig) -> Block:
     """One block, with the projections it has."""
-    inner = block(native, config.blocks)
+    inner = build_block(native, config.blocks)
     projections = {name: getattr(native, name) for name in ("before_proj", "after_proj") if hasattr(native, name)}
-    return assemble(ControlBlock, {**dict(inner.named_children()), **projections}) if projections else inner
+    return build_module(ControlBlock, {**dict(inner.named_children()), **projections}) if projections else inner
 
 
 def _config_of(native: Any) -> ControlConfig:

@@ -18,7 +18,7 @@ from ....zimage_core.checkpoints.load import cast
 from ....zimage_core.checkpoints.weights import Weights
 from ....zimage_core.config import TIME_SCALE, DiTConfig
 from ....zimage_core.model.sequence import padded_length
-from ..network.conditions import conditions
+from ..network.conditions import zimage_conditions
 from ..network.dit import ComfyS3DiT
 from ..network.step_memory import CELLS_PER_TOKEN, step_memory
 from .repack import int8_form, is_int8_already
@@ -44,7 +44,7 @@ class ZImageModel(comfy.model_base.Lumina2):
 
     def extra_conds(self, **kwargs: Any) -> dict[str, Any]:
         """Native's conditions, with captions in the form that lets prompts of one padded length run together."""
-        return conditions(self, super().extra_conds(**kwargs), **kwargs)
+        return zimage_conditions(self, super().extra_conds(**kwargs), **kwargs)
 
     def memory_required(self, input_shape: Any, cond_shapes: Mapping[str, Any] = {}) -> float:  # noqa: B006 - ComfyUI's
         """Bytes of an evaluation, counted, where attention keeps no scores; ComfyUI's estimate if that is less."""

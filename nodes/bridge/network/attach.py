@@ -1,7 +1,7 @@
-"""Our forward over the layers of a stock-loaded Z-Image model.
+"""Attaches our forward to a Z-Image MODEL of ComfyUI's stock loader, as object patches on a clone.
 
-Nothing is copied: our classes are put together around native's own layers, so ComfyUI's memory management, LoRA and
-quantisation act on them as before. Native's query and key norms keep their smaller epsilon.
+No weights are copied: our modules are built around the stock network's own layers (here "native"), so ComfyUI's memory
+management, LoRA and quantization act on them as before. Native query and key norms keep their smaller epsilon.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from ....zimage_core.model import Block, S3DiT
 from ....zimage_core.model.block import FinalLayer, SelfAttention, SwiGLU
 from ....zimage_core.model.embed import TimestepEmbedder
 from ....zimage_core.ops import Layers
-from .conditions import conditions
+from .conditions import zimage_conditions
 from .dit import ComfyS3DiT
 
 DIFFUSION_MODEL = "diffusion_model"  # ComfyUI's name for the network inside a MODEL
@@ -27,15 +27,23 @@ CONDITIONS_PATCH = "extra_conds"  # object patch of the method that ComfyUI call
 Kind = TypeVar("Kind", bound=nn.Module)
 
 BLOCK_PARTS = ("attention_norm1", "attention_norm2", "ffn_norm1", "ffn_norm2")
-WANTED = ("x_embedder", "cap_embedder", "t_embedder", "noise_refiner", "context_refiner", "layers", "final_layer")
+REQUIRED_PARTS = (
+    "x_embedder",
+    "cap_embedder",
+    "t_embedder",
+    "noise_refiner",
+    "context_refiner",
+    "layers",
+    "final_layer",
+)
 
 
 def attach(model: Any) -> Any:
     """A clone of a stock Z-Image MODEL that runs our forward; the model itself stays as it is."""
     native = model.get_model_object(DIFFUSION_MODEL)
     if isinstance(native, S3DiT):
-        return model  # ours already
-    check(native, type(model.model).__name__)
+        return model  # loaded by this pack
+    check_is_zimage(native, type(model.model).__name__)
     clone = model.clone()
     patch_forward(clone, AttachedS3DiT(native))
     clone.add_object_patch(CONDITIONS_PATCH, partial(extra_conds, model.model))
@@ -60,34 +68,34 @@ def running_network(model: Any) -> Any:
 
 
 def extra_conds(model: Any, **kwargs: Any) -> dict[str, Any]:
-    """A stock model's conditions in our form."""
-    return conditions(model, type(model).extra_conds(model, **kwargs), **kwargs)
+    """`BaseModel.extra_conds` of a stock model, in the form our network takes."""
+    return zimage_conditions(model, type(model).extra_conds(model, **kwargs), **kwargs)
 
 
 class AttachedS3DiT(ComfyS3DiT):
-    """Our network around native's layers. It is never trained, saved or moved: ComfyUI does that to native."""
+    """Our network around native layers. It is never trained, saved or moved: ComfyUI does that to the native one."""
 
     native: Any
 
     def __init__(self, native: Any) -> None:
         nn.Module.__init__(self)
         self.config = config_of(native)
-        self.__dict__["native"] = native  # beside the modules, so that nothing is listed twice
+        self.__dict__["native"] = native  # not a submodule, so that no parameter is listed twice
         self.x_embedder, self.cap_embedder = native.x_embedder, native.cap_embedder
-        self.t_embedder = assemble(TimestepEmbedder, {"mlp": native.t_embedder.mlp})
-        self.noise_refiner = blocks(native.noise_refiner, self.config)
-        self.context_refiner = blocks(native.context_refiner, self.config)
-        self.layers = blocks(native.layers, self.config)
+        self.t_embedder = build_module(TimestepEmbedder, {"mlp": native.t_embedder.mlp})
+        self.noise_refiner = build_blocks(native.noise_refiner, self.config)
+        self.context_refiner = build_blocks(native.context_refiner, self.config)
+        self.layers = build_blocks(native.layers, self.config)
         final = native.final_layer
         parts = {"norm_final": final.norm_final, "linear": final.linear, "adaLN_modulation": final.adaLN_modulation}
-        self.final_layer = assemble(FinalLayer, parts)
+        self.final_layer = build_module(FinalLayer, parts)
         if self.config.siglip_feat_dim is not None:
             self.siglip_embedder = native.siglip_embedder
-            self.siglip_refiner = blocks(native.siglip_refiner, self.config)
+            self.siglip_refiner = build_blocks(native.siglip_refiner, self.config)
 
     @property
     def x_pad_token(self) -> Tensor:  # type: ignore[override]
-        """Asked for at every use, because ComfyUI may have moved or patched it."""
+        """Read at every use, because ComfyUI may have moved or patched it."""
         return self.native.x_pad_token
 
     @property
@@ -101,16 +109,15 @@ class AttachedS3DiT(ComfyS3DiT):
         return self.native.siglip_pad_token
 
 
-def compiled(network: AttachedS3DiT) -> AttachedS3DiT:
-    """The same around the same layers, with torch.compile's blocks; ComfyUI's own wrapper would compile native's."""
+def with_compiled_blocks(network: AttachedS3DiT) -> AttachedS3DiT:
+    """The same layers with our blocks compiled; ComfyUI's own wrapper would compile the native blocks."""
     fresh = AttachedS3DiT(network.native)
-    blocks_of_ours = [cast("Block", torch.compile(each, backend="inductor")) for each in fresh.layers]
-    fresh.layers = Layers(blocks_of_ours)
+    fresh.layers = Layers(cast("Block", torch.compile(each, backend="inductor")) for each in fresh.layers)
     return fresh
 
 
-def assemble(kind: type[Kind], parts: Mapping[str, Any]) -> Kind:
-    """A module of ours whose layers were made elsewhere."""
+def build_module(kind: type[Kind], parts: Mapping[str, Any]) -> Kind:
+    """A module of one of our classes from existing layers, without running its constructor."""
     module = kind.__new__(kind)
     nn.Module.__init__(module)
     for name, part in parts.items():
@@ -118,25 +125,25 @@ def assemble(kind: type[Kind], parts: Mapping[str, Any]) -> Kind:
     return module
 
 
-def blocks(natives: Any, config: DiTConfig) -> Layers[Block]:
-    """One of native's rows of blocks."""
-    return Layers(block(native, config) for native in natives)
+def build_blocks(natives: Any, config: DiTConfig) -> Layers[Block]:
+    """Our blocks around a native stack of blocks."""
+    return Layers(build_block(native, config) for native in natives)
 
 
-def block(native: Any, config: DiTConfig) -> Block:
-    """One block; only modulated ones have adaLN."""
+def build_block(native: Any, config: DiTConfig) -> Block:
+    """Our block around a native block's layers; only modulated ones have adaLN."""
     feed_forward = {name: getattr(native.feed_forward, name) for name in ("w1", "w2", "w3")}
     attention = {name: getattr(native.attention, name) for name in ("qkv", "out", "q_norm", "k_norm")}
     parts: dict[str, Any] = {name: getattr(native, name) for name in BLOCK_PARTS}
-    parts["attention"] = assemble(SelfAttention, {**attention, "n_heads": config.n_heads})
-    parts["feed_forward"] = assemble(SwiGLU, feed_forward)
+    parts["attention"] = build_module(SelfAttention, {**attention, "n_heads": config.n_heads})
+    parts["feed_forward"] = build_module(SwiGLU, feed_forward)
     if hasattr(native, "adaLN_modulation"):
         parts["adaLN_modulation"] = native.adaLN_modulation
-    return assemble(Block, parts)
+    return build_module(Block, parts)
 
 
 def config_of(native: Any) -> DiTConfig:
-    """Widths from native's attributes, since its weights may not be in memory yet."""
+    """Network widths from native attributes, since the weights may not be in memory yet."""
     return DiTConfig(
         dim=native.dim,
         n_layers=len(native.layers),
@@ -152,9 +159,9 @@ def config_of(native: Any) -> DiTConfig:
     )
 
 
-def check(native: Any, name: str) -> None:
-    """Refuse a network that is not put together like Z-Image's."""
-    missing = [part for part in WANTED if not hasattr(native, part)]
+def check_is_zimage(native: Any, name: str) -> None:
+    """Raise a ValueError if a network does not have the structure of Z-Image's."""
+    missing = [part for part in REQUIRED_PARTS if not hasattr(native, part)]
     is_zimage = not missing and getattr(native, "pad_tokens_multiple", None) == 32 and not hasattr(native, "dec_net")
     if not is_zimage or not isinstance(native.layers[0].adaLN_modulation[0], nn.Linear):
         found = f"it has no {missing[0]}" if missing else "its layers are put together in another way"

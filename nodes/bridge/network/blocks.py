@@ -1,7 +1,10 @@
-"""Runs the core's blocks for ComfyUI, with the graph's patches around and inside them.
+"""Runs the core's blocks inside ComfyUI, with the MODEL's patches around and inside them.
 
-Native's patches are called in native's order with native's tensors. Those that native accepts and ignores are honoured
-too, in the form FLUX gives them: `post_input`, `patches_replace["dit"]`, `attn1_patch` and `attn1_output_patch`.
+Stock patches are called in the order and with the tensors of ComfyUI's own model. Those that it accepts and ignores for
+Z-Image work too, in the form FLUX gives them: `post_input`, `patches_replace["dit"]`, `attn1_patch` and
+`attn1_output_patch`.
+
+Letters: b batch, n tokens, d model width, h heads, e head width.
 """
 
 from collections.abc import Callable
@@ -15,26 +18,26 @@ from torch import Tensor
 
 from ....zimage_core.model import Block, Condition, Stage
 
-OVERRIDE = "optimized_attention_override"  # ComfyUI's name for a node's own attention
-STEADY = "zimage_steady"  # an attribute of overrides that give the same for the same tensors at every step
+ATTENTION_OVERRIDE = "optimized_attention_override"  # ComfyUI's option: a node's own attention function
+STEP_INVARIANT = "zimage_steady"  # attribute of overrides whose result depends on nothing but their tensors
 Options = dict[str, Any]
 Patch = Callable[[Options], Options]
 
 
-class HostedBlocks:
-    """One evaluation's way through the blocks."""
+class PatchedBlocks:
+    """A `RunBlock` for one network call: each block with ComfyUI's attention and the patches of the MODEL."""
 
     def __init__(self, options: Options, latent: Tensor) -> None:
-        self.options = options  # this evaluation's own copy
+        self.options = options  # this call's own copy
         self.patches: dict[str, list[Any]] = options.get("patches", {})
         self.replacements: dict[Any, Any] = options.get("patches_replace", {}).get("dit", {})
-        self.latent = latent
-        self.condition: Condition | None = None  # known once the captions are refined
+        self.latent = latent  # (b, 16, h, w)
+        self.condition: Condition | None = None  # set by the caller once the captions are refined
         self.stage_input = latent
-        self.caption: Tensor | None = None  # what a post_input patch made of the caption
+        self.caption: Tensor | None = None  # (b, n, d) as a post_input patch returned it
 
     def __call__(self, stage: Stage, index: int, block: Block, x: Tensor) -> Tensor:
-        """Block `index` of a stage; an interruption is noticed here, inside the step."""
+        """Block `index` of a stage on tokens x (b, n, d); raises ComfyUI's interruption within a step."""
         model_management.throw_exception_if_processing_interrupted()
         run = partial(block, rope=stage.rope, scales=stage.norm_scales[index], attend=partial(self._attend, stage))
         match stage.name:
@@ -52,14 +55,14 @@ class HostedBlocks:
         x = run(x)
         for patch in self.patches.get("noise_refiner", ()):
             tensors = {"img": x, "img_input": self.stage_input, "txt": self._caption, "pe": stage.rope}
-            x = patch({**tensors, **self._state(stage, index), "block_type": "noise_refiner"}).get("img", x)
+            x = patch({**tensors, **self._common(stage, index), "block_type": "noise_refiner"}).get("img", x)
         return x
 
     def _layer(self, stage: Stage, index: int, run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         start = self._image_start
         if index == 0:
             if self.caption is not None:
-                before = start - self.caption.shape[1]  # tokens of reference pictures and their words
+                before = start - self.caption.shape[1]  # tokens of the references and of their text chunks
                 x = torch.cat((x[:, :before], self.caption, x[:, start:]), dim=1)
             self.stage_input = x
         self.options.update(block_index=index, block_type="double", total_blocks=len(stage.norm_scales))
@@ -68,12 +71,12 @@ class HostedBlocks:
         for patch in self.patches.get("double_block", ()):
             text, image, rope = x[:, :start], x[:, start:], stage.rope[:, start:]
             tensors = {"img": image, "img_input": self.stage_input[:, start:], "txt": text, "pe": rope}
-            out = patch({**tensors, **self._state(stage, index)})
+            out = patch({**tensors, **self._common(stage, index)})
             x = torch.cat((out.get("txt", text), out.get("img", image)), dim=1)
         return x
 
     def _replaced(self, stage: Stage, index: int, run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-        """Let a replacement run in the block's place; it may call the original, with other tensors if it likes."""
+        """Call a replacement instead of the block; it gets the block as `original_block`, to call with any tensors."""
         start = self._image_start
 
         def original(arguments: Options) -> Options:
@@ -86,7 +89,7 @@ class HostedBlocks:
         return torch.cat((out["txt"], out["img"]), dim=1)
 
     def _attend(self, stage: Stage, q: Tensor, k: Tensor, v: Tensor, *, is_causal: bool = False) -> Tensor:
-        """The attention chosen for ComfyUI, or a node's override of it, between the graph's attention patches."""
+        """q, k, v (b, h, n, e) to (b, n, h e): ComfyUI's attention or a node's override, between attention patches."""
         is_patched = stage.name == "layers"  # as in FLUX, where only the joint sequence is
         for patch in self.patches.get("attn1_patch", ()) if is_patched else ():
             out = patch(q, k, v, pe=stage.rope, attn_mask=None, extra_options=self.options)
@@ -97,7 +100,7 @@ class HostedBlocks:
         return attended
 
     def _post_input(self, image: Tensor) -> Tensor:
-        """Patches of the embedded sequences; they may change tokens, not their number, which fixes the positions."""
+        """Patches of the embedded sequences (b, n, d); they may change tokens, not their number."""
         for patch in self.patches.get("post_input", ()):
             caption = self._caption if self.caption is None else self.caption
             out = patch(
@@ -111,13 +114,13 @@ class HostedBlocks:
             image, self.caption = out["img"], out["txt"]
         return image
 
-    def _state(self, stage: Stage, index: int) -> Options:
-        """What native tells every block patch beside the sequences."""
+    def _common(self, stage: Stage, index: int) -> Options:
+        """What every block patch gets besides the sequences, as from ComfyUI's own model."""
         return {"vec": stage.time, "x": self.latent, "block_index": index, "transformer_options": self.options}
 
     @property
     def _image_start(self) -> int:
-        """Patches see what the model draws as "img", and all that goes before it as "txt", as native's do."""
+        """Patches see the target image's tokens as "img" and all before them as "txt", as in ComfyUI's own model."""
         assert self.condition is not None
         return self.condition.image_start
 

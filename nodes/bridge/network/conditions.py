@@ -1,41 +1,164 @@
-"""What a run of a Z-Image model is told beside its latents: native's conditions in the form our network reads best."""
+"""Conditions as ComfyUI's sampler carries them to the network: captions, reference images, and a cache per run.
 
-from typing import Any
+Stock ComfyUI batches captions only if they are equally long. Z-Image pads them to multiples of 32 with a learned token,
+so two prompts of one padded length have the same geometry and run as one batch. Guidance inside attention (NAG and its
+like) needs that too: the positive and the negative prompt in one call.
 
-from comfy.conds import CONDConstant
+ComfyUI concatenates captions anew at every step. Here all steps of a run get the same tensor, and a cache of what was
+computed from it is attached to it: another tensor has another cache, and no cache outlives its run.
+
+Letters: b batch, n tokens, f width of the text embeddings.
+"""
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from comfy.conds import CONDConstant, CONDList, CONDRegular
 from torch import Tensor
+from torch.nn.functional import pad
 
 from ....zimage_core.model.sequence import padded_length
-from .conds import CaptionCond, CaptionLengths, ReferenceCond, remembering
 
-RULES_KEY = "zimage_omni_rules"  # in conditioning: which published reading of references it was made for
-REFERENCES = {"ref_latents", "ref_contexts", "siglip_feats"}  # native's names
+RULES_KEY = "zimage_omni_rules"  # in conditioning: the `OmniRules` it was made for
+REFERENCE_CONDS = {"ref_latents", "ref_contexts", "siglip_feats"}  # ComfyUI's names
+RUN_CACHE = "zimage_prepared"  # attribute of a caption tensor
 
 Conditions = dict[str, Any]
+RunCache = dict[Any, Any]
+Result = TypeVar("Result")
 
 
-def conditions(model: Any, native: Conditions, **kwargs: Any) -> Conditions:
-    """Native's conditions of a BaseModel, with captions so that prompts of one padded length run together.
+def zimage_conditions(model: Any, native: Conditions, **kwargs: Any) -> Conditions:
+    """Conditions of a BaseModel from the stock ones, so that prompts of one padded length run together.
 
-    `kwargs` are what ComfyUI gave `extra_conds`.
+    `kwargs` are the arguments of `BaseModel.extra_conds`; among them `cross_attn`, the caption (b, n, f).
     """
     out = {**native}
     caption = kwargs.get("cross_attn")
     if caption is not None:
-        out["c_crossattn"] = CaptionCond(for_this_run(model, caption, **kwargs))
+        out["c_crossattn"] = CaptionCond(_run_caption(model, caption, **kwargs))
         out["caption_lengths"] = CaptionLengths((caption.shape[1],) * len(caption))
         out["num_tokens"] = CONDConstant(padded_length(caption.shape[1]))
-    for name in REFERENCES & out.keys():
-        placed = [each.to(device=kwargs.get("device"), dtype=model.get_dtype_inference()) for each in out[name].cond]
-        out[name] = ReferenceCond(placed)
+    for name in REFERENCE_CONDS & out.keys():
+        moved = [each.to(device=kwargs.get("device"), dtype=model.get_dtype_inference()) for each in out[name].cond]
+        out[name] = ReferenceCond(moved)
     if RULES_KEY in kwargs:
         out["omni_rules"] = CONDConstant(kwargs[RULES_KEY])
     return out
 
 
-def for_this_run(model: Any, caption: Tensor, device: Any = None, hooks: Any = None, **kwargs: Any) -> Tensor:
-    """The caption where and as the network wants it; hooks change weights during a run, so nothing is kept then."""
+def _run_caption(model: Any, caption: Tensor, device: Any = None, hooks: Any = None, **kwargs: Any) -> Tensor:
+    """The caption (b, n, f) on the network's device and in its dtype, with a run cache.
+
+    Hooks change weights during a run, which would make cached results stale: then there is no cache.
+    """
     caption = caption.to(device=device, dtype=model.get_dtype_inference())
     patcher = model.current_patcher
-    is_steady = hooks is None and (patcher is None or (patcher.forced_hooks is None and not patcher.hook_patches))
-    return remembering(caption) if is_steady else caption
+    has_hooks = hooks is not None or (
+        patcher is not None and (patcher.forced_hooks is not None or bool(patcher.hook_patches))
+    )
+    return caption if has_hooks else with_run_cache(caption)
+
+
+class CaptionCond(CONDRegular):
+    """Text embeddings (b, n, f); shorter ones are padded with zeros, which `CaptionLengths` tells apart from tokens."""
+
+    cond: Tensor
+
+    def __init__(self, cond: Tensor, shared: dict[Any, Tensor] | None = None) -> None:
+        super().__init__(cond)
+        self.shared: dict[Any, Tensor] = {} if shared is None else shared  # tensors that all steps of the run reuse
+
+    def _copy_with(self, cond: Tensor) -> "CaptionCond":
+        return CaptionCond(self.shared.setdefault(cond.shape, cond), self.shared)
+
+    def can_concat(self, other: CONDRegular) -> bool:
+        mine, theirs = self.cond, other.cond
+        return (
+            padded_length(mine.shape[1]) == padded_length(theirs.shape[1])
+            and mine.shape[2] == theirs.shape[2]
+            and mine.device == theirs.device
+        )
+
+    def concat(self, others: list["CaptionCond"]) -> Tensor:
+        captions = [self.cond, *(other.cond for other in others)]
+        key = tuple(id(caption) for caption in captions)
+        if key not in self.shared:
+            longest = max(caption.shape[1] for caption in captions)
+            joined = torch.cat(
+                [pad(caption, (0, 0, 0, longest - caption.shape[1])) for caption in captions]
+            )  # (b, n, f)
+            is_cached = all(run_cache_of(caption) is not None for caption in captions)
+            self.shared[key] = with_run_cache(joined) if is_cached else joined
+        return self.shared[key]
+
+
+class CaptionLengths(CONDConstant):
+    """The number of tokens of every caption, as Python integers: reading them does not synchronize with the GPU."""
+
+    cond: tuple[int, ...]
+
+    def process_cond(self, batch_size: int, **kwargs: object) -> "CaptionLengths":
+        repeats = -(-batch_size // len(self.cond))
+        return CaptionLengths((self.cond * repeats)[:batch_size])
+
+    def can_concat(self, other: CONDRegular) -> bool:
+        return isinstance(other, CaptionLengths)
+
+    def concat(self, others: list[CONDRegular]) -> tuple[int, ...]:
+        return sum((other.cond for other in others), self.cond)
+
+
+class ReferenceCond(CONDList):
+    """Tensors of the reference images; all steps of a run get the same objects."""
+
+    cond: list[Tensor]
+
+    def __init__(self, cond: list[Tensor], shared: dict[Any, list[Tensor]] | None = None) -> None:
+        super().__init__(cond)
+        self.shared: dict[Any, list[Tensor]] = {} if shared is None else shared
+
+    def _copy_with(self, cond: list[Tensor]) -> "ReferenceCond":
+        return ReferenceCond(self.shared.setdefault(tuple(each.shape for each in cond), cond), self.shared)
+
+    def concat(self, others: list["ReferenceCond"]) -> list[Tensor]:
+        key = tuple(id(tensor) for each in (self, *others) for tensor in each.cond)
+        if key not in self.shared:
+            self.shared[key] = super().concat(others)
+        return self.shared[key]
+
+
+def with_run_cache(caption: Tensor) -> Tensor:
+    """A view of the caption with an empty run cache attached."""
+    view = caption.view_as(caption)
+    setattr(view, RUN_CACHE, {})
+    return view
+
+
+def run_cache_of(caption: Tensor) -> RunCache | None:
+    """What this run computed from exactly this tensor so far; None where nothing may be cached."""
+    return getattr(caption, RUN_CACHE, None)
+
+
+def cached(run_cache: RunCache | None, key: Hashable, compute: Callable[[], Result]) -> Result:
+    """The run's result under `key`: from the cache, else computed now and cached if there is a cache."""
+    if run_cache is None:
+        return compute()
+    if key not in run_cache:
+        run_cache[key] = compute()
+    return run_cache[key]
+
+
+@dataclass(frozen=True, eq=False)
+class TensorIdentity:
+    """A tensor as part of a cache key: equal only to itself, and kept alive so that its id is not reused."""
+
+    tensor: Tensor
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TensorIdentity) and self.tensor is other.tensor
+
+    def __hash__(self) -> int:
+        return id(self.tensor)

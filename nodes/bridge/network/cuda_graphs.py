@@ -26,7 +26,7 @@ from ....zimage_core.runtime.cuda_graphs import (
     capture_cuda,
     launch_bound,
 )
-from .blocks import OVERRIDE, STEADY, Options
+from .blocks import ATTENTION_OVERRIDE, STEP_INVARIANT, Options
 
 LOGGER = logging.getLogger("zimage")
 CUDA_GRAPHS = "zimage_cuda_graphs"  # key of `ModelCaptures` among a MODEL's transformer options
@@ -63,7 +63,7 @@ class ModelCaptures:
         eager = partial(step, *dynamic, *static)
         if torch.compiler.is_compiling():
             return eager()
-        device, override = dynamic[0].device, options.get(OVERRIDE)
+        device, override = dynamic[0].device, options.get(ATTENTION_OVERRIDE)
         reason = self.reason_for_eager(network, options, device)
         if reason is not None:
             self._log_once(f"Z-Image: steps run block by block here, because {reason}")
@@ -155,10 +155,10 @@ class ModelCaptures:
 
 def _change_by_nodes(options: Options, patcher: Any) -> str | None:
     """What other nodes may do differently at the next step; None if nothing."""
-    override = options.get(OVERRIDE)
+    override = options.get(ATTENTION_OVERRIDE)
     if any(options.get("patches", {}).values()) or any(options.get("patches_replace", {}).values()):
         return "a node patches the blocks or a ControlNet steers them"
-    if override is not None and not hasattr(override, STEADY):
+    if override is not None and not hasattr(override, STEP_INVARIANT):
         return "a node overrides the attention"
     if patcher is not None and (patcher.current_hooks or patcher.hook_patches or any(patcher.injections.values())):
         return "a node changes weights while the model draws"

@@ -1,7 +1,10 @@
-"""S3-DiT as ComfyUI calls it: the core's network with the host's attention, wrappers, patches and interruption."""
+"""S3-DiT as ComfyUI calls it: the core's network with ComfyUI's attention, wrappers, patches and interruption.
 
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+Letters: b batch, n tokens, f width of the text embeddings, gh gw vision patches down and across, s their width.
+"""
+
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from comfy.ldm.common_dit import pad_to_patch_size
@@ -12,9 +15,9 @@ from ....zimage_core.config import DiTConfig
 from ....zimage_core.model import COMFYUI, Condition, OmniRules, Reference, S3DiT
 from ....zimage_core.model.condition import NormWeights
 from ....zimage_core.model.sequence import UNIT_GRID, Grid
-from .blocks import OVERRIDE, STEADY, HostedBlocks, Options
-from .conds import kept, memory_of
-from .control_run import controlled
+from .blocks import ATTENTION_OVERRIDE, STEP_INVARIANT, Options, PatchedBlocks
+from .conditions import RunCache, TensorIdentity, cached, run_cache_of
+from .control_hints import with_control_hints
 from .cuda_graphs import CUDA_GRAPHS, ModelCaptures
 
 
@@ -25,7 +28,7 @@ class ComfyS3DiT(S3DiT):
         self, zimage: DiTConfig, operations: Any, device: Any = None, dtype: Any = None, **native: Any
     ) -> None:
         super().__init__(zimage, ops=operations, device=device, dtype=dtype)
-        self.dtype = dtype  # what the host stores weights in; it decides by itself what to compute in
+        self.dtype = dtype  # of the stored weights; ComfyUI decides which dtype to compute in
 
     def forward(
         self,
@@ -36,7 +39,10 @@ class ComfyS3DiT(S3DiT):
         attention_mask: Any = None,
         **kwargs: Any,
     ) -> Tensor:
-        """Velocity of latents (b, 16, h, w) at noise levels `timesteps`, inside whatever wrappers the graph added."""
+        """Velocity of latents x (b, 16, h, w) at noise levels `timesteps` (b,) for text embeddings (b, n, f).
+
+        It runs inside the wrappers that nodes added to the MODEL.
+        """
         wrappers = get_all_wrappers(WrappersMP.DIFFUSION_MODEL, kwargs.get("transformer_options", {}))
         executor = WrapperExecutor.new_class_executor(self._forward, self, wrappers)
         return executor.execute(x, timesteps, context, num_tokens, attention_mask, **kwargs)
@@ -48,11 +54,11 @@ class ComfyS3DiT(S3DiT):
         context: Tensor,
         num_tokens: Any = None,
         attention_mask: Any = None,
-        transformer_options: Options = {},  # noqa: B006 - the host's signature; it is copied, never written
+        transformer_options: Options = {},  # noqa: B006 - ComfyUI's signature; it is copied, never written
         ref_latents: Sequence[Tensor] = (),
         ref_contexts: Sequence[Tensor] = (),
         siglip_feats: Sequence[Tensor] = (),
-        omni_rules: OmniRules = COMFYUI,  # what conditioning of stock nodes is meant for
+        omni_rules: OmniRules = COMFYUI,  # the rules that conditioning of stock nodes assumes
         caption_lengths: Sequence[int] | None = None,
         **kwargs: Any,
     ) -> Tensor:
@@ -62,79 +68,65 @@ class ComfyS3DiT(S3DiT):
                 "Load the text encoder that belongs to the model: qwen_3_4b.safetensors, or nano's for nano."
             )
         height, width = x.shape[-2:]
-        # artists may pick odd sizes; the surplus is cropped again
+        # artists may pick odd sizes; the padding is cropped again
         latent = pad_to_patch_size(x, (self.config.patch_size,) * 2)
-        run = HostedBlocks({**transformer_options}, latent)
-        grid = rope_grid(transformer_options)
+        blocks = PatchedBlocks({**transformer_options}, latent)
         lengths = caption_lengths or [context.shape[1]] * len(context)
         captions = [caption[:length] for caption, length in zip(context, lengths, strict=True)]
         size = (latent.shape[-2], latent.shape[-1])
+        grid = rope_grid(transformer_options)
         key: tuple[Any, ...] = (tuple(lengths), size, grid)
         if not len(ref_latents):
-            run.condition = self._prepared(context, run, key, lambda: self.prepare(captions, size, grid=grid, run=run))
+            prepare = partial(self.prepare, captions, size, grid=grid, run=blocks)
         else:
-            check_can_look(self, [each.shape[-1] for each in siglip_feats])
+            check_supports_references(self, [each.shape[-1] for each in siglip_feats])
             padded = [pad_to_patch_size(each, (self.config.patch_size,) * 2) for each in ref_latents]
-            chunks, references = items(captions, padded, ref_contexts, siglip_feats)
-            seen = tuple(map(Same, (*ref_latents, *ref_contexts, *siglip_feats)))
-            run.condition = self._prepared(
-                context,
-                run,
-                (*key, omni_rules, seen),
-                lambda: self.prepare_with_references(chunks, references, size, rules=omni_rules, grid=grid, run=run),
+            chunks, references = chunks_and_references(captions, padded, ref_contexts, siglip_feats)
+            key += (omni_rules, tuple(map(TensorIdentity, (*ref_latents, *ref_contexts, *siglip_feats))))
+            prepare = partial(
+                self.prepare_with_references, chunks, references, size, rules=omni_rules, grid=grid, run=blocks
             )
-        caption = run.condition.caption
-        norms = kept(memory_of(context), "norms", lambda: self.norm_weights(caption))
-        steered = controlled(run, x, timesteps)
+        blocks.condition = cached(_condition_cache(context, blocks.options), key, prepare)
+        norm_weights = cached(run_cache_of(context), "norms", partial(self.norm_weights, blocks.condition.caption))
+        run = with_control_hints(blocks, x, timesteps)
 
-        def step(latent: Tensor, sigma: Tensor, condition: Condition, norms: NormWeights) -> Tensor:
-            return self.flow(condition, run=steered, norm_weights=norms)(latent, sigma)
+        def step(latent: Tensor, sigma: Tensor, condition: Condition, norm_weights: NormWeights) -> Tensor:
+            return self.flow(condition, run=run, norm_weights=norm_weights)(latent, sigma)
 
         captures: ModelCaptures | None = transformer_options.get(CUDA_GRAPHS)
-        inputs = (latent, timesteps), (run.condition, norms)
-        velocity = step(*inputs[0], *inputs[1]) if captures is None else captures(self, run.options, step, *inputs)
+        inputs = (latent, timesteps), (blocks.condition, norm_weights)
+        velocity = step(*inputs[0], *inputs[1]) if captures is None else captures(self, blocks.options, step, *inputs)
         return velocity[..., :height, :width]
 
-    def _prepared(
-        self, context: Tensor, run: HostedBlocks, key: Hashable, prepare: Callable[[], Condition]
-    ) -> Condition:
-        """A run's condition, prepared at its first step; again at each where the attention inside may differ."""
-        override = run.options.get(OVERRIDE)
-        memory = memory_of(context) if override is None or hasattr(override, STEADY) else None
-        return kept(memory, key, prepare)
+
+def _condition_cache(context: Tensor, options: Options) -> RunCache | None:
+    """Where a run's condition is cached; nowhere if a node's attention may give another one at the next step."""
+    override = options.get(ATTENTION_OVERRIDE)
+    return run_cache_of(context) if override is None or hasattr(override, STEP_INVARIANT) else None
 
 
-@dataclass(frozen=True, eq=False)
-class Same:
-    """A tensor as part of a key: equal to itself alone, and kept, so that no other takes its place."""
-
-    tensor: Tensor
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and self.tensor is other.tensor
-
-    def __hash__(self) -> int:
-        return id(self.tensor)
-
-
-def items(
+def chunks_and_references(
     captions: Sequence[Tensor], latents: Sequence[Tensor], contexts: Sequence[Tensor], features: Sequence[Tensor]
 ) -> tuple[list[list[Tensor]], list[list[Reference]]]:
-    """Chunks and references of every item of a batch; a reference without words or features has none."""
-    nothing = captions[0][:0]
+    """Text chunks and references of every item of a batch.
+
+    `captions` are b tensors (n, f). Latents (b, 16, h, w), contexts (b, n, f) and features (b, gh, gw, s) have one
+    entry per reference; contexts may have one more, the closing chunk; missing contexts and features count as empty.
+    """
+    empty = captions[0][:0]
     before, after = contexts[: len(latents)], contexts[len(latents) :]
     chunks: list[list[Tensor]] = []
     references: list[list[Reference]] = []
     for index, caption in enumerate(captions):
-        words = [each[index] for each in before] + [nothing] * (len(latents) - len(before))
-        chunks.append([*words, caption, *(each[index] for each in after)])
-        seen = [each[index] for each in features] + [None] * len(latents)
-        references.append([Reference(each[index], grid) for each, grid in zip(latents, seen, strict=False)])
+        texts = [each[index] for each in before] + [empty] * (len(latents) - len(before))
+        chunks.append([*texts, caption, *(each[index] for each in after)])
+        grids = [each[index] for each in features] + [None] * len(latents)
+        references.append([Reference(each[index], grid) for each, grid in zip(latents, grids, strict=False)])
     return chunks, references
 
 
-def check_can_look(network: Any, widths: Sequence[int] = ()) -> None:
-    """Refuse pictures for a network, ours or native's, that was never taught to look or looks through other eyes."""
+def check_supports_references(network: Any, widths: Sequence[int] = ()) -> None:
+    """Refuse reference images if a network, ours or ComfyUI's, has no vision branch or one of another width."""
     embedder = getattr(network, "siglip_embedder", None)
     if embedder is None:
         raise ValueError(
@@ -151,11 +143,11 @@ def check_can_look(network: Any, widths: Sequence[int] = ()) -> None:
 
 
 def rope_grid(options: Options) -> Grid:
-    """Positions as the ScaleROPE node asks for them."""
-    asked = options.get("rope_options")
-    if asked is None:
+    """Scale and shift of positions as the ScaleROPE node sets them."""
+    rope_options = options.get("rope_options")
+    if rope_options is None:
         return UNIT_GRID
     return Grid(
-        scale=(asked.get("scale_y", 1.0), asked.get("scale_x", 1.0)),
-        shift=(asked.get("shift_y", 0.0), asked.get("shift_x", 0.0)),
+        scale=(rope_options.get("scale_y", 1.0), rope_options.get("scale_x", 1.0)),
+        shift=(rope_options.get("shift_y", 0.0), rope_options.get("shift_x", 0.0)),
     )

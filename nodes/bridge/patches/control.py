@@ -22,7 +22,7 @@ from ....zimage_core.model import S3DiT
 from ..loading.control_net import control_net_of
 from ..loading.vae import CELL, SIDE_MULTIPLE, check_vae
 from ..network.attach import running_network
-from ..network.control_run import KEY
+from ..network.control_hints import CONTROL_KEY
 
 LATENTS = Flux()  # the scale and shift between the VAE's latents and the model's
 Size = tuple[int, int]  # height, width
@@ -163,8 +163,8 @@ def apply(
     settings = Settings(implementation, sigma_range)
     patch = ZImageControlPatch(model_patch, vae, image, strength, inpaint_image, mask, settings)
     clone = model.clone()
-    clone.set_model_patch(patch, KEY)
-    clone.add_wrapper_with_key(WrappersMP.PREPARE_SAMPLING, KEY, patch.before_sampling)
+    clone.set_model_patch(patch, CONTROL_KEY)
+    clone.add_wrapper_with_key(WrappersMP.PREPARE_SAMPLING, CONTROL_KEY, patch.before_sampling)
     return clone
 
 

@@ -14,7 +14,7 @@ from comfy.patcher_extension import CallbacksMP
 
 from ....zimage_core.model import S3DiT
 from ....zimage_core.runtime.cuda_graphs import CapturedSteps
-from ..network.attach import DIFFUSION_MODEL, check, config_of, remove_attachment
+from ..network.attach import DIFFUSION_MODEL, check_is_zimage, config_of, remove_attachment
 from ..network.cuda_graphs import CUDA_GRAPHS, ModelCaptures
 from ..network.step_memory import step_memory
 
@@ -53,7 +53,7 @@ def with_cuda_graphs(model: Any, choice: str, is_compiled: bool) -> tuple[Any, s
         return model, "graph: left to the Z-Image Optimize before" if is_on else "graph: off"
     network = model.get_model_object(DIFFUSION_MODEL)
     if not isinstance(network, S3DiT):
-        check(network, type(model.model).__name__)
+        check_is_zimage(network, type(model.model).__name__)
     reason = _refusal(model, is_compiled)
     if reason is not None:
         return model, f"graph: refused, because {reason}"

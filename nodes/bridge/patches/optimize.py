@@ -16,12 +16,12 @@ from ..network.attach import (
     DIFFUSION_MODEL,
     AttachedS3DiT,
     attach,
-    compiled,
     patch_forward,
     remove_attachment,
     running_network,
+    with_compiled_blocks,
 )
-from ..network.blocks import OVERRIDE, STEADY
+from ..network.blocks import ATTENTION_OVERRIDE, STEP_INVARIANT
 from . import flash
 from .cuda_graph_memory import OFF, is_nvidia_gpu, model_memory, with_cuda_graphs
 from .step_cache import DEFAULT_CACHE, has_step_cache, with_step_cache
@@ -96,7 +96,7 @@ def with_attention(model: Any, choice: str) -> Decision:
     options = model.model_options.get("transformer_options", {})
     if choice == COMFYUI:
         return Decision(model, "attention: ComfyUI's choice")
-    if OVERRIDE in options:
+    if ATTENTION_OVERRIDE in options:
         return Decision(model, "attention: left to the node that overrides it already")
     newer = flash.newest(model.load_device) if choice == FLASH else None
     if newer is not None:
@@ -118,7 +118,7 @@ def with_compiler(model: Any, compiling: str) -> Decision:
     clone, network = model.clone(), running_network(model)
     n_layers = len(clone.get_model_object(DIFFUSION_MODEL).layers)
     if isinstance(network, AttachedS3DiT):
-        patch_forward(clone, compiled(network))
+        patch_forward(clone, with_compiled_blocks(network))
     else:
         from comfy_api.torch_helpers import set_torch_compile_wrapper  # imports torch._dynamo
 
@@ -179,9 +179,9 @@ def _with_package(model: Any, name: str, package: str, words: str) -> Decision:
 
 def _with_override(model: Any, run: Attention) -> Any:
     """A clone whose attention is `run`, marked as the same function at every step, so that steps may be captured."""
-    setattr(run, STEADY, True)
+    setattr(run, STEP_INVARIANT, True)
     clone = model.clone()
-    clone.model_options.setdefault("transformer_options", {})[OVERRIDE] = run
+    clone.model_options.setdefault("transformer_options", {})[ATTENTION_OVERRIDE] = run
     return clone
 
 

@@ -22,7 +22,7 @@ from ..loading import vision
 from ..loading.vae import CELL, SIDE_MULTIPLE, check_vae
 from ..network.attach import DIFFUSION_MODEL
 from ..network.conditions import RULES_KEY
-from ..network.dit import check_can_look
+from ..network.dit import check_supports_references
 from . import prompts
 from .latents import MEGAPIXEL, crop_to_patches, empty_latent, size_from_ratio
 
@@ -111,7 +111,7 @@ def check_can_edit(model: Any, images: Sequence[Tensor]) -> None:
             "the words alone."
         )
     if model is not None:
-        check_can_look(model.get_model_object(DIFFUSION_MODEL))
+        check_supports_references(model.get_model_object(DIFFUSION_MODEL))
 
 
 def split_batches(images: Sequence[Tensor]) -> list[Tensor]:

@@ -298,12 +298,12 @@ def test_an_attention_that_is_the_same_at_every_step_is_captured_with_the_step(b
     def steady(original, *args, **kwargs):
         return original(*args, **kwargs) * 1.1
 
-    setattr(steady, bridge.blocks.STEADY, True)
+    setattr(steady, bridge.blocks.STEP_INVARIANT, True)
     model = load["ours"]()
     plain, captured = (optimize(model, graph).model for graph in ("off", "automatic"))
     before = draw(captured)
     for each in (plain, captured):
-        each.model_options["transformer_options"][bridge.blocks.OVERRIDE] = steady
+        each.model_options["transformer_options"][bridge.blocks.ATTENTION_OVERRIDE] = steady
     found = draw(captured)
     assert torch.equal(found, draw(plain))
     assert not torch.equal(found, before)

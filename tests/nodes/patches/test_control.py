@@ -27,7 +27,7 @@ def bridge(pack):
         nodes=load("control"),
         control=load("bridge.patches.control"),
         net=load("bridge.loading.control_net"),
-        run=load("bridge.network.control_run"),
+        run=load("bridge.network.control_hints"),
         attach=load("bridge.network.attach"),
     )
 
@@ -213,7 +213,7 @@ def test_the_hosted_run_is_the_cores(deep, lite, steer, bridge, computation):
     found = network(x, torch.full((4,), 0.625), context, transformer_options=options)
 
     core = importlib.import_module("zimage_pack.zimage_core.adapters")
-    (patch,) = options["patches"][bridge.run.KEY]
+    (patch,) = options["patches"][bridge.run.CONTROL_KEY]
     for item in range(4):
         tokens = lite.ours.model.embed(patch.encoded_image[[item % 2]])
         control = core.Control(network=lite.ours.model, tokens=tokens, strength=0.8, implementation=computation)
@@ -412,7 +412,7 @@ def test_a_control_beside_reference_pictures_is_answered(deep, lite, steer, brid
     patches = steered.model_options["transformer_options"]["patches"]
     run = SimpleNamespace(patches=patches, condition=SimpleNamespace(n_clean=32))
     with pytest.raises(ValueError, match="not trained with references"):
-        bridge.run.controlled(run, torch.zeros(1, 16, 8, 8), torch.ones(1))
+        bridge.run.with_control_hints(run, torch.zeros(1, 16, 8, 8), torch.ones(1))
 
 
 def test_a_wrong_file_is_answered_by_the_loader(bridge, tmp_path):
