@@ -1,7 +1,7 @@
 """The namespace every weighted layer comes from.
 
-A network asks `ops.Linear(...)`, never `torch.nn` itself. ComfyUI's casting and quantised layers, and our own, enter
-through this one door; the network never knows.
+Networks call `ops.Linear(...)`, never `torch.nn` directly, so ComfyUI's casting and quantized layers, or our own, can
+be injected without changing a network.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from torch import nn
 
 @runtime_checkable
 class Ops(Protocol):
-    """Layer constructors with `torch.nn`'s signatures; each also takes what `Factory` holds."""
+    """Layer constructors with `torch.nn`'s signatures, `Factory` arguments included."""
 
     @property
     def Linear(self) -> Callable[..., nn.Module]: ...
@@ -34,7 +34,7 @@ TORCH = cast(Ops, nn)
 
 
 class Factory(TypedDict, total=False):
-    """What every layer takes beside its widths and every module hands on."""
+    """The keyword arguments that modules pass to every layer they build."""
 
     device: torch.device | str | None
     dtype: torch.dtype | None
@@ -44,7 +44,7 @@ Kind = TypeVar("Kind", bound=nn.Module)
 
 
 class Layers(nn.ModuleList, Generic[Kind]):
-    """A ModuleList that tells type checkers what it holds."""
+    """A ModuleList with a type for its elements."""
 
     if TYPE_CHECKING:
 

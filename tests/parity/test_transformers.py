@@ -45,10 +45,10 @@ def reference_config(config: TextConfig):
 def check(state, prompts):
     config = TEXT_ENCODER.read_config(state)
     model, ours = reference(config, state), load_text_encoder(state, torch.float32)
-    for prompt, features in zip(prompts, ours.encode(prompts), strict=True):
+    for prompt, embeddings in zip(prompts, ours.encode(prompts), strict=True):
         hidden = model(torch.tensor([prompt]), output_hidden_states=True).hidden_states
         assert len(hidden) == config.n_layers + 1
-        torch.testing.assert_close(features, hidden[-2][0], atol=1e-5, rtol=0)
+        torch.testing.assert_close(embeddings, hidden[-2][0], atol=1e-5, rtol=0)
 
 
 def test_features_are_the_second_to_last_hidden_state():

@@ -1,4 +1,4 @@
-"""Pictures and captions as token sequences: patches, padding, positions, and the way back.
+"""Images and captions as token sequences: patches, padding, positions, and the inverse of patchifying.
 
 Letters: b batch, c latent channels, h w patch grid, p patch side, n tokens.
 """
@@ -15,7 +15,7 @@ from ..config import SEQUENCE_MULTIPLE
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """Where a picture's patches sit on the row and column axes; the default is one step per patch from the origin."""
+    """Scale and shift of patch positions on the row and column axes; by default one step per patch from the origin."""
 
     scale: tuple[float, float] = (1.0, 1.0)
     shift: tuple[float, float] = (0.0, 0.0)
@@ -58,7 +58,7 @@ def caption_positions(length: int, start: int = 1) -> Float[Tensor, "n 3"]:
 
 
 def image_positions(size: tuple[int, int], start: int, grid: Grid = UNIT_GRID) -> Float[Tensor, "n 3"]:
-    """Positions (start, row, column) of a picture's patches, then (0, 0, 0) for its pads up to a multiple of 32."""
+    """Positions (start, row, column) of an image's patches, then (0, 0, 0) for its pads up to a multiple of 32."""
     h, w = size
     rows = torch.arange(h, dtype=torch.float32) * grid.scale[0] + grid.shift[0]
     columns = torch.arange(w, dtype=torch.float32) * grid.scale[1] + grid.shift[1]

@@ -1,4 +1,4 @@
-"""The text encoder and the way prompts reach it."""
+"""The text encoder, prompt templates and tokenizers."""
 
 from .prompt import (
     TEMPLATE,

@@ -1,4 +1,4 @@
-"""From a prompt to token ids: the chat template, the tokenizer, and what happens to very long prompts."""
+"""From a prompt to token ids: chat template, tokenizer, truncation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ Tokenizer = Callable[[str], list[int]]
 
 @dataclass(frozen=True, kw_only=True)
 class PromptTokens:
-    """A prompt's token ids, template included, and how many there were before any cut."""
+    """A prompt's token ids, template included, and their number before truncation."""
 
     ids: tuple[int, ...]
     n_total: int
@@ -42,7 +42,7 @@ class PromptTokens:
 
 
 def truncate(ids: tuple[int, ...], limit: int | None = MAX_CAPTION_TOKENS) -> PromptTokens:
-    """Cut ids at `limit`, as the reference does (the closing turn goes first); None keeps all, as ComfyUI does."""
+    """Truncate ids at `limit`, as the reference does (the template's end is lost first); None keeps all, as ComfyUI."""
     return PromptTokens(ids=ids if limit is None else ids[:limit], n_total=len(ids))
 
 
@@ -52,10 +52,7 @@ def tokenize(tokenizer: Tokenizer, prompt: str, limit: int | None = MAX_CAPTION_
 
 
 def chunk_templates(n_references: int) -> tuple[str, ...]:
-    """Templates of the chunks of a prompt with references, `n_references` + 2 of them; only one has a place for words.
-
-    Without references it is the plain template alone.
-    """
+    """Templates of the `n_references` + 2 chunks, one of which takes the prompt; `TEMPLATE` without references."""
     if not n_references:
         return (TEMPLATE,)
     return (FIRST_CHUNK, *[NEXT_CHUNK] * (n_references - 1), PROMPT_CHUNK, LAST_CHUNK)
@@ -64,7 +61,7 @@ def chunk_templates(n_references: int) -> tuple[str, ...]:
 def tokenize_chunks(
     tokenizer: Tokenizer, prompt: str, n_references: int, limit: int | None = MAX_CAPTION_TOKENS
 ) -> list[PromptTokens]:
-    """Token ids of every chunk of a prompt; each is cut on its own."""
+    """Token ids of every chunk of a prompt; each is truncated separately."""
     texts = [template.format(prompt) for template in chunk_templates(n_references)]
     return [truncate(tuple(tokenizer(text)), limit) for text in texts]
 

@@ -1,4 +1,4 @@
-"""SigLIP 2, the eye with which Omni and Edit look at reference pictures."""
+"""SigLIP 2, the vision encoder that Omni and Edit models read reference images through."""
 
 from .preprocess import grid_of, prepare
 from .siglip2 import Siglip2

@@ -1,7 +1,7 @@
-"""Pictures as SigLIP 2 was trained to see them: scaled, never cropped, to as many whole patches as fit its limit.
+"""Image preprocessing of SigLIP 2: resize, without cropping, to as many whole patches as the model's limit allows.
 
-The published processor works on 8-bit pictures on the CPU, with PyTorch's integer resampling; so does this, and gives
-its bits on every device. The same in floating point is off by a level in a tenth of the pixels.
+The published processor resizes 8-bit images on the CPU with PyTorch's integer resampling. So does this, for equal bits
+on every device: in floating point a tenth of the pixels would be off by one level.
 """
 
 import math
@@ -14,13 +14,13 @@ from torch.nn import functional as F
 from .._shapes import Float
 from ..config import VisionConfig
 
-SCALES = (1e-6, 100.0)  # where the published search for the scale begins
-PRECISION = 1e-5  # and how near its bounds are when it ends
+SCALES = (1e-6, 100.0)  # bounds at the start of the published bisection for the scale
+PRECISION = 1e-5  # distance of the bounds at its end
 HALF = 127.5  # of 255 levels: mean and standard deviation 0.5
 
 
 def prepare(picture: Float[Tensor, "h w channels"], config: VisionConfig) -> Float[Tensor, "3 H W"]:
-    """A picture in [0, 1] as pixels in [-1, 1], float32, where it lies; channels after the third are left out."""
+    """An image in [0, 1] as float32 pixels in [-1, 1] on the same device; channels after the third are dropped."""
     height, width, channels = picture.shape
     if not height or not width or channels < 3:
         raise ValueError(
@@ -35,7 +35,7 @@ def prepare(picture: Float[Tensor, "h w channels"], config: VisionConfig) -> Flo
 
 
 def grid_of(height: int, width: int, limit: int, patch_size: int) -> tuple[int, int]:
-    """Rows and columns of patches: the picture at the largest scale that gives no more of them than the limit."""
+    """Rows and columns of patches at the largest scale whose patches do not exceed the limit."""
 
     def patches(side: int, scale: float) -> int:
         return max(1, math.ceil(side * scale / patch_size))

@@ -1,11 +1,11 @@
-"""SigLIP 2's vision tower with native aspect ratios (NaFlex): a picture to one feature vector a patch.
+"""SigLIP 2's vision encoder with native aspect ratios (NaFlex): an image to one feature vector per patch.
 
 Letters: b batch, c width, p patch side, gh gw patches down and across, s side of the position table, h heads,
 e head width.
 
-transformers' own module builds `torch.nn` layers and nothing else, so neither a host's casting layers nor ours could
-enter it; importing it took 2.6 s beside torch's 1.2 s, and what its processor pads to 256 tokens is 6 % more work for a
-768x1280 picture. Attribute names are the published keys; the pooling head they end with is not used by Z-Image.
+transformers' own module builds plain `torch.nn` layers, so neither ComfyUI's casting layers nor ours could be injected;
+importing it took 2.6 s on top of torch's 1.2 s, and its processor's padding to 256 tokens is 6 % more work for an image
+of 768x1280. Attribute names are the published keys; the pooling head they end with is not used by Z-Image.
 """
 
 from collections.abc import Iterator
@@ -23,12 +23,12 @@ from ..ops import TORCH, Factory, Layers, Ops
 
 
 class Siglip2(nn.Module):
-    """Pixels to features. Only the picture's own patches are run; every picture of a batch has one size."""
+    """Pixels to features, without padding: all images of a batch have one size."""
 
     def __init__(self, config: VisionConfig, *, ops: Ops = TORCH, **factory: Unpack[Factory]) -> None:
         super().__init__()
         self.config = config
-        self.vision_model = Trunk(config, ops=ops, **factory)
+        self.vision_model = VisionModel(config, ops=ops, **factory)
 
     def forward(self, pixels: Float[Tensor, "b 3 H W"], attend: Attention = attention) -> Float[Tensor, "b gh gw c"]:
         """Features of pixels in [-1, 1], whose sides are multiples of the patch: the last, normed hidden state."""
@@ -40,7 +40,7 @@ class Siglip2(nn.Module):
     def hidden_states(
         self, pixels: Float[Tensor, "b 3 H W"], attend: Attention = attention
     ) -> Iterator[Float[Tensor, "b gh gw c"]]:
-        """The embedded patches, then what every layer makes of them, before the last norm."""
+        """The embedded patches, then the output of every layer, before the last norm."""
         x = self.vision_model.embeddings(pixels)
         yield x
         grid = x.shape[1:3]
@@ -50,26 +50,28 @@ class Siglip2(nn.Module):
             yield x.unflatten(1, grid)
 
 
-class Trunk(nn.Module):
-    """What the published keys call `vision_model`."""
+class VisionModel(nn.Module):
+    """Patch embeddings, encoder and last norm; the published keys call it `vision_model`."""
 
     def __init__(self, config: VisionConfig, *, ops: Ops = TORCH, **factory: Unpack[Factory]) -> None:
         super().__init__()
-        self.embeddings = Embeddings(config, ops=ops, **factory)
-        self.encoder = Encoder(config, ops=ops, **factory)
+        self.embeddings = PatchEmbeddings(config, ops=ops, **factory)
+        self.encoder = VisionEncoder(config, ops=ops, **factory)
         self.post_layernorm = ops.LayerNorm(config.dim, eps=config.norm_eps, **factory)
 
 
-class Encoder(nn.Module):
-    """What the published keys call `encoder`."""
+class VisionEncoder(nn.Module):
+    """The encoder layers; the published keys call it `encoder`."""
 
     def __init__(self, config: VisionConfig, *, ops: Ops = TORCH, **factory: Unpack[Factory]) -> None:
         super().__init__()
-        self.layers: Layers[Layer] = Layers(Layer(config, ops=ops, **factory) for _ in range(config.n_layers))
+        self.layers: Layers[EncoderLayer] = Layers(
+            EncoderLayer(config, ops=ops, **factory) for _ in range(config.n_layers)
+        )
 
 
-class Embeddings(nn.Module):
-    """Patches as vectors, plus a learned square of positions stretched over the picture."""
+class PatchEmbeddings(nn.Module):
+    """Embedded patches plus learned position embeddings, resized from their square table to the image's grid."""
 
     def __init__(self, config: VisionConfig, *, ops: Ops = TORCH, **factory: Unpack[Factory]) -> None:
         super().__init__()
@@ -84,14 +86,14 @@ class Embeddings(nn.Module):
         return x + self.positions(x.shape[1], x.shape[2], x.device).to(x.dtype)
 
     def positions(self, rows: int, columns: int, device: torch.device) -> Float[Tensor, "gh gw c"]:
-        """The table resized to a picture's grid, in float32; at its own size it stays as it is."""
+        """The position table resized to a grid, in float32; unchanged at its own size."""
         table = self.position_embedding(torch.arange(self.side**2, device=device)).float()
         square = rearrange(table, "(r s) c -> 1 c r s", s=self.side)
         resized = F.interpolate(square, (rows, columns), mode="bilinear", antialias=True)
         return rearrange(resized, "1 c gh gw -> gh gw c")
 
 
-class Layer(nn.Module):
+class EncoderLayer(nn.Module):
     """Pre-normed attention, then a pre-normed MLP."""
 
     def __init__(self, config: VisionConfig, *, ops: Ops = TORCH, **factory: Unpack[Factory]) -> None:

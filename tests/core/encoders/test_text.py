@@ -8,7 +8,7 @@ import tiny
 from host import QWEN_VOCABULARY, needs_comfyui
 from zimage_core.nano.files import FOLDER, TOKENIZER
 from zimage_core.text import TEMPLATE, chunk_templates, load_tokenizer, tokenize, tokenize_chunks
-from zimage_core.text.qwen3 import rope, rotate
+from zimage_core.text.qwen3 import apply_rope, rope_table
 
 
 @needs_comfyui
@@ -69,9 +69,9 @@ def test_a_folder_without_a_tokenizer_is_named(tmp_path):
 def test_prompts_encoded_together_are_what_they_are_alone():
     encoder = tiny.text_encoder()
     prompts = [(5, 6, 7), tuple(range(40)), (9,)]
-    for prompt, features in zip(prompts, encoder.encode(prompts), strict=True):
-        assert features.shape == (len(prompt), 48)
-        torch.testing.assert_close(features, encoder.encode([prompt])[0], atol=1e-5, rtol=1e-5)
+    for prompt, embeddings in zip(prompts, encoder.encode(prompts), strict=True):
+        assert embeddings.shape == (len(prompt), 48)
+        torch.testing.assert_close(embeddings, encoder.encode([prompt])[0], atol=1e-5, rtol=1e-5)
 
 
 def test_a_token_sees_only_what_stands_before_it():
@@ -94,15 +94,15 @@ def test_rotation_turns_pairs_by_their_tokens_angle(generator):
     x = torch.randn(2, 5, 3, 8, generator=generator, dtype=torch.float64)
     angle = torch.arange(5)[:, None, None] * 1e4 ** -(torch.arange(0, 8, 2) / 8)
     expected = torch.complex(x[..., :4], x[..., 4:]) * torch.polar(torch.ones_like(angle), angle)
-    found = rotate(x, rope(5, 8, 1e4, x.device))
+    found = apply_rope(x, rope_table(5, 8, 1e4, x.device))
     torch.testing.assert_close(found, torch.cat((expected.real, expected.imag), -1), atol=1e-5, rtol=0)
 
 
 def test_gradients_pass_a_layer_as_finite_differences_have_them(generator):
     layer = next(iter(tiny.text_encoder().model.layers)).double()
-    turn = rope(3, tiny.TEXT.head_dim, 1e6, torch.device("cpu"))
+    rope = rope_table(3, tiny.TEXT.head_dim, 1e6, torch.device("cpu"))
     x = torch.randn(1, 3, tiny.TEXT.dim, generator=generator, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda x: layer(x, turn), x, fast_mode=True)
+    assert torch.autograd.gradcheck(lambda x: layer(x, rope), x, fast_mode=True)
 
 
 class Operations(TorchDispatchMode):
@@ -117,13 +117,13 @@ class Operations(TorchDispatchMode):
 
 @torch.no_grad()
 def test_a_layer_has_few_operations():
-    """It had 50, in bfloat16 62, before queries and keys were turned together. Here a norm counts as five or seven."""
+    """It had 50, in bfloat16 62, before queries and keys were rotated together. Here a norm counts as five or seven."""
     encoder = tiny.text_encoder()
-    turn = rope(8, tiny.TEXT.head_dim, 1e6, torch.device("cpu"))
+    rope = rope_table(8, tiny.TEXT.head_dim, 1e6, torch.device("cpu"))
     for dtype, most in ((torch.float32, 40), (torch.bfloat16, 49)):
         layer, x = next(iter(encoder.to(dtype).model.layers)), torch.zeros(1, 8, tiny.TEXT.dim, dtype=dtype)
         with Operations() as operations:
-            layer(x, turn)
+            layer(x, rope)
         assert 0 < operations.count <= most
 
 
