@@ -1,7 +1,7 @@
 """Fun ControlNets on a MODEL: a model patch that holds the images and their latents.
 
 ComfyUI's sampler loads the patch's networks together with the MODEL, counts their memory and moves the patch to the
-MODEL's device; `network/control_run.py` asks it for the core's `Control` at every call of the model.
+MODEL's device; `network/control_hints.py` asks it for the core's `Control` at every call of the model.
 """
 
 from collections.abc import Sequence
