@@ -3,7 +3,6 @@
 from .formats.errors import CheckpointError
 from .formats.files import read_tensors
 from .identify.inspect import inspect
-from .identify.report import FileReport
 from .load import load_control, load_dit, load_text_encoder, load_vae, load_vision, open_network
 from .lora.read import read_lora
 from .lora.write import save_lora
@@ -19,7 +18,6 @@ __all__ = [
     "VAE_DIFFUSERS",
     "VISION",
     "CheckpointError",
-    "FileReport",
     "inspect",
     "load_control",
     "load_dit",

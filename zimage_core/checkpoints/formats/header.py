@@ -13,7 +13,7 @@ HEADER_LIMIT = 100_000_000  # bytes; safetensors' own limit
 class TensorEntry:
     """One tensor of a file: how it is stored and between which bytes of the file."""
 
-    dtype: str  # the format's own word, such as BF16 or Q4_K
+    dtype: str  # the file format's name for it, such as BF16 or Q4_K
     shape: tuple[int, ...]
     start: int = 0
     end: int = 0
