@@ -122,7 +122,7 @@ def smaller_and_smaller():
     """Machines whose devices hold less and less, and their plans for nano."""
     networks = run_plan.networks_of(model_folder("nano"), "fp32")
     plans = []
-    for free in range(RESERVE + 20_000_000, RESERVE, -200_000):
+    for free in range(RESERVE + 40_000_000, RESERVE, -200_000):
         found = Machine(kind="xpu", free_device=free, free_ram=GB)
         with suppress(PlanError):
             plans.append((found, make_plan(networks, Picture(width=64, height=64, caption_tokens=32), found)))
@@ -135,17 +135,13 @@ PLACES = {
     "text encoder offloaded": lambda plan: plan.text_on == "device" and plan.offload_text,
     "some blocks streamed": lambda plan: plan.streamed and plan.resident,
     "all blocks streamed": lambda plan: not plan.resident,
-    "text encoder on the CPU": lambda plan: plan.text_on == "cpu",
     "transformer offloaded": lambda plan: plan.offload_transformer,
 }
 
 
 @pytest.mark.parametrize("place", PLACES)
 def test_wherever_a_plan_puts_the_networks_the_picture_is_the_same(machine, monkeypatch, place, smaller_and_smaller):
-    found = next((each for each, plan in smaller_and_smaller if PLACES[place](plan)), None)
-    if found is None:
-        pytest.skip("nano's networks are too alike in size for such a plan")
-    machine(found)
+    machine(next(each for each, plan in smaller_and_smaller if PLACES[place](plan)))
     streams = []
 
     def noted(dit, device, **options):

@@ -12,6 +12,7 @@ from zimage_core.nano.data.render import render
 from zimage_core.nano.data.scenes import Scene
 from zimage_core.nano.judging.checker import check, recognize
 from zimage_core.quant import INT8
+from zimage_core.runtime.offload.plan_inputs import RESERVE
 from zimage_core.sampling import StepCache
 
 PROMPT = "a large red heart in the middle on a white background"
@@ -48,3 +49,13 @@ def test_an_instruction_changes_what_it_names_and_leaves_the_rest():
     [expected] = generate("make the circle red", references=[picture], seed=1)
     assert recognize(found) == replace(before, colour="red")
     assert levels(found, expected)[0] < 0.1
+
+
+@pytest.mark.parametrize("limit", [10**10, RESERVE + 19_000_000], ids=["all on the GPU", "all blocks streamed"])
+def test_within_a_memory_limit_the_picture_is_the_one_without(limit):
+    plans = []
+    [found] = generate(PROMPT, device=str(gpu.DEVICE), memory_limit=limit, on_plan=plans.append)
+    [expected] = generate(PROMPT, device=str(gpu.DEVICE))
+    assert bool(plans[0].streamed) == (limit < 10**9)
+    mean, largest = levels(found, expected)
+    assert mean < 0.1 and largest <= 3

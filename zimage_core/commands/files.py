@@ -3,10 +3,8 @@
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from PIL import Image
+from PIL import Image
 
 
 def check_out(out: Path) -> None:
@@ -24,10 +22,8 @@ def check_out(out: Path) -> None:
         raise ValueError(f"{out} cannot be written: {error.strerror} in {out.parent}") from error
 
 
-def open_picture(file: Path) -> "Image.Image":
+def open_picture(file: Path) -> Image.Image:
     """A picture as RGB, read completely."""
-    from PIL import Image
-
     try:
         with Image.open(file) as opened:
             return opened.convert("RGB")
@@ -37,7 +33,7 @@ def open_picture(file: Path) -> "Image.Image":
         raise ValueError(f"{file} cannot be read as a picture ({error}); choose another") from error
 
 
-def save_picture(picture: "Image.Image", out: Path) -> None:
+def save_picture(picture: Image.Image, out: Path) -> None:
     """Written beside its place and moved there when complete, so that no half picture is ever there."""
     unfinished = out.with_name(f".zimage-{os.getpid()}.png")
     try:

@@ -1,21 +1,10 @@
 """`zimage generate`: a picture of a prompt."""
 
 import argparse
-import json
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .arguments import integer, lora, number, size, text
-from .files import check_out, open_picture, save_picture
-from .machine import DTYPES, SCHEMES, device_of, dtype_of, scheme_of
-from .progress import progress_bar
-
-if TYPE_CHECKING:
-    from PIL import Image
-
-    from ..runtime.offload.plan import Plan
-    from ..sampling import Step
 
 MAX_STEPS, MAX_SEED, MAX_GIGABYTES = 1000, 2**64 - 1, 1e6
 
@@ -40,70 +29,18 @@ def add_generate(verbs: Any) -> None:
         "--lora", type=lora, nargs="+", action="extend", default=[], metavar="FILE[:STRENGTH]", help="strength: 1"
     )
     parser.add_argument(
-        "--memory-limit", type=number(0, MAX_GIGABYTES), metavar="GB", help="of the device's memory; on a CPU, of RAM"
+        "--memory-limit", type=number(0.0, MAX_GIGABYTES), metavar="GB", help="of the device's memory; on a CPU, of RAM"
     )
     parser.add_argument(
-        "--allow", choices=SCHEMES, help="8-bit weights, not exact, if the limit is too small for exact ones"
+        "--allow", choices=("int8", "fp8"), help="8-bit weights, not exact, if the limit is too small for exact ones"
     )
     parser.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1, xpu or mps; default: a GPU if there is one")
-    parser.add_argument("--dtype", choices=DTYPES, help="default: float32 on a CPU, else bfloat16")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="default: float32 on a CPU, else bfloat16")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
 
 
 def run_generate(options: argparse.Namespace) -> None:
-    """Make a picture, save it and print what it took."""
-    if options.allow and options.memory_limit is None:
-        raise ValueError("--allow is for --memory-limit: without a limit the exact weights are used")
-    check_out(options.out)
-    start = time.perf_counter()
-    picture, last_step, plan = make_picture(options)
-    save_picture(picture, options.out)
-    result = {
-        "file": str(options.out),
-        "seed": options.seed,
-        "steps": last_step.total,
-        "nfe": last_step.nfe,
-        "seconds": round(time.perf_counter() - start, 3),
-        "plan": plan and str(plan),
-    }
-    line = "{file}: seed {seed}, {steps} steps, {nfe} network calls, {seconds:.1f} s".format(**result)
-    print(json.dumps(result) if options.json else line)
+    """Import what is needed, PyTorch among it, and run."""
+    from .picture import write_picture
 
-
-def make_picture(options: argparse.Namespace) -> "tuple[Image.Image, Step, Plan | None]":
-    """The picture, the last sampling step and the memory plan, if there is a limit; a plan is printed at once."""
-    references = [open_picture(file) for file in options.reference]
-    from ..pipeline import generate  # brings PyTorch
-
-    device = device_of(options.device)
-    plans: list[Plan] = []
-    steps: list[Step] = []
-
-    def on_plan(plan: "Plan") -> None:
-        plans.append(plan)
-        if not options.json:
-            print(plan, flush=True)
-
-    with progress_bar() as advance:
-
-        def on_step(step: "Step") -> None:
-            steps[:] = [step]
-            advance(step)
-
-        [picture] = generate(
-            options.prompt,
-            model=options.model,
-            references=references,
-            negative_prompt=options.negative,
-            size=options.size,
-            steps=options.steps,
-            seed=options.seed,
-            device=str(device),
-            dtype=dtype_of(options.dtype, device),
-            scheme=scheme_of(options.allow),
-            loras=options.lora,
-            memory_limit=None if options.memory_limit is None else int(options.memory_limit * 1e9),
-            on_plan=on_plan,
-            on_step=on_step,
-        )
-    return picture, steps[0], plans[0] if plans else None
+    write_picture(options)

@@ -1,21 +1,16 @@
 """The device, the dtype and the 8-bit layers a command runs with, from what was typed."""
 
-from typing import TYPE_CHECKING
+import torch
 
-if TYPE_CHECKING:
-    import torch
-
-    from ..quant import Scheme
+from ..quant import FP8, INT8, Scheme
 
 DEVICES = ("cpu", "cuda", "xpu", "mps")
-DTYPES = ("float32", "bfloat16")  # in float16 the published autoencoder overflows
-SCHEMES = ("int8", "fp8")
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}  # the published autoencoder overflows in float16
+SCHEMES = {"int8": INT8, "fp8": FP8}
 
 
-def device_of(name: str | None) -> "torch.device":
+def device_of(name: str | None) -> torch.device:
     """A device that is there; without a name a CUDA GPU, or the CPU."""
-    import torch
-
     try:
         device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
         if device.type not in DEVICES:
@@ -26,16 +21,11 @@ def device_of(name: str | None) -> "torch.device":
     return device
 
 
-def dtype_of(name: str | None, device: "torch.device") -> "torch.dtype":
+def dtype_of(name: str | None, device: torch.device) -> torch.dtype:
     """What networks compute in; without a name float32 on a CPU and bfloat16 on a GPU."""
-    import torch
-
-    dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-    return dtypes[name or ("float32" if device.type == "cpu" else "bfloat16")]
+    return DTYPES[name or ("float32" if device.type == "cpu" else "bfloat16")]
 
 
-def scheme_of(name: str | None) -> "Scheme | None":
+def scheme_of(name: str | None) -> Scheme | None:
     """The 8-bit layers of a name."""
-    from ..quant import FP8, INT8
-
-    return {None: None, "int8": INT8, "fp8": FP8}[name]
+    return SCHEMES[name] if name else None
