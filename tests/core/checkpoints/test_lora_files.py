@@ -4,34 +4,12 @@ import json
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 import loras
 import tiny
-from zimage_core.adapters import parameter_shapes
-from zimage_core.checkpoints import CheckpointError, read_lora, save_lora
-from zimage_core.checkpoints.lora.write import comfyui_state, diffusers_state
-
-SHAPES = parameter_shapes(tiny.dit())
-DRAWN = loras.pairs(tiny.DIT)
-BLOCKS = loras.pairs(tiny.DIT, only=loras.in_blocks)
-HALF = torch.arange(12.0).reshape(3, 4)
-
-
-def changes(lora):
-    """ΔW of every parameter, for a weight of zeros."""
-    found = {}
-    for target, delta in lora.fitted(SHAPES).deltas.items():
-        whole = found.setdefault(target.parameter, torch.zeros(SHAPES[target.parameter]))
-        rows = slice(*target.rows(len(whole)))
-        whole[rows] += delta.change(whole[rows])
-    return found
-
-
-def same(found, expected, tolerance=1e-6):
-    assert found.keys() == expected.keys()
-    for key, change in expected.items():
-        torch.testing.assert_close(found[key], change, atol=tolerance, rtol=0)
+from lora_changes import BLOCKS, DRAWN, HALF, SHAPES, changes, random, same
+from zimage_core.checkpoints import read_lora
 
 
 @pytest.mark.parametrize("name", loras.plain_families(DRAWN))
@@ -82,10 +60,6 @@ def test_split_and_fused_names_of_one_file_do_not_add_up():
         loras.block_diagonal(tiny.DIT, BLOCKS), lambda name: "diffusion_model." + name, loras.A, loras.B
     )
     same(changes(read_lora({**once, **again})), loras.expected(tiny.DIT, BLOCKS))
-
-
-def random(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed + 7 * shape[0] + shape[-1])) * 0.3
 
 
 @pytest.mark.parametrize("alpha", [None, 1.0])
@@ -198,158 +172,6 @@ def test_text_encoder_keys_are_ignored_and_unknown_ones_named():
     }
     assert "Not matched: 4 (" in report.describe()
     assert "Ignored: 2" in report.describe()
-
-
-REFUSED = {
-    "FLUX": ({"lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight": HALF}, "a LoRA for FLUX"),
-    "diffusers' FLUX": ({"transformer.single_transformer_blocks.0.attn.to_q.lora_A.weight": HALF}, "for FLUX"),
-    "SDXL": ({"lora_unet_input_blocks_4_1_proj_in.lora_down.weight": HALF}, "for Stable Diffusion"),
-    "Wan": ({"diffusion_model.blocks.0.cross_attn.k.lora_A.weight": HALF}, "for Wan"),
-    "another": ({"layers_0_strange.lora_A.weight": HALF}, r"for another model \(its keys begin with layers_0_strange"),
-    "text encoder": ({"lora_te_text_model_encoder_layers_0_mlp_fc1.lora_up.weight": HALF}, "for a text encoder alone"),
-}
-
-
-@pytest.mark.parametrize(("state", "words"), REFUSED.values(), ids=REFUSED)
-def test_a_file_of_which_nothing_matches_is_refused_for_what_it_is(state, words, tmp_path):
-    save_file(state, tmp_path / "some.safetensors")
-    with pytest.raises(CheckpointError, match=rf"some.safetensors is .*{words}.*trained for Z-Image"):
-        read_lora(tmp_path / "some.safetensors")
-
-
-def test_a_file_that_is_no_lora_is_refused_for_what_it_is(tmp_path):
-    save_file(tiny.dit().state_dict(), tmp_path / "model.safetensors")
-    with pytest.raises(CheckpointError, match="is a Z-Image diffusion model, not a LoRA"):
-        read_lora(tmp_path / "model.safetensors")
-    (tmp_path / "garbage.safetensors").write_bytes(bytes(range(256)) * 8)
-    with pytest.raises(CheckpointError, match=r"garbage.safetensors is not a safetensors file"):
-        read_lora(tmp_path / "garbage.safetensors")
-
-
-Q = "transformer.layers.0.attention.to_q"
-DAMAGED = {
-    "half is missing": ({Q + loras.A: HALF}, "its up is missing"),
-    "no product": ({Q + loras.A: HALF, Q + loras.B: HALF}, r"\(3, 4\) and \(3, 4\) do not make a product"),
-    "rank 0": ({Q + loras.A: torch.zeros(0, 64), Q + loras.B: torch.zeros(64, 0)}, "do not make a product"),
-    "whole numbers": ({Q + loras.A: HALF.long(), Q + loras.B: HALF.T.contiguous()}, "int64, not fractions"),
-    "alpha": ({Q + loras.A: HALF, Q + loras.B: HALF.T.contiguous(), Q + ".alpha": HALF}, "alpha is not a number"),
-    "infinite alpha": ({Q + loras.A: HALF, Q + loras.B: HALF.T, Q + ".alpha": torch.tensor(torch.inf)}, "not a number"),
-    "two kinds": ({Q + ".diff": HALF, Q + loras.A: HALF, Q + loras.B: HALF.T}, "LoRA and a full difference at once"),
-    "loha": ({Q + ".hada_w1_a": HALF}, "hada_w1_b is missing"),
-    "lokr": ({Q + ".lokr_w1": HALF[0], Q + ".lokr_w2": HALF}, "no matrix"),
-    "a single number": ({Q + ".diff": torch.tensor(0.5)}, r"shape is \[\], which cannot be cut into 1"),
-    "dora": ({Q + loras.A: HALF, Q + loras.B: HALF.T, Q + ".dora_scale": HALF}, "DoRA lengths have shape"),
-}
-
-
-@pytest.mark.parametrize(("state", "words"), DAMAGED.values(), ids=DAMAGED)
-def test_tensors_that_make_no_sense_get_a_sentence_with_the_modules_name(state, words):
-    with pytest.raises(CheckpointError, match=rf"damaged at transformer.layers.0.attention.to_q: .*{words}"):
-        read_lora(state)
-
-
-@pytest.mark.parametrize(
-    "value", ["nonsense", "[]", '{"transformer.lora_alpha": "8"}', '{"lora_alpha": 1' + "0" * 400 + "}"]
-)
-def test_damaged_metadata_gets_a_sentence(value):
-    with pytest.raises(CheckpointError, match="lora_adapter_metadata is damaged"):
-        read_lora(loras.keyed(BLOCKS, str, loras.A, loras.B), {"lora_adapter_metadata": value})
-
-
-NAMINGS = {"ComfyUI": comfyui_state, "diffusers": diffusers_state}
-FILES = {
-    **{name: state for name, (state, *_) in loras.plain_families(DRAWN).items()},
-    "fused": loras.keyed(loras.fused(tiny.DIT, 3)[0], lambda name: "diffusion_model." + name, loras.A, loras.B, 3.0),
-    "converted": loras.keyed(
-        loras.block_diagonal(tiny.DIT, BLOCKS), loras.underscored("lora_unet_"), loras.DOWN, loras.UP, 3.0
-    ),
-    "merged": loras.merged_feed_forward(BLOCKS)[0],
-    "two scales": {
-        **loras.keyed(BLOCKS, lambda name: "transformer." + name, loras.A, loras.B),
-        "transformer.layers.0.attention.to_q.alpha": torch.tensor(3.0),
-    },
-    "queries alone": loras.keyed(
-        {name: pair for name, pair in BLOCKS.items() if name.endswith("to_q")}, str, loras.A, loras.B
-    ),
-    "lokr": {
-        "diffusion_model.layers.0.attention.to_q.lokr_w1": random(8, 8),
-        "diffusion_model.layers.0.attention.to_q.lokr_w2_a": random(8, 2),
-        "diffusion_model.layers.0.attention.to_q.lokr_w2_b": random(2, 8),
-        "diffusion_model.layers.0.attention.to_q.alpha": torch.tensor(1.0),
-    },
-    "lokr, fused": {
-        "diffusion_model.layers.0.attention.qkv.lokr_w1": random(12, 8),
-        "diffusion_model.layers.0.attention.qkv.lokr_w2": random(16, 8),
-        "diffusion_model.layers.1.attention.qkv.lokr_w1": random(2, 8),
-        "diffusion_model.layers.1.attention.qkv.lokr_w2": random(96, 8),
-    },
-    "loha, fused": {
-        f"diffusion_model.layers.0.attention.qkv.hada_{name}": tensor
-        for name, tensor in {
-            "w1_a": random(192, 4), "w1_b": random(4, 64), "w2_a": random(192, 4, seed=1), "w2_b": random(4, 64, seed=1)
-        }.items()
-    },
-    "full": {
-        "diffusion_model.layers.0.attention.qkv.diff": random(192, 64),
-        "cap_embedder.1.diff_b": random(64, 1)[:, 0],
-    },
-    "dora, fused": {
-        "diffusion_model.layers.0.attention.qkv.lora_A.weight": random(4, 64),
-        "diffusion_model.layers.0.attention.qkv.lora_B.weight": random(192, 4),
-        "diffusion_model.layers.0.attention.qkv.dora_scale": 1 + random(192, 1).abs(),
-    },
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("naming", NAMINGS)
-@pytest.mark.parametrize("name", FILES)
-def test_a_file_written_back_in_either_naming_makes_the_same_change(name, naming, tmp_path):
-    original = read_lora(FILES[name])
-    save_lora(original, tmp_path / "written.safetensors", naming)
-    written = load_file(tmp_path / "written.safetensors")
-    prefix = "diffusion_model." if naming == "ComfyUI" else "transformer."
-    assert all(key.startswith(prefix) for key in written)
-    same(changes(read_lora(tmp_path / "written.safetensors")), changes(original))
-    back = read_lora(NAMINGS["diffusers" if naming == "ComfyUI" else "ComfyUI"](read_lora(written)))
-    same(changes(back), changes(original))
-
-
-def test_written_files_bear_the_published_names():
-    whole, apart = loras.fused(tiny.DIT, 3)
-    lora = read_lora(loras.keyed(apart, lambda name: "transformer." + name, loras.A, loras.B))
-    native, diffusers = comfyui_state(lora), diffusers_state(lora)
-    assert native.keys() == loras.keyed(whole, lambda name: "diffusion_model." + name, loras.A, loras.B).keys()
-    assert diffusers.keys() == loras.keyed(apart, lambda name: "transformer." + name, loras.A, loras.B).keys()
-    # the three had their directions in common, so the fused matrix has the same few
-    assert native["diffusion_model.layers.0.attention.qkv.lora_A.weight"].shape == (loras.RANK, 64)
-
-
-def test_parts_with_directions_of_their_own_are_written_with_three_times_the_rank_and_cut_back():
-    lora = read_lora(loras.keyed(BLOCKS, lambda name: "transformer." + name, loras.A, loras.B))
-    native = comfyui_state(lora)
-    assert native["diffusion_model.layers.0.attention.qkv.lora_A.weight"].shape == (3 * loras.RANK, 64)
-    again = diffusers_state(read_lora(native))
-    assert all(torch.equal(again["transformer." + name + loras.B], pair.up) for name, pair in BLOCKS.items())
-    assert all(torch.equal(again["transformer." + name + loras.A], pair.down) for name, pair in BLOCKS.items())
-
-
-def test_16_bit_files_are_written_back_in_16_bits_where_that_loses_nothing():
-    half = {name: loras.Pair(pair.up.bfloat16(), pair.down.bfloat16()) for name, pair in BLOCKS.items()}
-    exact = read_lora(loras.keyed(half, str, loras.A, loras.B, alpha=2.0))
-    assert {tensor.dtype for tensor in diffusers_state(exact).values()} == {torch.bfloat16}
-    rounded = read_lora(loras.keyed(half, str, loras.A, loras.B, alpha=3.3))
-    assert {tensor.dtype for tensor in diffusers_state(rounded).values()} == {torch.float32}
-    same(changes(read_lora(diffusers_state(rounded))), changes(rounded))
-
-
-def test_a_dora_by_columns_on_the_fused_matrix_cannot_be_cut_and_says_so():
-    state = {
-        "diffusion_model.layers.0.attention.qkv.lora_A.weight": random(4, 64),
-        "diffusion_model.layers.0.attention.qkv.lora_B.weight": random(192, 4),
-        "diffusion_model.layers.0.attention.qkv.dora_scale": 1 + random(1, 64).abs(),
-    }
-    with pytest.raises(CheckpointError, match="cannot be written in diffusers' naming.*write it in ComfyUI's"):
-        diffusers_state(read_lora(state))
 
 
 def test_8_bit_files_make_the_change_of_their_values():
