@@ -1,153 +1,18 @@
 """Our ControlNet nodes in ComfyUI: ComfyUI's own image under its implementation, and what it has no node for."""
 
 import importlib
-from dataclasses import replace
-from functools import cache
-from types import SimpleNamespace
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
-RELEASES = {
-    "1.0": {"n_control_layers": 6},
-    "2.0": {"n_control_layers": 15, "additional_in_dim": 17, "refiner_control": True, "broken": True},
-    "2.1": {"n_control_layers": 15, "additional_in_dim": 17, "refiner_control": True},
-    "2.1 lite": {"n_control_layers": 3, "additional_in_dim": 17, "refiner_control": True},
-}
+from controlled_pictures import PICTURES, RELEASES, draw, picture, same
+
 COMPUTATIONS = ("author", "diffusers", "comfyui")
-
-
-@pytest.fixture(scope="module")
-def bridge(pack):
-    def load(name):
-        return importlib.import_module(f"zimage_pack.nodes.{name}")
-
-    return SimpleNamespace(
-        nodes=load("control"),
-        control=load("bridge.patches.control"),
-        net=load("bridge.loading.control_net"),
-        run=load("bridge.network.control_hints"),
-        attach=load("bridge.network.attach"),
-    )
-
-
-@pytest.fixture(scope="module")
-def deep(pack, native, bridge, tmp_path_factory):
-    """Thirty layers, as ComfyUI's hinted layers assume: ComfyUI's MODEL, ours, and ComfyUI's with our forward."""
-    config = replace(native.CONFIG, n_layers=30)
-    stock = native.model(config)
-    ours = native.ours(pack, tmp_path_factory.mktemp("deep"), config)
-    return SimpleNamespace(native=stock, ours=ours, attached=bridge.attach.attach(stock))
-
-
-@pytest.fixture(scope="module")
-def vae(pack):
-    return pack.bridge_vae.load_vae(pack.bridge_files.path_of(pack.core_networks.VAE, pack.bridge_files.BUILT_IN))
-
-
-@pytest.fixture(scope="module")
-def patches(comfy, bridge, tmp_path_factory):
-    """A release's MODEL_PATCH as the stock loader makes it, and as ours makes it of the same weights."""
-    import comfy.ldm.lumina.controlnet
-    import comfy.model_patcher
-    import comfy.ops
-
-    import tiny
-
-    folder = tmp_path_factory.mktemp("model_patches")
-
-    def make(name):
-        network = comfy.ldm.lumina.controlnet.ZImage_Control(
-            dim=256,
-            n_heads=8,
-            n_kv_heads=8,
-            **RELEASES[name],
-            dtype=torch.float32,
-            device="cpu",
-            operations=comfy.ops.manual_cast,
-        )
-        tiny.fill(network, 9)
-        cpu = torch.device("cpu")
-        stock = comfy.model_patcher.CoreModelPatcher(network, load_device=cpu, offload_device=cpu)
-        state = network.state_dict()
-        if network.broken:  # so that the file says what the attribute does
-            state["control_noise_refiner.0.after_proj.weight"] = torch.zeros(256, 256)
-        file = folder / f"{name}.safetensors"
-        save_file({key: value.clone() for key, value in state.items()}, file)
-        return SimpleNamespace(stock=stock, ours=bridge.net.load_control(str(file)))
-
-    return cache(make)
-
-
-@pytest.fixture
-def lite(patches):
-    return patches("2.1 lite")
-
-
-@pytest.fixture
-def calls(lite):
-    """Every run of the first control layer in our lite network."""
-    seen = []
-    hook = lite.ours.model.control_layers[0].register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
-    yield seen
-    hook.remove()
-
-
-def picture(seed, count=1, size=64):
-    return torch.rand(count, size, size, 3, generator=torch.Generator().manual_seed(seed))
-
-
-MASK = torch.zeros(1, 64, 64)
-MASK[:, 16:40, 8:48] = 1
-
-PICTURES = {
-    "control": {"image": picture(2)},
-    "repaint": {"inpaint_image": picture(3), "mask": MASK},
-    "both": {"image": picture(2), "inpaint_image": picture(3), "mask": MASK},
-}
-
-
-def draw(native, model, *, steps=1, cfg=1.0, size=(8, 8), batch=1, captions=(17, 40)):
-    (out,) = (
-        importlib.import_module("nodes")
-        .KSampler()
-        .sample(
-            model=model,
-            seed=7,
-            steps=steps,
-            cfg=cfg,
-            sampler_name="euler",
-            scheduler="simple",
-            positive=native.conditioning(captions[0], 1),
-            negative=native.conditioning(captions[1], 2),
-            latent_image={"samples": torch.zeros(batch, 16, *size)},
-        )
-    )
-    return out["samples"]
 
 
 def stock_node(model, patch, vae, **inputs):
     node = importlib.import_module("comfy_extras.nodes_model_patch").ZImageFunControlnet
     return node().diffsynth_controlnet(model=model, model_patch=patch, vae=vae, **inputs)[0]
-
-
-@pytest.fixture(scope="module")
-def steer(bridge, vae):
-    """Our node, as the executor calls it."""
-
-    def call(model, patch, **inputs):
-        settings = {"strength": 0.8, "start_percent": 0.0, "end_percent": 1.0, "computation": "author", "vae": vae}
-        return bridge.nodes.ZImageControl.execute(model=model, control_net=patch, **{**settings, **inputs}).result[0]
-
-    return call
-
-
-def same(found, expected, tolerance=1e-4):
-    torch.testing.assert_close(found, expected, atol=tolerance, rtol=0)
-
-
-# --- native's picture ---
 
 
 @pytest.mark.parametrize("pictures", PICTURES.values(), ids=PICTURES)
@@ -197,9 +62,6 @@ def test_loras_and_controls_go_together_as_in_comfyui(native, deep, lite, vae, s
     assert (without - expected).abs().max() > 1e-3
 
 
-# --- the core's picture ---
-
-
 @pytest.mark.parametrize("computation", COMPUTATIONS)
 @torch.no_grad()
 def test_the_hosted_run_is_the_cores(deep, lite, steer, bridge, computation):
@@ -229,9 +91,6 @@ def test_the_three_computations_differ_and_the_authors_is_the_default(native, de
     assert all((drawn["author"] - drawn[name]).abs().max() > 0.01 for name in ("diffusers", "comfyui"))
     schema = {each.id: each for each in bridge.nodes.ZImageControl.define_schema().inputs}
     assert (schema["computation"].default, schema["strength"].default) == ("author", 0.8)
-
-
-# --- neutral elements, spans, sums ---
 
 
 IDLE = {"no strength": {"strength": 0.0}, "never": {"start_percent": 0.5, "end_percent": 0.4}}
@@ -269,167 +128,3 @@ def test_two_nodes_in_a_row_add_up(native, deep, lite, steer):
     twice = steer(half, lite.ours, image=picture(2), strength=0.5)
     same(draw(native, twice), draw(native, once))
     assert (draw(native, half) - draw(native, once)).abs().max() > 0.01
-
-
-# --- memory, and once per run ---
-
-
-def test_the_sampler_loads_and_counts_the_network(native, deep, lite, steer):
-    from comfy import model_management
-
-    steered = steer(deep.ours, lite.ours, image=picture(2))
-    assert steered.model_patches_models() == [lite.ours]
-    assert lite.ours.model_size() == sum(each.nbytes for each in lite.ours.model.state_dict().values())
-    model_management.unload_all_models()
-    draw(native, steered)
-    assert any(each.model is lite.ours.model for each in model_management.loaded_models())
-    idle = steer(deep.ours, lite.ours, image=picture(2), strength=0.0)
-    assert idle.model_patches_models() == []
-
-
-def test_pictures_are_encoded_and_embedded_once(native, deep, lite, steer, vae, monkeypatch):
-    encoded, embedded = [], []
-    encode = vae.encode
-    monkeypatch.setattr(vae, "encode", lambda pixels: encoded.append(tuple(pixels.shape)) or encode(pixels))
-    hook = lite.ours.model.control_x_embedder.register_forward_hook(lambda *_: embedded.append(1))
-    draw(native, steer(deep.ours, lite.ours, **PICTURES["both"]), steps=3, cfg=3.0, captions=(17, 20))
-    hook.remove()
-    assert encoded == [(1, 64, 64, 3)] * 2
-    assert len(embedded) == 1
-
-
-def test_a_picture_of_another_size_is_encoded_before_the_models_are_loaded(native, deep, lite, steer, vae, monkeypatch):
-    from comfy import model_management
-
-    steered = steer(deep.ours, lite.ours, image=picture(2, size=100))
-    events = []
-    encode, load = vae.encode, model_management.load_models_gpu
-    monkeypatch.setattr(vae, "encode", lambda pixels: events.append(tuple(pixels.shape)) or encode(pixels))
-
-    def loading(models, *rest, **named):
-        events.append("load" if steered in models else "other")
-        return load(models, *rest, **named)
-
-    monkeypatch.setattr(model_management, "load_models_gpu", loading)
-    draw(native, steered, steps=2)
-    assert [event for event in events if event != "other"] == [(1, 64, 64, 3), "load"]
-
-
-def test_an_odd_latent_is_steered_too(native, deep, lite, steer, calls):
-    steered = steer(deep.ours, lite.ours, image=picture(2, size=72))
-    drawn = draw(native, steered, size=(7, 9))
-    assert drawn.shape == (1, 16, 7, 9)
-    assert (drawn - draw(native, deep.ours, size=(7, 9))).abs().max() > 0.01
-    assert calls[0].shape[1] == 32 + 32  # 4x5 patches and their pads beside the caption
-
-
-# --- neighbours ---
-
-
-def test_a_tiled_upscaler_that_crops_comfyuis_patch_crops_ours(native, deep, lite, steer):
-    """Ultimate SD Upscale looks for the class by name and calls `__init__` again with the crop of a tile."""
-    steered = steer(deep.ours, lite.ours, image=picture(2, size=128), computation="diffusers")
-    (patch,) = [
-        patch
-        for patches in steered.model_options["transformer_options"]["patches"].values()
-        for patch in patches
-        if type(patch).__name__ == "ZImageControlPatch"
-    ]
-    assert patch.encoded_image_size == (128, 128)
-    assert patch.encoded_image.shape == (1, 33, 16, 16)
-    tile = patch.image[:, 32:96, 64:128]
-    patch.__init__(
-        patch.model_patch, patch.vae, tile, patch.strength, inpaint_image=patch.inpaint_image, mask=patch.mask
-    )
-    expected = steer(deep.ours, lite.ours, image=tile, computation="diffusers")
-    assert torch.equal(draw(native, steered), draw(native, expected))
-
-
-def test_files_are_found_in_both_folders_and_known_by_their_state(comfy, pack, bridge, tmp_path):
-    import folder_paths
-
-    for folder, name, choice in (
-        ("model_patches", "one.safetensors", "one.safetensors"),
-        ("controlnet", "two.safetensors", "controlnet/two.safetensors"),
-    ):
-        file = tmp_path / folder / name
-        file.parent.mkdir()
-        folder_paths.add_model_folder_path(folder, str(file.parent))
-        save_file({"x": torch.zeros(1)}, file)
-        assert choice in pack.bridge_files.choices(pack.core_networks.CONTROL)
-        assert pack.bridge_files.path_of(pack.core_networks.CONTROL, choice) == str(file)
-        before = bridge.nodes.ZImageControlNetLoader.fingerprint_inputs(choice)
-        save_file({"x": torch.zeros(9)}, file)
-        assert bridge.nodes.ZImageControlNetLoader.fingerprint_inputs(choice) != before
-
-
-# --- sentences ---
-
-
-BAD = {
-    "nothing to look at": ({}, "connect a control picture to 'image'"),
-    "a mask alone": ({"image": picture(2), "mask": MASK}, "'mask' is connected without 'inpaint_image'"),
-    "no mask": ({"inpaint_image": picture(2)}, "'inpaint_image' is connected without 'mask'"),
-    "batches": (
-        {"image": picture(2, count=2), "inpaint_image": picture(2, count=3), "mask": MASK},
-        "2 control pictures, 3 pictures to repaint and 1 masks",
-    ),
-}
-
-
-@pytest.mark.parametrize(("inputs", "sentence"), BAD.values(), ids=BAD)
-def test_pictures_that_make_no_sense_are_answered(deep, lite, steer, inputs, sentence):
-    with pytest.raises(ValueError, match=sentence):
-        steer(deep.ours, lite.ours, **inputs)
-
-
-def test_repainting_with_a_file_that_cannot_is_answered(deep, patches, steer):
-    with pytest.raises(ValueError, match=r"reads 16 channels, as version 1\.0 does, and cannot repaint"):
-        steer(deep.ours, patches("1.0").ours, **PICTURES["repaint"])
-
-
-def test_a_stock_model_is_sent_to_attach(deep, lite, steer):
-    with pytest.raises(ValueError, match="Put Z-Image Attach before it"):
-        steer(deep.native, lite.ours, image=picture(2))
-
-
-def test_another_patch_width_or_vae_is_answered(deep, lite, steer, pack):
-    other = SimpleNamespace(model=torch.nn.Linear(1, 1))
-    with pytest.raises(ValueError, match="is a Linear, not a Z-Image ControlNet"):
-        steer(deep.ours, other, image=picture(2))
-    nano = pack.bridge_model.load_model(pack.bridge_files.path_of(pack.core_networks.DIT, pack.bridge_files.BUILT_IN))
-    with pytest.raises(ValueError, match="made for a model 256 wide with 8 heads, but the model here is 192 wide"):
-        steer(nano, lite.ours, image=picture(2))
-    with pytest.raises(ValueError, match="No VAE is connected"):
-        steer(deep.ours, lite.ours, image=picture(2), vae=None)
-    small = SimpleNamespace(first_stage_model=1, latent_channels=4, spacial_compression_decode=lambda: 8)
-    with pytest.raises(ValueError, match="Load ae.safetensors, the FLUX autoencoder"):
-        steer(deep.ours, lite.ours, image=picture(2), vae=small)
-
-
-def test_a_control_beside_reference_pictures_is_answered(deep, lite, steer, bridge):
-    steered = steer(deep.ours, lite.ours, image=picture(2))
-    patches = steered.model_options["transformer_options"]["patches"]
-    run = SimpleNamespace(patches=patches, condition=SimpleNamespace(n_clean=32))
-    with pytest.raises(ValueError, match="not trained with references"):
-        bridge.run.with_control_hints(run, torch.zeros(1, 16, 8, 8), torch.ones(1))
-
-
-def test_a_wrong_file_is_answered_by_the_loader(bridge, tmp_path):
-    from zimage_pack.zimage_core.checkpoints import CheckpointError
-
-    file = tmp_path / "wrong.safetensors"
-    save_file({"lora_unet_x.lora_down.weight": torch.zeros(4, 4)}, file)
-    with pytest.raises(CheckpointError, match="is a LoRA, not a Z-Image ControlNet; load it with a LoRA loader"):
-        bridge.net.load_control(str(file))
-
-
-def test_a_compiled_model_is_steered_alike(native, lite, pack, steer, tmp_path):
-    """What a compiler sees of our run, without the minute a real back-end takes."""
-    from comfy_api.torch_helpers import set_torch_compile_wrapper
-
-    model = native.ours(pack, tmp_path, replace(native.CONFIG, n_layers=3))
-    compiled = model.clone()
-    set_torch_compile_wrapper(model=compiled, backend="eager")
-    expected = draw(native, steer(model, lite.ours, image=picture(2)), steps=2)
-    same(draw(native, steer(compiled, lite.ours, image=picture(2)), steps=2), expected)
