@@ -1,58 +1,17 @@
 """The inpaint nodes with a real VAE, a real model and the stock KSampler: what must not change does not."""
 
-import importlib
 import math
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
-import tiny
-
-NANO = "nano (built in)"
-
-
-@pytest.fixture(scope="module")
-def nodes(pack):
-    return importlib.import_module(f"{pack.entry.__name__}.nodes.inpaint")
-
-
-@pytest.fixture(scope="module")
-def vae(pack, tmp_path_factory):
-    file = tmp_path_factory.mktemp("vae") / "ae.safetensors"
-    save_file(tiny.vae().state_dict(), file)
-    return pack.bridge_vae.load_vae(str(file))
-
-
-@pytest.fixture(scope="module")
-def nano(pack):
-    """The built-in model, its VAE and a prompt."""
-    loaders = pack.groups[0]
-    model, clip, vae = (
-        getattr(loaders, f"ZImage{name}").execute(*settings).result[0]
-        for name, settings in (
-            ("ModelLoader", (NANO, "automatic")),
-            ("TextEncoderLoader", (NANO,)),
-            ("VAELoader", (NANO,)),
-        )
-    )
-    prompt = pack.groups[1].ZImageTextEncode.execute(clip, "a red circle on white", "keep every token").result[0]
-    return model, vae, prompt
-
-
-def inpaint(nodes, image, mask, vae, **changes):
-    settings = {"grow": 2, "feather": 3, "megapixels": 0.004, "fill": "original", "context": 2.0, **changes}
-    return nodes.ZImageInpaint.execute(image, mask, vae, **settings).result
+from inpaint_nodes import inpaint, stitched
 
 
 def outpaint(nodes, image, vae, **changes):
     sides = dict.fromkeys(("left", "top", "right", "bottom"), 0)
     settings = {"ratio": "by pixels", **sides, "megapixels": 0.004, "feather": 8, "anchor": "middle", "context": 2.0}
     return nodes.ZImageOutpaint.execute(image, vae, **{**settings, **changes}).result
-
-
-def stitched(nodes, result, stitch, strength=1.0):
-    return nodes.ZImageStitch.execute(result, stitch, strength).result[0]
 
 
 def pictures_and_mask(generator, size, count=1, channels=3, masks=1):
@@ -202,75 +161,6 @@ def test_image_to_image_at_the_pictures_own_size_is_plain_encoding(pack, nodes, 
     for megapixels in (0.0, 64 * 64 / 1024**2):
         latent, *_ = nodes.ZImageImageToImage.execute(image, vae, megapixels, 1).result
         assert torch.equal(latent["samples"], expected)
-
-
-def stock_sampler(model, prompt, latent, denoise):
-    sampler = importlib.import_module("nodes").KSampler()
-    return sampler.sample(model, 7, 3, 1.0, "euler", "simple", prompt, prompt, latent, denoise)[0]["samples"]
-
-
-def custom_sampler(model, prompt, latent, strength):
-    """The stock SamplerCustomAdvanced with our schedule."""
-    custom = importlib.import_module("comfy_extras.nodes_custom_sampler")
-    sigmas = importlib.import_module("zimage_pack.nodes.sampling").shifted_schedule(3, 3.0, strength)
-    noise = custom.RandomNoise.execute(7).result[0]
-    guider = custom.BasicGuider.execute(model, prompt).result[0]
-    euler = custom.KSamplerSelect.execute("euler").result[0]
-    return custom.SamplerCustomAdvanced.execute(noise, guider, euler, sigmas, latent).result[0]["samples"]
-
-
-def our_sampler(pack, model, prompt, latent, strength, solver="euler"):
-    sampler = pack.groups[3].ZImageTurboSampler
-    return sampler.execute(model, prompt, latent, 7, 3, solver, 3.0, strength).result[0]["samples"]
-
-
-@pytest.mark.parametrize("strength", [1.0, 0.5])
-@pytest.mark.parametrize("which", ["stock", "custom", "euler", "heun", "res_multistep"])
-def test_latents_outside_the_mask_come_back_as_encoded(pack, nodes, nano, which, strength, generator):
-    model, vae, prompt = nano
-    image, mask = torch.rand(2, 64, 64, 3, generator=generator), torch.zeros(1, 64, 64)
-    mask[:, :24, 40:] = 1
-    latent, stitch, _ = inpaint(nodes, image, mask, vae, context=4.0)
-    if which == "stock":
-        found = stock_sampler(model, prompt, latent, strength)
-    elif which == "custom":
-        found = custom_sampler(model, prompt, latent, strength)
-    else:
-        found = our_sampler(pack, model, prompt, latent, strength, which)
-    repainted = latent["noise_mask"].expand_as(found) > 0
-    torch.testing.assert_close(found[~repainted], latent["samples"][~repainted], atol=1e-5, rtol=1e-5)
-    assert (found[repainted] - latent["samples"][repainted]).abs().mean() > 0.1
-    decoded = pack.bridge_images.decode(vae, {"samples": found}, 0)
-    result = stitched(nodes, decoded, stitch)
-    kept = (mask[0] == 0).clone()
-    kept[:30, 34:] = False  # two pixels grown, three of feather, and one
-    assert torch.equal(result[:, kept], image[:, kept])
-
-
-@pytest.mark.parametrize("strength", [1.0, 0.5])
-@torch.inference_mode()
-def test_our_sampler_repaints_as_the_references_inpaint_loop_does(pack, nodes, nano, strength, generator):
-    """After each step everything outside the mask is put back at its new noise level, always with the same noise."""
-    import comfy.sample
-
-    model, vae, prompt = nano
-    mask = torch.zeros(1, 64, 64)
-    mask[:, 30:50, 10:40] = 1
-    latent, _, _ = inpaint(nodes, torch.rand(1, 64, 64, 3, generator=generator), mask, vae, context=4.0)
-    found = our_sampler(pack, model, prompt, latent, strength)
-
-    noise = comfy.sample.prepare_noise(latent["samples"], 7)
-    picture, m = model.model.process_latent_in(latent["samples"]), latent["noise_mask"]
-    sigmas = pack.groups[3].shifted_schedule(3, 3.0, strength).tolist()
-    caption = prompt[0][0]
-    network, dtype = model.model.diffusion_model, model.model.get_dtype()
-    x = sigmas[0] * noise + (1 - sigmas[0]) * picture
-    for sigma, sigma_next in zip(sigmas, sigmas[1:], strict=False):
-        v = network(x.to(dtype), torch.tensor([sigma]), caption.to(dtype), caption.shape[1], transformer_options={})
-        x = x + (sigma_next - sigma) * v.float()
-        keep = sigma_next * noise + (1 - sigma_next) * picture
-        x = (1 - m) * keep + m * x
-    torch.testing.assert_close(found, model.model.process_latent_out(x), atol=1e-4, rtol=0)  # 3e-5 found
 
 
 def test_bad_input_gets_a_sentence(nodes, vae, generator):
