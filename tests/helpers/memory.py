@@ -33,6 +33,10 @@ class LiveBytesMode(TorchDispatchMode):
     def peak(self) -> int:
         return self.live.peak
 
+    @peak.setter
+    def peak(self, value: int) -> None:
+        self.live.peak = value
+
 
 @torch.inference_mode()
 def peak_bytes(run: Callable[[], Any]) -> int:
