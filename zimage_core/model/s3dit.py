@@ -119,11 +119,12 @@ class S3DiT(nn.Module):
         for items in groups.values():
             group = torch.stack([latents[item] for item in items])
             size = (group.shape[-2], group.shape[-1])
-            texts = [[chunk.to(self.x_pad_token) for chunk in chunks[item]] for item in items]  # on the weights' device
+            like = group.new_empty(0, dtype=self.x_pad_token.dtype)  # weights may be in RAM until layers are called
+            texts = [[chunk.to(like) for chunk in chunks[item]] for item in items]
             if references is None:
                 condition = self.prepare([text for (text,) in texts], size)
             else:
-                images = [[Reference(*pair).to(self.x_pad_token) for pair in references[item]] for item in items]
+                images = [[Reference(*pair).to(like) for pair in references[item]] for item in items]
                 condition = self.prepare_with_references(texts, images, size, rules=OmniRules(**choices))
             velocities.update(zip(items, self.flow(condition)(group, sigma[items]), strict=True))
         ordered = [velocities[item] for item in range(len(velocities))]

@@ -1,6 +1,6 @@
 """The autoencoder on strips of rows, for pictures whose feature maps do not fit the device: no tiles and no seams.
 
-Feature maps stay where the input is, in RAM, and are processed on the device strip by strip, each with the few rows
+Feature maps wait in RAM and are processed on the input's device strip by strip, each with the few rows
 above and below that a convolution reads. Group norms use the statistics of the whole map, so the result equals that of
 a whole pass up to rounding. Attention works at the coarsest resolution, where maps are small, on the whole map.
 
@@ -46,9 +46,12 @@ class Strips(NamedTuple):
 def in_strips(
     network: Encoder | Decoder, x: Float[Tensor, "b c h w"], budget: int, progress: Progress = no_progress
 ) -> Float[Tensor, "b k H W"]:
-    """`network(x)` on x's device, with about `budget` bytes of strips on the network's device."""
-    strips = Strips(next(network.parameters()).device, budget // (COPIES * x.dtype.itemsize))
-    x = map_strips(lambda part, _: network.conv_in(part), x, strips)
+    """`network(x)` in RAM, computed on x's device with about `budget` bytes of strips there.
+
+    The weights' device is not asked: under ComfyUI's dynamic VRAM they stay in RAM and layers copy them when called.
+    """
+    strips = Strips(x.device, budget // (COPIES * x.dtype.itemsize))
+    x = map_strips(lambda part, _: network.conv_in(part), x.cpu(), strips)
     steps = list(network.steps())
     for index, step in enumerate(steps):
         x = run_step(step, x, strips)
@@ -64,7 +67,7 @@ def decode_within(
     height, width = latent.shape[-2:]
     if latent.shape[0] * decode_budget_bytes(vae.config, (height, width), latent.dtype) <= budget:
         return vae.decode(latent)
-    return in_strips(vae.decoder, vae.to_raw(latent).cpu(), budget, progress).to(latent.device)
+    return in_strips(vae.decoder, vae.to_raw(latent), budget, progress).to(latent.device)
 
 
 def run_step(step: nn.Module, x: Float[Tensor, "b c h w"], strips: Strips) -> Float[Tensor, "b k H W"]:

@@ -30,7 +30,10 @@ class ComfyAutoencoder(Autoencoder):
         return self.decoder(latent)
 
     def decode_tiled(self, latent: Tensor, tile_x: int = 64, tile_y: int = 64, overlap: int = 0) -> Tensor:
-        """With the memory of one tile, but without tiles: a strip of rows at a time, which leaves no seams."""
+        """With the memory of one tile, but without tiles: a strip of rows at a time, which leaves no seams.
+
+        ComfyUI passes the latent on the device to compute on; the picture is returned in RAM.
+        """
         budget = decode_budget_bytes(self.config, (tile_y, tile_x), latent.dtype)
         bar = comfy.utils.ProgressBar(1)
 
@@ -38,7 +41,7 @@ class ComfyAutoencoder(Autoencoder):
             model_management.throw_exception_if_processing_interrupted()
             bar.update_absolute(done, total)
 
-        return in_strips(self.decoder, latent.cpu(), budget, progress)
+        return in_strips(self.decoder, latent, budget, progress)
 
 
 def load_vae(path: str) -> comfy.sd.VAE:

@@ -6,6 +6,7 @@ from safetensors.torch import save_file
 
 import tiny
 from memory import peak_bytes
+from stand_in import GPU, MetaAsGpu, convolution_devices
 from zimage_core.checkpoints import VAE, VAE_DIFFUSERS
 from zimage_core.config import FLUX_VAE
 from zimage_core.nano.files import file_of
@@ -77,6 +78,20 @@ def test_short_of_memory_the_picture_is_the_same_and_no_tile_is_seen(pack, monke
 
     monkeypatch.setattr(vae.first_stage_model, "decode", full)
     torch.testing.assert_close(vae.decode(latent), whole, atol=1e-5, rtol=0)
+
+
+def test_tiles_are_computed_where_the_latent_is_though_weights_wait_in_ram(comfy, pack):
+    """As under ComfyUI's dynamic VRAM: layers copy their weights to their input's device when they are called."""
+    import comfy.ops
+
+    network = pack.bridge_vae.ComfyAutoencoder(tiny.VAE, ops=comfy.ops.manual_cast, dtype=torch.float32, device="cpu")
+    seen = convolution_devices(network.decoder)
+    with MetaAsGpu():
+        picture = network.decode_tiled(torch.zeros(1, 16, 24, 24, device=GPU), tile_x=8, tile_y=8)
+    assert set(seen) == {"meta"}
+    assert len(seen) > 100  # strips, not the whole map
+    assert picture.shape == (1, 3, 192, 192)
+    assert picture.device.type == "cpu"
 
 
 def test_a_diffusers_file_loads_too(pack, state, our_vae, tmp_path, generator):

@@ -7,6 +7,10 @@ single evaluations agree to about 1e-5 and not to rounding.
 import pytest
 import torch
 
+import tiny
+from stand_in import GPU
+from zimage_core.model import S3DiT
+
 
 @pytest.fixture(scope="module")
 def our_model(pack, native, tmp_path_factory):
@@ -264,6 +268,15 @@ def test_reference_latents_are_refused_with_a_sentence(our_model, native):
             ref_latents=[torch.zeros(1, 16, 8, 8)],
             transformer_options={},
         )
+
+
+def test_a_plain_call_computes_where_the_latents_are_though_weights_wait_in_ram(comfy):
+    """As under ComfyUI's dynamic VRAM; the prompt's embeddings come from RAM."""
+    import comfy.ops
+
+    network = S3DiT(tiny.DIT, ops=comfy.ops.manual_cast, dtype=torch.float32, device="cpu")
+    velocity = network(torch.zeros(1, 16, 8, 8, device=GPU), torch.full((1,), 0.5, device=GPU), [torch.zeros(9, 48)])
+    assert velocity.device == GPU
 
 
 def test_a_clone_for_another_device_can_be_made(our_model):
