@@ -1,4 +1,4 @@
-"""The "meta" device as a stand-in for a GPU: what is computed there is known by its device, copies back to RAM are zeros."""
+"""The "meta" device as a stand-in for a GPU: results show where they were computed; copies to RAM are zeros."""
 
 import torch
 from torch import Tensor

@@ -17,6 +17,7 @@ from zimage_core.vae import (
     decode_within,
     encode_budget_bytes,
     from_images,
+    in_strips,
     to_images,
 )
 from zimage_core.vae.activation_bytes import encoding

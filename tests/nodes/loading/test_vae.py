@@ -3,10 +3,10 @@
 import pytest
 import torch
 from safetensors.torch import save_file
+from stand_in import GPU, MetaAsGpu, convolution_devices
 
 import tiny
 from memory import peak_bytes
-from stand_in import GPU, MetaAsGpu, convolution_devices
 from zimage_core.checkpoints import VAE, VAE_DIFFUSERS
 from zimage_core.config import FLUX_VAE
 from zimage_core.nano.files import file_of

@@ -6,9 +6,9 @@ single evaluations agree to about 1e-5 and not to rounding.
 
 import pytest
 import torch
+from stand_in import GPU
 
 import tiny
-from stand_in import GPU
 from zimage_core.model import S3DiT
 
 
