@@ -13,19 +13,18 @@ from tqdm import tqdm
 from zimage_core.config import FLUX_VAE
 
 from . import machine
-from .cells import PARTS, Cell, parse_size
-from .counts import Counted, count_all
-from .plan import machine_matrix, machine_setup, plan_cells, tiny_setup
+from .counts import MIN_TEXT_LAYERS, SystemCounts, count_all
+from .plan import machine_setup, machine_sweep, plan_workloads, tiny_setup
 from .plot import plot
 from .random_weights import Setup, Weights
 from .run import measure_all, peers, preamble, results
 from .systems.ours import Ours
 from .table import append, size, table
-from .timing import Pace
+from .timing import TimeBudget
 from .variants import VARIANTS
+from .workloads import PARTS, Workload, parse_size
 
 HERE = Path(__file__).parent
-FEWEST_TEXT_LAYERS = 3  # it takes the last but one's output
 COUNT_HEADER = (
     "subject",
     "system",
@@ -39,8 +38,8 @@ COUNT_HEADER = (
 )
 
 
-def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
-    """The command line."""
+def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parsed command line."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--count", action="store_true", help="count operations, bytes and syncs instead of seconds")
     parser.add_argument("--seconds", type=float, default=600, help="time budget for all cells (default %(default)s)")
@@ -61,16 +60,16 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--log", type=Path, default=HERE / "log.md", help="where the table is appended")
     parser.add_argument("--no-log", action="store_true", help="print only")
     parser.add_argument("--plot", type=Path, metavar="PNG", help="draw a plot, for instance docs/bench.png")
-    options = parser.parse_args(words)
+    options = parser.parse_args(argv)
     if options.layers is not None and options.layers < 1:
         parser.error(f"--layers is {options.layers}; a transformer has at least 1")
-    if options.text_layers is not None and options.text_layers < FEWEST_TEXT_LAYERS:
-        parser.error(f"--text-layers is {options.text_layers}; ComfyUI's encoder needs at least {FEWEST_TEXT_LAYERS}")
+    if options.text_layers is not None and options.text_layers < MIN_TEXT_LAYERS:
+        parser.error(f"--text-layers is {options.text_layers}; ComfyUI's encoder needs at least {MIN_TEXT_LAYERS}")
     return options
 
 
 def main() -> None:
-    """Count or measure, print one table, append it to the log."""
+    """Run the benchmark in counting or timing mode, print one table, append it to the log."""
     options = arguments()
     device = torch.device(options.device)
     if options.count:
@@ -80,52 +79,54 @@ def main() -> None:
 
 
 def measure(options: argparse.Namespace, setup: Setup) -> None:
-    """The measuring mode."""
+    """Timing mode: plan the workloads, time all systems, report."""
     is_cpu = setup.device.type == "cpu"
-    pace = Pace(
+    budget = TimeBudget(
         seconds=options.seconds,
         warmups=options.warmups or (1 if is_cpu else 3),
-        least=3 if is_cpu else 15,
-        most=max(options.rounds or 25, 3 if is_cpu else 15),
+        min_rounds=3 if is_cpu else 15,
+        max_rounds=max(options.rounds or 25, 3 if is_cpu else 15),
     )
     weights, notes = Weights(setup), Notes()
-    makers = [] if options.no_peers else peers(setup.device, notes.add)
-    matrix = machine_matrix(setup.device, options.sizes, options.captions)
-    cells = (matrix.full if options.full else matrix.star)(options.parts)
-    peak = machine.peak_flops(setup.device, setup.dtype)
-    n_contestants = 2 + sum(not is_cpu or not VARIANTS[name].needs_card for name in options.variants) + len(makers)
-    planned, left_out = plan_cells(cells, setup, n_contestants, options.seconds, peak, pace)
-    for each in left_out:
-        notes.add(f"left out: {each.cell.part}, {each.cell.describe()} would take about {each.fewest:.0f} s more")
+    factories = [] if options.no_peers else peers(setup.device, notes.add)
+    sweep = machine_sweep(setup.device, options.sizes, options.captions)
+    workloads = (sweep.all_combinations if options.full else sweep.one_at_a_time)(options.parts)
+    peak_flops = machine.peak_flops(setup.device, setup.dtype)
+    n_runners = 2 + sum(not is_cpu or not VARIANTS[name].needs_cuda for name in options.variants) + len(factories)
+    planned, skipped = plan_workloads(workloads, setup, n_runners, options.seconds, peak_flops, budget)
+    for each in skipped:
+        notes.add(
+            f"left out: {each.workload.part}, {each.workload.describe()} would take about {each.min_seconds:.0f} s more"
+        )
     if not planned:
         sys.exit(
             f"nothing fits within {options.seconds:.0f} s; raise --seconds, or lower --sizes, --captions or --layers"
         )
-    found = measure_all(planned, weights, makers, options.variants, pace, peak, notes.add)
-    report(options, "seconds", [*preamble(weights, peak, command()), *notes.sentences], results(found))
+    measurements = measure_all(planned, weights, factories, options.variants, budget, peak_flops, notes.add)
+    report(options, "seconds", [*preamble(weights, peak_flops, command()), *notes.sentences], results(measurements))
     if options.plot:
-        say(plot(found, options.plot))
+        print_line(plot(measurements, options.plot))
 
 
 def count(options: argparse.Namespace, device: torch.device) -> None:
-    """The counting mode, at widths a processor counts in a minute: operations do not depend on them."""
-    cell = Cell(part="transformer", size=(options.sizes or [(128, 128)])[0], caption=32)
+    """Counting mode. Small widths keep it under a minute on a CPU; the operation counts do not depend on the width."""
+    workload = Workload(part="transformer", size=(options.sizes or [(128, 128)])[0], caption=32)
     notes = Notes()
-    makers = [Ours, *([] if options.no_peers else peers(device, notes.add))]
+    factories = [Ours, *([] if options.no_peers else peers(device, notes.add))]
     small = replace(tiny_setup(n_heads=12), vae=FLUX_VAE, device=device)
     setups = [replace(small, dtype=dtype) for dtype in (torch.float32, torch.bfloat16)]
-    rows = [count_row(each) for each in count_all(makers, setups, cell)]
+    rows = [table_row(each) for each in count_all(factories, setups, workload)]
     lines = [
         f"machine: {machine.describe(device)}; versions: {machine.versions()}",
-        f"{cell.describe()}, widths {small.dit.dim} and {small.text.dim}; a layer is the difference of two depths",
+        f"{workload.describe()}, widths {small.dit.dim} and {small.text.dim}; a layer is the difference of two depths",
         f"command: `{command()}`",
         *notes.sentences,
     ]
     report(options, "counts", lines, table(COUNT_HEADER, rows))
 
 
-def count_row(each: Counted) -> tuple[str, ...]:
-    """One subject, system and precision."""
+def table_row(each: SystemCounts) -> tuple[str, ...]:
+    """Table row of one subject, system and precision."""
     counts = each.counts
     return (
         each.subject,
@@ -141,31 +142,31 @@ def count_row(each: Counted) -> tuple[str, ...]:
 
 
 def report(options: argparse.Namespace, title: str, lines: Sequence[str], body: str) -> None:
-    """Print, and append to the log unless told not to."""
+    """Print the report, and append it to the log unless --no-log is set."""
     for line in (*lines, "", body):
-        say(line)
+        print_line(line)
     if not options.no_log:
         append(options.log, title, lines, body)
 
 
 def command() -> str:
-    """The command that made the table."""
+    """This process's command line, for the report."""
     return shlex.join(("python", "-m", "bench", *sys.argv[1:]))
 
 
-def say(line: str) -> None:
-    """To the terminal."""
+def print_line(line: str) -> None:
+    """Write a line to stdout."""
     sys.stdout.write(line + "\n")
 
 
 class Notes:
-    """What a reader of the table must know beside it: said at once, and kept for the log."""
+    """Remarks that belong with the table: printed immediately and collected for the log."""
 
     def __init__(self) -> None:
         self.sentences: list[str] = []
 
     def add(self, sentence: str) -> None:
-        """One more."""
+        """Print and collect a remark."""
         self.sentences.append(sentence)
         tqdm.write(sentence)
 

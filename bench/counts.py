@@ -1,7 +1,7 @@
-"""Counting mode: what one transformer block, one text layer and one decoded latent ask of the machine, by system.
+"""Counting mode: operation counts of a transformer block, a text-encoder layer and a decoded latent, by system.
 
-A layer's counts are those of a network of two layers less those of a network of one, so every system is taken as it
-runs itself and nothing of it is imitated here.
+The counts of one layer are the difference between networks of two and of one layer, so every system runs its own
+unmodified forward.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,18 +11,18 @@ from functools import lru_cache
 import torch
 from tqdm import tqdm
 
-from .cells import Cell, Part
-from .contest import System
 from .counter import Counts, count
 from .random_weights import Setup, Weights, draw_inputs
+from .runner import System
+from .workloads import Part, Workload
 
-LEAST_TEXT_LAYERS = 3  # ComfyUI builds no encoder of fewer when asked for its second-to-last features
+MIN_TEXT_LAYERS = 3  # ComfyUI cannot build a smaller encoder when the second-to-last hidden state is requested
 
-MakeSystem = Callable[[Weights], System]
+SystemFactory = Callable[[Weights], System]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Counted:
+class SystemCounts:
     """One row of the table of counts."""
 
     subject: str
@@ -31,56 +31,60 @@ class Counted:
     counts: Counts
 
 
-def count_block(make: MakeSystem, setup: Setup, cell: Cell) -> Counts:
-    """One main block of a step whose condition is prepared."""
-    return _layer(make, setup, cell, "transformer", 1)
+def count_block(make_system: SystemFactory, setup: Setup, workload: Workload) -> Counts:
+    """One main block of a sampling step with a prepared condition."""
+    return _layer(make_system, setup, workload, "transformer", 1)
 
 
-def count_text_layer(make: MakeSystem, setup: Setup, cell: Cell) -> Counts:
+def count_text_layer(make_system: SystemFactory, setup: Setup, workload: Workload) -> Counts:
     """One layer of the text encoder."""
-    return _layer(make, setup, cell, "text", LEAST_TEXT_LAYERS)
+    return _layer(make_system, setup, workload, "text", MIN_TEXT_LAYERS)
 
 
 @torch.no_grad()
-def count_whole(make: MakeSystem, setup: Setup, cell: Cell) -> Counts:
-    """All of a cell's work."""
-    system = make(_weights(setup))
-    run = getattr(system, cell.part)(draw_inputs(cell, setup))
-    run()  # what is made once, as tables kept for later calls, is no work of the second
+def count_whole(make_system: SystemFactory, setup: Setup, workload: Workload) -> Counts:
+    """The whole workload."""
+    system = make_system(_weights(setup))
+    run = getattr(system, workload.part)(draw_inputs(workload, setup))
+    run()  # warm-up: builds cached tables, which later calls reuse
     return count(run)
 
 
 @torch.no_grad()
-def _layer(make: MakeSystem, setup: Setup, cell: Cell, part: Part, least: int) -> Counts:
+def _layer(make_system: SystemFactory, setup: Setup, workload: Workload, part: Part, min_layers: int) -> Counts:
     shallow, deep = (
         replace(
             setup,
             dit=replace(setup.dit, n_layers=depth, n_refiner_layers=1),
-            text=replace(setup.text, n_layers=max(LEAST_TEXT_LAYERS, depth)),
+            text=replace(setup.text, n_layers=max(MIN_TEXT_LAYERS, depth)),
         )
-        for depth in (least, least + 1)
+        for depth in (min_layers, min_layers + 1)
     )
-    work = replace(cell, part=part)
-    return count_whole(make, deep, work) - count_whole(make, shallow, work)
+    work = replace(workload, part=part)
+    return count_whole(make_system, deep, work) - count_whole(make_system, shallow, work)
 
 
-@lru_cache(maxsize=2)  # the two depths that every system is asked for in turn
+@lru_cache(maxsize=2)  # the two depths, reused for every system
 def _weights(setup: Setup) -> Weights:
     return Weights(setup)
 
 
-def count_all(makers: Sequence[MakeSystem], setups: Sequence[Setup], cell: Cell) -> list[Counted]:
-    """Every subject by every system in every precision."""
-    subjects: dict[str, Callable[[MakeSystem, Setup, Cell], Counts]] = {
+def count_all(factories: Sequence[SystemFactory], setups: Sequence[Setup], workload: Workload) -> list[SystemCounts]:
+    """Counts of every subject for every system and precision."""
+    subjects: dict[str, Callable[[SystemFactory, Setup, Workload], Counts]] = {
         "transformer block": count_block,
         "step of one layer": count_whole,
         "text layer": count_text_layer,
-        "autoencoder decode": lambda make, setup, cell: count_whole(make, setup, replace(cell, part="decode")),
+        "autoencoder decode": lambda make_system, setup, workload: count_whole(
+            make_system, setup, replace(workload, part="decode")
+        ),
     }
-    jobs = [(subject, setup, make) for subject in subjects for setup in setups for make in makers]
-    rows: list[Counted] = []
-    for subject, setup, make in tqdm(jobs, desc="counting", leave=False):
-        counts = subjects[subject](make, setup, cell)
-        name = make(_weights(setup)).name
-        rows.append(Counted(subject=subject, system=name, dtype=str(setup.dtype).removeprefix("torch."), counts=counts))
+    jobs = [(subject, setup, make_system) for subject in subjects for setup in setups for make_system in factories]
+    rows: list[SystemCounts] = []
+    for subject, setup, make_system in tqdm(jobs, desc="counting", leave=False):
+        counts = subjects[subject](make_system, setup, workload)
+        name = make_system(_weights(setup)).name
+        rows.append(
+            SystemCounts(subject=subject, system=name, dtype=str(setup.dtype).removeprefix("torch."), counts=counts)
+        )
     return rows

@@ -1,88 +1,88 @@
-"""Arithmetic of one evaluation, counted from the widths: two operations for every multiply-add of a product.
+"""Analytic FLOP counts of each workload, from the network widths: two operations per multiply-add.
 
 Letters: n image tokens, m caption tokens, s = n + m, d model width, f feed-forward width.
 
-Only matrix products, convolutions and attention count; what every system must do counts, whatever else one of them
-does. So utilisation is the same work divided by each system's own time.
+Only GEMMs, convolutions and attention are counted, and only the work every implementation has to do. So MFU (model
+FLOPs utilization) divides the same work by each system's own time.
 """
 
 from zimage_core.config import TIME_FREQUENCIES, DiTConfig, TextConfig, VAEConfig
 
-from .cells import Cell
+from .workloads import Workload
 
 
-def cell_flops(cell: Cell, dit: DiTConfig, text: TextConfig, vae: VAEConfig) -> int:
-    """Operations of a cell for all its items."""
-    step = step_flops(dit, cell.image_tokens, cell.caption_tokens)
-    prompts = 2 if cell.guided else 1
+def workload_flops(workload: Workload, dit: DiTConfig, text: TextConfig, vae: VAEConfig) -> int:
+    """FLOPs of a workload, for the whole batch."""
+    step = step_flops(dit, workload.image_tokens, workload.caption_tokens)
+    prompts = 2 if workload.guided else 1
     one = {
-        "block": block_flops(dit, cell.image_tokens + cell.caption_tokens),
+        "block": block_flops(dit, workload.image_tokens + workload.caption_tokens),
         "transformer": prompts * step,
-        "text": text_flops(text, cell.caption),
-        "decode": decode_flops(vae, cell.cells),
-        "picture": cell.nfe * step
-        + prompts * (caption_flops(dit, cell.caption_tokens) + text_flops(text, cell.caption))
-        + decode_flops(vae, cell.cells),
+        "text": text_flops(text, workload.caption),
+        "decode": decode_flops(vae, workload.latent_size),
+        "picture": workload.nfe * step
+        + prompts * (caption_flops(dit, workload.caption_tokens) + text_flops(text, workload.caption))
+        + decode_flops(vae, workload.latent_size),
     }
-    return cell.batch * one[cell.part]
+    return workload.batch * one[workload.part]
 
 
 def block_flops(config: DiTConfig, tokens: int) -> int:
-    """One block over its tokens, its modulation left out: four d x d matrices, three d x f ones, attention."""
-    return block_products(config, tokens) + attention_products(tokens, config.dim)
+    """One block without its modulation: four d x d matrices, three d x f matrices, attention."""
+    return block_gemm_flops(config, tokens) + attention_flops(tokens, config.dim)
 
 
-def block_products(config: DiTConfig, tokens: int) -> int:
-    """The matrix products of one block."""
+def block_gemm_flops(config: DiTConfig, tokens: int) -> int:
+    """The GEMMs of one block."""
     return 2 * tokens * (4 * config.dim**2 + 3 * config.dim * config.ffn_dim)
 
 
-def attention_products(tokens: int, width: int) -> int:
-    """Scores and their sums over one sequence that sees itself."""
+def attention_flops(tokens: int, width: int) -> int:
+    """Q·Kᵀ and the weighted sum of V, for full self-attention over one sequence."""
     return 4 * tokens**2 * width
 
 
-def step_products(config: DiTConfig, n: int, m: int) -> int:
-    """The matrix products of one step; captions are embedded and refined already."""
-    blocks = config.n_layers * block_products(config, n + m) + config.n_refiner_layers * block_products(config, n)
+def step_gemm_flops(config: DiTConfig, n: int, m: int) -> int:
+    """The GEMMs of one sampling step with a prepared condition (captions already embedded and refined)."""
+    blocks = config.n_layers * block_gemm_flops(config, n + m) + config.n_refiner_layers * block_gemm_flops(config, n)
     time = TIME_FREQUENCIES * 2 * config.time_hidden_dim + config.time_hidden_dim * config.adaln_dim
-    modulated = 4 * (config.n_layers + config.n_refiner_layers) + 1  # the final layer has one row
+    modulated = 4 * (config.n_layers + config.n_refiner_layers) + 1  # the final layer has one modulation vector
     rows = time + config.adaln_dim * config.dim * modulated
     ends = 2 * n * config.patch_dim * config.dim
     return blocks + 2 * (rows + ends)
 
 
-def step_attention(config: DiTConfig, n: int, m: int) -> int:
-    """The attention of one step."""
-    joint = config.n_layers * attention_products(n + m, config.dim)
-    return joint + config.n_refiner_layers * attention_products(n, config.dim)
+def step_attention_flops(config: DiTConfig, n: int, m: int) -> int:
+    """The attention of one sampling step."""
+    joint = config.n_layers * attention_flops(n + m, config.dim)
+    return joint + config.n_refiner_layers * attention_flops(n, config.dim)
 
 
 def step_flops(config: DiTConfig, n: int, m: int) -> int:
-    """One evaluation for one item, from noisy latent to velocity, captions prepared."""
-    return step_products(config, n, m) + step_attention(config, n, m)
+    """One function evaluation for one item, noisy latent to velocity, with a prepared condition."""
+    return step_gemm_flops(config, n, m) + step_attention_flops(config, n, m)
 
 
 def caption_flops(config: DiTConfig, m: int) -> int:
-    """Embedding and refining one caption, which peers repeat in every evaluation."""
+    """Embedding and refining one caption; the other systems repeat this in every evaluation."""
     embedded = 2 * m * config.cap_feat_dim * config.dim
     return embedded + config.n_refiner_layers * block_flops(config, m)
 
 
 def text_flops(config: TextConfig, tokens: int) -> int:
-    """One prompt at its exact length through the layers that matter."""
+    """One prompt without padding through the layers whose output is used."""
     wide, narrow = config.n_heads * config.head_dim, config.n_kv_heads * config.head_dim
     matrices = config.dim * (2 * wide + 2 * narrow) + 3 * config.dim * config.ffn_dim
-    return config.n_layers_run * (2 * tokens * matrices + attention_products(tokens, wide))
+    return config.n_layers_run * (2 * tokens * matrices + attention_flops(tokens, wide))
 
 
-def decode_flops(config: VAEConfig, cells: tuple[int, int]) -> int:
-    """One latent of (h, w) cells decoded, from the coarsest level to the finest."""
-    area = cells[0] * cells[1]
+def decode_flops(config: VAEConfig, latent_size: tuple[int, int]) -> int:
+    """Decoding one latent of size (h, w), from the coarsest level to the finest."""
+    area = latent_size[0] * latent_size[1]
     widths = config.decoder_widths
     width = widths[-1]
     total = 2 * area * (9 * config.latent_channels * width + 4 * 9 * width**2 + 4 * width**2)
-    total += attention_products(area, width)
+    total += attention_flops(area, width)
     for level in reversed(range(len(widths))):
         for _ in range(config.decoder_blocks):
             shortcut = width * widths[level] if width != widths[level] else 0

@@ -1,4 +1,4 @@
-"""Bytes of live tensor storages: how many now, and the most at once."""
+"""Bytes of live tensor storages: current and peak."""
 
 import weakref
 from typing import Any
@@ -8,14 +8,14 @@ from torch import Tensor
 
 
 class LiveBytes:
-    """A ledger of storages; one leaves it when it is freed, as its address may come again."""
+    """Tracks storages by address; a freed storage is removed, because its address may be reused."""
 
     def __init__(self) -> None:
         self.now = self.peak = 0
         self._addresses: set[int] = set()
 
     def add(self, storage: torch.UntypedStorage) -> bool:
-        """Enter a storage; False if it is empty or already entered."""
+        """Track a storage; False if it is empty or already tracked."""
         address, size = storage.data_ptr(), storage.nbytes()
         if not address or address in self._addresses:
             return False

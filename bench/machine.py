@@ -1,4 +1,4 @@
-"""The machine a run happens on: its words, its speed in a plain matrix product, its free memory, its clock."""
+"""The machine: description, software versions, peak GEMM throughput, free memory, and a synchronized timer."""
 
 import importlib.metadata
 import os
@@ -10,36 +10,36 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-PEAK_SIDE = {"cpu": 2048, "cuda": 8192}  # a product large enough to reach the machine's best rate
+PEAK_SIDE = {"cpu": 2048, "cuda": 8192}  # a GEMM large enough to reach peak throughput
 PEAK_REPEATS = 8
 
 
 def describe(device: torch.device) -> str:
-    """The machine in words."""
+    """Human-readable description of the CPU or GPU."""
     if device.type == "cuda":
-        found = torch.cuda.get_device_properties(device)
-        return f"{found.name}, {found.total_memory / 2**30:.0f} GiB, driver CUDA {torch.version.cuda}"
-    return f"{_processor()}, {torch.get_num_threads()} threads"
+        properties = torch.cuda.get_device_properties(device)
+        return f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB, driver CUDA {torch.version.cuda}"
+    return f"{_cpu_name()}, {torch.get_num_threads()} threads"
 
 
-def _processor() -> str:
-    """The CPU's own name where the system tells it."""
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        for line in information.read_text().splitlines():
+def _cpu_name() -> str:
+    """The CPU's model name if the system reports it."""
+    info_file = Path("/proc/cpuinfo")
+    if info_file.exists():
+        for line in info_file.read_text().splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
 
 
 def versions(packages: tuple[str, ...] = ("torch", "diffusers", "transformers", "comfy-kitchen", "triton")) -> str:
-    """The versions that matter, of what is installed."""
-    installed = {found.metadata["Name"].lower(): found.version for found in importlib.metadata.distributions()}
+    """Versions of the installed packages among `packages`."""
+    installed = {each.metadata["Name"].lower(): each.version for each in importlib.metadata.distributions()}
     return ", ".join(f"{package} {installed[package]}" for package in packages if package in installed)
 
 
-def settings(device: torch.device) -> str:
-    """The switches that change how products are rounded."""
+def precision_settings(device: torch.device) -> str:
+    """The settings that affect GEMM precision."""
     if device.type == "cpu":
         return f"float32 matmul precision {torch.get_float32_matmul_precision()}"
     backends = torch.backends.cuda.matmul
@@ -49,24 +49,24 @@ def settings(device: torch.device) -> str:
     )
 
 
-def synchronise(device: torch.device) -> None:
-    """Wait for the device's queue."""
+def synchronize(device: torch.device) -> None:
+    """Wait until all queued work on the device is done."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def seconds(run: Callable[[], object], device: torch.device) -> float:
-    """Wall seconds of one call, the device's queue included."""
-    synchronise(device)
+    """Wall-clock seconds of one call, synchronized before and after."""
+    synchronize(device)
     start = time.perf_counter()
     run()
-    synchronise(device)
+    synchronize(device)
     return time.perf_counter() - start
 
 
 @torch.inference_mode()
 def peak_flops(device: torch.device, dtype: torch.dtype) -> float:
-    """Operations per second of the machine's best plain product in this precision, measured here and now."""
+    """Peak GEMM throughput in FLOP/s in this precision, measured now."""
     side = PEAK_SIDE.get(device.type, 2048)
     generator = torch.Generator(device).manual_seed(0)
     left, right = (torch.randn(side, side, generator=generator, device=device).to(dtype) for _ in range(2))
@@ -75,12 +75,12 @@ def peak_flops(device: torch.device, dtype: torch.dtype) -> float:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory a run may still take."""
+    """Free GPU memory, or available RAM."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    information = Path("/proc/meminfo")
-    if information.exists():
-        for line in information.read_text().splitlines():
+    info_file = Path("/proc/meminfo")
+    if info_file.exists():
+        for line in info_file.read_text().splitlines():
             if line.startswith("MemAvailable"):
                 return int(line.split()[1]) * 1024
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

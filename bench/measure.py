@@ -1,4 +1,4 @@
-"""Measures one cell: everybody in turn, their memory, and their distance from the exact answer."""
+"""Measures one workload: interleaved timing of all runners, peak memory, and deviation from the reference result."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,25 +6,25 @@ from statistics import median
 
 from torch import Tensor
 
-from .contest import Contestant
-from .drift import Drift, drift
-from .flops import cell_flops
-from .memory import Peak, peak
+from .deviation import Deviation, deviation
+from .flops import workload_flops
+from .memory import PeakMemory, peak_memory
 from .random_weights import Inputs, Setup
-from .timing import Pace, Ratio, paired_ratio, race
+from .runner import Runner
+from .timing import Ratio, TimeBudget, paired_ratio, time_interleaved
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
-    """One contestant's figures in one cell."""
+class Measurement:
+    """One runner's results on one workload."""
 
     inputs: Inputs
     name: str
     seconds: list[float]
-    ratio: Ratio  # its time over that of the cell's first contestant
-    peak: Peak
-    utilisation: float  # of the machine's best plain product
-    drift: Drift | None
+    ratio: Ratio  # its time relative to the workload's first runner
+    peak_memory: PeakMemory
+    mfu: float  # model FLOPs utilization: fraction of the peak GEMM throughput
+    deviation: Deviation | None
 
     @property
     def time(self) -> float:
@@ -33,20 +33,25 @@ class Measured:
 
 
 def measure(
-    contestants: Sequence[Contestant], inputs: Inputs, setup: Setup, pace: Pace, peak_flops: float, exact: Tensor | None
-) -> list[Measured]:
-    """All contestants of one cell; the first is what the others are compared with."""
-    times = race(contestants, pace, setup.device)
-    work = cell_flops(inputs.cell, setup.dit, setup.text, setup.vae)
+    runners: Sequence[Runner],
+    inputs: Inputs,
+    setup: Setup,
+    budget: TimeBudget,
+    peak_flops: float,
+    reference: Tensor | None,
+) -> list[Measurement]:
+    """Measure all runners on one workload; the first is the baseline of the ratios."""
+    times = time_interleaved(runners, budget, setup.device)
+    work = workload_flops(inputs.workload, setup.dit, setup.text, setup.vae)
     return [
-        Measured(
+        Measurement(
             inputs=inputs,
-            name=contestant.name,
+            name=runner.name,
             seconds=taken,
             ratio=paired_ratio(taken, times[0]),
-            peak=peak(contestant, setup.device),
-            utilisation=work / median(taken) / peak_flops,
-            drift=None if exact is None else drift(contestant.once(), exact),
+            peak_memory=peak_memory(runner, setup.device),
+            mfu=work / median(taken) / peak_flops,
+            deviation=None if reference is None else deviation(runner.run_once(), reference),
         )
-        for contestant, taken in zip(contestants, times, strict=True)
+        for runner, taken in zip(runners, times, strict=True)
     ]

@@ -1,33 +1,33 @@
-"""Peak memory of one run above what was allocated before it, whatever the run keeps for the next one included."""
+"""Peak memory of one run above what was allocated before it, including buffers it keeps for later runs."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 
-from .contest import Contestant
 from .counter import count
+from .runner import Runner
 
 
-class Peak(NamedTuple):
-    """Bytes. On a CPU `allocated` counts live tensors, and nothing is reserved."""
+class PeakMemory(NamedTuple):
+    """In bytes. On a CPU, `allocated` counts live tensors and `reserved` is None."""
 
     allocated: int
     reserved: int | None
 
 
-def peak(contestant: Contestant, device: torch.device) -> Peak:
-    """One run's peak, without its weights and inputs."""
-    with contestant.scope():
+def peak_memory(runner: Runner, device: torch.device) -> PeakMemory:
+    """Peak memory of one run, excluding weights and inputs."""
+    with runner.scope():
         if device.type != "cuda":
-            return Peak(count(contestant.run).peak_bytes, None)
-        contestant.forget()
+            return PeakMemory(count(runner.run).peak_bytes, None)
+        runner.release()
         with torch.inference_mode():
-            return cuda_peak(contestant.run, device)
+            return cuda_peak_memory(runner.run, device)
 
 
-def cuda_peak(run: Callable[[], object], device: torch.device) -> Peak:
-    """One run's peak on a GPU, by PyTorch's caching allocator."""
+def cuda_peak_memory(run: Callable[[], object], device: torch.device) -> PeakMemory:
+    """Peak GPU memory of one run, as reported by PyTorch's caching allocator."""
     torch.cuda.synchronize(device)
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats(device)
@@ -35,4 +35,4 @@ def cuda_peak(run: Callable[[], object], device: torch.device) -> Peak:
     run()
     torch.cuda.synchronize(device)
     after = torch.cuda.max_memory_allocated(device), torch.cuda.max_memory_reserved(device)
-    return Peak(after[0] - before[0], after[1] - before[1])
+    return PeakMemory(after[0] - before[0], after[1] - before[1])

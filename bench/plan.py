@@ -1,4 +1,4 @@
-"""Chooses what fits the machine: widths and depth first, then the cells a time budget allows."""
+"""Benchmark planning: network depth that fits in memory, and workloads that fit in the time budget."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -7,31 +7,32 @@ import torch
 
 from zimage_core.config import FLUX_VAE, MAX_CAPTION_TOKENS, QWEN3_4B, TURBO_DIT, DiTConfig, TextConfig, VAEConfig
 
-from .cells import Cell, Matrix
-from .flops import cell_flops, text_flops
+from .flops import text_flops, workload_flops
 from .machine import free_bytes
 from .random_weights import Setup
-from .timing import Pace
+from .timing import TimeBudget
+from .workloads import Sweep, Workload
 
 GPU_SIZES = ((1024, 1024), (512, 512), (832, 1216), (1536, 1536), (768, 768), (2048, 2048))
 CPU_SIZES = ((512, 512), (256, 256), (192, 320))
 
-ROOM = 16 * 2**30  # for the activations of the largest cell
-SLOWDOWN = (
-    2.5  # a system's time over that of its products at the machine's best rate; text in float32 takes longer still
-)
-EXACT_SLOWDOWN = {"cuda": 40.0}  # the same of the exact answer: a card's float32 is 12 to 16 times slower than bfloat16
-FEWEST_PICTURES = 5  # rounds are enough for pictures, each of which is eight steps by itself
+ACTIVATION_RESERVE = 16 * 2**30  # bytes reserved for the activations of the largest workload
+OVERHEAD_FACTOR = 2.5  # expected time relative to the FLOPs at peak GEMM throughput; float32 text encoding takes longer
+# The same factor for the float32 reference, which a GPU computes 12 to 16 times slower than bfloat16.
+REFERENCE_OVERHEAD_FACTORS = {"cuda": 40.0}
+MIN_PICTURE_ROUNDS = 5  # each run of a picture is eight steps
 
 
 def machine_setup(device: torch.device, dtype: torch.dtype, layers: int | None, text_layers: int | None) -> Setup:
-    """The released widths, at the released depth where memory holds it, else with a few layers."""
-    is_large = device.type == "cuda" and free_bytes(device) >= bytes_needed(TURBO_DIT, QWEN3_4B, dtype) + ROOM
+    """The released widths, at full depth if memory allows, otherwise with a few layers."""
+    is_large = (
+        device.type == "cuda" and free_bytes(device) >= required_bytes(TURBO_DIT, QWEN3_4B, dtype) + ACTIVATION_RESERVE
+    )
     dit = replace(TURBO_DIT, n_layers=layers or (TURBO_DIT.n_layers if is_large else 2))
     text = replace(QWEN3_4B, n_layers=text_layers or (QWEN3_4B.n_layers if is_large else 12))
     if not is_large:
         dit, text = replace(dit, n_refiner_layers=1), replace(text, vocab_size=4096)
-    needed = bytes_needed(dit, text, dtype)
+    needed = required_bytes(dit, text, dtype)
     if needed > free_bytes(device):
         raise MemoryError(
             f"{dit.n_layers} transformer and {text.n_layers} text layers need {needed / 2**30:.0f} GiB here, and "
@@ -40,8 +41,8 @@ def machine_setup(device: torch.device, dtype: torch.dtype, layers: int | None, 
     return Setup(dit=dit, text=text, vae=FLUX_VAE, device=device, dtype=dtype)
 
 
-def bytes_needed(dit: DiTConfig, text: TextConfig, dtype: torch.dtype) -> int:
-    """Weights in the run's precision, and the larger network once more in float32 for the exact answer."""
+def required_bytes(dit: DiTConfig, text: TextConfig, dtype: torch.dtype) -> int:
+    """Bytes of the weights, plus a float32 copy of the larger network for the reference result."""
     block = 4 * dit.dim**2 + 3 * dit.dim * dit.ffn_dim
     transformer = block * (dit.n_layers + 2 * dit.n_refiner_layers)
     wide = (2 * text.n_heads + 2 * text.n_kv_heads) * text.head_dim
@@ -50,10 +51,10 @@ def bytes_needed(dit: DiTConfig, text: TextConfig, dtype: torch.dtype) -> int:
 
 
 def tiny_setup(dtype: torch.dtype = torch.float32, *, n_heads: int = 3, time_hidden_dim: int = 1024) -> Setup:
-    """Small widths for tests, where counts and equality matter and seconds do not.
+    """Small widths for tests of counts and equality.
 
-    The head is the released one. ComfyUI wants a feed-forward of a multiple of 256, so heads in threes, and ties the
-    timestep's hidden layer to the width below 1024; diffusers ties it to 1024.
+    The head width is the released one. ComfyUI requires a feed-forward width that is a multiple of 256, so `n_heads`
+    must be a multiple of 3, and sets the timestep MLP's hidden width to `dim` below 1024; diffusers fixes it at 1024.
     """
     dim = 128 * n_heads
     return Setup(
@@ -73,49 +74,60 @@ def tiny_setup(dtype: torch.dtype = torch.float32, *, n_heads: int = 3, time_hid
     )
 
 
-def machine_matrix(device: torch.device, sizes: Sequence[tuple[int, int]] | None, captions: Sequence[int]) -> Matrix:
-    """The sizes asked for, or those worth measuring here."""
-    return Matrix(sizes=sizes or (GPU_SIZES if device.type == "cuda" else CPU_SIZES), captions=captions)
+def machine_sweep(device: torch.device, sizes: Sequence[tuple[int, int]] | None, captions: Sequence[int]) -> Sweep:
+    """A sweep over the given sizes, or over this device's default sizes."""
+    return Sweep(sizes=sizes or (GPU_SIZES if device.type == "cuda" else CPU_SIZES), captions=captions)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Planned:
-    """A cell and its time."""
+class PlannedWorkload:
+    """A workload and its share of the time budget."""
 
-    cell: Cell
-    rounds: int  # at least
-    fewest: float  # seconds those are expected to take, the exact answer and memory included
-    seconds: float  # it is given
+    workload: Workload
+    min_rounds: int
+    min_seconds: float  # estimated for `min_rounds`, including warm-up, memory measurement and reference result
+    seconds: float  # allotted
 
 
-def plan_cells(
-    cells: Iterable[Cell], setup: Setup, contestants: int, budget: float, peak_flops: float, pace: Pace
-) -> tuple[list[Planned], list[Planned]]:
-    """The cells whose fewest rounds fit the budget, in order of importance, and those left out.
+def plan_workloads(
+    workloads: Iterable[Workload],
+    setup: Setup,
+    n_runners: int,
+    total_seconds: float,
+    peak_flops: float,
+    budget: TimeBudget,
+) -> tuple[list[PlannedWorkload], list[PlannedWorkload]]:
+    """Workloads whose minimum rounds fit into `total_seconds`, in order of importance, and the skipped ones.
 
-    What the fewest rounds leave of the budget is shared in proportion to them.
+    The remaining time is distributed in proportion to the minimum times.
     """
-    chosen: list[Planned] = []
-    left_out: list[Planned] = []
+    chosen: list[PlannedWorkload] = []
+    skipped: list[PlannedWorkload] = []
     spent = 0.0
-    for cell in cells:
-        rounds = min(pace.least, FEWEST_PICTURES) if cell.part == "picture" else pace.least
-        fewest = fewest_seconds(cell, setup, contestants, peak_flops, pace.warmups + rounds)
-        planned = Planned(cell=cell, rounds=rounds, fewest=fewest, seconds=fewest)
-        if spent + fewest > budget:
-            left_out.append(planned)
+    for workload in workloads:
+        min_rounds = min(budget.min_rounds, MIN_PICTURE_ROUNDS) if workload.part == "picture" else budget.min_rounds
+        min_seconds = estimate_seconds(workload, setup, n_runners, peak_flops, budget.warmups + min_rounds)
+        planned = PlannedWorkload(
+            workload=workload, min_rounds=min_rounds, min_seconds=min_seconds, seconds=min_seconds
+        )
+        if spent + min_seconds > total_seconds:
+            skipped.append(planned)
             continue
-        spent += fewest
+        spent += min_seconds
         chosen.append(planned)
-    stretch = budget / spent if spent else 1.0
-    return [replace(each, seconds=each.fewest * stretch) for each in chosen], left_out
+    stretch = total_seconds / spent if spent else 1.0
+    return [replace(each, seconds=each.min_seconds * stretch) for each in chosen], skipped
 
 
-def fewest_seconds(cell: Cell, setup: Setup, contestants: int, peak_flops: float, rounds: int) -> float:
-    """What so many rounds of a cell are expected to take, with one to try everybody, one for memory, and the truth."""
-    own = cell_flops(cell, setup.dit, setup.text, setup.vae)
-    work = contestants * own
-    if cell.part in ("text", "picture"):  # one peer, or two, pad every prompt
-        work += 2 * cell.batch * text_flops(setup.text, MAX_CAPTION_TOKENS)
-    exact = 0.0 if cell.part == "picture" else EXACT_SLOWDOWN.get(setup.device.type, SLOWDOWN) * own
-    return ((rounds + 2) * SLOWDOWN * work + exact) / peak_flops
+def estimate_seconds(workload: Workload, setup: Setup, n_runners: int, peak_flops: float, rounds: int) -> float:
+    """Estimated seconds for `rounds` interleaved rounds, a trial run, a memory run and the reference result."""
+    flops = workload_flops(workload, setup.dit, setup.text, setup.vae)
+    work = n_runners * flops
+    if workload.part in ("text", "picture"):  # one or two of the other systems pad every prompt
+        work += 2 * workload.batch * text_flops(setup.text, MAX_CAPTION_TOKENS)
+    reference = (
+        0.0
+        if workload.part == "picture"
+        else REFERENCE_OVERHEAD_FACTORS.get(setup.device.type, OVERHEAD_FACTOR) * flops
+    )
+    return ((rounds + 2) * OVERHEAD_FACTOR * work + reference) / peak_flops

@@ -1,4 +1,4 @@
-"""A plot of a run, where matplotlib is installed; the bench needs it for nothing else."""
+"""Bar chart of a benchmark run, drawn with matplotlib if it is installed."""
 
 import importlib
 import importlib.util
@@ -6,26 +6,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .measure import Measured
+from .measure import Measurement
 
 
-def plot(found: Sequence[Measured], path: Path) -> str:
-    """Bars of every system's time over ours; a sentence says what became of it."""
+def plot(measurements: Sequence[Measurement], path: Path) -> str:
+    """Draw every system's time relative to ours; returns a status message."""
     if importlib.util.find_spec("matplotlib") is None:
         return "no plot: matplotlib is not installed; `pip install matplotlib` and run again for one"
     matplotlib: Any = importlib.import_module("matplotlib")
     matplotlib.use("Agg")
     pyplot: Any = importlib.import_module("matplotlib.pyplot")
-    cells = list(dict.fromkeys(each.inputs.cell for each in found))
-    names = list(dict.fromkeys(each.name for each in found))
-    figure, axes = pyplot.subplots(figsize=(9, 1 + 0.18 * len(found)), layout="constrained")
+    workloads = list(dict.fromkeys(each.inputs.workload for each in measurements))
+    names = list(dict.fromkeys(each.name for each in measurements))
+    figure, axes = pyplot.subplots(figsize=(9, 1 + 0.18 * len(measurements)), layout="constrained")
     for index, name in enumerate(names):
-        bars = [(cells.index(each.inputs.cell), each.ratio) for each in found if each.name == name]
-        places = [place + 0.8 * (index / len(names) - 0.5) for place, _ in bars]
+        bars = [(workloads.index(each.inputs.workload), each.ratio) for each in measurements if each.name == name]
+        positions = [position + 0.8 * (index / len(names) - 0.5) for position, _ in bars]
         medians = [ratio.median for _, ratio in bars]
         spread = [[r.median - r.low for _, r in bars], [r.high - r.median for _, r in bars]]
-        axes.barh(places, medians, 0.8 / len(names), align="edge", xerr=spread, label=name)
-    axes.set_yticks(range(len(cells)), [f"{cell.part}: {cell.describe()}" for cell in cells])
+        axes.barh(positions, medians, 0.8 / len(names), align="edge", xerr=spread, label=name)
+    axes.set_yticks(range(len(workloads)), [f"{workload.part}: {workload.describe()}" for workload in workloads])
     axes.invert_yaxis()
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xlabel("time over ours, median of paired rounds with its 95 % interval")

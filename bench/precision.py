@@ -1,4 +1,4 @@
-"""Float32 without TF32, for results that others are compared with."""
+"""Full float32 precision (no TF32) for reference results."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ import torch
 
 @contextmanager
 def without_tf32() -> Generator[None]:
-    """Matmuls and convolutions keep float32; by default PyTorch lets cuDNN's convolutions use TF32."""
+    """Disable TF32 for matmuls and convolutions; PyTorch enables it for cuDNN convolutions by default."""
     matmuls, convolutions = torch.backends.cuda.matmul, cast(Any, torch.backends.cudnn)
     before = matmuls.allow_tf32, convolutions.allow_tf32
     matmuls.allow_tf32 = convolutions.allow_tf32 = False

@@ -1,9 +1,9 @@
-"""Random weights every system shares, and the inputs they all see.
+"""Random weights and inputs shared by all systems.
 
-Letters: b batch, n tokens, c caption feature width, d model width, z latent channels, h w latent cells.
+Letters: b batch, n tokens, c text embedding width, d model width, z latent channels, h w latent height and width.
 
 Matrices are normal with standard deviation 1/√(fan-in), 0.016 at the released width, so that activations stay finite at
-any width; norm weights are about 1. Never zeros or constants: a GPU draws less power for them and looks faster.
+any width; norm weights are about 1. Never zeros or constants: a GPU draws less power for them and clocks higher.
 """
 
 from collections.abc import Mapping
@@ -18,16 +18,16 @@ from zimage_core.config import DiTConfig, TextConfig, VAEConfig
 from zimage_core.model import S3DiT
 from zimage_core.vae import Autoencoder
 
-from .cells import Cell
+from .workloads import Workload
 
 State = dict[str, Tensor]
 
-FIRST_SPECIAL_TOKEN = 151643  # of Qwen's vocabulary; ComfyUI reads it as padding, so prompts are drawn below it
+FIRST_SPECIAL_TOKEN = 151643  # of Qwen's vocabulary; ComfyUI treats it as padding, so random prompts use smaller ids
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """The networks' widths, where they live and in which precision."""
+    """Network configs, device and dtype of a run."""
 
     dit: DiTConfig
     text: TextConfig
@@ -38,7 +38,7 @@ class Setup:
 
     @property
     def depth(self) -> str:
-        """How much of the released depth is here."""
+        """Depth and widths compared with the released model, for the report."""
         return (
             f"transformer {self.dit.n_layers} of 30 layers and {self.dit.n_refiner_layers} of 2 + 2 refiners, "
             f"text encoder {self.text.n_layers} of 36 layers, widths {self.dit.dim} and {self.text.dim}"
@@ -46,57 +46,57 @@ class Setup:
 
 
 class Weights:
-    """State dicts under our own names, drawn when first asked for."""
+    """Random state dicts under this pack's parameter names, created on first access."""
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
 
     @cached_property
     def dit(self) -> State:
-        """The transformer's."""
-        return self._drawn(S3DiT(self.setup.dit, device="meta").state_dict())
+        """State dict of the transformer."""
+        return self._random_state(S3DiT(self.setup.dit, device="meta").state_dict())
 
     @cached_property
     def text(self) -> State:
-        """The whole published encoder's, with the last layer and the final norm that only peers run."""
-        return self._drawn(text_shapes(self.setup.text))
+        """State dict of the published text encoder, with the last layer and final norm that only other systems run."""
+        return self._random_state(text_shapes(self.setup.text))
 
     @cached_property
     def vae(self) -> State:
-        """The decoder's."""
+        """State dict of the VAE decoder."""
         state = Autoencoder(self.setup.vae, device="meta").state_dict()
-        return self._drawn({key: tensor for key, tensor in state.items() if key.startswith("decoder.")})
+        return self._random_state({key: tensor for key, tensor in state.items() if key.startswith("decoder.")})
 
-    def _drawn(self, shapes: Mapping[str, Tensor]) -> State:
+    def _random_state(self, shapes: Mapping[str, Tensor]) -> State:
         generator = torch.Generator(self.setup.device).manual_seed(self.setup.seed)
         return {key: self._value(key, shapes[key].shape, generator) for key in sorted(shapes)}
 
     def _value(self, key: str, shape: torch.Size, generator: torch.Generator) -> Tensor:
-        drawn = torch.randn(shape, generator=generator, device=self.setup.device)
+        value = torch.randn(shape, generator=generator, device=self.setup.device)
         if len(shape) == 1:
             is_norm = "norm" in key and key.endswith("weight") or key.endswith("embedder.0.weight")
-            return drawn.mul_(0.1).add_(1.0 if is_norm else 0.0).to(self.setup.dtype)
-        return drawn.div_(drawn[0].numel() ** 0.5).to(self.setup.dtype)
+            return value.mul_(0.1).add_(1.0 if is_norm else 0.0).to(self.setup.dtype)
+        return value.div_(value[0].numel() ** 0.5).to(self.setup.dtype)
 
 
-class Widened(Weights):
-    """The same weights in float32: what the exact answer is computed from."""
+class Float32Weights(Weights):
+    """The same weights in float32, for the reference result."""
 
-    def __init__(self, narrow: Weights) -> None:
-        super().__init__(narrow.setup)
-        self.narrow = narrow
+    def __init__(self, source: Weights) -> None:
+        super().__init__(source.setup)
+        self.source = source
 
     @cached_property
     def dit(self) -> State:
-        return _float32(self.narrow.dit)
+        return _float32(self.source.dit)
 
     @cached_property
     def text(self) -> State:
-        return _float32(self.narrow.text)
+        return _float32(self.source.text)
 
     @cached_property
     def vae(self) -> State:
-        return _float32(self.narrow.vae)
+        return _float32(self.source.vae)
 
 
 def _float32(state: State) -> State:
@@ -104,7 +104,7 @@ def _float32(state: State) -> State:
 
 
 def text_shapes(config: TextConfig) -> State:
-    """Every tensor of a published Qwen3 without its tied head."""
+    """Meta tensors of the published Qwen3 checkpoint, without the tied LM head."""
     wide, narrow = config.n_heads * config.head_dim, config.n_kv_heads * config.head_dim
     layer = {
         "input_layernorm": (config.dim,),
@@ -126,21 +126,21 @@ def text_shapes(config: TextConfig) -> State:
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """What a cell's systems are given."""
+    """Inputs of one workload, the same for every system."""
 
-    cell: Cell
+    workload: Workload
     latents: Float[Tensor, "b z h w"]
     captions: list[Float[Tensor, "n c"]]
     negatives: list[Float[Tensor, "n c"]]
-    tokens: Float[Tensor, "b n d"]  # a block's input, caption first
+    tokens: Float[Tensor, "b n d"]  # block input, caption tokens first
     prompts: list[list[int]]
     negative_prompts: list[list[int]]
     sigma: float = 0.7
 
     def cast(self, dtype: torch.dtype) -> "Inputs":
-        """The same in another precision."""
+        """The same inputs in another dtype."""
         return Inputs(
-            cell=self.cell,
+            workload=self.workload,
             latents=self.latents.to(dtype),
             captions=[each.to(dtype) for each in self.captions],
             negatives=[each.to(dtype) for each in self.negatives],
@@ -151,24 +151,24 @@ class Inputs:
         )
 
 
-def draw_inputs(cell: Cell, setup: Setup) -> Inputs:
-    """A cell's inputs, the same for whoever asks."""
+def draw_inputs(workload: Workload, setup: Setup) -> Inputs:
+    """Random inputs of a workload; deterministic."""
     generator = torch.Generator().manual_seed(setup.seed + 1)
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator).to(setup.device, setup.dtype)
 
     def prompt() -> list[int]:
-        words = min(setup.text.vocab_size, FIRST_SPECIAL_TOKEN)
-        return torch.randint(words, (cell.caption,), generator=generator).tolist()
+        n_ids = min(setup.text.vocab_size, FIRST_SPECIAL_TOKEN)
+        return torch.randint(n_ids, (workload.caption,), generator=generator).tolist()
 
-    count = range(cell.batch)
+    items = range(workload.batch)
     return Inputs(
-        cell=cell,
-        latents=normal(cell.batch, setup.dit.in_channels, *cell.cells),
-        captions=[normal(cell.caption, setup.dit.cap_feat_dim) for _ in count],
-        negatives=[normal(cell.caption, setup.dit.cap_feat_dim) for _ in count],
-        tokens=normal(cell.batch, cell.caption_tokens + cell.image_tokens, setup.dit.dim),
-        prompts=[prompt() for _ in count],
-        negative_prompts=[prompt() for _ in count],
+        workload=workload,
+        latents=normal(workload.batch, setup.dit.in_channels, *workload.latent_size),
+        captions=[normal(workload.caption, setup.dit.cap_feat_dim) for _ in items],
+        negatives=[normal(workload.caption, setup.dit.cap_feat_dim) for _ in items],
+        tokens=normal(workload.batch, workload.caption_tokens + workload.image_tokens, setup.dit.dim),
+        prompts=[prompt() for _ in items],
+        negative_prompts=[prompt() for _ in items],
     )

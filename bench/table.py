@@ -1,4 +1,4 @@
-"""Tables in Markdown that also read well as plain text, and the log they are appended to."""
+"""Markdown tables aligned for plain text, the log file, and number formatting."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -12,7 +12,7 @@ round by round, never two entries of this log with each other. `bench/README.md`
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns padded to one width, the first aligned left, the others right."""
+    """Markdown table; the first column is left-aligned, the others right-aligned."""
     widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
 
     def line(row: Sequence[str]) -> str:
@@ -25,7 +25,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def append(log: Path, title: str, preamble: Sequence[str], body: str) -> None:
-    """One dated entry at the end of the log."""
+    """Append a dated entry to the log."""
     head = "" if log.exists() else HEADING
     entry = "\n".join(
         (f"\n## {date.today().isoformat()} · {title}\n", *(f"- {line}" for line in preamble), "", body, "")
@@ -35,11 +35,11 @@ def append(log: Path, title: str, preamble: Sequence[str], body: str) -> None:
 
 
 def duration(seconds: float) -> str:
-    """Three digits with a unit one can read."""
+    """Seconds or milliseconds, three significant digits."""
     return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1e3:.3g} ms"
 
 
 def size(n_bytes: float) -> str:
-    """Mebibytes, or gibibytes from a thousand of them."""
+    """MiB below 1000 MiB, else GiB."""
     mebibytes = n_bytes / 2**20
     return f"{mebibytes:.3g} MiB" if mebibytes < 1000 else f"{mebibytes / 1024:.3g} GiB"

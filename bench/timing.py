@@ -1,7 +1,7 @@
-"""Interleaved timing: every round runs everybody once, so that drift of the machine falls on all alike.
+"""Interleaved timing: every round runs each runner once, so that clock and load drift affect all alike.
 
-A peer is compared round by round with the first contestant; the median of these paired ratios and a bootstrap interval
-are the result, never a ratio of two numbers measured at different times.
+Runners are compared with the first one round by round. The result is the median of these paired ratios with a
+bootstrap confidence interval, never a ratio of two numbers measured at different times.
 """
 
 import time
@@ -13,31 +13,32 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from .contest import Contestant
 from .machine import seconds
+from .runner import Runner
 
 RESAMPLES = 5000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace:
-    """How long to measure: rounds until the time is up, but never fewer than `least` and never more than `most`."""
+class TimeBudget:
+    """How long to measure: rounds until `seconds` have passed, between `min_rounds` and `max_rounds`."""
 
     seconds: float
     warmups: int = 3
-    least: int = 3
-    most: int = 25
+    min_rounds: int = 3
+    max_rounds: int = 25
 
     def __post_init__(self) -> None:
-        if not 1 <= self.least <= self.most or self.warmups < 1:
+        if not 1 <= self.min_rounds <= self.max_rounds or self.warmups < 1:
             raise ValueError(
-                f"{self.warmups} warm-ups, {self.least} to {self.most} rounds: give at least one warm-up and one round"
+                f"{self.warmups} warm-ups, {self.min_rounds} to {self.max_rounds} rounds: "
+                "give at least one warm-up and one round"
             )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ratio:
-    """How many times longer a contestant takes than the first, and the 95 % interval of that median."""
+    """Median time ratio to the first runner, with its 95 % confidence interval."""
 
     median: float
     low: float
@@ -45,31 +46,30 @@ class Ratio:
 
 
 @torch.inference_mode()
-def race(contestants: Sequence[Contestant], pace: Pace, device: torch.device) -> list[list[float]]:
-    """Seconds of everybody in every round. Every other round runs backwards, every second one begins one later."""
-    deadline = time.perf_counter() + pace.seconds
-    progress = tqdm(total=pace.warmups + pace.most, leave=False)
-    times: list[list[float]] = [[] for _ in contestants]
-    for turn in range(pace.warmups + pace.most):
-        progress.set_description("warm-up" if turn < pace.warmups else "timing")
-        first = turn // 2 % len(contestants)
-        order = [*range(first, len(contestants)), *range(first)]
-        for index in order if turn % 2 == 0 else reversed(order):
-            contestant = contestants[index]
-            with contestant.scope():
-                taken = seconds(contestant.run, device)
-            if turn >= pace.warmups:
+def time_interleaved(runners: Sequence[Runner], budget: TimeBudget, device: torch.device) -> list[list[float]]:
+    """Seconds per runner and round. The order is reversed every other round and rotated by one every two rounds."""
+    deadline = time.perf_counter() + budget.seconds
+    progress = tqdm(total=budget.warmups + budget.max_rounds, leave=False)
+    times: list[list[float]] = [[] for _ in runners]
+    for round_index in range(budget.warmups + budget.max_rounds):
+        progress.set_description("warm-up" if round_index < budget.warmups else "timing")
+        first = round_index // 2 % len(runners)
+        order = [*range(first, len(runners)), *range(first)]
+        for index in order if round_index % 2 == 0 else reversed(order):
+            runner = runners[index]
+            with runner.scope():
+                taken = seconds(runner.run, device)
+            if round_index >= budget.warmups:
                 times[index].append(taken)
         progress.update()
-        rounds = len(times[0])
-        if rounds >= pace.least and time.perf_counter() > deadline:
+        if len(times[0]) >= budget.min_rounds and time.perf_counter() > deadline:
             break
     progress.close()
     return times
 
 
 def paired_ratio(theirs: Sequence[float], ours: Sequence[float], seed: int = 0) -> Ratio:
-    """The median over rounds of theirs / ours, with a percentile bootstrap over rounds."""
+    """Median over rounds of theirs / ours, with a percentile bootstrap interval over rounds."""
     ratios = np.asarray(theirs) / np.asarray(ours)
     generator = np.random.default_rng(seed)
     medians = np.median(ratios[generator.integers(len(ratios), size=(RESAMPLES, len(ratios)))], axis=1)

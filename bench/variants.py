@@ -1,4 +1,4 @@
-"""Our networks with one optimisation off, or one opt-in on. Each is one entry:
+"""Variants of our networks: one optimization off, or one opt-in on. Examples of entries:
 
 VARIANTS["plain kernels"] = Variant(scope=lambda: use_kernels(PLAIN_KERNELS))
 VARIANTS["int8"] = Variant(prepare=multiplying_in(INT8), is_lossy=True)
@@ -17,31 +17,31 @@ from zimage_core.kernels import use_kernels
 from zimage_core.model import S3DiT
 from zimage_core.quant import FP8, INT8, INT8_UNROTATED, Scheme, quantize_layers
 
-from .cells import PARTS, Part
+from .workloads import PARTS, Part
 
 
 def unchanged(network: nn.Module) -> nn.Module:
-    """The network as it is."""
+    """The network itself."""
     return network
 
 
 class Variant(NamedTuple):
-    """What a variant does to a fresh network, and what it switches while networks are built and run."""
+    """`prepare` modifies a new network; `scope` holds settings while networks are built and run."""
 
     prepare: Callable[[nn.Module], nn.Module] = unchanged
     scope: Callable[[], AbstractContextManager[object]] = nullcontext
-    is_lossy: bool = False  # lossy variants are another class: the table keeps them apart
-    parts: Collection[Part] = PARTS  # where it makes a difference
-    is_captured: bool = False  # steps run as CUDA graphs
-    needs_card: bool = False  # on other devices there is nothing to measure
+    is_lossy: bool = False  # marked in the table, as not comparable with lossless ones
+    parts: Collection[Part] = PARTS  # the parts it affects
+    is_captured: bool = False  # sampling steps run as CUDA graphs
+    needs_cuda: bool = False  # skipped on other devices
 
 
-LAYERS: tuple[Part, ...] = ("block", "transformer", "picture")
-STEPS: tuple[Part, ...] = ("transformer", "picture")
+BLOCK_PARTS: tuple[Part, ...] = ("block", "transformer", "picture")
+STEP_PARTS: tuple[Part, ...] = ("transformer", "picture")
 
-PLAIN = Variant()
+DEFAULT_VARIANT = Variant()
 
-# cuDNN's attention where it can, then the others; PyTorch's own order tries it last.
+# cuDNN attention where supported, then the others; PyTorch's default order tries it last.
 CUDNN_FIRST = [
     SDPBackend.CUDNN_ATTENTION,
     SDPBackend.FLASH_ATTENTION,
@@ -50,8 +50,8 @@ CUDNN_FIRST = [
 ]
 
 
-def multiplying_in(scheme: Scheme) -> Callable[[nn.Module], nn.Module]:
-    """The transformer's main layers in 8 bits; other networks as they are. Shared weights stay as they are."""
+def quantized_to(scheme: Scheme) -> Callable[[nn.Module], nn.Module]:
+    """A `prepare` that quantizes the transformer's main layers; the shared weights are not modified."""
 
     def prepare(network: nn.Module) -> nn.Module:
         if isinstance(network, S3DiT):
@@ -63,14 +63,14 @@ def multiplying_in(scheme: Scheme) -> Callable[[nn.Module], nn.Module]:
 
 VARIANTS: dict[str, Variant] = {
     "plain kernels": Variant(scope=lambda: use_kernels(PLAIN_KERNELS)),
-    "stock kernels": Variant(scope=lambda: use_kernels(STOCK_KERNELS)),  # what a graphics card has without Triton
+    "stock kernels": Variant(scope=lambda: use_kernels(STOCK_KERNELS)),  # used on GPUs without Triton
     "unfused attention": Variant(scope=lambda: sdpa_kernel(SDPBackend.MATH)),
-    "cuDNN attention": Variant(scope=lambda: sdpa_kernel(CUDNN_FIRST, set_priority=True), needs_card=True),
-    "graph": Variant(parts=STEPS, is_captured=True, needs_card=True),
+    "cuDNN attention": Variant(scope=lambda: sdpa_kernel(CUDNN_FIRST, set_priority=True), needs_cuda=True),
+    "graph": Variant(parts=STEP_PARTS, is_captured=True, needs_cuda=True),
     "graph and cuDNN attention": Variant(
-        scope=lambda: sdpa_kernel(CUDNN_FIRST, set_priority=True), parts=STEPS, is_captured=True, needs_card=True
+        scope=lambda: sdpa_kernel(CUDNN_FIRST, set_priority=True), parts=STEP_PARTS, is_captured=True, needs_cuda=True
     ),
-    "int8": Variant(prepare=multiplying_in(INT8), parts=LAYERS, is_lossy=True),
-    "int8, not rotated": Variant(prepare=multiplying_in(INT8_UNROTATED), parts=LAYERS, is_lossy=True),
-    "fp8": Variant(prepare=multiplying_in(FP8), parts=LAYERS, is_lossy=True),
+    "int8": Variant(prepare=quantized_to(INT8), parts=BLOCK_PARTS, is_lossy=True),
+    "int8, not rotated": Variant(prepare=quantized_to(INT8_UNROTATED), parts=BLOCK_PARTS, is_lossy=True),
+    "fp8": Variant(prepare=quantized_to(FP8), parts=BLOCK_PARTS, is_lossy=True),
 }

@@ -1,1 +1,1 @@
-"""The systems that are measured. A peer that is not installed is left out with a sentence, never half-imitated."""
+"""The benchmarked systems: this pack, diffusers and ComfyUI. Systems that are not installed are skipped with a note."""

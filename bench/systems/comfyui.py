@@ -1,7 +1,7 @@
 """ComfyUI's native networks: the modules themselves, without the server's queue and memory manager.
 
-The real ComfyUI is imported from `COMFYUI_DIR`. Its attention is PyTorch's everywhere: on a GPU that is its own choice,
-on a CPU that of `--use-pytorch-cross-attention`, its fastest there.
+ComfyUI is imported from `COMFYUI_DIR` and always uses PyTorch's attention: on a GPU that is its default, on a CPU it
+corresponds to `--use-pytorch-cross-attention`, its fastest option there.
 """
 
 import importlib
@@ -21,17 +21,17 @@ from tools.comfyui import comfyui_folder
 from zimage_core.config import norm_groups
 from zimage_core.sampling import TURBO, shifted_schedule
 
-from ..cells import CFG
-from ..contest import Run, captured
 from ..random_weights import Inputs, Weights
+from ..runner import Run, isolated_block
+from ..workloads import CFG
 
 
 class ComfyUIMissing(RuntimeError):
-    """There is no ComfyUI to measure."""
+    """ComfyUI was not found."""
 
 
 def import_comfyui(device: torch.device) -> ModuleType:
-    """ComfyUI's `comfy` package, told by its own command line where to run."""
+    """ComfyUI's `comfy` package, with the device set through its own command-line arguments."""
     folder = comfyui_folder()
     if not (folder / "main.py").exists():
         raise ComfyUIMissing(f"no ComfyUI in {folder}; set COMFYUI_DIR, or let `make setup` fetch it")
@@ -53,14 +53,14 @@ def import_comfyui(device: torch.device) -> ModuleType:
 
 
 def version() -> str:
-    """ComfyUI's own."""
+    """ComfyUI's version."""
     file = comfyui_folder() / "comfyui_version.py"
-    found = re.search(r'__version__ = "(.*)"', file.read_text()) if file.exists() else None
-    return f"ComfyUI {found[1]}" if found else "no ComfyUI"
+    match = re.search(r'__version__ = "(.*)"', file.read_text()) if file.exists() else None
+    return f"ComfyUI {match[1]}" if match else "no ComfyUI"
 
 
 class ComfyUI:
-    """ComfyUI's networks holding the shared weights."""
+    """ComfyUI's networks loaded with the shared weights."""
 
     name = "ComfyUI"
 
@@ -70,7 +70,7 @@ class ComfyUI:
 
     def block(self, inputs: Inputs) -> Run:
         dit = self._dit()
-        run = captured(dit.layers[0], self._velocity(dit, inputs))
+        run = isolated_block(dit.layers[0], self._velocity(dit, inputs))
         return lambda: run(inputs.tokens)
 
     def transformer(self, inputs: Inputs) -> Run:
@@ -88,10 +88,10 @@ class ComfyUI:
     def picture(self, inputs: Inputs) -> Run:
         encode, dit, decoder = self._text(), self._dit(), self._decoder()
         config, dtype, batch = self.weights.setup.vae, inputs.latents.dtype, len(inputs.latents)
-        levels = shifted_schedule(inputs.cell.steps, TURBO.shift).tolist()
+        levels = shifted_schedule(inputs.workload.steps, TURBO.shift).tolist()
 
         def run() -> Tensor:
-            prompts = inputs.prompts + (inputs.negative_prompts if inputs.cell.guided else [])
+            prompts = inputs.prompts + (inputs.negative_prompts if inputs.workload.guided else [])
             context = encode(prompts).unflatten(0, (len(prompts), -1)).to(dtype)
             x = inputs.latents.float()
             for sigma, sigma_next in pairwise(levels):
@@ -102,17 +102,17 @@ class ComfyUI:
         return run
 
     def _velocity(self, dit: Any, inputs: Inputs) -> Run:
-        context = torch.stack(inputs.captions + (inputs.negatives if inputs.cell.guided else []))
+        context = torch.stack(inputs.captions + (inputs.negatives if inputs.workload.guided else []))
         sigmas = torch.full((len(inputs.latents),), inputs.sigma, device=inputs.latents.device)
         return lambda: self._evaluate(dit, inputs.latents, sigmas, context)
 
     def _evaluate(self, dit: Any, x: Tensor, sigmas: Tensor, context: Tensor) -> Tensor:
-        """One step; with two contexts for every latent a guided one, both halves in one batch, as the server does."""
+        """One function evaluation. With two contexts per latent it is guided, both in one batch as ComfyUI does it."""
         options = {"optimized_attention_override": self._pytorch_attention}
-        times = len(context) // len(x)
-        x, sigmas = x.repeat(times, 1, 1, 1), sigmas.repeat(times)
+        n_contexts = len(context) // len(x)
+        x, sigmas = x.repeat(n_contexts, 1, 1, 1), sigmas.repeat(n_contexts)
         out = dit(x, sigmas, context, context.shape[1], transformer_options=options)
-        if times == 1:
+        if n_contexts == 1:
             return out
         positive, negative = out.float().chunk(2)
         return positive + (CFG - 1) * (positive - negative)
@@ -147,7 +147,7 @@ class ComfyUI:
         return network.requires_grad_(False).eval()
 
     def _text(self) -> Any:
-        """The encoder in the wrapper that decides its precision and mask; it takes prompts of one length."""
+        """The text encoder in ComfyUI's wrapper, which sets precision and mask; prompts must have equal length."""
         config = self.weights.setup.text
         widths = {
             "vocab_size": config.vocab_size,
@@ -192,7 +192,7 @@ class ComfyUI:
 
     @contextmanager
     def _with_pytorch_attention(self) -> Generator[None]:
-        """The command line's choice, for one call: other users of the process keep theirs."""
+        """Use PyTorch attention for one call, without changing the setting for other code in the process."""
         management = self.comfy.model_management
         before = management.ENABLE_PYTORCH_ATTENTION
         management.ENABLE_PYTORCH_ATTENTION = True

@@ -1,4 +1,4 @@
-"""diffusers' and transformers' networks, built from our configs and filled with weights under our names."""
+"""diffusers' and transformers' networks, built from this pack's configs and state dicts."""
 
 import importlib
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from torch import Tensor
 from zimage_core.checkpoints import DIT_DIFFUSERS, VAE_DIFFUSERS
 from zimage_core.config import DiTConfig, TextConfig, VAEConfig, norm_groups
 
-# Only partly typed, and stricter in their annotations than in their code, hence Any.
+# Any, because both libraries are only partly typed, with annotations stricter than their code.
 diffusers: Any = importlib.import_module("diffusers")
 transformers: Any = importlib.import_module("transformers")
 

@@ -1,4 +1,4 @@
-"""The systems the bench compares with ours, skipped where they are not installed."""
+"""Fixtures of the other benchmarked systems; tests are skipped if they are not installed."""
 
 import importlib
 
@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def comfyui():
-    """ComfyUI as a system, where it is at hand."""
+    """ComfyUI's system class, if ComfyUI is available."""
     import torch
 
     module = importlib.import_module("bench.systems.comfyui")
@@ -20,6 +20,6 @@ def comfyui():
 
 @pytest.fixture(scope="session")
 def diffusers():
-    """diffusers as a system, where it is installed."""
+    """diffusers' system class, if diffusers is installed."""
     pytest.importorskip("diffusers")
     return importlib.import_module("bench.systems.diffusers").Diffusers

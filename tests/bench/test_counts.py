@@ -1,6 +1,6 @@
-"""What CI gates: how much a block, a text layer and a decoded latent may ask of the machine. No clock is read.
+"""Limits on the operation counts of a block, a text layer and a decoded latent, checked by CI.
 
-Every limit is one number of the table. Lower it when the code gets leaner; raise none without saying why in the log.
+Every limit is a number of the counts table. Lower it when the code improves; raise it only with a reason in the log.
 """
 
 from dataclasses import dataclass
@@ -8,22 +8,22 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from bench.cells import Cell
 from bench.counts import count_block, count_text_layer, count_whole
 from bench.plan import tiny_setup
 from bench.systems.ours import Ours
+from bench.workloads import Workload
 
 FLOAT32, BFLOAT16 = torch.float32, torch.bfloat16
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """The most ours may ask for on a CPU; `of_comfyui` ones are fractions of what ComfyUI's native code asks for."""
+    """Upper limits for our code on a CPU; `of_comfyui` limits are fractions of ComfyUI's native counts."""
 
     operations: int
     allocations: int
     bytes_of_comfyui: float  # elementwise, read and written
-    peak_of_comfyui: float  # bytes alive at once
+    peak_of_comfyui: float  # peak of live bytes
     syncs: int = 0
 
 
@@ -36,11 +36,11 @@ LIMITS = {
     ("decode", BFLOAT16): Limit(operations=93, allocations=137, bytes_of_comfyui=1.0, peak_of_comfyui=1.66),
 }
 
-BLOCK = Cell(part="transformer", size=(128, 128), caption=32)
+BLOCK = Workload(part="transformer", size=(128, 128), caption=32)
 COUNT = {
     "block": lambda system, setup: count_block(system, setup, BLOCK),
     "text layer": lambda system, setup: count_text_layer(system, setup, BLOCK),
-    "decode": lambda system, setup: count_whole(system, setup, Cell(part="decode", size=(64, 64), caption=32)),
+    "decode": lambda system, setup: count_whole(system, setup, Workload(part="decode", size=(64, 64), caption=32)),
 }
 
 
@@ -60,9 +60,9 @@ def test_ours_stays_within_its_limits(comfyui, subject, dtype):
 
 
 def test_the_counter_agrees_with_the_reference_on_diffusers(diffusers):
-    """reference/performance.md, 0: 75 operations per main block in 16 bits, counted there by another script."""
+    """reference/performance.md, 0: 75 operations per main block in 16 bits, counted by an independent script."""
     assert count_block(diffusers, tiny_setup(BFLOAT16), BLOCK).operations == 75
 
 
-def test_a_whole_step_of_ours_never_waits_for_a_device():
+def test_a_whole_step_of_ours_never_syncs():
     assert count_whole(Ours, tiny_setup(), BLOCK).syncs == 0

@@ -1,18 +1,26 @@
-"""The formula against the reference's table, and against PyTorch's own counter on small networks."""
+"""The FLOP formulas against the table in reference/performance.md and against PyTorch's FLOP counter."""
 
 import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.cells import Cell
-from bench.flops import caption_flops, cell_flops, decode_flops, step_attention, step_flops, step_products, text_flops
+from bench.flops import (
+    caption_flops,
+    decode_flops,
+    step_attention_flops,
+    step_flops,
+    step_gemm_flops,
+    text_flops,
+    workload_flops,
+)
 from bench.plan import tiny_setup
 from bench.random_weights import Weights, draw_inputs
 from bench.systems.ours import Ours
+from bench.workloads import Workload
 from zimage_core.config import FLUX_VAE, QWEN3_4B, TURBO_DIT
 
-# reference/performance.md, 2a, for 128 caption tokens: side, tokens, 10^12 operations in all, of products, of attention
+# reference/performance.md, 2a, for 128 caption tokens: side, tokens, TFLOPs in total, of GEMMs, of attention
 TABLE = [
     (512, 1152, 13.69, 13.05, 0.64),
     (768, 2432, 30.44, 27.55, 2.89),
@@ -23,15 +31,15 @@ TABLE = [
 ]
 
 
-@pytest.mark.parametrize(("side", "tokens", "total", "products", "attention"), TABLE)
-def test_the_released_transformer_costs_what_the_reference_counted(side, tokens, total, products, attention):
-    cell = Cell(part="transformer", size=(side, side), caption=128)
-    n, m = cell.image_tokens, cell.caption_tokens
+@pytest.mark.parametrize(("side", "tokens", "total", "gemms", "attention"), TABLE)
+def test_the_released_transformer_costs_what_the_reference_counted(side, tokens, total, gemms, attention):
+    workload = Workload(part="transformer", size=(side, side), caption=128)
+    n, m = workload.image_tokens, workload.caption_tokens
     assert n + m == tokens
     refined = caption_flops(TURBO_DIT, m)
     assert (step_flops(TURBO_DIT, n, m) + refined) / 1e12 == pytest.approx(total, rel=2e-3)
-    assert (step_products(TURBO_DIT, n, m) + refined) / 1e12 == pytest.approx(products, rel=2e-3)
-    assert step_attention(TURBO_DIT, n, m) / 1e12 == pytest.approx(attention, rel=6e-3)
+    assert (step_gemm_flops(TURBO_DIT, n, m) + refined) / 1e12 == pytest.approx(gemms, rel=2e-3)
+    assert step_attention_flops(TURBO_DIT, n, m) / 1e12 == pytest.approx(attention, rel=6e-3)
 
 
 @pytest.mark.parametrize(("tokens", "total"), [(32, 55.1), (64, 55.6), (256, 58.5), (512, 62.5)])
@@ -53,7 +61,7 @@ def test_the_released_decoder_costs_what_the_reference_counted(side, total):
 
 @torch.no_grad()
 def counted(run):
-    """PyTorch's own figure; it knows no fused attention of a CPU, so attention runs as two products."""
+    """FLOPs by PyTorch's counter, which does not cover fused CPU attention, so attention runs unfused."""
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         run()
     return counter.get_total_flops()
@@ -63,18 +71,18 @@ def counted(run):
 @pytest.mark.parametrize("batch", [1, 2])
 def test_small_networks_cost_what_pytorch_counts(part, batch):
     setup = tiny_setup()
-    cell = Cell(part=part, size=(96, 64), caption=20, batch=batch)
-    run = getattr(Ours(Weights(setup)), part)(draw_inputs(cell, setup))
-    assert counted(run) == cell_flops(cell, setup.dit, setup.text, setup.vae)
+    workload = Workload(part=part, size=(96, 64), caption=20, batch=batch)
+    run = getattr(Ours(Weights(setup)), part)(draw_inputs(workload, setup))
+    assert counted(run) == workload_flops(workload, setup.dit, setup.text, setup.vae)
 
 
 def test_a_small_transformer_costs_what_pytorch_counts():
     setup = tiny_setup()
-    cell = Cell(part="transformer", size=(96, 64), caption=40)
-    run = Ours(Weights(setup)).forward(draw_inputs(cell, setup))
-    n, m = cell.image_tokens, cell.caption_tokens
+    workload = Workload(part="transformer", size=(96, 64), caption=40)
+    run = Ours(Weights(setup)).forward(draw_inputs(workload, setup))
+    n, m = workload.image_tokens, workload.caption_tokens
     whole = step_flops(setup.dit, n, m) + caption_flops(setup.dit, m)
-    # Pads join a caption after its embedding, and a picture between its embedding and its way out.
-    caption_pads, picture_pads = m - cell.caption, n - cell.cells[0] * cell.cells[1] // 4
+    # Padding is added to captions after the embedder, and to images between the embedder and the final layer.
+    caption_pads, picture_pads = m - workload.caption, n - workload.latent_size[0] * workload.latent_size[1] // 4
     unpadded = caption_pads * setup.dit.cap_feat_dim + 2 * picture_pads * setup.dit.patch_dim
     assert counted(run) == whole - 2 * unpadded * setup.dit.dim

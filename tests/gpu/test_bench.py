@@ -1,4 +1,4 @@
-"""The bench on this GPU: every system runs, its result is near the float32 one, and its memory is counted."""
+"""The benchmark on this GPU: every variant runs, is near the float32 reference, and has its peak memory measured."""
 
 from dataclasses import replace
 
@@ -6,15 +6,15 @@ import pytest
 import torch
 
 import gpu
-from bench.cells import Cell
-from bench.contest import Contestant
-from bench.memory import peak
-from bench.plan import Planned
+from bench.memory import peak_memory
+from bench.plan import PlannedWorkload
 from bench.random_weights import Setup, Weights, draw_inputs
 from bench.run import measure_all
+from bench.runner import Runner
 from bench.systems.ours import Ours
-from bench.timing import Pace
-from bench.variants import PLAIN, VARIANTS
+from bench.timing import TimeBudget
+from bench.variants import DEFAULT_VARIANT, VARIANTS
+from bench.workloads import Workload
 from zimage_core.config import FLUX_VAE, QWEN3_4B
 from zimage_core.quant.fp8 import has_fp8_gemm
 
@@ -28,27 +28,27 @@ def weights():
 
 
 @pytest.mark.parametrize("part", NEAR)
-def test_everybody_is_measured(weights, part):
+def test_every_variant_is_measured(weights, part):
     names = [name for name in VARIANTS if name != "fp8" or has_fp8_gemm(gpu.DEVICE)]
-    cell = Cell(part=part, size=(256, 192), caption=20, steps=2)
-    planned, told = [Planned(cell=cell, rounds=3, fewest=0, seconds=3)], []
-    found = measure_all(planned, weights, [], names, Pace(seconds=3, least=3), 1e15, told.append)
-    assert not told
+    workload = Workload(part=part, size=(256, 192), caption=20, steps=2)
+    planned, notes = [PlannedWorkload(workload=workload, min_rounds=3, min_seconds=0, seconds=3)], []
+    found = measure_all(planned, weights, [], names, TimeBudget(seconds=3, min_rounds=3), 1e15, notes.append)
+    assert not notes
     assert len(found) == 1 + (part == "transformer") + sum(part in VARIANTS[name].parts for name in names)
     for each in found:
-        assert each.time > 0 and each.peak.allocated > 0
+        assert each.time > 0 and each.peak_memory.allocated > 0
         if NEAR[part] is not None and "lossy" not in each.name:
-            assert each.drift.relative_l2 < NEAR[part], each.name
+            assert each.deviation.relative_l2 < NEAR[part], each.name
 
 
-def test_a_recording_counts_with_the_memory_it_keeps(weights):
-    inputs = draw_inputs(Cell(part="transformer", size=(1024, 1024), caption=20), weights.setup)
+def test_a_captured_graphs_memory_is_included_in_the_peak(weights):
+    inputs = draw_inputs(Workload(part="transformer", size=(1024, 1024), caption=20), weights.setup)
 
     def peak_of(variant):
         system = Ours(weights, variant)
-        contestant = Contestant("", system.transformer(inputs), forget=system.forget)
-        contestant.once()
-        return peak(contestant, gpu.DEVICE).allocated
+        runner = Runner("", system.transformer(inputs), release=system.release)
+        runner.run_once()
+        return peak_memory(runner, gpu.DEVICE).allocated
 
-    plain, recorded = peak_of(PLAIN), peak_of(VARIANTS["graph"])
-    assert plain <= recorded <= 2 * plain
+    eager, captured = peak_of(DEFAULT_VARIANT), peak_of(VARIANTS["graph"])
+    assert eager <= captured <= 2 * eager

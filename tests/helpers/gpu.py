@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 import tiny
-from bench.drift import drift
-from bench.memory import cuda_peak
+from bench.deviation import deviation
+from bench.memory import cuda_peak_memory
 from zimage_core.config import TURBO_DIT, DiTConfig
 from zimage_core.model import S3DiT
 
@@ -68,7 +68,7 @@ def randn(*shape: int, seed: int = 0, dtype: torch.dtype = torch.bfloat16) -> Te
 def relative_error(found: Tensor, truth: Tensor) -> float:
     """Relative L2 distance, in float64 on the CPU."""
     assert found.isfinite().all()
-    return drift(found.cpu(), truth.cpu()).relative_l2
+    return deviation(found.cpu(), truth.cpu()).relative_l2
 
 
 @contextmanager
@@ -92,7 +92,7 @@ def allocated_bytes() -> int:
 def peak_bytes(run: Callable[[], Any]) -> int:
     """The most bytes of tensors that a run adds at once."""
     gc.collect()
-    return cuda_peak(run, DEVICE).allocated
+    return cuda_peak_memory(run, DEVICE).allocated
 
 
 def milliseconds(run: Callable[[], Any], repeats: int = 15, warm_ups: int = 3) -> float:
