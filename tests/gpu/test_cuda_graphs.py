@@ -116,7 +116,7 @@ def test_an_attention_chosen_by_measuring_is_chosen_before_the_capture(dit, monk
     attend, network = FastestAttention(), dit.network
 
     def run(stage, index, block, tokens):
-        return block(tokens, stage.rope, stage.norm_scales[index], attend)
+        return block(tokens, stage.rope, stage.norm_weights[index], attend)
 
     monkeypatch.setattr(dit, "network", lambda *given: network(*given, run))
     condition, x = condition_of(dit), latent()

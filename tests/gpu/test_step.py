@@ -8,7 +8,7 @@ import torch
 import gpu
 from gpu import float32_on_cpu, randn, relative_error
 from zimage_core.kernels import PLAIN, use_kernels
-from zimage_core.model.block import NormScales
+from zimage_core.model.block import NormWeights
 from zimage_core.model.rope import rope_table
 from zimage_core.sampling import SOLVERS, Guidance, denoise, shifted_schedule
 
@@ -22,17 +22,17 @@ def dit():
     return gpu.transformer()
 
 
-def norm_scales(dtype):
+def norm_weights(dtype):
     rows = [randn(1, 1, gpu.SHALLOW_TURBO.dim, seed=seed, dtype=dtype) for seed in range(4)]
-    return NormScales(*rows, qk=randn(2, 1, gpu.SHALLOW_TURBO.head_dim, seed=4, dtype=dtype))
+    return NormWeights(*rows, qk=randn(2, 1, gpu.SHALLOW_TURBO.head_dim, seed=4, dtype=dtype))
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
 def test_a_block_in_16_bits_is_as_near_the_truth_as_the_plain_one(dit, dtype):
     block = copy.deepcopy(dit.layers[0]).to(dtype)
     rope = rope_table(torch.arange(3.0 * TURNED).reshape(TURNED, 3), (32, 48, 48), 256.0)
-    x, given = randn(2, TURNED, gpu.SHALLOW_TURBO.dim, seed=5, dtype=dtype), norm_scales(dtype)
-    truth = float32_on_cpu(block)(x.cpu().float(), rope, NormScales(*(each.cpu().float() for each in given)))
+    x, given = randn(2, TURNED, gpu.SHALLOW_TURBO.dim, seed=5, dtype=dtype), norm_weights(dtype)
+    truth = float32_on_cpu(block)(x.cpu().float(), rope, NormWeights(*(each.cpu().float() for each in given)))
     found = block(x.clone(), rope.to(gpu.DEVICE), given)
     with use_kernels(PLAIN):
         plain = block(x.clone(), rope.to(gpu.DEVICE), given)

@@ -76,7 +76,7 @@ def test_after_an_interruption_the_next_step_is_right(resident, dit):
         return run_block(stage, index, block, x)
 
     expected = answers(prepared(resident))
-    with stream(dit, gpu.DEVICE, resident=1, inner=broken) as blocks:
+    with stream(dit, gpu.DEVICE, resident=1, base_run_block=broken) as blocks:
         with blocks.preparing():
             velocity = prepared(dit, blocks.run)
         with pytest.raises(InterruptedError):
@@ -95,7 +95,7 @@ def test_a_card_without_room_leaves_the_model_whole(resident, dit):
         return run_block(stage, index, block, x)
 
     is_greedy, expected = True, answers(prepared(resident))
-    with stream(dit, gpu.DEVICE, resident=0, inner=greedy) as blocks:
+    with stream(dit, gpu.DEVICE, resident=0, base_run_block=greedy) as blocks:
         with blocks.preparing():
             velocity = prepared(dit, blocks.run)
         with pytest.raises(torch.OutOfMemoryError):

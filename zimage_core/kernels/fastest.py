@@ -20,29 +20,29 @@ Workload = Callable[[K, Tensor], Tensor]  # runs kernels on tokens (1, n, width)
 
 @cache
 def fastest(
-    stock: K,
+    fallback: K,
     load: Callable[[torch.device], Sequence[K]],
     workload: Workload[K],
     device: torch.device,
     dtype: torch.dtype,
     width: int,
 ) -> K:
-    """The fastest on `workload` of the stock kernels and of those that `load` imports (Triton's).
+    """The fastest on `workload` of the fallback kernels and of those that `load` imports (Triton's).
 
-    Loaded kernels that fail or whose output differs from the stock kernels' are left out, with a line in the log.
+    Loaded kernels that fail or whose output differs from the fallback kernels' are left out, with a line in the log.
     """
     if find_spec("triton") is None:
-        return stock
+        return fallback
     generator = torch.Generator(device).manual_seed(0)  # a private one, so that the global random state is untouched
     x = SPREAD * torch.randn(1, N_TOKENS, width, device=device, dtype=dtype, generator=generator)
     try:
         candidates = load(device)
-    except Exception as error:  # noqa: BLE001 - a broken installation can raise anything; stock kernels still work
+    except Exception as error:  # noqa: BLE001 - a broken installation can raise anything; fallback kernels still work
         _report(device, first_line(error))
-        return stock
-    expected = workload(stock, x)
-    valid = [stock, *(each for each in candidates if _is_valid(each, workload, x, expected))]
-    return min(valid, key=lambda each: seconds(lambda: workload(each, x))) if len(valid) > 1 else stock
+        return fallback
+    expected = workload(fallback, x)
+    valid = [fallback, *(each for each in candidates if _is_valid(each, workload, x, expected))]
+    return min(valid, key=lambda each: seconds(lambda: workload(each, x))) if len(valid) > 1 else fallback
 
 
 def _is_valid(kernels: K, workload: Workload[K], x: Tensor, expected: Tensor) -> bool:

@@ -52,10 +52,10 @@ def select_kernels(x: Tensor | QuantizedTensor) -> Kernels:
 def select_quant_kernels(x: Tensor | QuantizedTensor, spec: QuantSpec) -> QuantKernels:
     """The quantizing set for tensors like x: on CUDA the fastest, else `select_kernels` and quantization after it."""
     kernels = select_kernels(x)
-    stock = unfused(kernels.norm, kernels.swiglu)
+    fallback = unfused(kernels.norm, kernels.swiglu)
     if x.device.type != "cuda" or kernels is PLAIN or _in_use.get() is not None:
-        return stock
-    return fastest(stock, load_fused_quant, quant_workload(spec), x.device, x.dtype, x.shape[-1])
+        return fallback
+    return fastest(fallback, load_fused_quant, quant_workload(spec), x.device, x.dtype, x.shape[-1])
 
 
 @contextmanager

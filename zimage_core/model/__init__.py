@@ -1,17 +1,17 @@
 """The diffusion transformer."""
 
-from .block import Block, NormScales
+from .block import Block, NormWeights
 from .condition import Condition, Modulation, RunBlock, Stage, VelocityField
-from .references import COMFYUI, DIFFUSERS, REFERENCE, OmniRules, Reference
+from .references import COMFYUI, DEFAULT_RULES, DIFFUSERS, OmniRules, Reference
 from .s3dit import S3DiT
 
 __all__ = [
     "COMFYUI",
     "DIFFUSERS",
-    "REFERENCE",
+    "DEFAULT_RULES",
     "Block",
     "Condition",
-    "NormScales",
+    "NormWeights",
     "Modulation",
     "OmniRules",
     "Reference",

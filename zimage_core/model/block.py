@@ -25,11 +25,11 @@ from ..kernels import (
 )
 from ..ops import TORCH, Factory, Ops
 
-UNIT_RMS = 1024.0  # its square hides any epsilon; a power of two, so that x / rms(x) is exactly 1 in every dtype
+PROBE_VALUE = 1024.0  # its square hides any epsilon; a power of two, so that x / rms(x) is exactly 1 in every dtype
 
 
-class NormScales(NamedTuple):
-    """What one block multiplies normed tokens with: its norms' weights, with the modulation of one time folded in."""
+class NormWeights(NamedTuple):
+    """The weights of one block's norms: its own, or those with the modulation of one time folded in."""
 
     attn_in: ScaleRow
     attn_out: ScaleRow
@@ -46,7 +46,7 @@ class Block(nn.Module):
         x = x + tanh(gate) · norm2(F((1 + scale) · norm1(x)))
 
     An RMS norm ends in a multiplication by its weight, so (1 + scale) and tanh(gate) are multiplied into the weights
-    beforehand, once per noise level; `forward` receives these products as `NormScales`.
+    beforehand, once per noise level; `forward` receives these products as `NormWeights`.
     """
 
     def __init__(
@@ -63,18 +63,18 @@ class Block(nn.Module):
         if is_modulated:
             self.adaLN_modulation = nn.Sequential(ops.Linear(config.adaln_dim, 4 * config.dim, **factory))
 
-    def norm_weights(self, like: Tensor) -> NormScales:
-        """The norms' own weights, in dtype and on device of `like`: all the scales an unmodulated block has."""
+    def base_norm_weights(self, like: Tensor) -> NormWeights:
+        """The norms' own weights, in dtype and on device of `like`; an unmodulated block runs with these."""
         norms = (self.attention_norm1, self.attention_norm2, self.ffn_norm1, self.ffn_norm2)
         rows = [weight_of(norm, like)[None, None] for norm in norms]  # 4 x (1, 1, d)
         query_and_key = weight_of(self.attention.q_norm, like), weight_of(self.attention.k_norm, like)
-        return NormScales(*rows, qk=torch.stack(query_and_key)[:, None])
+        return NormWeights(*rows, qk=torch.stack(query_and_key)[:, None])
 
-    def modulated(self, weights: NormScales, time: Float[Tensor, "b t"]) -> NormScales:
-        """`norm_weights` times the adaLN modulation of a time vector; the linear map has no activation."""
+    def modulated(self, weights: NormWeights, time: Float[Tensor, "b t"]) -> NormWeights:
+        """`base_norm_weights` times the adaLN modulation of a time vector; the linear map has no activation."""
         rows = self.adaLN_modulation(time)[:, None]  # (b, 1, 4d)
         scale_attn, gate_attn, scale_ffn, gate_ffn = rows.chunk(4, dim=-1)
-        return NormScales(
+        return NormWeights(
             attn_in=weights.attn_in * (1 + scale_attn),
             attn_out=weights.attn_out * gate_attn.tanh(),
             ffn_in=weights.ffn_in * (1 + scale_ffn),
@@ -83,16 +83,16 @@ class Block(nn.Module):
         )
 
     def forward(
-        self, x: Float[Tensor, "b n d"], rope: Rope, scales: NormScales, attend: Attention = attention
+        self, x: Float[Tensor, "b n d"], rope: Rope, norms: NormWeights, attend: Attention = attention
     ) -> Float[Tensor, "b n d"]:
         kernels = select_kernels(x)
         # attention and feed_forward are called inside add_normed, so that their output is freed right after it
-        normed = _norm(kernels, x, scales.attn_in, self.attention_norm1, self.attention.input_spec)
+        normed = _norm(kernels, x, norms.attn_in, self.attention_norm1, self.attention.input_spec)
         x = kernels.add_normed(
-            x, self.attention(normed, rope, scales.qk, attend), scales.attn_out, epsilon(self.attention_norm2)
+            x, self.attention(normed, rope, norms.qk, attend), norms.attn_out, epsilon(self.attention_norm2)
         )
-        normed = _norm(kernels, x, scales.ffn_in, self.ffn_norm1, self.feed_forward.input_spec)
-        return kernels.add_normed(x, self.feed_forward(normed), scales.ffn_out, epsilon(self.ffn_norm2))
+        normed = _norm(kernels, x, norms.ffn_in, self.ffn_norm1, self.feed_forward.input_spec)
+        return kernels.add_normed(x, self.feed_forward(normed), norms.ffn_out, epsilon(self.ffn_norm2))
 
 
 class SelfAttention(nn.Module):
@@ -168,7 +168,7 @@ def weight_of(norm: nn.RMSNorm, like: Tensor) -> Float[Tensor, " d"]:
 
     Reading `.weight` would bypass what ComfyUI's layers do in `forward`: cast it, patch it, move it to the device.
     """
-    return norm(like.new_full(norm.normalized_shape, UNIT_RMS))
+    return norm(like.new_full(norm.normalized_shape, PROBE_VALUE))
 
 
 def epsilon(norm: nn.RMSNorm) -> float:

@@ -11,42 +11,41 @@ from torch import Tensor
 
 from .._shapes import Float
 from ..kernels import Rope, SplitRow
-from .block import Block, NormScales
+from .block import Block, NormWeights
 
 
 class Modulation(NamedTuple):
-    """Everything the network needs at one time: the norm scales of all blocks and of the final layer."""
+    """What the network needs at one time: modulated norm weights of all blocks, and the scale of the final layer."""
 
     time: Float[Tensor, "b t"]
-    noise_refiner: list[NormScales]
-    layers: list[NormScales]
+    noise_refiner: list[NormWeights]
+    layers: list[NormWeights]
     final: Float[Tensor, "#b 1 d"]
 
 
-class NormWeights(NamedTuple):
+class BaseNormWeights(NamedTuple):
     """Weights of all modulated blocks' norms before modulation is folded into them: the same at all times."""
 
-    noise_refiner: list[NormScales]
-    layers: list[NormScales]
+    noise_refiner: list[NormWeights]
+    layers: list[NormWeights]
 
 
 class Condition(NamedTuple):
     """Everything in a run that depends on captions, references and image size, but not on the latent.
 
-    Joint sequence: clean context, clean images, noisy context, the target image. Clean tokens belong to references.
-    Without references the noisy context is the caption, and nothing is clean.
+    Joint sequence: clean context, clean images, target context, the target image. Clean tokens belong to references and
+    are modulated at sigma 0; the target's are modulated at the step's sigma, its caption included. Without references
+    nothing is clean.
     """
 
-    caption: Float[
-        Tensor, "b n d"
-    ]  # noisy context: refined, padded to a multiple of 32; in Omni with the pads of the target's vision features
+    # target context: the refined caption, padded to a multiple of 32; in Omni with the pads of its vision features
+    caption: Float[Tensor, "b n d"]
     size: tuple[int, int]  # patch grid
     image_rope: Rope
     joint_rope: Rope
     clean_context: Float[Tensor, "b k d"] | None = None  # refined text chunks and vision features of the references
-    clean_images: Float[Tensor, "b r d"] | None = (
-        None  # embedded; the noise refiner runs on them together with the target at every step
-    )
+    # embedded; the noise refiner runs on them together with the target at every step
+    clean_images: Float[Tensor, "b r d"] | None = None
 
     @property
     def n_clean_images(self) -> int:
@@ -69,7 +68,7 @@ class Stage(NamedTuple):
 
     name: str  # the attribute: "context_refiner", "siglip_refiner", "noise_refiner" or "layers"
     rope: Rope
-    norm_scales: Sequence[NormScales]  # one per block
+    norm_weights: Sequence[NormWeights]  # one per block
     time: Float[Tensor, "b t"] | None  # time vector behind the scales, clean rows before noisy; None without modulation
 
 
@@ -98,18 +97,18 @@ class RawNetwork(Protocol):
 
 def run_block(stage: Stage, index: int, block: Block, x: Tensor) -> Tensor:
     """The block alone: the default `RunBlock`."""
-    return block(x, stage.rope, stage.norm_scales[index])
+    return block(x, stage.rope, stage.norm_weights[index])
 
 
 def split_modulation(clean: Modulation, noisy: Modulation, condition: Condition) -> Modulation:
     """Modulation of a sequence whose clean tokens (time 1) precede the noisy ones; the final layer sees only these."""
 
-    def split_scales(first: list[NormScales], second: list[NormScales], n_clean: int) -> list[NormScales]:
+    def split_scales(first: list[NormWeights], second: list[NormWeights], n_clean: int) -> list[NormWeights]:
         return [split_block(early, late, n_clean) for early, late in zip(first, second, strict=True)]
 
-    def split_block(early: NormScales, late: NormScales, n_clean: int) -> NormScales:
+    def split_block(early: NormWeights, late: NormWeights, n_clean: int) -> NormWeights:
         pairs = cast("list[tuple[Tensor, Tensor]]", list(zip(early[:4], late[:4], strict=True)))
-        return NormScales(*(SplitRow(*pair, n_clean) for pair in pairs), qk=late.qk)
+        return NormWeights(*(SplitRow(*pair, n_clean) for pair in pairs), qk=late.qk)
 
     return Modulation(
         time=torch.cat((clean.time.expand_as(noisy.time), noisy.time)),

@@ -18,7 +18,7 @@ from ..config import DiTConfig
 from ..kernels import Rope
 from .condition import Condition, RunBlock, run_block
 from .references import (
-    REFERENCE,
+    DEFAULT_RULES,
     ItemPositions,
     LatentAndFeatures,
     OmniRules,
@@ -88,11 +88,11 @@ def prepare_with_references(
     references: Sequence[Sequence[LatentAndFeatures]],
     latent_size: Size,
     *,
-    rules: OmniRules = REFERENCE,
+    rules: OmniRules = DEFAULT_RULES,
     grid: Grid = UNIT_GRID,
     run: RunBlock = run_block,
 ) -> Condition:
-    """The condition of items of one geometry (`batch_key`), for latents of (H, W) cells.
+    """The condition of items with one `batch_key` (equal padded lengths and sizes), for latents of (H, W) cells.
 
     An item has r references, each a `Reference` or a plain tuple (latent (c, H, W) or None, features (gh, gw, s) or
     None), and a chunk of text embeddings before each and before the target; the published prompts of Omni close with

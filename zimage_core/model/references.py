@@ -52,7 +52,7 @@ class OmniRules:
     missing_siglip: Literal["absent", "pads"] = "absent"
 
 
-REFERENCE = OmniRules()
+DEFAULT_RULES = OmniRules()
 DIFFUSERS = OmniRules(caption_positions="diffusers")
 COMFYUI = OmniRules(siglip_positions="comfyui", target_siglip="clean", missing_siglip="pads")
 
@@ -78,7 +78,7 @@ def item_positions(
     vision_grids: Sequence[Size | None],
     *,
     patch: int,
-    rules: OmniRules = REFERENCE,
+    rules: OmniRules = DEFAULT_RULES,
     grid: Grid = UNIT_GRID,
 ) -> ItemPositions:
     """Positions of text chunks, images and vision features; `latent_sizes` ends with the target's.

@@ -21,11 +21,11 @@ from .._shapes import Float
 from ..config import DiTConfig
 from ..kernels import Rope
 from ..ops import TORCH, Factory, Layers, Ops
-from .block import Block, FinalLayer, NormScales
+from .block import Block, FinalLayer, NormWeights
 from .condition import (
+    BaseNormWeights,
     Condition,
     Modulation,
-    NormWeights,
     RawNetwork,
     RunBlock,
     Stage,
@@ -107,8 +107,8 @@ class S3DiT(nn.Module):
         `sigma` is in [0, 1], 1 = pure noise; `captions` are text embeddings (n, f) per item. With `references`, per
         item a list of r `Reference`s or plain tuples (latent (c, H, W) or None, vision features (gh, gw, s) or None),
         an item's caption is the list of its r + 2 chunks (one chunk where r is 0), and `choices` are fields of
-        `OmniRules`. Items of one geometry run as one batch, the others group by group: no mask is needed, because pads
-        are learned tokens that are attended.
+        `OmniRules`. Items of equal padded lengths and sizes run as one batch, the others group by group: no mask is
+        needed, because pads are learned tokens that are attended.
         """
         chunks = cast("Sequence[Chunks]", captions if references is not None else [[caption] for caption in captions])
         pairs = references if references is not None else [()] * len(latents)
@@ -156,12 +156,12 @@ class S3DiT(nn.Module):
         *,
         run: RunBlock = run_block,
         network: RawNetwork | None = None,
-        norm_weights: NormWeights | None = None,
+        base_norm_weights: BaseNormWeights | None = None,
     ) -> VelocityField:
         """The velocity field of a prepared condition; the modulation of a schedule's `sigmas` is computed here, once.
 
         `network` replaces `self.network`, for instance by replays of CUDA graphs (`runtime/cuda_graphs.py`);
-        `norm_weights` are `self.norm_weights`, for callers that build a field at every step.
+        `base_norm_weights` are `self.base_norm_weights`, for callers that build a field at every step.
 
         Only this function knows the network's own conventions: its time is 1 - sigma, and it returns image - noise.
         Everywhere else velocity means dx/dsigma = noise - image.
@@ -169,7 +169,9 @@ class S3DiT(nn.Module):
         dtype = condition.caption.dtype
         device = condition.caption.device
         modulate = partial(
-            self.modulation, dtype=dtype, norm_weights=norm_weights or self.norm_weights(condition.caption)
+            self.modulation,
+            dtype=dtype,
+            base_norm_weights=base_norm_weights or self.base_norm_weights(condition.caption),
         )
         precomputed = {sigma: modulate(1 - torch.tensor([sigma], device=device)) for sigma in sigmas}
         clean = modulate(torch.ones(1, device=device)) if condition.n_clean else None
@@ -186,17 +188,17 @@ class S3DiT(nn.Module):
 
         return velocity
 
-    def norm_weights(self, like: Tensor) -> NormWeights:
+    def base_norm_weights(self, like: Tensor) -> BaseNormWeights:
         """Norm weights of the modulated blocks, in the dtype and on the device of `like`."""
         stacks = (self.noise_refiner, self.layers)
-        return NormWeights(*([block.norm_weights(like) for block in blocks] for blocks in stacks))
+        return BaseNormWeights(*([block.base_norm_weights(like) for block in blocks] for blocks in stacks))
 
     def modulation(
-        self, time: Float[Tensor, " b"], dtype: torch.dtype, norm_weights: NormWeights | None = None
+        self, time: Float[Tensor, " b"], dtype: torch.dtype, base_norm_weights: BaseNormWeights | None = None
     ) -> Modulation:
-        """Norm scales of every modulated block at network times (1 = clean); `norm_weights` where already computed."""
+        """Norm weights of every modulated block at network times (1 = clean); with known `base_norm_weights`, if any."""
         vector = self.t_embedder(time, dtype)  # (b, t)
-        norms = norm_weights or self.norm_weights(vector)
+        norms = base_norm_weights or self.base_norm_weights(vector)
         return Modulation(
             time=vector,
             noise_refiner=_modulated(self.noise_refiner, vector, norms.noise_refiner),
@@ -261,7 +263,7 @@ class S3DiT(nn.Module):
         return (tables[0] if len(tables) == 1 else torch.cat(tables)).to(device)
 
 
-def _modulated(blocks: Layers[Block], time: Float[Tensor, "b t"], norms: Sequence[NormScales]) -> list[NormScales]:
+def _modulated(blocks: Layers[Block], time: Float[Tensor, "b t"], norms: Sequence[NormWeights]) -> list[NormWeights]:
     return [block.modulated(weights, time) for block, weights in zip(blocks, norms, strict=True)]
 
 
@@ -269,7 +271,7 @@ def _refine(
     name: str, blocks: Layers[Block], tokens: Float[Tensor, "b n d"], rope: Rope, run: RunBlock
 ) -> Float[Tensor, "b n d"]:
     """Tokens through a stack of blocks without modulation."""
-    stage = Stage(name, rope, [block.norm_weights(tokens) for block in blocks], None)
+    stage = Stage(name, rope, [block.base_norm_weights(tokens) for block in blocks], None)
     for index, block in enumerate(blocks):
         tokens = run(stage, index, block, tokens)
     return tokens

@@ -1,9 +1,9 @@
 """Steps of the transformer as CUDA graphs: all kernels of a step are launched at once.
 
 A graph reads and writes fixed addresses. Inputs are copied into buffers before a replay: dynamic ones (latents,
-modulation) at every step, static ones (the condition) when the prompt changes. Weights are read in place. So a capture
-is valid for one geometry and one state of the weights: another geometry gets another capture, and when a layer or a
-weight is exchanged (a LoRA, another precision, a move) all captures are dropped.
+modulation) at every step, static ones (the condition, the same for all steps of a run) when they are other objects.
+Weights are read in place. So a capture is valid for one set of input shapes and one state of the weights: other shapes
+get another capture, and when a layer or a weight is exchanged (a LoRA, another precision, a move) all are dropped.
 """
 
 import time
@@ -36,7 +36,7 @@ class Replayable(Protocol):
 
 @runtime_checkable
 class CaptureFunction(Protocol):
-    """Runs and captures. `pool_from` is a capture of the same owner, whose memory pool and stream are shared."""
+    """Runs and captures. `pool_from` is a capture of the same model, whose memory pool and stream are shared."""
 
     def __call__(self, run: Compute, pool_from: Replayable | None) -> tuple[Tensor, Replayable]: ...
 
@@ -56,7 +56,7 @@ class CudaCapture:
 def capture_cuda(run: Compute, pool_from: Replayable | None) -> tuple[Tensor, CudaCapture]:
     """The output of a run and its graph; warm-up runs are on a side stream, as PyTorch requires.
 
-    Graphs of one owner share a stream and a memory pool, because each output is copied before the next replay. They
+    Graphs of one model share a stream and a memory pool, because each output is copied before the next replay. They
     also share the stream's cuBLAS workspace, which PyTorch frees with the first graph to be freed (its issue 193402),
     so all must be dropped together.
     """
@@ -86,7 +86,7 @@ def launch_bound(run: Compute) -> tuple[Tensor, bool]:
 
 
 class StepCapture:
-    """The capture of a step at one geometry, with the buffers it reads its inputs from."""
+    """The capture of a step for one set of input shapes, with the buffers it reads its inputs from."""
 
     def __init__(
         self, step: Step, dynamic: Inputs, static: Inputs, capture: CaptureFunction, pool_from: Replayable | None
@@ -106,13 +106,13 @@ class StepCapture:
 
 
 class CapturedSteps:
-    """All captures of one owner, which share a stream and a memory pool and are dropped together."""
+    """All captures of one model, which share a stream and a memory pool and are dropped together."""
 
     def __init__(self, capture: CaptureFunction = capture_cuda) -> None:
         self.capture = capture
         self.fingerprint: WeightFingerprint | None = None  # of the weights at the time of the captures
         self.captures: dict[Hashable, StepCapture] = {}
-        self.device_bytes = 0  # what the captures take, for owners that measure it
+        self.device_bytes = 0  # what the captures take, where the caller measures it
 
     def refresh(
         self, network: nn.Module, extra_modules: Sequence[nn.Module] = (), state: Hashable = None
@@ -142,7 +142,7 @@ class CapturedSteps:
     def key(self, dynamic: Inputs, static: Inputs, variant: Hashable = None) -> Hashable:
         """What a capture is valid for; `variant` is what else the output depends on, besides inputs and weights."""
         # buffers made in inference mode cannot be written to outside of it
-        return _geometry((dynamic, static)), variant, torch.is_inference_mode_enabled()
+        return _shapes_and_values((dynamic, static)), variant, torch.is_inference_mode_enabled()
 
     def make_room(self) -> None:
         """Drop all captures if there are as many as are allowed; one alone must not be freed (`capture_cuda`)."""
@@ -228,7 +228,7 @@ def _copy_into(buffers: Inputs, values: Inputs) -> None:
     copy_all([buffer for buffer, _ in tensors], [value for _, value in tensors])  # one launch for many
 
 
-def _geometry(inputs: object) -> Hashable:
+def _shapes_and_values(inputs: object) -> Hashable:
     """Shapes, dtypes and devices of tensor leaves; other leaves by value."""
     leaves = tree_leaves(inputs)
     return tuple((leaf.shape, leaf.dtype, leaf.device) if isinstance(leaf, Tensor) else leaf for leaf in leaves)

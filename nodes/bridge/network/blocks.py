@@ -19,7 +19,7 @@ from torch import Tensor
 from ....zimage_core.model import Block, Condition, Stage
 
 ATTENTION_OVERRIDE = "optimized_attention_override"  # ComfyUI's option: a node's own attention function
-STEP_INVARIANT = "zimage_steady"  # attribute of overrides whose result depends on nothing but their tensors
+STEP_INVARIANT = "zimage_step_invariant"  # attribute of overrides whose result depends on nothing but their tensors
 Options = dict[str, Any]
 Patch = Callable[[Options], Options]
 
@@ -39,7 +39,7 @@ class PatchedBlocks:
     def __call__(self, stage: Stage, index: int, block: Block, x: Tensor) -> Tensor:
         """Block `index` of a stage on tokens x (b, n, d); raises ComfyUI's interruption within a step."""
         model_management.throw_exception_if_processing_interrupted()
-        run = partial(block, rope=stage.rope, scales=stage.norm_scales[index], attend=partial(self._attend, stage))
+        run = partial(block, rope=stage.rope, norms=stage.norm_weights[index], attend=partial(self._attend, stage))
         match stage.name:
             case "noise_refiner":
                 return self._refine(stage, index, run, x)
@@ -65,7 +65,7 @@ class PatchedBlocks:
                 before = start - self.caption.shape[1]  # tokens of the references and of their text chunks
                 x = torch.cat((x[:, :before], self.caption, x[:, start:]), dim=1)
             self.stage_input = x
-        self.options.update(block_index=index, block_type="double", total_blocks=len(stage.norm_scales))
+        self.options.update(block_index=index, block_type="double", total_blocks=len(stage.norm_weights))
         self.options["img_slice"] = [start, x.shape[1]]
         x = self._replaced(stage, index, run, x) if ("double_block", index) in self.replacements else run(x)
         for patch in self.patches.get("double_block", ()):

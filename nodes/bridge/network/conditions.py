@@ -1,8 +1,8 @@
 """Conditions as ComfyUI's sampler carries them to the network: captions, reference images, and a cache per run.
 
 Stock ComfyUI batches captions only if they are equally long. Z-Image pads them to multiples of 32 with a learned token,
-so two prompts of one padded length have the same geometry and run as one batch. Guidance inside attention (NAG and its
-like) needs that too: the positive and the negative prompt in one call.
+so two prompts of one padded length have inputs of the same shape and run as one batch. Guidance inside attention (NAG
+and its like) needs that too: the positive and the negative prompt in one call.
 
 ComfyUI concatenates captions anew at every step. Here all steps of a run get the same tensor, and a cache of what was
 computed from it is attached to it: another tensor has another cache, and no cache outlives its run.
@@ -23,7 +23,7 @@ from ....zimage_core.model.sequence import padded_length
 
 RULES_KEY = "zimage_omni_rules"  # in conditioning: the `OmniRules` it was made for
 REFERENCE_CONDS = {"ref_latents", "ref_contexts", "siglip_feats"}  # ComfyUI's names
-RUN_CACHE = "zimage_prepared"  # attribute of a caption tensor
+RUN_CACHE = "zimage_run_cache"  # attribute of a caption tensor
 
 Conditions = dict[str, Any]
 RunCache = dict[Any, Any]

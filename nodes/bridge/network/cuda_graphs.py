@@ -34,12 +34,12 @@ MIN_FREE_BYTES = 5e9  # left free beside captures: about what ComfyUI sets aside
 
 
 class Phase(Enum):
-    """What the next step of a geometry is for."""
+    """What the next step with the same input shapes does."""
 
-    WARM_UP = "back-ends choose and compile kernels"
-    MEASURE = "time the launches against the whole step"
-    CAPTURE = "the step is bound by its launches"
-    EAGER = "it is not, or its capture failed"
+    WARM_UP = "warm up"  # back ends choose and compile kernels
+    MEASURE = "measure"  # time the launches against the whole step
+    CAPTURE = "capture"  # launches take most of the step
+    EAGER = "eager"  # they do not, or the capture failed
 
 
 class ModelCaptures:
@@ -105,7 +105,7 @@ class ModelCaptures:
         self.is_used = False
 
     def _advance(self, key: Hashable, eager: Compute, captured: Compute, device: torch.device) -> Tensor:
-        """A step of a geometry that has no capture, and its next phase."""
+        """A step whose input shapes have no capture yet, and its next phase."""
         phase = self.phases.get(key, Phase.WARM_UP)
         if phase is Phase.WARM_UP:
             self.phases[key] = Phase.MEASURE

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ....zimage_core.config import DiTConfig
 from ....zimage_core.model import COMFYUI, Condition, OmniRules, Reference, S3DiT
-from ....zimage_core.model.condition import NormWeights
+from ....zimage_core.model.condition import BaseNormWeights
 from ....zimage_core.model.sequence import UNIT_GRID, Grid
 from .blocks import ATTENTION_OVERRIDE, STEP_INVARIANT, Options, PatchedBlocks
 from .conditions import RunCache, TensorIdentity, cached, run_cache_of
@@ -87,14 +87,16 @@ class ComfyS3DiT(S3DiT):
                 self.prepare_with_references, chunks, references, size, rules=omni_rules, grid=grid, run=blocks
             )
         blocks.condition = cached(_condition_cache(context, blocks.options), key, prepare)
-        norm_weights = cached(run_cache_of(context), "norms", partial(self.norm_weights, blocks.condition.caption))
+        base_norm_weights = cached(
+            run_cache_of(context), "norms", partial(self.base_norm_weights, blocks.condition.caption)
+        )
         run = with_control_hints(blocks, x, timesteps)
 
-        def step(latent: Tensor, sigma: Tensor, condition: Condition, norm_weights: NormWeights) -> Tensor:
-            return self.flow(condition, run=run, norm_weights=norm_weights)(latent, sigma)
+        def step(latent: Tensor, sigma: Tensor, condition: Condition, base_norm_weights: BaseNormWeights) -> Tensor:
+            return self.flow(condition, run=run, base_norm_weights=base_norm_weights)(latent, sigma)
 
         captures: ModelCaptures | None = transformer_options.get(CUDA_GRAPHS)
-        inputs = (latent, timesteps), (blocks.condition, norm_weights)
+        inputs = (latent, timesteps), (blocks.condition, base_norm_weights)
         velocity = step(*inputs[0], *inputs[1]) if captures is None else captures(self, blocks.options, step, *inputs)
         return velocity[..., :height, :width]
 

@@ -30,7 +30,7 @@ class ModelMemory(NamedTuple):
     free: int  # includes the weights of this MODEL that are on the device already
 
     @property
-    def resident_share(self) -> float:
+    def resident_fraction(self) -> float:
         """How much of the weights can stay on the device, in [0, 1]."""
         return min(1.0, max(0.0, (self.free - self.step) / self.weights))
 
@@ -127,7 +127,7 @@ def _refusal(model: Any, is_compiled: bool) -> str | None:
         return f"steps are recorded on NVIDIA cards only, and this model draws on {model.load_device.type}"
     if is_compiled:
         return "the layers are compiled; choose one of the two"
-    share = model_memory(model).resident_share
+    share = model_memory(model).resident_fraction
     if share < 1:
         return f"only about {share:.0%} of the weights can stay on the card, and a recorded step needs them all there"
     if model.is_dynamic() and model.cached_patcher_init is None:

@@ -143,7 +143,7 @@ def with_caching(model: Any, caching: str) -> Decision:
 def memory(model: Any) -> str:
     """What ComfyUI reserves for the weights and for a step, and how much of the weights can stay on the device."""
     needed = model_memory(model)
-    share = needed.resident_share
+    share = needed.resident_fraction
     fits = "everything fits" if share == 1 else f"about {share:.0%} of the weights can stay, the rest streams"
     return (
         f"memory: {needed.weights / 1e9:.2f} GB of weights, {needed.step / 1e9:.2f} GB for a step at 1024x1024, "

@@ -15,7 +15,7 @@ from einops import rearrange
 from node_helpers import conditioning_set_values
 from torch import Tensor
 
-from ....zimage_core.model import COMFYUI, DIFFUSERS, REFERENCE, OmniRules
+from ....zimage_core.model import COMFYUI, DEFAULT_RULES, DIFFUSERS, OmniRules
 from ....zimage_core.text import chunk_templates
 from ....zimage_core.vae import from_images, shrink_to_area, to_images
 from ..loading import vision
@@ -26,7 +26,7 @@ from ..network.dit import check_supports_references
 from . import prompts
 from .latents import MEGAPIXEL, crop_to_patches, empty_latent, size_from_ratio
 
-RULES = {"reference": REFERENCE, "diffusers": DIFFUSERS, "ComfyUI": COMFYUI}
+RULES = {"reference": DEFAULT_RULES, "diffusers": DIFFUSERS, "ComfyUI": COMFYUI}
 MAX_MEGAPIXELS = 16  # of one reference; more is a mistake, and more tokens than any GPU has memory to attend to
 
 

@@ -125,10 +125,10 @@ def test_a_step_of_the_callers_own_is_captured_whole_for_each_variant(generator)
     dit, fake = tiny.dit(), FakeCapture()
     steps = CapturedSteps(fake)
     condition = dit.prepare([torch.ones(9, 48)], (8, 8))
-    norms = dit.norm_weights(condition.caption)
+    norms = dit.base_norm_weights(condition.caption)
 
     def step(x, sigma, condition, norms):
-        return dit.flow(condition, norm_weights=norms)(x, sigma)
+        return dit.flow(condition, base_norm_weights=norms)(x, sigma)
 
     for variant in ("one", "another", "one"):
         for sigma in SIGMAS:

@@ -52,7 +52,7 @@ def test_a_block_that_fails_leaves_the_model_whole_and_the_stream_usable():
             raise InterruptedError
         return run_block(stage, index, block, x)
 
-    with torch.inference_mode(), stream(dit, "cpu", resident=1, inner=fail_once) as blocks:
+    with torch.inference_mode(), stream(dit, "cpu", resident=1, base_run_block=fail_once) as blocks:
         with blocks.preparing():
             velocity = prepared(dit, blocks)
         with pytest.raises(InterruptedError):

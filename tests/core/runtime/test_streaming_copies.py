@@ -49,7 +49,7 @@ class Clock(SynchronousCopies):
 def trace(clock, n_layers, resident, steps):
     dit = network(n_layers)
     latent, _ = inputs()
-    with stream(dit, "cpu", resident=resident, copy_stream=clock, inner=clock.inner) as blocks:
+    with stream(dit, "cpu", resident=resident, copy_stream=clock, base_run_block=clock.inner) as blocks:
         velocity = prepared(dit, blocks)
         clock.events.clear()
         for _ in range(steps):
@@ -81,7 +81,7 @@ def test_copies_are_ahead_again_from_the_second_block_after_a_step_was_broken_of
             raise InterruptedError
         return clock.inner(stage, index, block, x)
 
-    with stream(dit, "cpu", resident=1, copy_stream=clock, inner=inner) as blocks:
+    with stream(dit, "cpu", resident=1, copy_stream=clock, base_run_block=inner) as blocks:
         velocity = prepared(dit, blocks)
         with pytest.raises(InterruptedError):
             velocity(latent, 0.6)

@@ -121,7 +121,7 @@ def test_references_are_captured_under_whatever_rules(gpu, pack, native, optimiz
         "siglip_feats": [random(2, 3, native.OMNI.siglip_feat_dim)],
     }
     caption = random(17, native.OMNI.cap_feat_dim)
-    for each in (rules.COMFYUI, rules.REFERENCE, rules.DIFFUSERS, rules.COMFYUI):
+    for each in (rules.COMFYUI, rules.DEFAULT_RULES, rules.DIFFUSERS, rules.COMFYUI):
         for sigma in (0.9, 0.6, 0.3, 0.1):
             tensors = (random(16, 8, 12), torch.tensor([sigma]), caption, 17)
             expected = network(*tensors, **references, omni_rules=each)

@@ -83,7 +83,7 @@ def test_other_rules_than_natives_give_another_picture(our_model, native, pack, 
     rules = pack.core_model
     default = network(*tensors, **known)
     assert torch.equal(network(*tensors, **known, omni_rules=rules.COMFYUI), default)
-    for other in (rules.REFERENCE, rules.DIFFUSERS):
+    for other in (rules.DEFAULT_RULES, rules.DIFFUSERS):
         assert (network(*tensors, **known, omni_rules=other) - default).abs().max() > 1e-2
 
 

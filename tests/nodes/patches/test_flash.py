@@ -189,6 +189,6 @@ def test_the_node_names_the_generation_it_found(pack, native, install, gpu, tmp_
     optimized, report = optimize.optimize(model, optimize.KEEP, optimize.FLASH, optimize.OFF)
     assert "attention: FlashAttention 3, where it gives ComfyUI's result" in report.splitlines()
     override = optimized.model_options["transformer_options"]["optimized_attention_override"]
-    assert override.attend is attention and override.zimage_steady is True
+    assert override.attend is attention and override.zimage_step_invariant is True
     for other in (optimize.AUTOMATIC, optimize.SAGE):  # only by consent
         assert "FlashAttention" not in optimize.optimize(model, optimize.KEEP, other, optimize.OFF).report

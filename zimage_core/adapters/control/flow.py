@@ -62,12 +62,12 @@ class ControlledRun:
         self.states: list[ControlState] = []
 
     def __call__(self, stage: Stage, index: int, block: Block, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
-        out = plain = self.run(stage, index, block, x)
+        out = unhinted = self.run(stage, index, block, x)
         if stage.name == "noise_refiner":
             if index == 0:
                 self.states = [ControlState(control, self.run, stage, x) for control in self.controls]
             for state in self.states:
-                out = state.hint_refiner(stage, index, block, plain, out)
+                out = state.hint_refiner(stage, index, block, unhinted, out)
         elif stage.name == "layers":
             for state in self.states:
                 out = state.hint_layers(stage, index, x, out)

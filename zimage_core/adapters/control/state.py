@@ -26,7 +26,7 @@ from .network import ControlBlock
 
 
 class ControlState:
-    """One control during one call of the model. Control blocks run by `run`, as the model's own do."""
+    """One control during one call of the model; its blocks are called through the model's own `RunBlock`."""
 
     def __init__(self, control: Control, run: RunBlock, stage: Stage, x: Float[Tensor, "b n d"]) -> None:
         n_patches = control.tokens.shape[1]
@@ -42,17 +42,17 @@ class ControlState:
         self.hinted_copy: Tensor | None = None  # "diffusers": the image tokens with refiner hints
         tokens = control.tokens.to(x).expand(len(x), -1, -1)
         pads = x[:, n_patches:]  # the control's pad tokens are the model's
-        self.state = tokens if self.is_patches_only else torch.cat((tokens, pads), dim=1)
+        self.tokens = tokens if self.is_patches_only else torch.cat((tokens, pads), dim=1)
         self.refiner_hints = self._run_refiner(stage, x)
         self.layer_stage = stage  # of the control layers; `_start_layers` sets both once the joint sequence exists
         self.layer_input = x
 
     def hint_refiner(
-        self, stage: Stage, index: int, block: Block, plain: Float[Tensor, "b n d"], out: Float[Tensor, "b n d"]
+        self, stage: Stage, index: int, block: Block, unhinted: Float[Tensor, "b n d"], out: Float[Tensor, "b n d"]
     ) -> Float[Tensor, "b n d"]:
         """The output of the model's noise refiner block `index` with this control's hint.
 
-        `out` is the output with the hints of the controls before this one, `plain` the block's own.
+        `out` is the output with the hints of the controls before this one, `unhinted` the block's own.
         """
         if not self.refiner_hints:
             return out
@@ -62,7 +62,7 @@ class ControlState:
         # up to the first hint the copy equals the model's tokens; under this stage's name, patches of the model's
         # noise refiner do not apply to it
         stage = stage._replace(name="control_noise_refiner")
-        copy = plain if self.hinted_copy is None else self.run(stage, index, block, self.hinted_copy)
+        copy = unhinted if self.hinted_copy is None else self.run(stage, index, block, self.hinted_copy)
         self.hinted_copy = copy if hint is None else self._add_hint(copy, hint, 0)
         return out
 
@@ -76,28 +76,28 @@ class ControlState:
         image_start = x.shape[1] - self.n_image
         if index == 0:
             self._start_layers(stage, x, image_start)
-        hinted = self.network.config.hinted_layers(len(stage.norm_scales))
-        for at, (number, layer) in zip(hinted, enumerate(self.network.control_layers), strict=True):
-            if at == index:
+        hinted = self.network.config.hinted_layers(len(stage.norm_weights))
+        for hinted_index, (number, layer) in zip(hinted, enumerate(self.network.control_layers), strict=True):
+            if hinted_index == index:
                 self._advance(self.layer_stage, number, layer, self.layer_input)
-                out = self._add_hint(out, layer.after_proj(self.state), image_start)
+                out = self._add_hint(out, layer.after_proj(self.tokens), image_start)
         return out
 
     def _run_refiner(self, stage: Stage, x: Float[Tensor, "b n d"]) -> list[Tensor]:
         """Run the blocks before the control layers. Returns the hints for the model's noise refiner, if any."""
-        rope = stage.rope[:, : self.state.shape[1]]
+        rope = stage.rope[:, : self.tokens.shape[1]]
         blocks = self.network.refiner_hint_blocks
         if blocks is None:
             control_stage = self._control_stage(stage, rope, self.network.control_noise_refiner)
             for index, block in enumerate(self.network.control_noise_refiner):
-                self.state = self.run(control_stage, index, block, self.state)
+                self.tokens = self.run(control_stage, index, block, self.tokens)
             return []
         control_stage = self._control_stage(stage, rope, blocks)
         hints: list[Tensor] = []
         for index, block in enumerate(blocks):
-            self._advance(control_stage, index, block, x[:, : self.state.shape[1]])
-            if index < len(stage.norm_scales):
-                hints.append(block.after_proj(self.state))
+            self._advance(control_stage, index, block, x[:, : self.tokens.shape[1]])
+            if index < len(stage.norm_weights):
+                hints.append(block.after_proj(self.tokens))
         return hints
 
     def _start_layers(self, stage: Stage, x: Float[Tensor, "b m d"], image_start: int) -> None:
@@ -107,7 +107,7 @@ class ControlState:
             self.layer_input, rope = x[:, patches], stage.rope[:, patches]
         else:
             caption = x[:, :image_start]
-            self.state = torch.cat((caption, self.state), dim=1)
+            self.tokens = torch.cat((caption, self.tokens), dim=1)
             self.layer_input = x if self.hinted_copy is None else torch.cat((caption, self.hinted_copy), dim=1)
             rope = stage.rope
         self.refiner_hints, self.hinted_copy = [], None  # consumed; their memory is needed
@@ -116,15 +116,15 @@ class ControlState:
     def _advance(self, stage: Stage, index: int, block: ControlBlock, x: Float[Tensor, "b n d"]) -> None:
         """Run control block `index`; the first one adds the model's tokens x."""
         if index == 0:
-            self.state = block.before_proj(self.state) + x
-        self.state = self.run(stage, index, block, self.state)
+            self.tokens = block.before_proj(self.tokens) + x
+        self.tokens = self.run(stage, index, block, self.tokens)
 
     def _control_stage(self, stage: Stage, rope: Tensor, blocks: Iterable[Block]) -> Stage:
-        """A stage of control blocks: their own norm scales, modulated by the model's time vector."""
+        """A stage of control blocks: their own norm weights, modulated by the model's time vector."""
         assert stage.time is not None
         time = stage.time
-        norm_scales = [block.modulated(block.norm_weights(time), time) for block in blocks]
-        return Stage("control_layers", rope, norm_scales, time)
+        norm_weights = [block.modulated(block.base_norm_weights(time), time) for block in blocks]
+        return Stage("control_layers", rope, norm_weights, time)
 
     def _add_hint(self, x: Float[Tensor, "b n d"], hint: Float[Tensor, "b m d"], start: int) -> Float[Tensor, "b n d"]:
         """x + strength · hint; a hint for patches only is added from token `start` on."""

@@ -43,8 +43,11 @@ class StreamedBlock(NamedTuple):
 class BlockStream:
     """Runs a transformer's blocks, with the streamed ones copied to the device ahead of time."""
 
-    def __init__(self, parts: Partition, device: torch.device, copy_stream: CopyStream, inner: RunBlock) -> None:
-        self._preparation, self._device, self._copies, self._inner = parts.preparation, device, copy_stream, inner
+    def __init__(
+        self, parts: Partition, device: torch.device, copy_stream: CopyStream, base_run_block: RunBlock
+    ) -> None:
+        self._preparation, self._device = parts.preparation, device
+        self._copies, self._base_run_block = copy_stream, base_run_block
         self._positions: dict[int, int] = {}  # from a block's id to its position among the streamed blocks
         self._blocks: list[StreamedBlock] = []
         self._slot_contents = [-1] * SLOTS  # the position of the block in each slot
@@ -58,7 +61,7 @@ class BlockStream:
             self._fetch(slot, slot)
 
     def close(self) -> None:
-        """Free the slots; from here on `run` only calls the inner one."""
+        """Free the slots; from here on `run` only calls the base one."""
         self._copies.synchronize()
         self._positions.clear()
         self._blocks.clear()
@@ -71,10 +74,10 @@ class BlockStream:
         return tensors_on_device(self._preparation, self._device)
 
     def run(self, stage: Stage, index: int, block: Block, x: Tensor) -> Tensor:
-        """A `RunBlock`: the inner one, with the block's weights on the device."""
+        """A `RunBlock`: the base one, with the block's weights on the device."""
         position = self._positions.get(id(block))
         if position is None:
-            return self._inner(stage, index, block, x)
+            return self._base_run_block(stage, index, block, x)
         if position not in self._slot_contents:
             self._fetch(position, 0)  # not the next in order: the last step was interrupted
         slot = self._slot_contents.index(position)
@@ -82,7 +85,7 @@ class BlockStream:
         self._copies.wait_filled(slot)
         try:
             with _data_in_slot(self._blocks[position], slot):
-                return self._inner(stage, index, block, x)
+                return self._base_run_block(stage, index, block, x)
         finally:
             self._copies.release(slot)
             self._fetch(self._following(position, 2), slot)
@@ -103,7 +106,7 @@ def stream(
     device: torch.device | str,
     *,
     resident: int,
-    inner: RunBlock = run_block,
+    base_run_block: RunBlock = run_block,
     arena_limit: int | None = None,
     copy_stream: CopyStream | None = None,
 ) -> Generator[BlockStream, None, None]:
@@ -116,7 +119,7 @@ def stream(
     parts = partition(dit, resident)
     streamed = list(parts.streamed.values())
     copy_stream = copy_stream or copy_stream_for(device)
-    streaming = BlockStream(parts, device, copy_stream, inner)
+    streaming = BlockStream(parts, device, copy_stream, base_run_block)
     with tensors_on_device(parts.resident, device), _arena(streamed, arena_limit, copy_stream) as memories:
         streaming.open(
             [block for layer, block in enumerate(dit.layers) if layer in parts.streamed],
