@@ -196,7 +196,7 @@ class S3DiT(nn.Module):
     def modulation(
         self, time: Float[Tensor, " b"], dtype: torch.dtype, base_norm_weights: BaseNormWeights | None = None
     ) -> Modulation:
-        """Norm weights of every modulated block at network times (1 = clean); with known `base_norm_weights`, if any."""
+        """Norm weights of every modulated block at network times (1 = clean), from known base ones, if any."""
         vector = self.t_embedder(time, dtype)  # (b, t)
         norms = base_norm_weights or self.base_norm_weights(vector)
         return Modulation(
