@@ -1,10 +1,11 @@
 """Files a command reads and writes: pictures in, one picture out, at once or not at all."""
 
-import os
 import tempfile
 from pathlib import Path
 
 from PIL import Image
+
+from ..atomic_file import write_atomically
 
 
 def check_out(out: Path) -> None:
@@ -34,12 +35,5 @@ def open_picture(file: Path) -> Image.Image:
 
 
 def save_picture(picture: Image.Image, out: Path) -> None:
-    """Written beside its place and moved there when complete, so that no half picture is ever there."""
-    unfinished = out.with_name(f".zimage-{os.getpid()}.png")
-    try:
-        with unfinished.open("xb") as file:
-            picture.save(file, format="PNG")
-        unfinished.replace(out)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
+    """No half picture is ever there, and an old one stays until the new one is complete."""
+    write_atomically(out, lambda file: picture.save(file, format="PNG"))

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from ..atomic_file import save_tensors
 from ..checkpoints import DIT, TEXT_ENCODER, VAE, VISION, load_dit, load_text_encoder, load_vae, load_vision
 from ..config import NANO_TEXT
 from ..text import load_tokenizer
@@ -39,7 +39,7 @@ def export(network: nn.Module, file: Path, extra: dict[str, Tensor] | None = Non
     """Write a network's weights as bfloat16."""
     file.parent.mkdir(parents=True, exist_ok=True)
     tensors = {key: tensor.detach().to(torch.bfloat16).contiguous() for key, tensor in network.state_dict().items()}
-    save_file({**tensors, **(extra or {})}, file, metadata={"model": "Z-Image nano", "license": LICENCE_NOTE})
+    save_tensors(file, {**tensors, **(extra or {})}, {"model": "Z-Image nano", "license": LICENCE_NOTE})
 
 
 def unused_last_layer(network: nn.Module) -> dict[str, Tensor]:

@@ -11,10 +11,11 @@ import json
 import logging
 import os
 import re
-import tempfile
-import time
+import stat
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -22,11 +23,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from ..atomic_file import write_atomically
+
 LOGGER = logging.getLogger("zimage")
 FORMAT = "zimage prompt features 1"  # raise the number when an encoder computes other values than before
 ENTRY_FILE = re.compile(r"[0-9a-f]{64}\.safetensors")  # no other file in the folder is read or removed
-LEFTOVER = re.compile(r"[0-9a-f]{64}\..*\.part")
-LEFTOVER_AGE = 3600  # seconds; after that no other process can still be writing the file
 SAMPLES, SAMPLE_BYTES = 16, 1 << 16  # read of every weight file for its identity
 
 Embeddings = Mapping[str, Tensor]  # one cache entry
@@ -131,6 +132,8 @@ class DiskCache:
         """The embeddings of a key; a damaged file is removed, so that it is written again."""
         file = self._file(key)
         try:
+            if not file.is_file():  # missing, or a pipe that would be read for ever
+                return None
             raw = file.read_bytes()
             embeddings = deserialize(raw, key)
             if embeddings is None:
@@ -148,42 +151,52 @@ class DiskCache:
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(self._file(key), raw)
-            self._evict()
+            if self._make_room(len(raw)):
+                write_atomically(self._file(key), lambda file: file.write(raw))
         except OSError as error:
             LOGGER.warning("Prompt features are not kept on disk: %s", error)
 
     def _file(self, key: str) -> Path:
         return self.folder / f"{key}.safetensors"
 
-    def _evict(self) -> None:
-        """Remove entries, least recently used first, until the others fit, and files that a crash left half written."""
-        entries: list[tuple[int, int, Path]] = []
-        for file in self.folder.iterdir():
-            if ENTRY_FILE.fullmatch(file.name):
-                state = file.stat()
-                entries.append((state.st_mtime_ns, state.st_size, file))
-            elif LEFTOVER.fullmatch(file.name) and time.time() - file.stat().st_mtime > LEFTOVER_AGE:
-                file.unlink(missing_ok=True)
-        total = sum(size for _, size, _ in entries)
+    def _make_room(self, nbytes: int) -> bool:
+        """Remove entries, least recently used first, until `nbytes` more fit; whether they do."""
+        entries, stuck = self._entries()
+        total = nbytes + sum(size for _, size, _ in entries)
         for _, size, file in sorted(entries):
             if total <= self.limit:
                 break
-            file.unlink(missing_ok=True)
-            total -= size
+            try:
+                file.unlink(missing_ok=True)
+                total -= size
+            except OSError:  # the others make room instead
+                stuck.append(file)
+        if stuck:
+            warn_once(f"The cache of prompt features in {self.folder} cannot remove {stuck[0].name}; remove it by hand")
+        if total > self.limit:
+            warn_once(f"Prompt features are not kept on disk: nothing in {self.folder} can be removed to make room")
+        return total <= self.limit
+
+    def _entries(self) -> tuple[list[tuple[int, int, Path]], list[Path]]:
+        """Time of the last use, size and path of every entry, and what has the name of one but is no file."""
+        entries: list[tuple[int, int, Path]] = []
+        others: list[Path] = []
+        for file in self.folder.iterdir():
+            if not ENTRY_FILE.fullmatch(file.name):
+                continue
+            with suppress(FileNotFoundError):  # another process removed it
+                state = file.lstat()
+                if stat.S_ISREG(state.st_mode):
+                    entries.append((state.st_mtime_ns, state.st_size, file))
+                else:
+                    others.append(file)
+        return entries, others
 
 
-def write_atomically(file: Path, raw: bytes) -> None:
-    """Write a file so that every reader sees the old one or the new one, never a part."""
-    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=f"{file.stem}.", suffix=".part", delete=False) as part:
-        try:
-            part.write(raw)
-            part.close()
-            Path(part.name).replace(file)
-        except OSError:
-            part.close()
-            Path(part.name).unlink(missing_ok=True)
-            raise
+@cache
+def warn_once(message: str) -> None:
+    """Log a warning the first time it is given in this process."""
+    LOGGER.warning("%s", message)
 
 
 def serialize(embeddings: Embeddings, key: str) -> bytes:

@@ -1,6 +1,7 @@
 """Cached embeddings are the same bits, found only under their own key, and a failing disk never reaches the caller."""
 
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -104,9 +105,8 @@ def test_another_prompts_file_under_this_name_is_no_hit(tmp_path, generator):
 def test_the_folder_stays_below_its_limit_and_nothing_but_our_own_oldest_files_goes(tmp_path):
     foreign = tmp_path / "notes.safetensors"
     foreign.write_bytes(bytes(5000))
-    leftover = tmp_path / f"{KEY}.abc.part"
+    leftover = tmp_path / f".zimage-{'0a' * 8}.part"
     leftover.write_bytes(b"half")
-    os.utime(leftover, (0, 0))
     disk, keys = DiskCache(tmp_path, 3000), [cache_key({"tokens": str(index)}) for index in range(4)]
     for age, key in enumerate(keys[:3]):
         disk.put(key, {"cond": torch.zeros(150)})
@@ -119,6 +119,51 @@ def test_the_folder_stays_below_its_limit_and_nothing_but_our_own_oldest_files_g
     disk.put(KEY, {"cond": torch.zeros(1000)})  # alone more than the limit
     assert KEY not in disk
     assert [key in disk for key in keys] == [True, False, True, True]
+
+
+@pytest.mark.parametrize("obstacle", ["a directory", "a file that stays", "a link to nothing", "a pipe"])
+def test_the_limit_holds_beside_an_entry_that_cannot_be_removed(tmp_path, obstacle, caplog, monkeypatch):
+    stuck = tmp_path / f"{KEY}.safetensors"
+    match obstacle:
+        case "a directory":
+            stuck.mkdir()
+        case "a file that stays":
+            stuck.write_bytes(bytes(5000))
+            unlink = Path.unlink
+
+            def refuse(self, missing_ok=False):
+                if self == stuck:
+                    raise PermissionError(13, "Permission denied")
+                unlink(self, missing_ok)
+
+            monkeypatch.setattr(Path, "unlink", refuse)
+        case "a link to nothing":
+            stuck.symlink_to(tmp_path / "nothing")
+        case _:
+            os.mkfifo(stuck)
+    os.utime(stuck, (0, 0), follow_symlinks=False)  # the first that would go
+    limit, keys = 20_000, [cache_key({"tokens": str(index)}) for index in range(60)]
+    disk = DiskCache(tmp_path, limit)
+    for key in keys:
+        disk.put(key, {"cond": torch.zeros(250)})
+        assert sum(file.stat().st_size for file in tmp_path.iterdir() if file.is_file()) <= limit
+    assert keys[-1] in disk and keys[0] not in disk
+    assert disk.get(KEY) is None or obstacle == "a file that stays"
+    [warning] = caplog.messages
+    assert stuck.name in warning and "cannot remove" in warning
+
+
+def test_nothing_more_is_written_where_nothing_can_be_removed(tmp_path, caplog, monkeypatch):
+    disk = DiskCache(tmp_path, 20_000)
+
+    def refuse(self, missing_ok=False):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    for index in range(60):
+        disk.put(cache_key({"tokens": str(index)}), {"cond": torch.zeros(250)})
+    assert 10_000 < sum(file.stat().st_size for file in tmp_path.iterdir()) <= 20_000
+    assert len(caplog.messages) == 2 and "not kept on disk" in caplog.text
 
 
 def test_embeddings_cached_before_the_disk_was_allowed_reach_it(tmp_path, generator):
@@ -138,8 +183,6 @@ def test_a_folder_that_cannot_be_written_costs_only_the_restart(tmp_path, genera
 
 
 def test_no_half_written_file_is_left_when_the_disk_is_full(tmp_path, generator, monkeypatch):
-    from pathlib import Path
-
     def full(self, target):
         raise OSError("No space left on device")
 

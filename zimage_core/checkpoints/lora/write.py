@@ -16,10 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ...adapters import N_PARTS, Delta, DoRA, FullDifference, LoHa, LoKr, Lora, LowRank, SetWeight
+from ...atomic_file import save_tensors
 from ..formats.errors import CheckpointError
 from ..networks import DIT_DIFFUSERS
 
@@ -76,7 +76,7 @@ def save_lora(lora: Lora, path: Path, naming: str) -> None:
     """Write a LoRA as a safetensors file in one of `NAMINGS`."""
     state = NAMINGS[naming](lora)
     # cloned, because row slices of one matrix share storage, which safetensors refuses
-    save_file({key: tensor.clone(memory_format=torch.contiguous_format) for key, tensor in state.items()}, path)
+    save_tensors(path, {key: tensor.clone(memory_format=torch.contiguous_format) for key, tensor in state.items()})
 
 
 def _diffusers_names(parameter: str) -> list[str]:

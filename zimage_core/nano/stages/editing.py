@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..._shapes import Float
@@ -28,6 +27,7 @@ from ..data.combinations import training_combinations, training_sentence
 from ..data.edit_captions import training_instruction
 from ..data.edits import KINDS, Edit, training_edit
 from ..data.scenes import Scene
+from .bank_file import cached_tensors
 from .transformer import CAPTION_DROPOUT, RENDERS_PER_SCENE, SIGMA_SHIFT
 from .vision import vision_inputs
 
@@ -67,22 +67,26 @@ def edit_bank(vae: Autoencoder, tower: Siglip2, file: Path) -> EditBank:
     """The same training edits on every machine, every kind equally often; their tensors are cached in `file`."""
     rng = random.Random(RECIPE.seed)
     edits = [training_edit(rng, KINDS[index % len(KINDS)]) for index in range(N_EDITS)]
-    if not file.exists():
+
+    def encode() -> dict[str, Tensor]:
         rows = [encode_pairs(vae, tower, edits[first : first + BATCH], first) for first in range(0, len(edits), BATCH)]
         names = ("sources", "targets", "features")
-        save_file({name: torch.cat(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}, file)
-    return EditBank(edits, **load_file(file))
+        return {name: torch.cat(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+
+    return EditBank(edits, **cached_tensors(file, encode))
 
 
 @torch.inference_mode()
 def combination_bank(vae: Autoencoder, tower: Siglip2, file: Path) -> CombinationBank:
     """The same training combinations on every machine, cached in `file`."""
-    if not file.exists():
+
+    def encode() -> dict[str, Tensor]:
         drawn = islice(training_combinations(random.Random(RECIPE.seed)), N_COMBINATIONS)
         rows = [encode_combination(vae, tower, each.render(seed)) for seed, each in enumerate(drawn)]
         latents, features = zip(*rows, strict=True)
-        save_file({"latents": torch.stack(latents), "features": torch.stack(features)}, file)
-    return CombinationBank(**load_file(file))
+        return {"latents": torch.stack(latents), "features": torch.stack(features)}
+
+    return CombinationBank(**cached_tensors(file, encode))
 
 
 def encode_combination(

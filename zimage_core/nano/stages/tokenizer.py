@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...atomic_file import write_atomically
 from ...config import NANO_TEXT
 from ...text import Tokenizer, load_tokenizer
 from ..data.captions import every_sentence
@@ -40,7 +41,7 @@ def build_tokenizer(folder: Path) -> Tokenizer:
     fast.train_from_iterator([*sentences, *["user\n", "assistant\n"] * 100], trainer)
     add_vision_tokens(fast)
     folder.mkdir(parents=True, exist_ok=True)
-    fast.save(str(folder / "tokenizer.json"))
+    write_atomically(folder / "tokenizer.json", lambda file: file.write(fast.to_str(pretty=True).encode()))
     return load_tokenizer(folder)
 
 

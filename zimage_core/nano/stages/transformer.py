@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..._shapes import Float
@@ -27,6 +26,7 @@ from ...vae import Autoencoder
 from ..data.captions import training_caption
 from ..data.scenes import Scene, training_scenes
 from .autoencoder import render_batch
+from .bank_file import cached_tensors
 
 RECIPE = Recipe(steps=1200, lr=1.5e-3, warmup_steps=100, seed=4)
 TOKEN_BUDGET = 16384  # 256 pictures of 64 tokens
@@ -46,14 +46,16 @@ def untrained_transformer() -> S3DiT:
 def latent_bank(vae: Autoencoder, file: Path) -> tuple[list[Scene], Float[Tensor, "n r z h w"]]:
     """Latents of every training scene in several jittered renders, cached in `file`."""
     scenes = training_scenes()
-    if not file.exists():
+
+    def encode() -> dict[str, Tensor]:
         seeds = range(RENDERS_PER_SCENE)
         rows = [
             vae.encode(render_batch([scene] * RENDERS_PER_SCENE, [index * RENDERS_PER_SCENE + seed for seed in seeds]))
             for index, scene in enumerate(scenes)
         ]
-        save_file({"latents": torch.stack(rows)}, file)
-    return scenes, load_file(file)["latents"].clone()
+        return {"latents": torch.stack(rows)}
+
+    return scenes, cached_tensors(file, encode)["latents"].clone()
 
 
 def train_transformer(

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ...atomic_file import save_tensors
 from .ema import Ema
 
 FILE = "state.safetensors"
@@ -32,9 +32,7 @@ def save_state(
         for moment in MOMENTS:
             if parameter in optimizer.state:
                 tensors[f"{moment}.{name}"] = optimizer.state[parameter][moment].contiguous()
-    partial = folder / f"{FILE}.partial"
-    save_file(tensors, partial, metadata={"step": str(step), "recipe": json.dumps(recipe)})
-    partial.replace(folder / FILE)
+    save_tensors(folder / FILE, tensors, {"step": str(step), "recipe": json.dumps(recipe)})
 
 
 def load_state(
