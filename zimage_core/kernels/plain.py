@@ -1,7 +1,7 @@
 """The reference set of kernels: plain PyTorch, for any device and dtype, with gradients.
 
 The tests compare the other sets with this one. Norm statistics and rotations are computed in float32 and results come
-back in the input's dtype: where a set rounds to 16 bits is documented in docs/architecture.md ("Where 16 bits are rounded").
+back in the input's dtype; docs/architecture.md says where a set rounds to 16 bits ("Where 16 bits are rounded").
 
 Letters: b batch, n tokens, d width, h heads, e head width, m = e/2 rotated pairs, f feed-forward width.
 """
