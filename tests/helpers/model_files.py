@@ -42,7 +42,8 @@ def write_models(models: Path) -> None:
     for name in ("z_image_turbo_bf16", "z_image_bf16"):
         save_file(dit, models / f"diffusion_models/{name}.safetensors")
     save_file(
-        {**text, **{key: value.clone() for key, value in last.items()}}, models / "text_encoders/qwen_3_4b.safetensors"
+        {**text, **{key: value.clone() for key, value in last.items()}, "model.norm.weight": torch.ones(QWEN.dim)},
+        models / "text_encoders/qwen_3_4b.safetensors",
     )
     save_file(tiny.vae().state_dict(), models / "vae/ae.safetensors")
     control = CONTROL_PUBLISHED.to_file(tiny.fill(ControlNet(CONTROL), 2).state_dict())

@@ -42,7 +42,7 @@ def load_dit(source: Source, dtype: torch.dtype | None = None) -> S3DiT:
 
 
 def load_text_encoder(source: Source, dtype: torch.dtype | None = None) -> Qwen3:
-    """The Qwen3 text encoder; the last layer and the final norm are never read into memory."""
+    """The Qwen3 text encoder; the last layer and the final norm never run and are left out."""
     return load_network(source, TEXT_ENCODER, dtype)
 
 
@@ -126,6 +126,8 @@ def open_weights(source: Source, network: AnyNetwork, read: Read) -> Weights:
 def _read_config(weights: Weights, network: NetworkSpec[Config, Module]) -> Config:
     """The network's widths; a file they cannot be read from is refused."""
     shapes = weights.shapes()
+    if network.depth is not None and (fault := network.depth({key: each.shape for key, each in shapes.items()}).fault):
+        raise CheckpointError(f"{weights.file} {fault}")
     try:
         return network.read_config(shapes)
     except KeyError as error:

@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch.nn.functional import embedding
 
-from ....zimage_core.checkpoints import TEXT_ENCODER
+from ....zimage_core.checkpoints import TEXT_ENCODER, CheckpointError
 from ....zimage_core.checkpoints.formats.files import tensor_files
+from ....zimage_core.checkpoints.load import OpenedNetwork
 from ....zimage_core.checkpoints.weights import Weights
 from ....zimage_core.config import TextConfig
 from ....zimage_core.runtime.prompt_cache import file_identity
@@ -22,6 +23,7 @@ from ....zimage_core.text import TEMPLATE, Qwen3
 from .prompt_cache import IDENTITY
 from .weights import MIXED_PRECISION, load_weights, loadable_packed, open_file
 
+MIN_LAYERS = 3
 TOKENS_KEY = "qwen3_4b"  # ComfyUI's name for the encoder inside a CLIP and in token dictionaries
 
 
@@ -173,6 +175,7 @@ def load_text_encoder(path: str, tokenizer: Path | None, embeddings: Any = None)
     """The CLIP of a text-encoder file; `tokenizer` None means Qwen's vocabulary, which comes with ComfyUI."""
     opened = open_file(path, TEXT_ENCODER)
     identity = file_identity(tensor_files(TEXT_ENCODER.path_in(Path(path))))
+    check_depth(opened)
     packed = loadable_packed(opened)
     dtype = norm_dtype(opened.weights) if packed else opened.weights.storage_dtype()
     options: dict[str, Any] = {f"{TOKENS_KEY}_model_config": {"zimage": opened.config}, "dtype": dtype}
@@ -189,6 +192,15 @@ def load_text_encoder(path: str, tokenizer: Path | None, embeddings: Any = None)
     )
     setattr(clip.cond_stage_model, IDENTITY, identity)
     return clip
+
+
+def check_depth(opened: OpenedNetwork[TextConfig, Qwen3]) -> None:
+    """Refuse an encoder too shallow for ComfyUI's class, which takes the second-to-last of at least three layers."""
+    if opened.config.n_layers < MIN_LAYERS:
+        raise CheckpointError(
+            f"{opened.weights.file} has {opened.config.n_layers_run} layers to run, too few for a text encoder; "
+            "download the original file, such as qwen_3_4b.safetensors"
+        )
 
 
 def norm_dtype(weights: Weights) -> torch.dtype:

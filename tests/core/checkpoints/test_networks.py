@@ -5,9 +5,10 @@ import torch
 
 import tiny
 from model_files import CONTROL as CONTROL_CONFIG
+from released_headers import ENCODER
 from zimage_core.checkpoints.formats.files import headers_of
 from zimage_core.checkpoints.load import open_network
-from zimage_core.checkpoints.networks import ADD_ON_NETWORKS, CONTROL, PIPELINE_NETWORKS
+from zimage_core.checkpoints.networks import ADD_ON_NETWORKS, CONTROL, PIPELINE_NETWORKS, TEXT_ENCODER
 from zimage_core.nano.files import FOLDER, file_of
 
 CONFIGS = {
@@ -47,3 +48,20 @@ def test_the_built_in_file_opens_to_the_network_it_is_named_for(network):
 def test_a_network_the_built_in_model_lacks_is_named():
     with pytest.raises(ValueError, match="the built-in model has no ControlNet"):
         file_of(CONTROL)
+
+
+@pytest.mark.parametrize(("n_found", "n_run"), [(36, 35), (35, 35)])
+@pytest.mark.parametrize("has_norm", [True, False])
+def test_the_published_depth_decides_which_text_encoder_layers_run(n_found, n_run, has_norm):
+    shapes = {key: torch.empty(shape, device="meta") for key, shape in ENCODER.items()}
+    kept = {key: value for key, value in shapes.items() if n_found == 36 or ".layers.35." not in key}
+    if not has_norm:
+        del kept["model.norm.weight"]
+    assert TEXT_ENCODER.read_config(kept).n_layers_run == n_run
+
+
+@pytest.mark.parametrize("n_found", [3, 34, 37])
+def test_another_depth_is_a_fault(n_found):
+    layer = {key: shape for key, shape in ENCODER.items() if ".layers.0." in key}
+    shapes = {key.replace(".0.", f".{index}."): shape for index in range(n_found) for key, shape in layer.items()}
+    assert f"has {n_found} layers, but this text encoder has 36" in TEXT_ENCODER.depth(shapes).fault

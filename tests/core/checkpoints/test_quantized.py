@@ -211,7 +211,8 @@ def test_a_matrix_unpacked_in_passes_has_the_same_values(monkeypatch, name):
 def test_the_text_encoders_layers_and_its_table_are_unpacked(tmp_path):
     state = {**tiny.text_encoder().state_dict()}
     last = {key.replace("layers.1", "layers.2"): tensor.clone() for key, tensor in state.items() if "layers.1" in key}
-    made = quantise.make({**state, **last}, lambda name: quantise.fp8 if "norm" not in name else None)
+    whole = {**state, **last, "model.norm.weight": torch.ones(48)}
+    made = quantise.make(whole, lambda name: quantise.fp8 if "norm" not in name else None)
     file = quantise.save(made, tmp_path / "qwen_3_4b_fp8_mixed.safetensors")
     check(load_text_encoder(file, torch.float32), {key: made.values[key] for key in state})
 

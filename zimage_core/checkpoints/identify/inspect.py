@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from ..formats.errors import CheckpointError
 from ..formats.files import SHARD, header_of, headers_of
 from ..formats.header import Header, TensorEntry
@@ -82,4 +84,23 @@ def _with_networks(
         layout=f"{layout.name}, names begin with {prefix}" if prefix else layout.name,
         release=release_of(keys, metadata, report.file) if main is DIT else "",
         n_layers=max(count_blocks(keys, blocks) for blocks in main.block_lists),
+        absent_layers="; ".join(filter(None, (_absent_layers(network, entries) for network in networks))),
     )
+
+
+def _absent_layers(network: AnyNetwork, entries: Entries) -> str:
+    """What is to be said of layers a network should have; nothing if they are all there."""
+    located = network.locate(entries.keys())
+    if network.depth is None or located is None:
+        return ""
+    prefix, layout = located
+    placeholder = torch.empty(0, device="meta")
+    depth = network.depth(
+        {
+            name: entry.shape
+            for key, entry in entries.items()
+            if key.startswith(prefix)
+            for name in layout.to_model({key.removeprefix(prefix): placeholder})
+        }
+    )
+    return "" if depth.found == depth.whole else f"the {network.name} has {depth.describe()}"

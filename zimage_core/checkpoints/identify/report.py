@@ -19,6 +19,7 @@ class FileReport:
     release: str = ""  # Turbo or base, and how that is known
     precision: str = ""
     n_layers: int = 0
+    absent_layers: str = ""  # what is to be said of layers that are not there
     n_parameters: int = 0
     expected_bytes: int = 0
     found_bytes: int = 0
@@ -38,7 +39,7 @@ class FileReport:
             self.release and f"Release: {self.release}",
             self.layout and f"Layout: {self.layout}",
             f"Numbers: {self.precision}" if self.precision else "",
-            self.n_layers and f"Layers: {self.n_layers}",
+            self.n_layers and "; ".join(filter(None, (f"Layers: {self.n_layers}", self.absent_layers))),
             f"Parameters: {self.n_parameters:,}",
             self._size(),
             self.folder and f"Folder: models/{self.folder}",

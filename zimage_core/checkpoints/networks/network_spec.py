@@ -1,6 +1,6 @@
 """`NetworkSpec`: everything the loaders know of one network, from its files' names to its class."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..formats.packed import StoredTensor
 from .key_layout import KeyLayout
+from .shapes import Depth
 from .signature import FileSignature
 
 Config = TypeVar("Config")
@@ -49,6 +50,7 @@ class NetworkSpec(Generic[Config, Module]):
     releases: tuple[FileSignature, ...] = ()  # for add-ons: names of its versions
 
     # How it is built.
+    depth: Callable[[Mapping[str, Sequence[int]]], Depth] | None = None  # where files may lack layers, from sizes
     read_config: Callable[[Mapping[str, Tensor]], Config]  # from shapes: tensors under the model's keys, without data
     correct_config: Callable[[Config, Mapping[str, StoredTensor]], Config] = _same_config  # by values, file's keys
     unused: Callable[[Config], tuple[str, ...]] = _uses_everything  # beginnings of keys this config leaves out

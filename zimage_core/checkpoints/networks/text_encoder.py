@@ -1,10 +1,12 @@
 """The text encoder (Qwen3) in files: its name there, its key layouts, its widths."""
 
-from ...config import TextConfig
+from collections.abc import Mapping, Sequence
+
+from ...config import NANO_TEXT, QWEN3_4B, TextConfig
 from ...text import Qwen3
 from .key_layout import KeyLayout, Rename
 from .network_spec import NetworkSpec
-from .shapes import Shapes, count_blocks
+from .shapes import Depth, Shapes, count_blocks
 
 TEXT_TRANSFORMERS = KeyLayout("transformers", unique_key="model.layers.0.self_attn.q_norm.weight")
 
@@ -25,6 +27,24 @@ TEXT_LLAMA_CPP = KeyLayout(  # gguf-py, tensor_mapping.py; Qwen3's q and k are s
 )
 
 
+FINAL_NORM = "model.norm.weight"
+PUBLISHED: dict[tuple[int, ...], int] = {
+    (config.dim, config.ffn_dim): config.n_layers for config in (QWEN3_4B, NANO_TEXT)
+}
+
+
+def depth(sizes: Mapping[str, Sequence[int]]) -> Depth:
+    """Layers found, and those of the whole network: published by width, else told by the final norm.
+
+    The last layer and the final norm never run, so our CLIP has neither, nor has a file that ComfyUI saves of it.
+    Counting layers alone would leave out one more at every round of saving and loading.
+    """
+    found = count_blocks(sizes, "model.layers")
+    widths = (sizes.get(f"model.layers.0.{name}.weight", ())[:1] for name in ("input_layernorm", "mlp.gate_proj"))
+    published = PUBLISHED.get(tuple(width for size in widths for width in size))
+    return Depth(found, published or (found if FINAL_NORM in sizes else found + 1))
+
+
 def read_config(shapes: Shapes) -> TextConfig:
     """Widths of a Qwen3 decoder."""
     vocab_size, dim = shapes["model.embed_tokens.weight"].shape
@@ -33,7 +53,7 @@ def read_config(shapes: Shapes) -> TextConfig:
     return TextConfig(
         vocab_size=vocab_size,
         dim=dim,
-        n_layers=count_blocks(shapes, "model.layers"),
+        n_layers=depth({key: tensor.shape for key, tensor in shapes.items()}).whole,
         n_heads=len(shapes[first + "self_attn.q_proj.weight"]) // head_dim,
         n_kv_heads=len(shapes[first + "self_attn.k_proj.weight"]) // head_dim,
         head_dim=head_dim,
@@ -41,9 +61,9 @@ def read_config(shapes: Shapes) -> TextConfig:
     )
 
 
-def last_layer(config: TextConfig) -> tuple[str, ...]:
-    """The keys of the last layer, which never runs: prompt embeddings are the hidden state before it."""
-    return (f"model.layers.{config.n_layers_run}.",)
+def never_run(config: TextConfig) -> tuple[str, ...]:
+    """The keys of the last layer and the final norm: prompt embeddings are the hidden state before them."""
+    return f"model.layers.{config.n_layers_run}.", FINAL_NORM
 
 
 TEXT_ENCODER = NetworkSpec(
@@ -54,11 +74,12 @@ TEXT_ENCODER = NetworkSpec(
     example="qwen_3_4b.safetensors",
     name_hints=("qwen_3_4b", "qwen3"),
     nano_file="text_encoder/model.safetensors",
-    prefixes=("text_encoders.qwen3_4b.transformer.", "text_encoder.", ""),
+    prefixes=("text_encoders.qwen3_4b.transformer.", "qwen3_4b.transformer.", "text_encoder.", ""),
     layouts=(TEXT_TRANSFORMERS, TEXT_LLAMA_CPP),
     block_lists=("model.layers", "blk"),
-    ignored=("lm_head.weight", "model.norm.weight"),
+    ignored=("lm_head.weight",),
+    depth=depth,
     read_config=read_config,
-    unused=last_layer,
+    unused=never_run,
     build=Qwen3,
 )
