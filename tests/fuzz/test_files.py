@@ -15,9 +15,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import damage
+import file_mutations
 import ggufs
-import quantise
+import quantized_files
 import tiny
 from zimage_core.adapters.control.network import ControlNet
 from zimage_core.checkpoints import (
@@ -152,7 +152,9 @@ def lora():
 
 
 def quantised(name):
-    return quantise.make(dit(), quantise.uniform(quantise.MAKERS[name])).tensors
+    return quantized_files.quantize_state(
+        dit(), quantized_files.block_linears(quantized_files.QUANTIZERS[name])
+    ).tensors
 
 
 KINDS = {
@@ -162,7 +164,7 @@ KINDS = {
     "int8": (lambda: quantised("int8_tensorwise with ConvRot"), load_dit),
     "nvfp4": (lambda: quantised("nvfp4"), load_dit),
     "mxfp8": (lambda: quantised("mxfp8"), load_dit),
-    "old fp8": (lambda: quantise.old_scaled(dit(), torch.float8_e4m3fn).tensors, load_dit),
+    "old fp8": (lambda: quantized_files.legacy_scaled_fp8(dit(), torch.float8_e4m3fn).tensors, load_dit),
     "text encoder": (text, load_text_encoder),
     "autoencoder": (vae, load_vae),
     "lora": (lora, read_lora),
@@ -183,31 +185,31 @@ def test_a_lie_believed_would_be_found_out():
 def test_files_of_other_tensors(survive, kind):
     """The header is sound, what it names is not: the layers below the header have to see it."""
     make, read = KINDS[kind]
-    state = damage.stored(make())
+    state = file_mutations.stored_state(make())
     said = Counter()
     for rng in drawn(60 if kind == "autoencoder" else 150, 1):
-        changed = damage.swapped(rng, state)
-        said[survive(damage.joined(damage.header_of(changed), changed), read) == "read"] += 1
+        changed = file_mutations.mutate_state(rng, state)
+        said[survive(file_mutations.file_bytes(file_mutations.header_of(changed), changed), read) == "read"] += 1
     assert said[False] > 20  # most damage is seen, and the rest is harmless: an unused tensor, another number
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_headers_that_lie(survive, kind):
     make, read = KINDS[kind]
-    state = damage.stored(make())
-    header = damage.header_of(state)
+    state = file_mutations.stored_state(make())
+    header = file_mutations.header_of(state)
     for rng in drawn(150, 2):
-        survive(damage.joined(damage.broken_header(rng, header), state), read)
+        survive(file_mutations.file_bytes(file_mutations.mutate_header(rng, header), state), read)
 
 
 @pytest.mark.parametrize("kind", ["diffusion model", "int8", "lora"])
 def test_bytes_flipped_lost_and_doubled(survive, kind):
     make, read = KINDS[kind]
-    state = damage.stored(make())
-    whole = damage.joined(damage.header_of(state), state)
+    state = file_mutations.stored_state(make())
+    whole = file_mutations.file_bytes(file_mutations.header_of(state), state)
     front = 8 + int.from_bytes(whole[:8], "little")
     for rng in drawn(350, 3):
-        survive(damage.flipped(rng, whole, front), read)
+        survive(file_mutations.corrupt_bytes(rng, whole, front), read)
 
 
 @pytest.fixture(scope="module")
@@ -218,33 +220,42 @@ def gguf_file(tmp_path_factory):
     file = ggufs.write(tmp_path_factory.mktemp("gguf") / "model.gguf", made.tensors, "lumina2", shapes)
     raw = file.read_bytes()
     load_dit(file)  # sound as it is
-    return raw, damage.end_of_names(raw, list(made.tensors)[-1])
+    return raw, file_mutations.end_of_tensor_infos(raw, list(made.tensors)[-1])
 
 
 def test_ggufs_with_false_counts_lengths_types_and_offsets(survive, gguf_file):
     raw, end = gguf_file
-    said = Counter(survive(damage.gguf_numbers(rng, raw, end), load_dit, "m.gguf") == "read" for rng in drawn(900, 4))
+    said = Counter(
+        survive(file_mutations.mutate_gguf_numbers(rng, raw, end), load_dit, "m.gguf") == "read"
+        for rng in drawn(900, 4)
+    )
     assert said[False] > 500
 
 
 def test_ggufs_with_bytes_flipped_lost_and_doubled(survive, gguf_file):
     raw, end = gguf_file
     for rng in drawn(500, 5):
-        survive(damage.flipped(rng, raw, end), load_dit, "m.gguf")
+        survive(file_mutations.corrupt_bytes(rng, raw, end), load_dit, "m.gguf")
 
 
 def test_indexes_of_shards(survive, tmp_path):
     """The index may name anything; only files beside it are ever opened."""
-    state = damage.stored(dit())
-    (tmp_path / "a.safetensors").write_bytes(damage.joined(damage.header_of(state), state))
+    state = file_mutations.stored_state(dit())
+    (tmp_path / "a.safetensors").write_bytes(file_mutations.file_bytes(file_mutations.header_of(state), state))
     names = ("a.safetensors", "b.safetensors", "../a.safetensors", "/etc/passwd", "..\\..\\a.safetensors", "a.ckpt", "")
     for rng in drawn(300, 6):
         keys = rng.sample(list(state), rng.randrange(1, 6))
-        index = {"weight_map": {key: rng.choice((*names, *damage.JUNK)) for key in keys}}
+        index = {"weight_map": {key: rng.choice((*names, *file_mutations.INVALID_VALUES)) for key in keys}}
         if rng.random() < 0.3:
-            index = rng.choice(({"weight_map": rng.choice(damage.JUNK)}, rng.choice(damage.JUNK), {"metadata": index}))
+            index = rng.choice(
+                (
+                    {"weight_map": rng.choice(file_mutations.INVALID_VALUES)},
+                    rng.choice(file_mutations.INVALID_VALUES),
+                    {"metadata": index},
+                )
+            )
         raw = json.dumps(index).encode("utf-8", errors="surrogatepass")
-        content = damage.flipped(rng, raw) if rng.random() < 0.3 else raw
+        content = file_mutations.corrupt_bytes(rng, raw) if rng.random() < 0.3 else raw
         survive(content, load_dit, "model.safetensors.index.json")
 
 
@@ -278,6 +289,6 @@ def test_any_json_as_a_header(survive, readers):
     @FEW
     @given(st.dictionaries(st.text(max_size=12), NESTED | ENTRY, max_size=4), st.sampled_from(readers))
     def check(header, read):
-        assert survive(damage.joined(header, {}), read) != "read"
+        assert survive(file_mutations.file_bytes(header, {}), read) != "read"
 
     check()

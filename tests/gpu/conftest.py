@@ -1,4 +1,4 @@
-"""Tests that need a GPU: without CUDA all are skipped. README.md beside this file says how to run them."""
+"""Fixtures of the GPU tests, which are skipped without CUDA; see README.md in this folder."""
 
 import gc
 import logging
@@ -29,7 +29,7 @@ def _collect_warnings():
 
 @pytest.fixture(autouse=True)
 def _exact_float32_without_gradients():
-    """Matmuls and convolutions keep float32, and the memory of a test is freed after it."""
+    """Disable TF32 and gradients, and free GPU memory after each test."""
     with without_tf32(), torch.inference_mode():
         yield
     gc.collect()

@@ -18,7 +18,13 @@ from bench.workloads import Workload
 from zimage_core.config import FLUX_VAE, QWEN3_4B
 from zimage_core.quant.fp8 import has_fp8_gemm
 
-NEAR = {"block": 0.02, "transformer": 0.05, "text": 0.05, "decode": 0.05, "picture": None}  # relative L2 in bfloat16
+TOLERANCES = {
+    "block": 0.02,
+    "transformer": 0.05,
+    "text": 0.05,
+    "decode": 0.05,
+    "picture": None,
+}  # relative L2 in bfloat16
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +33,7 @@ def weights():
     return Weights(Setup(dit=gpu.SHALLOW_TURBO, text=text, vae=FLUX_VAE, device=gpu.DEVICE, dtype=torch.bfloat16))
 
 
-@pytest.mark.parametrize("part", NEAR)
+@pytest.mark.parametrize("part", TOLERANCES)
 def test_every_variant_is_measured(weights, part):
     names = [name for name in VARIANTS if name != "fp8" or has_fp8_gemm(gpu.DEVICE)]
     workload = Workload(part=part, size=(256, 192), caption=20, steps=2)
@@ -37,8 +43,8 @@ def test_every_variant_is_measured(weights, part):
     assert len(found) == 1 + (part == "transformer") + sum(part in VARIANTS[name].parts for name in names)
     for each in found:
         assert each.time > 0 and each.peak_memory.allocated > 0
-        if NEAR[part] is not None and "lossy" not in each.name:
-            assert each.deviation.relative_l2 < NEAR[part], each.name
+        if TOLERANCES[part] is not None and "lossy" not in each.name:
+            assert each.deviation.relative_l2 < TOLERANCES[part], each.name
 
 
 def test_a_captured_graphs_memory_is_included_in_the_peak(weights):

@@ -1,6 +1,6 @@
-"""Every network of the pack, small and in float32: the GPU's output is the CPU's.
+"""Every network of the pack, small and in float32: the outputs on GPU and CPU agree.
 
-Tensors on the wrong device (a table made on the CPU, an image still there) are noticed on a GPU only.
+This finds tensors on the wrong device, which only a GPU can show.
 """
 
 import copy
@@ -21,7 +21,7 @@ from zimage_core.model import Reference
 from zimage_core.runtime.offload.streaming import stream
 from zimage_core.sampling import StepCache, denoise
 
-SIZE = (6, 10)  # 15 patches, so that there are pads
+LATENT_SIZE = (6, 10)  # 15 patches, so that pad tokens are used
 TOLERANCE = 2e-5  # relative error
 CONTROL = ControlConfig(
     dim=64, n_heads=2, ffn_dim=170, adaln_dim=64, n_layers=2, n_refiner_layers=2, in_channels=33,
@@ -50,7 +50,9 @@ def test_the_transformer(length):
 
     def output_on(device):
         captions = [randn(length, 48, seed=1).to(device), randn(33, 48, seed=2).to(device)]  # of two lengths
-        return copy_on(dit, device)(randn(2, 16, *SIZE).to(device), torch.tensor([0.7, 0.2], device=device), captions)
+        return copy_on(dit, device)(
+            randn(2, 16, *LATENT_SIZE).to(device), torch.tensor([0.7, 0.2], device=device), captions
+        )
 
     check_devices_agree(output_on)
 
@@ -61,13 +63,13 @@ def test_the_transformer_with_references(n_references):
 
     def output_on(device):
         chunks = [randn(n, 48, seed=n).to(device) for n in (5, *[6] * (n_references - 1), 7, 3)]
-        seen = [
-            Reference(randn(16, *SIZE, seed=seed).to(device), randn(4, 4, 40, seed=seed).to(device))
+        references = [
+            Reference(randn(16, *LATENT_SIZE, seed=seed).to(device), randn(4, 4, 40, seed=seed).to(device))
             for seed in range(n_references)
         ]
         network = copy_on(dit, device)
-        condition = network.prepare_with_references([chunks], [seen], SIZE)
-        return network.flow(condition)(randn(1, 16, *SIZE).to(device), 0.6)
+        condition = network.prepare_with_references([chunks], [references], LATENT_SIZE)
+        return network.flow(condition)(randn(1, 16, *LATENT_SIZE).to(device), 0.6)
 
     check_devices_agree(output_on)
 
@@ -77,10 +79,10 @@ def test_a_controlnet():
 
     def output_on(device):
         network, control = copy_on(dit, device), copy_on(net, device)
-        context = control.embed(randn(1, 33, *SIZE, seed=4).to(device))
-        condition = network.prepare([randn(17, 48).to(device)], SIZE)
+        context = control.embed(randn(1, 33, *LATENT_SIZE, seed=4).to(device))
+        condition = network.prepare([randn(17, 48).to(device)], LATENT_SIZE)
         field = controlled_flow(network, condition, [Control(network=control, tokens=context)])
-        return field(randn(1, 16, *SIZE).to(device), 0.6)
+        return field(randn(1, 16, *LATENT_SIZE).to(device), 0.6)
 
     check_devices_agree(output_on)
 
@@ -93,7 +95,9 @@ def test_a_lora_read_on_the_cpu():
     def output_on(device):
         network = copy_on(dit, device)
         with injected(network, (lora, 0.5)):
-            return network.flow(network.prepare([randn(9, 48).to(device)], SIZE))(randn(1, 16, *SIZE).to(device), 0.6)
+            return network.flow(network.prepare([randn(9, 48).to(device)], LATENT_SIZE))(
+                randn(1, 16, *LATENT_SIZE).to(device), 0.6
+            )
 
     check_devices_agree(output_on)
 
@@ -103,9 +107,9 @@ def test_a_run_with_a_step_cache():
 
     def output_on(device):
         network = copy_on(dit, device)
-        velocity = network.flow(network.prepare([randn(9, 48).to(device)], SIZE))
+        velocity = network.flow(network.prepare([randn(9, 48).to(device)], LATENT_SIZE))
         levels = [1 - step / 12 for step in range(13)]
-        steps = list(denoise(velocity, randn(1, 16, *SIZE).to(device), levels, cache=StepCache(threshold=5.0)))
+        steps = list(denoise(velocity, randn(1, 16, *LATENT_SIZE).to(device), levels, cache=StepCache(threshold=5.0)))
         assert steps[-1].nfe < 12
         return steps[-1].x
 
@@ -114,10 +118,10 @@ def test_a_run_with_a_step_cache():
 
 def test_streaming_in_float32():
     dit = tiny.fill(type(tiny.dit())(replace(tiny.DIT, n_layers=5)))
-    latent, caption = randn(1, 16, *SIZE), randn(9, 48)
-    expected = dit.flow(dit.prepare([caption], SIZE))(latent, 0.6)
+    latent, caption = randn(1, 16, *LATENT_SIZE), randn(9, 48)
+    expected = dit.flow(dit.prepare([caption], LATENT_SIZE))(latent, 0.6)
     with stream(dit, gpu.DEVICE, resident=1) as blocks, blocks.preparing():
-        condition = dit.prepare([caption.to(gpu.DEVICE)], SIZE, run=blocks.run)
+        condition = dit.prepare([caption.to(gpu.DEVICE)], LATENT_SIZE, run=blocks.run)
         found = dit.flow(condition, run=blocks.run)(latent.to(gpu.DEVICE), 0.6)
     assert relative_error(found, expected) < TOLERANCE
 

@@ -1,4 +1,4 @@
-"""The sets of kernels at the released width, against the mathematics in float64 on the processor."""
+"""All kernel sets at the released width, against float64 formulas on the CPU."""
 
 import pytest
 import torch
@@ -9,8 +9,8 @@ from zimage_core.kernels import CUDA, PLAIN, Kernels, SplitRow, select_kernels
 from zimage_core.model.rope import rope_table
 
 EPS, DIM, HEADS, HEAD, FFN = 1e-5, 3840, 30, 128, 10240
-ITEMS, TOKENS = 2, 37  # an odd number, no multiple of anything
-ROWS = ("one row", "a row for each item", "clean and noisy")
+ITEMS, TOKENS = 2, 37  # ragged: not a multiple of any block size
+ROW_KINDS = ("one row", "a row for each item", "clean and noisy")
 
 
 def kernel_set(name: str) -> Kernels:
@@ -22,13 +22,13 @@ def kernel_set(name: str) -> Kernels:
     return Kernels(fused.norm, fused.add_normed, fused.qk_norm_rope, fused.swiglu)
 
 
-def row_of(kind, dtype):
+def scale_row(kind, dtype):
     one, each = randn(1, 1, DIM, seed=1, dtype=dtype), randn(ITEMS, 1, DIM, seed=2, dtype=dtype)
     return {"one row": one, "a row for each item": each, "clean and noisy": SplitRow(one, each, 5)}[kind]
 
 
-def made(dtype, n_ropes=1, ffn=FFN):
-    """Inputs as the model has them: tokens may be a part of more, a rope table too."""
+def random_inputs(dtype, n_ropes=1, ffn=FFN):
+    """Inputs as in the model: tokens and RoPE tables may be slices of larger tensors."""
     positions = 90 * torch.rand(n_ropes, TOKENS + 3, 3, generator=torch.Generator().manual_seed(3))
     table = torch.cat([rope_table(each, (32, 48, 48), 256.0) for each in positions])[:, 3:]
     return {
@@ -42,32 +42,32 @@ def made(dtype, n_ropes=1, ffn=FFN):
     }
 
 
-def outputs(kernels: Kernels, given, row):
-    before = {name: given[name].clone() for name in ("x", "y", "up")}
-    q, k, v = kernels.qk_norm_rope(given["qkv"].clone(), given["weights"], given["table"], HEADS, EPS)
+def outputs(kernels: Kernels, inputs, row):
+    before = {name: inputs[name].clone() for name in ("x", "y", "up")}
+    q, k, v = kernels.qk_norm_rope(inputs["qkv"].clone(), inputs["weights"], inputs["table"], HEADS, EPS)
     found = {
-        "norm": kernels.norm(given["y"], row, EPS),
-        "add_normed": kernels.add_normed(given["x"], given["y"], row, EPS),
+        "norm": kernels.norm(inputs["y"], row, EPS),
+        "add_normed": kernels.add_normed(inputs["x"], inputs["y"], row, EPS),
         "queries": q,
         "keys": k,
         "values": v,
-        "swiglu": kernels.swiglu(given["gate"].clone(), given["up"]),
+        "swiglu": kernels.swiglu(inputs["gate"].clone(), inputs["up"]),
     }
-    assert all(torch.equal(given[name], kept) for name, kept in before.items()), "an input was written on"
+    assert all(torch.equal(inputs[name], original) for name, original in before.items()), "an input was modified"
     return found
 
 
-def truths(given, row):
+def truths(inputs, row):
     def rms(x):
         return x / (x.square().mean(-1, keepdim=True) + EPS).sqrt()
 
     def rotated(x):
-        column = given["table"].cpu().double()[..., 0]  # (r, n, 1, m, 2): cosines and sines
+        cos_sin = inputs["table"].cpu().double()[..., 0]  # (r, n, 1, m, 2): cosines and sines
         return torch.view_as_real(
-            torch.view_as_complex(x.unflatten(-1, (-1, 2))) * torch.view_as_complex(column.contiguous())
+            torch.view_as_complex(x.unflatten(-1, (-1, 2))) * torch.view_as_complex(cos_sin.contiguous())
         )
 
-    x, y, qkv, weights, gate, up = (given[name].cpu().double() for name in ("x", "y", "qkv", "weights", "gate", "up"))
+    x, y, qkv, weights, gate, up = (inputs[name].cpu().double() for name in ("x", "y", "qkv", "weights", "gate", "up"))
     if isinstance(row, SplitRow):
         clean, noisy = row.clean.cpu().double(), row.noisy.cpu().double()
         row = torch.cat((clean.expand(ITEMS, row.start, -1), noisy.expand(ITEMS, TOKENS - row.start, -1)), dim=1)
@@ -83,38 +83,38 @@ def truths(given, row):
     }
 
 
-@pytest.mark.parametrize("kind", ROWS)
+@pytest.mark.parametrize("kind", ROW_KINDS)
 @pytest.mark.parametrize("n_ropes", [1, ITEMS])
 @pytest.mark.parametrize("name", ["stock", "fused"])
-def test_in_float32_every_kernel_is_its_formula(name, n_ropes, kind):
-    given, row = made(torch.float32, n_ropes, ffn=10007), row_of(kind, torch.float32)
-    found, expected = outputs(kernel_set(name), given, row), truths(given, row)
+def test_in_float32_every_kernel_computes_its_formula(name, n_ropes, kind):
+    inputs, row = random_inputs(torch.float32, n_ropes, ffn=10007), scale_row(kind, torch.float32)
+    found, expected = outputs(kernel_set(name), inputs, row), truths(inputs, row)
     errors = {each: relative_error(found[each], expected[each]) for each in expected}
     assert max(errors.values()) < 1e-6, errors
     assert errors["values"] == 0
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
-@pytest.mark.parametrize("kind", ROWS)
+@pytest.mark.parametrize("kind", ROW_KINDS)
 @pytest.mark.parametrize("name", ["stock", "fused"])
-def test_in_16_bits_no_set_is_further_from_the_truth_than_the_plain_one(name, kind, dtype):
-    given, row = made(dtype), row_of(kind, dtype)
-    found, plain, expected = outputs(kernel_set(name), given, row), outputs(PLAIN, given, row), truths(given, row)
+def test_in_16_bits_no_kernel_set_has_larger_errors_than_the_plain_one(name, kind, dtype):
+    inputs, row = random_inputs(dtype), scale_row(kind, dtype)
+    found, plain, expected = outputs(kernel_set(name), inputs, row), outputs(PLAIN, inputs, row), truths(inputs, row)
     for each, truth in expected.items():
         assert found[each].dtype == dtype
         assert relative_error(found[each], truth) <= 1.1 * relative_error(plain[each], truth), each
 
 
 @pytest.mark.parametrize("name", ["stock", "fused"])
-def test_tensors_of_more_than_two_to_the_31_values_are_worked_on_to_their_end(name):
-    """The last tokens of a long sequence come out as they do by themselves."""
+def test_tensors_of_more_than_two_to_the_31_values_are_processed_completely(name):
+    """The last tokens of a long sequence give the same outputs as on their own."""
     n, last, chosen = 2**31 // (3 * DIM) + 11, 3, kernel_set(name)
     if torch.cuda.mem_get_info()[0] < 10 * n * 3 * DIM * 2:
-        pytest.skip("needs a card with more free memory")
-    made_here = {"device": gpu.DEVICE, "dtype": torch.bfloat16}
+        pytest.skip("needs a GPU with more free memory")
+    options = {"device": gpu.DEVICE, "dtype": torch.bfloat16}
     row, weights = randn(1, 1, DIM), randn(2, 1, HEAD)
     wide, rope = (
-        torch.randn(1, n, 3 * DIM, **made_here),
+        torch.randn(1, n, 3 * DIM, **options),
         torch.eye(2, device=gpu.DEVICE).expand(1, n, 1, HEAD // 2, 2, 2),
     )
     alone = wide[:, -last:].clone()
@@ -127,11 +127,11 @@ def test_tensors_of_more_than_two_to_the_31_values_are_worked_on_to_their_end(na
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32], ids=str)
-def test_a_set_is_chosen_without_a_word_and_remembered(dtype):
+def test_a_kernel_set_is_chosen_without_warnings_and_cached(dtype):
     x = randn(1, 64, DIM, dtype=dtype)
     chosen = select_kernels(x)
     assert chosen != PLAIN
-    with gpu.no_host_sync():
+    with gpu.no_sync():
         assert select_kernels(x[:, :3]) == chosen
     assert not [sentence for sentence in gpu.WARNINGS.sentences if "fused kernels are off" in sentence]
     with torch.inference_mode(mode=False), torch.enable_grad():

@@ -1,4 +1,4 @@
-"""From a prompt to a picture on the card, with the built-in model: the processor's pictures."""
+"""Prompt to picture on the GPU with the built-in model, compared with pictures from the CPU."""
 
 from dataclasses import asdict, replace
 
@@ -20,29 +20,29 @@ HEART = Scene(shape="heart", colour="red", size="large", row="middle", column="m
 
 
 def levels(one, other):
-    """Mean and largest difference of two pictures."""
+    """Mean and maximum difference of two pictures, in 8-bit levels."""
     difference = ImageChops.difference(one, other).tobytes()
     return sum(difference) / len(difference), max(difference)
 
 
 @pytest.mark.parametrize("prompt", [PROMPT, "一个大的蓝色圆在中间，白色背景"])
-def test_a_picture_in_float32_is_the_processors(prompt):
+def test_a_picture_in_float32_is_that_of_the_cpu(prompt):
     [found], [expected] = generate(prompt, device=str(gpu.DEVICE), seed=3), generate(prompt, seed=3)
     mean, largest = levels(found, expected)
     assert mean < 0.1 and largest <= 3
 
 
 @pytest.mark.parametrize(
-    "lever",
+    "option",
     [{"dtype": torch.bfloat16}, {"scheme": INT8}, {"cache": StepCache(threshold=0.05)}],
     ids=lambda each: [*each][0],
 )
-def test_what_is_not_exact_still_draws_what_was_asked_for(lever):
-    [found] = generate(PROMPT, device=str(gpu.DEVICE), **lever)
+def test_lossy_options_still_draw_what_the_prompt_describes(option):
+    [found] = generate(PROMPT, device=str(gpu.DEVICE), **option)
     assert all(asdict(check(found, HEART)).values())
 
 
-def test_an_instruction_changes_what_it_names_and_leaves_the_rest():
+def test_an_edit_changes_only_what_the_instruction_names():
     before = Scene(shape="circle", colour="blue", size="large", row="middle", column="right", ground="white")
     picture = render(before, 5)
     [found] = generate("make the circle red", references=[picture], seed=1, device=str(gpu.DEVICE))

@@ -1,4 +1,4 @@
-"""The text encoder at its released width with a few layers."""
+"""The text encoder at the released width with a few layers."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ def truth(encoder):
         return float32_on_cpu(encoder).encode(PROMPTS)
 
 
-def test_features_in_bfloat16_are_as_near_the_truth_as_with_plain_kernels(encoder, truth):
+def test_embeddings_in_bfloat16_are_as_accurate_as_with_plain_kernels(encoder, truth):
     found = encoder.encode(PROMPTS)
     with use_kernels(PLAIN):
         plain = encoder.encode(PROMPTS)
@@ -35,12 +35,12 @@ def test_features_in_bfloat16_are_as_near_the_truth_as_with_plain_kernels(encode
     assert relative_error(plain, expected) < 0.03
 
 
-def test_a_prompt_by_itself_reads_as_in_a_batch(encoder, truth):
-    for prompt, features in zip(PROMPTS, truth, strict=True):
-        assert relative_error(encoder.encode([prompt])[0], features) < 0.03
+def test_a_single_prompt_is_encoded_as_in_a_batch(encoder, truth):
+    for prompt, embeddings in zip(PROMPTS, truth, strict=True):
+        assert relative_error(encoder.encode([prompt])[0], embeddings) < 0.03
 
 
-def test_the_embedding_table_may_stay_on_the_processor(encoder):
+def test_the_embedding_table_may_stay_on_the_cpu(encoder):
     expected = encoder.encode(PROMPTS)
     encoder.model.embed_tokens.cpu()
     try:

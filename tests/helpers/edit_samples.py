@@ -1,4 +1,4 @@
-"""Training edits sampled for nano's tests."""
+"""Training edits for tests of the built-in model, drawn from a fixed seed."""
 
 import random
 from functools import cache

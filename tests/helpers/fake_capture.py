@@ -1,4 +1,4 @@
-"""A CUDA graph capture without a GPU: a replay runs the work again on the same buffers, as a graph does."""
+"""A fake CUDA graph capture for CPUs: a replay runs the function again on the same buffers."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""What the GPU tests share: networks of the released widths, errors against float32, bytes and times."""
+"""Helpers of the GPU tests: networks of the released widths, errors, peak memory and timing."""
 
 import copy
 import gc
@@ -61,7 +61,7 @@ def float32_on_cpu(network: Network) -> Network:
 
 
 def randn(*shape: int, seed: int = 0, dtype: torch.dtype = torch.bfloat16) -> Tensor:
-    """Normal numbers on the GPU, the same in every test."""
+    """Normal random values on the GPU, drawn on the CPU from a seed."""
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(DEVICE, dtype)
 
 
@@ -72,7 +72,7 @@ def relative_error(found: Tensor, truth: Tensor) -> float:
 
 
 @contextmanager
-def no_host_sync() -> Generator[None, None, None]:
+def no_sync() -> Generator[None, None, None]:
     """Any operation that makes the CPU wait for the GPU raises an error."""
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
@@ -90,7 +90,7 @@ def allocated_bytes() -> int:
 
 
 def peak_bytes(run: Callable[[], Any]) -> int:
-    """The most bytes of tensors that a run adds at once."""
+    """Peak GPU memory of a run above what was allocated before."""
     gc.collect()
     return cuda_peak_memory(run, DEVICE).allocated
 
@@ -98,12 +98,12 @@ def peak_bytes(run: Callable[[], Any]) -> int:
 def milliseconds(run: Callable[[], Any], repeats: int = 15, warm_ups: int = 3) -> float:
     """Median time of a run, measured with CUDA events."""
     times: list[float] = []
-    for turn in range(warm_ups + repeats):
+    for index in range(warm_ups + repeats):
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         start.record()
         run()
         end.record()
         torch.cuda.synchronize()
-        if turn >= warm_ups:
+        if index >= warm_ups:
             times.append(start.elapsed_time(end))
     return median(times)

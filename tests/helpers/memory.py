@@ -1,4 +1,4 @@
-"""Counts bytes of live tensors, independent of clocks and of other processes."""
+"""Peak bytes of live tensors on the CPU, counted by a dispatch mode."""
 
 from collections.abc import Callable
 from typing import Any
@@ -40,7 +40,7 @@ class LiveBytesMode(TorchDispatchMode):
 
 @torch.inference_mode()
 def peak_bytes(run: Callable[[], Any]) -> int:
-    """The most bytes of new tensors alive at once while `run` runs."""
+    """Peak bytes of new tensors alive at once during `run`."""
     with LiveBytesMode() as mode:
         run()
     return mode.peak

@@ -1,4 +1,4 @@
-"""Tiny model files under the names artists know, for a server of the tests' own."""
+"""Tiny model files under the released files' names, for the test server."""
 
 from pathlib import Path
 
@@ -27,13 +27,13 @@ CONTROL = ControlConfig(
 
 
 def furnish(base: Path) -> None:
-    """Fill a server's base folder with models and with the picture that Load Image names."""
+    """Fill a server's base folder with model files and Load Image's default picture."""
     write_models(base / "models")
     write_example(base / "input")
 
 
 def write_models(models: Path) -> None:
-    """Files that load, and files that must be refused."""
+    """Write valid files, and files that loaders must reject."""
     for folder in ("diffusion_models", "text_encoders", "vae", "model_patches", "loras"):
         (models / folder).mkdir(parents=True, exist_ok=True)
     dit = tiny.dit().state_dict()
@@ -62,14 +62,14 @@ def write_models(models: Path) -> None:
 
 
 def write_lora(path: Path) -> None:
-    """A LoRA of one layer, under the name a workflow has for an example."""
+    """A LoRA of one layer, under the name that the example workflows use."""
     layer = "diffusion_model.layers.0.attention.out"
     height, width = tiny.dit().layers[0].attention.out.weight.shape
     save_file({f"{layer}.lora_A.weight": torch.ones(2, width), f"{layer}.lora_B.weight": torch.ones(height, 2)}, path)
 
 
 def write_example(folder: Path) -> None:
-    """The picture workflows with Load Image name, which every ComfyUI brings, with a hole for a mask."""
+    """`example.png`, Load Image's default in every ComfyUI, with a transparent area as its mask."""
     folder.mkdir(parents=True, exist_ok=True)
     picture = Image.linear_gradient("L").resize((517, 331)).convert("RGBA")
     picture.paste((200, 40, 40, 0), (300, 100, 400, 200))

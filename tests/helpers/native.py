@@ -1,4 +1,4 @@
-"""ComfyUI's own Z-Image network and MODEL on small random weights, to compare ours with."""
+"""ComfyUI's native Z-Image network and MODEL with small random weights, for comparison with ours."""
 
 from dataclasses import replace
 from typing import Any
@@ -15,7 +15,7 @@ import tiny
 from zimage_core.config import DiTConfig
 from zimage_core.model import S3DiT
 
-# The smallest widths native can build: it ties the time vector to 256 and the feed-forward to multiples of 256.
+# The smallest widths NextDiT supports: its time embedding is fixed at 256, its FFN width is a multiple of 256.
 CONFIG = DiTConfig(
     dim=256, n_layers=2, n_refiner_layers=2, n_heads=8, ffn_dim=768, cap_feat_dim=64, time_hidden_dim=256, adaln_dim=256
 )
@@ -23,7 +23,7 @@ OMNI = replace(CONFIG, siglip_feat_dim=40)
 
 
 def settings(config: DiTConfig = CONFIG) -> dict[str, Any]:
-    """The widths in native's words."""
+    """The config as NextDiT's keyword arguments."""
     return {
         "image_model": "lumina2",
         "patch_size": 2,
@@ -47,22 +47,22 @@ def settings(config: DiTConfig = CONFIG) -> dict[str, Any]:
 
 
 def weights(config: DiTConfig = CONFIG) -> dict[str, torch.Tensor]:
-    """Random weights both networks take under the same names."""
+    """Random weights; both networks use the same parameter names."""
     return tiny.fill(S3DiT(config), 5).state_dict()
 
 
 def network(config: DiTConfig = CONFIG) -> torch.nn.Module:
-    """Native's NextDiT."""
-    words = {key: value for key, value in settings(config).items() if key != "image_model"}
+    """ComfyUI's NextDiT."""
+    arguments = {key: value for key, value in settings(config).items() if key != "image_model"}
     model = comfy.ldm.lumina.model.NextDiT(
-        **words, dtype=torch.float32, device="cpu", operations=comfy.ops.disable_weight_init
+        **arguments, dtype=torch.float32, device="cpu", operations=comfy.ops.disable_weight_init
     )
     model.load_state_dict(weights(config))
     return model.eval()
 
 
 def model(config: DiTConfig = CONFIG, disable_dynamic: bool = False):
-    """A stock MODEL, as UNETLoader would make it."""
+    """A stock MODEL, as created by UNETLoader."""
     model_config = comfy.supported_models.ZImage(settings(config))
     model_config.set_inference_dtype(torch.float32, None)
     base = comfy.model_base.Lumina2(model_config)
@@ -74,13 +74,13 @@ def model(config: DiTConfig = CONFIG, disable_dynamic: bool = False):
 
 
 def ours(pack, folder, config: DiTConfig = CONFIG):
-    """Our MODEL of the same weights, through our loader."""
+    """Our MODEL with the same weights, from our loader."""
     file = folder / "z_image.safetensors"
     save_file(weights(config), file)
     return pack.bridge_model.load_model(str(file))
 
 
 def conditioning(n: int, seed: int):
-    """What a text-encode node hands on."""
+    """Random CONDITIONING, as output by a text-encode node."""
     generator = torch.Generator().manual_seed(seed)
     return [[torch.randn(1, n, CONFIG.cap_feat_dim, generator=generator), {"pooled_output": None}]]

@@ -1,4 +1,4 @@
-"""Pictures of native's model and of ours, with stock nodes."""
+"""Sampling of ComfyUI's model and ours with stock nodes."""
 
 import importlib
 
@@ -6,7 +6,7 @@ import torch
 
 
 def stock_node(module, name):
-    """A node class of ComfyUI's own, called as the executor calls it."""
+    """A ComfyUI node class as a function, called as by the executor."""
     node = getattr(importlib.import_module(module), name)
 
     def call(**inputs):
@@ -22,7 +22,7 @@ def extra(module, name):
 
 
 def draw(native, model, *, steps=6, cfg=1.0, latent=None, denoise=1.0, captions=(17, 40), positive=None):
-    """The stock KSampler."""
+    """Latents from the stock KSampler."""
     (out,) = stock_node("nodes", "KSampler")(
         model=model,
         seed=7,
@@ -43,7 +43,7 @@ def same(found, expected, tolerance=1e-3):
 
 
 def lora(model):
-    """A LoRA in ComfyUI's own names and in diffusers' names, through the stock loader's code."""
+    """The model with a LoRA in mixed ComfyUI and diffusers naming, applied by the stock loader's code."""
     import comfy.sd
 
     generator = torch.Generator().manual_seed(11)

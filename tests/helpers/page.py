@@ -10,7 +10,7 @@ from typing import Any
 
 from tools.page import change_setting, load_workflow, open_page
 
-IGNORED_ERRORS = (  # the page's own, without internet access and for optional files
+IGNORED_ERRORS = (  # from the page itself: no internet access, optional files
     "Failed to load resource",
     "Content Security Policy",
     "Fetch API cannot load",
@@ -18,7 +18,7 @@ IGNORED_ERRORS = (  # the page's own, without internet access and for optional f
     "ERR_NAME_NOT_RESOLVED",
     "ComfyApp graph accessed before initialization",
 )
-RUN = re.compile(r"^\s*Run\s*$")  # the button's words, on the canvas and in App mode
+RUN = re.compile(r"^\s*Run\s*$")  # the Run button's label, on the canvas and in App mode
 
 NODES = "[app.graph, ...(app.graph.subgraphs?.values?.() ?? [])].flatMap((graph) => graph.nodes)"
 NODE = f"const node = {NODES}.find((each) => (each.comfyClass ?? each.type) === kind);"
@@ -77,7 +77,7 @@ class Canvas:
         )
 
     def select(self, kind: str) -> None:
-        """Click a node's title until the page takes it: a node that was not drawn yet cannot be hit."""
+        """Click a node's title until it is selected; a node that is not drawn yet cannot be clicked."""
         for _ in range(10):
             self.page.wait_for_timeout(300)
             position = self.page.evaluate(
@@ -106,7 +106,7 @@ class Canvas:
         )
 
     def shrink(self, megapixels: float) -> None:
-        """Make every picture of the workflow at most this large."""
+        """Limit the size of every picture of the workflow."""
         self.page.evaluate(
             f"(most) => {NODES}"
             ".flatMap((node) => node.widgets ?? []).filter(({name, value}) => name === 'megapixels' && value > most)"
@@ -124,18 +124,18 @@ class Canvas:
         return self.page.locator(f'.zimage-line[data-line="{name}"]').all_inner_texts()
 
     def prompt(self) -> dict[str, Any]:
-        """What the page would queue, by its own conversion."""
+        """The prompt graph that the page would queue."""
         return self.page.evaluate("async () => (await app.graphToPrompt()).output")
 
     def serialized(self) -> dict[str, Any]:
         return self.page.evaluate("() => app.graph.serialize()")
 
     def heights(self) -> dict[str, float]:
-        """How tall each node of the outer graph is, by its id."""
+        """Heights of the top-level graph's nodes, by node id."""
         return self.page.evaluate("() => Object.fromEntries(app.graph.nodes.map((node) => [node.id, node.size[1]]))")
 
     def missing(self) -> list[str]:
-        """Node classes the page does not know."""
+        """Node classes that the page reports as missing."""
         return self.page.evaluate(
             f"() => {NODES}"
             ".filter((node) => node.has_errors || !(LiteGraph.registered_node_types[node.type] || node.subgraph))"
@@ -168,7 +168,7 @@ class Canvas:
         self.page.locator("button:visible", has_text=RUN).first.click()
 
     def drop(self, file: Path) -> None:
-        """Drag a file from the desktop onto the canvas."""
+        """Drop a file onto the canvas."""
         data = base64.b64encode(file.read_bytes()).decode()
         self.page.evaluate(
             """async ([data, name]) => {

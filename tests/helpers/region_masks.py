@@ -21,7 +21,7 @@ def mask_of(size, *pixels):
 
 
 def prepared(pictures, masks, *, grow=0, width=0, context=1.0, area=0.0):
-    """What the bridge makes of a picture and a mask: the crop, the stitch and the opacity."""
+    """The crop, the stitch and the opacity that the bridge computes from a picture and a mask."""
     alpha = feather(masks, grow, width)
     region = region_around(alpha > 0, context, area)
     stitch = Stitch(originals=pictures, alpha=region.window(alpha), region=region)

@@ -27,7 +27,7 @@ def dit_state():
 DIFFUSION = shapes_of(dit_state())
 
 
-ENCODER = {  # with the last layer and the final norm, which our network does not have
+ENCODER = {  # including the last layer and the final norm, which our network omits
     **shapes_of(Qwen3(QWEN3_4B, device="meta").state_dict()),
     **{
         key.replace("layers.34", "layers.35"): shape

@@ -28,7 +28,7 @@ def inputs():
 
 
 def prepared(dit, blocks=None):
-    """A run's velocity field, as the module's docstring prescribes."""
+    """The velocity field of a run, streamed if `blocks` is given."""
     _, caption = inputs()
     run = blocks.run if blocks else run_block
     condition = dit.prepare([caption], SIZE, run=run)
@@ -47,7 +47,7 @@ def velocities(dit, **options):
 
 
 def state_of(dit):
-    """Everything an owner of the model could notice: objects, values, devices."""
+    """The observable state of the model: tensor objects, values, devices."""
     tensors = [*dit.named_parameters(), *dit.named_buffers()]
     return {name: (tensor, tensor.detach().clone(), tensor.device) for name, tensor in tensors}
 
@@ -56,5 +56,5 @@ def check_untouched(dit, before):
     after = state_of(dit)
     assert after.keys() == before.keys()
     for name, (tensor, value, device) in after.items():
-        was, old, place = before[name]
-        assert tensor is was and torch.equal(value, old) and device == place, name
+        tensor_before, value_before, device_before = before[name]
+        assert tensor is tensor_before and torch.equal(value, value_before) and device == device_before, name

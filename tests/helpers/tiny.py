@@ -1,4 +1,4 @@
-"""Tiny random networks in the real layouts, drawn as the specification's test vectors prescribe."""
+"""Tiny networks with random weights by the rule of the specification's test vectors."""
 
 from dataclasses import replace
 

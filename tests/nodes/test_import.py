@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from host import needs_comfyui
+from comfyui_install import needs_comfyui
 from paths import REPOSITORY
 from tools.comfyui import comfyui_folder
 

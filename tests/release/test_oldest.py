@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from graphs import ksampler, text_to_image
 from paths import REPOSITORY
+from prompt_graphs import ksampler, text_to_image
 from tools.comfyui import PACK, Server, comfyui_folder, running_server
 from tools.workflows import execute, to_prompt
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from host import needs_comfyui
+from comfyui_install import needs_comfyui
 from paths import REPOSITORY
 from tools.comfyui import comfyui_folder
 

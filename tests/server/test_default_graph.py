@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from graphs import node
 from paths import REPOSITORY
+from prompt_graphs import node
 from tools.workflows import Prompt, to_prompt
 
 DEFAULT_GRAPH = {  # what ComfyUI's page opens with (comfyui-frontend-package 1.47 and 1.58); links as [node, output]

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from graphs import encode, node, text_to_image
+from prompt_graphs import encode, node, text_to_image
 from tools.comfyui import running_server
 from tools.workflows import execute
 from zimage_core.config import NANO_DIT

@@ -6,8 +6,8 @@ import json
 import pytest
 from PIL import Image
 
-from graphs import node, text_to_image
 from paths import REPOSITORY
+from prompt_graphs import node, text_to_image
 from tools.comfyui import comfyui_folder, running_server
 from tools.workflows import execute, to_prompt
 

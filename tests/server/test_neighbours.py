@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from graphs import encode, ksampler, loaders, node
+from prompt_graphs import encode, ksampler, loaders, node
 
 PROMPT = "a large blue star in the middle on white"
 

@@ -13,9 +13,9 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-import quantise
+import quantized_files
 import tiny
-from graphs import node
+from prompt_graphs import node
 
 TEMPLATES = (
     "image_z_image",
@@ -63,11 +63,13 @@ def write_quantised(models: Path) -> None:
     """Small files in the formats of the int8 templates."""
     with safe_open(models / "text_encoders/qwen_3_4b.safetensors", "pt") as file:
         text = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dictionary
-    mixed = quantise.make(text, lambda name: quantise.fp8 if "mlp" in name else None)
-    quantise.save(mixed, models / "text_encoders/qwen_3_4b_fp8_mixed.safetensors")
-    rotated = quantise.make(tiny.dit().state_dict(), quantise.uniform(quantise.convrot_16))
+    mixed = quantized_files.quantize_state(text, lambda name: quantized_files.fp8 if "mlp" in name else None)
+    quantized_files.save(mixed, models / "text_encoders/qwen_3_4b_fp8_mixed.safetensors")
+    rotated = quantized_files.quantize_state(
+        tiny.dit().state_dict(), quantized_files.block_linears(quantized_files.convrot_16)
+    )
     for name in ("z_image_int8_convrot", "z_image_turbo_int8_convrot"):
-        quantise.save(rotated, models / f"diffusion_models/{name}.safetensors")
+        quantized_files.save(rotated, models / f"diffusion_models/{name}.safetensors")
 
 
 def write_upscaler(server) -> None:

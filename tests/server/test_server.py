@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from graphs import encode, ksampler, loaders, node, text_to_image, turbo
+from prompt_graphs import encode, ksampler, loaders, node, text_to_image, turbo
 
 SNAPSHOT = Path(__file__).with_name("object_info.json")
 OUR_NODES = re.compile("^ZImage")

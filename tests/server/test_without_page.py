@@ -5,8 +5,8 @@ import shutil
 
 from PIL import Image
 
-from graphs import text_to_image
 from paths import REPOSITORY
+from prompt_graphs import text_to_image
 from tools.comfyui import PACK, running_server
 from tools.workflows import execute
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from graphs import node
 from paths import REPOSITORY
+from prompt_graphs import node
 from tools.workflows import Prompt, to_prompt
 
 WORKFLOWS = sorted((REPOSITORY / "workflows").glob("*.json"))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-import quantise
+import quantized_files
 import tiny
 from zimage_core.adapters import Control, SigmaRange, controlled_flow
 from zimage_core.adapters.control.context import control_context, masked_image
@@ -228,10 +228,10 @@ def test_a_refiner_without_one_of_its_projections_is_idle_and_the_layers_refine(
     assert all(torch.equal(value, expected[key]) for key, value in loaded.state_dict().items())
 
 
-@pytest.mark.parametrize("maker", [quantise.fp8, quantise.int8_rows, quantise.nvfp4])
+@pytest.mark.parametrize("maker", [quantized_files.fp8, quantized_files.int8_rows, quantized_files.nvfp4])
 def test_a_quantised_file_is_unpacked_to_its_values(maker):
     config = replace(LITE, dim=256, n_heads=8, ffn_dim=768)  # the formats' blocks are 16 wide and more
-    made = quantise.make(published(config), quantise.uniform(maker))
+    made = quantized_files.quantize_state(published(config), quantized_files.block_linears(maker))
     loaded = load_control(made.tensors, torch.float32)
     expected = CONTROL_PUBLISHED.to_model(made.values)
     assert loaded.config == config

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import ggufs
-import quantise
+import quantized_files
 import tiny
 from memory import peak_bytes
 from zimage_core.checkpoints import DIT_DIFFUSERS, load_dit
@@ -52,10 +52,10 @@ def test_stacking_queries_keys_and_values_needs_no_second_copy(state, tmp_path):
     check(file, file.stat().st_size)
 
 
-@pytest.mark.parametrize("name", quantise.MAKERS)
+@pytest.mark.parametrize("name", quantized_files.QUANTIZERS)
 def test_a_quantised_file_costs_the_unpacked_network_and_a_tenth(state, tmp_path, name):
-    made = quantise.make(state, quantise.uniform(quantise.MAKERS[name]))
-    check(quantise.save(made, tmp_path / "quantised.safetensors"), network_bytes(state))
+    made = quantized_files.quantize_state(state, quantized_files.block_linears(quantized_files.QUANTIZERS[name]))
+    check(quantized_files.save(made, tmp_path / "quantised.safetensors"), network_bytes(state))
 
 
 @pytest.mark.parametrize("large", ["Q8_0", "Q4_0"])

@@ -5,7 +5,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import tiny
-from host import QWEN_VOCABULARY, needs_comfyui
+from comfyui_install import QWEN_VOCABULARY, needs_comfyui
 from zimage_core.nano.files import FOLDER, TOKENIZER
 from zimage_core.text import TEMPLATE, chunk_templates, load_tokenizer, tokenize, tokenize_chunks
 from zimage_core.text.qwen3 import apply_rope, rope_table

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import ggufs
-import quantise
+import quantized_files
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_the_main_layers_are_packed_as_in_comfyuis_own_files_and_nothing_else(co
     assert all(name.startswith("layers.") for name in held(model))
     weights = native.weights()
     for name in held(model):
-        layer = quantise.convrot(weights[f"{name}.weight"], group=256)
+        layer = quantized_files.convrot(weights[f"{name}.weight"], group=256)
         mine = model.model.diffusion_model.get_submodule(name).weight
         assert (mine._qdata.int() - layer.stored["weight"].int()).abs().max() <= 1  # a sum's order may tip a rounding
         torch.testing.assert_close(mine.dequantize(), layer.values, atol=2e-2, rtol=0)
@@ -64,8 +64,10 @@ def test_the_picture_is_near_the_exact_one_and_a_second_load_draws_it_again(comf
 
 @pytest.mark.parametrize("name", ["float8_e4m3fn", "int8_tensorwise with ConvRot"])
 def test_a_file_packed_otherwise_is_packed_anew_and_one_packed_so_stays(comfy, pack, native, tmp_path, name):
-    made = quantise.make(native.weights(), quantise.uniform(quantise.MAKERS[name]))
-    path = str(quantise.save(made, tmp_path / "packed.safetensors"))
+    made = quantized_files.quantize_state(
+        native.weights(), quantized_files.block_linears(quantized_files.QUANTIZERS[name])
+    )
+    path = str(quantized_files.save(made, tmp_path / "packed.safetensors"))
     model, before = pack.bridge_model.load_model(path, None, True), pack.bridge_model.load_model(path)
     main = {key: value for key, value in held(model).items() if key.startswith("layers.")}
     assert len(main) == 5 * native.CONFIG.n_layers

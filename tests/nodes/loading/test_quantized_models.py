@@ -12,13 +12,13 @@ import torch
 from safetensors.torch import save_file
 
 import ggufs
-import quantise
+import quantized_files
 import tiny
 from memory import peak_bytes
 from zimage_core.checkpoints import DIT_DIFFUSERS
 from zimage_core.config import TextConfig
 
-FORMATS = list(quantise.MAKERS)
+FORMATS = list(quantized_files.QUANTIZERS)
 EXACT_INPUTS = [name for name in FORMATS if not name.startswith("int8")]
 TOLERANCE = {"atol": 1e-3, "rtol": 0}  # of pictures with a deviation of 4
 TEXT = TextConfig(vocab_size=151936, dim=32, n_layers=3, n_heads=2, n_kv_heads=1, head_dim=128, ffn_dim=64)
@@ -77,8 +77,10 @@ def held(model):
 
 
 def file_of(native, name, folder, **how):
-    made = quantise.make(native.weights(), quantise.uniform(quantise.MAKERS[name]), **how)
-    return made, quantise.save(made, folder / "quantised.safetensors")
+    made = quantized_files.quantize_state(
+        native.weights(), quantized_files.block_linears(quantized_files.QUANTIZERS[name]), **how
+    )
+    return made, quantized_files.save(made, folder / "quantised.safetensors")
 
 
 @pytest.mark.parametrize("markers", [True, False], ids=["markers", "header"])
@@ -136,8 +138,8 @@ def unpack_in_place(model):
 
 @pytest.mark.parametrize("full_precision", [True, False])
 def test_the_older_scaled_fp8_stays_packed_and_draws_natives_picture(native, both, picture, tmp_path, full_precision):
-    made = quantise.old_scaled(native.weights(), torch.float8_e4m3fn, full_precision=full_precision)
-    ours, theirs = both(quantise.save(made, tmp_path / "scaled.safetensors"))
+    made = quantized_files.legacy_scaled_fp8(native.weights(), torch.float8_e4m3fn, full_precision=full_precision)
+    ours, theirs = both(quantized_files.save(made, tmp_path / "scaled.safetensors"))
     assert held(ours) == held(theirs)
     assert set(held(ours).values()) == {torch.float8_e4m3fn}
     torch.testing.assert_close(picture(ours), picture(theirs), **TOLERANCE)
@@ -146,8 +148,8 @@ def test_the_older_scaled_fp8_stays_packed_and_draws_natives_picture(native, bot
 def test_the_older_scaled_fp8_of_e5m2_draws_its_weights_picture_where_native_takes_it_for_e4m3(
     native, both, picture, unpacked, tmp_path
 ):
-    made = quantise.old_scaled(native.weights(), torch.float8_e5m2)
-    ours, theirs = both(quantise.save(made, tmp_path / "scaled.safetensors"))
+    made = quantized_files.legacy_scaled_fp8(native.weights(), torch.float8_e5m2)
+    ours, theirs = both(quantized_files.save(made, tmp_path / "scaled.safetensors"))
     assert set(held(ours).values()) == {torch.float8_e5m2}
     assert set(held(theirs).values()) == {torch.float8_e4m3fn}
     torch.testing.assert_close(picture(ours), picture(unpacked(made.values)), **TOLERANCE)
@@ -161,12 +163,17 @@ def test_a_plain_fp8_file_draws_natives_picture(native, both, picture, tmp_path,
 
 
 def test_a_file_of_several_formats_and_plain_layers_is_carried_layer_by_layer(native, both, picture, tmp_path):
-    makers = {"w1": quantise.fp8, "w2": quantise.nvfp4, "w3": quantise.mxfp8, "qkv": quantise.fp8_e5m2}
-    made = quantise.make(
+    makers = {
+        "w1": quantized_files.fp8,
+        "w2": quantized_files.nvfp4,
+        "w3": quantized_files.mxfp8,
+        "qkv": quantized_files.fp8_e5m2,
+    }
+    made = quantized_files.quantize_state(
         {key: tensor.bfloat16() for key, tensor in native.weights().items()},
         lambda name: makers.get(name.split(".")[-1]) if name.startswith("layers.") else None,
     )
-    ours, theirs = both(quantise.save(made, tmp_path / "mixed.safetensors"))
+    ours, theirs = both(quantized_files.save(made, tmp_path / "mixed.safetensors"))
     assert held(ours) == held(theirs)
     assert len(held(ours)) == 8
     assert set(held(ours).values()) == {torch.float8_e4m3fn, torch.float8_e5m2, torch.uint8}
@@ -178,8 +185,10 @@ def test_queries_keys_and_values_quantised_apart_are_unpacked_and_all_else_stays
 ):
     """The diffusers layout: three scales cannot be one. Native's loader leaves the scales of such a file aside."""
     theirs = DIT_DIFFUSERS.to_file(native.weights())
-    made = quantise.make(theirs, lambda name: quantise.fp8 if ".attention.to_" in name or ".w" in name else None)
-    model = pack.bridge_model.load_model(str(quantise.save(made, tmp_path / "diffusers.safetensors")))
+    made = quantized_files.quantize_state(
+        theirs, lambda name: quantized_files.fp8 if ".attention.to_" in name or ".w" in name else None
+    )
+    model = pack.bridge_model.load_model(str(quantized_files.save(made, tmp_path / "diffusers.safetensors")))
     assert {name.split(".")[-1] for name in held(model)} == {"out", "w1", "w2", "w3"}
     assert model.model.diffusion_model.layers[0].attention.qkv.weight.dtype == torch.float32
     expected = picture(unpacked(DIT_DIFFUSERS.to_model(made.values)))
@@ -212,9 +221,9 @@ def test_loading_needs_the_models_memory_and_a_tenth(native, pack, tmp_path, nam
     """
     config = replace(native.CONFIG, n_layers=24)
     state = {key: tensor.bfloat16() for key, tensor in native.weights(config).items()}
-    maker = quantise.MAKERS.get(name)
-    made = quantise.make(state, quantise.uniform(maker) if maker else lambda layer: None)
-    file = quantise.save(made, tmp_path / "z_image.safetensors")
+    maker = quantized_files.QUANTIZERS.get(name)
+    made = quantized_files.quantize_state(state, quantized_files.block_linears(maker) if maker else lambda layer: None)
+    file = quantized_files.save(made, tmp_path / "z_image.safetensors")
     kept = []
     found = peak_bytes(lambda: kept.append(pack.bridge_model.load_model(str(file))))
     mapped = 0 if maker else file.stat().st_size
@@ -254,9 +263,13 @@ def native_clip(comfy, tensors):
 
 
 MIXED_TEXT = {  # fp8 and fp4 mixed are the published kinds
-    "fp8 mixed": {"gate_proj": quantise.fp8, "up_proj": quantise.fp8, "q_proj": quantise.fp8},
-    "fp4 mixed": {"gate_proj": quantise.nvfp4, "down_proj": quantise.nvfp4, "o_proj": quantise.fp8},
-    "with its table": {"embed_tokens": quantise.fp8, "k_proj": quantise.fp8},
+    "fp8 mixed": {"gate_proj": quantized_files.fp8, "up_proj": quantized_files.fp8, "q_proj": quantized_files.fp8},
+    "fp4 mixed": {
+        "gate_proj": quantized_files.nvfp4,
+        "down_proj": quantized_files.nvfp4,
+        "o_proj": quantized_files.fp8,
+    },
+    "with its table": {"embed_tokens": quantized_files.fp8, "k_proj": quantized_files.fp8},
 }
 
 
@@ -265,8 +278,8 @@ def test_a_mixed_text_encoder_stays_packed_and_reads_as_natives(comfy, pack, tmp
     from comfy.quant_ops import QuantizedTensor
 
     makers = MIXED_TEXT[case]
-    made = quantise.make(text_state(comfy), lambda name: makers.get(name.split(".")[-1]))
-    file = quantise.save(made, tmp_path / "qwen_3_4b_mixed.safetensors")
+    made = quantized_files.quantize_state(text_state(comfy), lambda name: makers.get(name.split(".")[-1]))
+    file = quantized_files.save(made, tmp_path / "qwen_3_4b_mixed.safetensors")
     ours, theirs = pack.bridge_text.load_text_encoder(str(file), None), native_clip(comfy, made.tensors)
     network = ours.cond_stage_model.qwen3_4b.transformer
     packed = {

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import loras
-import quantise
+import quantized_files
 
 QKV = "layers.0.attention.qkv"
 FORMATS = ("float8_e4m3fn", "int8_tensorwise by rows", "nvfp4")
@@ -22,9 +22,11 @@ def load(pack, native, tmp_path_factory):
     place = tmp_path_factory.mktemp("quantised")
 
     def call(name):
-        choose = quantise.uniform(quantise.MAKERS[name])
-        made = quantise.make(native.weights(), lambda layer: choose(layer) if layer.startswith("layers.") else None)
-        return pack.bridge_model.load_model(str(quantise.save(made, place / "quantised.safetensors")))
+        choose = quantized_files.block_linears(quantized_files.QUANTIZERS[name])
+        made = quantized_files.quantize_state(
+            native.weights(), lambda layer: choose(layer) if layer.startswith("layers.") else None
+        )
+        return pack.bridge_model.load_model(str(quantized_files.save(made, place / "quantised.safetensors")))
 
     return call
 
@@ -100,7 +102,7 @@ def test_no_byte_of_a_quantized_weight_changes_and_no_side_branch_remains(native
     matrices = [
         key
         for key in bytes_before
-        if quantise.is_block_linear(key.removesuffix(".weight")) and key.startswith("layers.")
+        if quantized_files.is_block_linear(key.removesuffix(".weight")) and key.startswith("layers.")
     ]
     assert len(matrices) == 10
     assert all(torch.equal(state[key], bytes_before[key]) for state in seen for key in matrices)

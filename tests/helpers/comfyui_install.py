@@ -1,4 +1,4 @@
-"""Where the real ComfyUI lies, for the tests that need it."""
+"""The local ComfyUI installation, for tests that need it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Prompts in API form, built from the few nodes every test needs."""
+"""Prompt graphs in ComfyUI's API format, built from the nodes that most tests need."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def turbo(**changes: Any) -> dict[str, Any]:
 
 
 def ksampler(model: str = "model", **changes: Any) -> dict[str, Any]:
-    """The stock sampler."""
+    """The stock KSampler."""
     inputs = {
         "model": [model, 0],
         "positive": ["positive", 0],
@@ -55,7 +55,7 @@ def ksampler(model: str = "model", **changes: Any) -> dict[str, Any]:
 
 
 def text_to_image(prompt: str = "a large red circle in the middle on white", **sampler: Any) -> dict[str, Any]:
-    """Nano from a prompt to a saved picture."""
+    """The built-in model from a prompt to a saved picture."""
     return {
         **loaders(),
         "positive": encode(prompt),
