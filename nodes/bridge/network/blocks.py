@@ -16,6 +16,7 @@ from comfy import model_management
 from comfy.ldm.modules.attention import optimized_attention
 from torch import Tensor
 
+from ....zimage_core.kernels import Rope
 from ....zimage_core.model import Block, Condition, Stage
 
 ATTENTION_OVERRIDE = "optimized_attention_override"  # ComfyUI's option: a node's own attention function
@@ -39,7 +40,9 @@ class PatchedBlocks:
     def __call__(self, stage: Stage, index: int, block: Block, x: Tensor) -> Tensor:
         """Block `index` of a stage on tokens x (b, n, d); raises ComfyUI's interruption within a step."""
         model_management.throw_exception_if_processing_interrupted()
-        run = partial(block, rope=stage.rope, norms=stage.norm_weights[index], attend=partial(self._attend, stage))
+        # not the whole stage: torch.compile would guard on the norm weights of all blocks, and compile each block anew
+        attend = partial(self._attend, stage.name, stage.rope)
+        run = partial(block, rope=stage.rope, norms=stage.norm_weights[index], attend=attend)
         match stage.name:
             case "noise_refiner":
                 return self._refine(stage, index, run, x)
@@ -88,11 +91,13 @@ class PatchedBlocks:
         out = replacement({**arguments, "transformer_options": self.options}, {"original_block": original})
         return torch.cat((out["txt"], out["img"]), dim=1)
 
-    def _attend(self, stage: Stage, q: Tensor, k: Tensor, v: Tensor, *, is_causal: bool = False) -> Tensor:
+    def _attend(
+        self, stage_name: str, rope: Rope, q: Tensor, k: Tensor, v: Tensor, *, is_causal: bool = False
+    ) -> Tensor:
         """q, k, v (b, h, n, e) to (b, n, h e): ComfyUI's attention or a node's override, between attention patches."""
-        is_patched = stage.name == "layers"  # as in FLUX, where only the joint sequence is
+        is_patched = stage_name == "layers"  # as in FLUX, where only the joint sequence is
         for patch in self.patches.get("attn1_patch", ()) if is_patched else ():
-            out = patch(q, k, v, pe=stage.rope, attn_mask=None, extra_options=self.options)
+            out = patch(q, k, v, pe=rope, attn_mask=None, extra_options=self.options)
             q, k, v = out.get("q", q), out.get("k", k), out.get("v", v)
         attended = optimized_attention(q, k, v, q.shape[1], skip_reshape=True, transformer_options=self.options)
         for patch in self.patches.get("attn1_output_patch", ()) if is_patched else ():

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import comfy.sd
+import torch
 from comfy.ldm.modules.attention import get_attention_function
 from einops import rearrange
 from torch import Tensor
@@ -115,7 +116,7 @@ def with_compiler(model: Any, compiling: str) -> Decision:
     """torch.compile per layer, so that all layers share one compilation."""
     if compiling == OFF:
         return Decision(model, "compiling: off")
-    clone, network = model.clone(), running_network(model)
+    clone, network = _with_untraced_attention(model), running_network(model)
     n_layers = len(clone.get_model_object(DIFFUSION_MODEL).layers)
     if isinstance(network, AttachedS3DiT):
         patch_forward(clone, with_compiled_blocks(network))
@@ -182,6 +183,18 @@ def _with_override(model: Any, run: Attention) -> Any:
     setattr(run, STEP_INVARIANT, True)
     clone = model.clone()
     clone.model_options.setdefault("transformer_options", {})[ATTENTION_OVERRIDE] = run
+    return clone
+
+
+def _with_untraced_attention(model: Any) -> Any:
+    """A clone whose attention, where this node chose it, is called by compiled layers as it is.
+
+    Traced, its measurements and tables would fall into several graphs, which are compiled again at every new shape.
+    """
+    clone = model.clone()
+    options = clone.model_options.setdefault("transformer_options", {})
+    if hasattr(options.get(ATTENTION_OVERRIDE), STEP_INVARIANT):
+        options[ATTENTION_OVERRIDE] = torch.compiler.disable(options[ATTENTION_OVERRIDE])  # keeps the attribute
     return clone
 
 

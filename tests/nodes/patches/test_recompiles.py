@@ -1,0 +1,80 @@
+"""How often Z-Image Optimize's compiled layers are compiled: a few graphs for all layers, whatever the attention."""
+
+import importlib
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+N_LAYERS, STEPS = 12, 2  # more layers than Dynamo compiles one function for before it gives up (8)
+
+
+@pytest.fixture(scope="module")
+def optimize(pack):
+    return importlib.import_module(f"{pack.entry.__name__}.nodes.bridge.patches.optimize")
+
+
+@pytest.fixture(scope="module")
+def models(comfy, pack, native, tmp_path_factory):
+    config = replace(native.CONFIG, n_layers=N_LAYERS)
+    path = tmp_path_factory.mktemp("models") / "zimage.safetensors"
+    save_file(native.weights(config), path)
+    stock = native.model(config)
+    stock.cached_patcher_init = (comfy.sd.load_diffusion_model, (str(path), {}))
+    return {"ours": pack.bridge_model.load_model(str(path)), "stock": stock}
+
+
+@pytest.fixture
+def graphs(monkeypatch):
+    """Sizes of the graphs that Dynamo hands to a back-end, which runs them as they are."""
+    import torch._dynamo
+
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    compiled, compile_with = [], torch.compile
+
+    def backend(module, inputs):
+        compiled.append(len(module.graph.nodes))
+        return module.forward
+
+    monkeypatch.setattr(torch, "compile", lambda model, **_: compile_with(model, backend=backend))
+    with torch._dynamo.config.patch(fail_on_recompile_limit_hit=True):
+        yield compiled
+    torch._dynamo.reset()
+
+
+def draw(comfy, native, model, width):
+    noise = torch.randn(1, 16, 8, width, generator=torch.Generator().manual_seed(3))
+    settings = (STEPS, 1.0, "euler", "simple", native.conditioning(17, 1), native.conditioning(40, 2))
+    return comfy.sample.sample(model, noise, *settings, torch.zeros_like(noise), disable_pbar=True)
+
+
+@pytest.mark.parametrize(
+    ("loader", "attention", "of_attention"),
+    [("ours", "a package's", 0), ("ours", "measured", 0), ("stock", "measured", 0), ("ours", "ComfyUI's", 3)],
+)
+def test_all_layers_share_a_few_graphs(
+    comfy, pack, native, optimize, models, graphs, monkeypatch, loader, attention, of_attention
+):
+    """A layer in four pieces: around its attention, within and without; ComfyUI's sub-quadratic has three itself."""
+    from comfy.ldm.modules.attention import attention_pytorch
+
+    core = importlib.import_module(f"{pack.entry.__name__}.zimage_core.attention")
+    choice = {"ComfyUI's": optimize.COMFYUI, "a package's": optimize.SAGE, "measured": optimize.AUTOMATIC}[attention]
+    untraceable = torch.compiler.disable(attention_pytorch)  # as SageAttention's functions are
+    monkeypatch.setattr(optimize, "get_attention_function", lambda name, default=None: untraceable)
+    monkeypatch.setattr(optimize, "is_nvidia_gpu", lambda device: True)
+    two = {name: core.Backend(core.sdpa, lambda q: True) for name in ("sdpa", "other")}  # so that shapes are measured
+    measured = optimize.FastestAttention
+    monkeypatch.setattr(optimize, "FastestAttention", lambda: measured(backends=two))
+    model = optimize.optimize(models[loader], optimize.KEEP, choice, optimize.LAYERS).model
+    counts = []
+    for width in (8, 32, 48):  # of each other length: the first is compiled for, the second once with a free length
+        found = draw(comfy, native, model, width)
+        counts.append(len(graphs))
+    assert counts[0] <= 4 + of_attention
+    assert counts[1] <= 2 * counts[0] + 1  # and a piece in which there is nothing to compute
+    assert counts[2] == counts[1]
+    plain = optimize.optimize(models[loader], optimize.KEEP, optimize.COMFYUI, optimize.OFF).model
+    torch.testing.assert_close(found, draw(comfy, native, plain, width), atol=1e-4, rtol=1e-4)
