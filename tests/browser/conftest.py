@@ -1,4 +1,4 @@
-"""A real server, a real browser, and the page they make together."""
+"""Fixtures: a real ComfyUI server, a real browser, and pages open in it."""
 
 import shutil
 import subprocess
@@ -23,7 +23,7 @@ PINNED, NEWEST = "pinned frontend, classic canvas", "newest frontend, Nodes 2.0"
 
 @cache
 def newest_frontend() -> Path | None:
-    """The newest frontend on PyPI, unpacked in the cache; None without a network or a cached one."""
+    """The newest frontend on PyPI, unpacked in the cache; None without network access and cache."""
     cache = cache_folder() / "frontend"
     cache.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(cache)]
@@ -40,7 +40,7 @@ def newest_frontend() -> Path | None:
 
 @pytest.fixture(scope="module")
 def chromium():
-    """One browser for a module's pages; playwright's event loop must be gone before other tests run theirs."""
+    """One browser per module; playwright's event loop must be closed before other tests start theirs."""
     if CHROMIUM is None:
         pytest.skip("no Chromium here; Debian's package chromium brings it (`make chromium`)")
     from playwright.sync_api import sync_playwright
@@ -53,7 +53,7 @@ def chromium():
 
 @pytest.fixture(scope="module", params=[PINNED, NEWEST])
 def frontend(request: pytest.FixtureRequest, chromium) -> str:
-    """Which page: the one ComfyUI 0.30 asks for, or the newest; and how it draws nodes."""
+    """The frontend version (ComfyUI 0.30's or the newest) and its node renderer."""
     return request.param
 
 
@@ -75,7 +75,7 @@ def server(frontend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="module")
 def open_page(chromium, frontend: str) -> Callable[[Server], AbstractContextManager[Canvas]]:
-    """Opens a fresh page of a server, in English."""
+    """A function that opens a new page of a server, in English."""
 
     @contextmanager
     def opened(server: Server) -> Iterator[Canvas]:
@@ -93,22 +93,22 @@ def open_page(chromium, frontend: str) -> Callable[[Server], AbstractContextMana
 
 @pytest.fixture
 def canvas(open_page, server: Server) -> Iterator[Canvas]:
-    """A page for one test; an error in its console fails the test."""
+    """A page for one test; console errors fail the test."""
     with open_page(server) as canvas:
         yield canvas
         assert not canvas.errors, canvas.errors
 
 
 @pytest.fixture(scope="module")
-def lasting(open_page, server: Server) -> Iterator[Canvas]:
-    """A page that stays open while a module's tests follow each other, as an artist's does."""
+def module_canvas(open_page, server: Server) -> Iterator[Canvas]:
+    """A page that stays open for all tests of a module."""
     with open_page(server) as canvas:
         yield canvas
 
 
 @pytest.fixture
-def shared(lasting: Canvas) -> Iterator[Canvas]:
-    """The lasting page, with a console that has to stay clean for each test by itself."""
-    lasting.errors.clear()
-    yield lasting
-    assert not lasting.errors, lasting.errors
+def shared(module_canvas: Canvas) -> Iterator[Canvas]:
+    """The module's page; console errors fail the test in which they occur."""
+    module_canvas.errors.clear()
+    yield module_canvas
+    assert not module_canvas.errors, module_canvas.errors

@@ -1,4 +1,4 @@
-"""What goes wrong in the page leaves the graph as it was and says what happened."""
+"""Errors in the page leave the workflow unchanged and are reported."""
 
 import json
 import subprocess
@@ -33,7 +33,7 @@ def test_any_text_is_counted_and_drawn(shared, text, told):
 def test_half_of_an_emoji_is_drawn_too(shared):
     shared.open(NANO)
     shared.put("ZImageSampler", steps=1)
-    shared.page.evaluate(  # made in the page, since playwright sends whole characters only
+    shared.page.evaluate(  # created in the page, because playwright sends whole characters only
         "() => { app.graph.nodes.find((node) => node.type === 'ZImageTextEncode')"
         ".widgets.find((widget) => widget.name === 'prompt').value = 'a \\ud83e circle' }"
     )
@@ -54,7 +54,7 @@ def test_a_hundred_thousand_pasted_characters_are_counted_and_change_nothing_els
     ]
 
 
-def test_a_missing_file_is_told_on_its_loader_and_the_graph_stays(shared):
+def test_a_missing_file_is_reported_on_its_loader_and_the_workflow_stays(shared):
     graph = json.loads(TURBO.read_text("utf-8"))
     loader = next(node for node in graph["nodes"] if node["type"] == "ZImageModelLoader")
     loader["widgets_values"][0] = "not_there.safetensors"
@@ -66,7 +66,7 @@ def test_a_missing_file_is_told_on_its_loader_and_the_graph_stays(shared):
     [told] = [error for each in errors.values() for error in each["errors"]]
     assert list(errors) == [str(loader["id"])] and "not_there.safetensors" in told["details"]
     assert shared.value("ZImageModelLoader", "model_name") == "not_there.safetensors"
-    shared.errors.clear()  # the page tells of it in its console too
+    shared.errors.clear()  # the page also logs it to the console
 
 
 def test_a_server_that_goes_away_for_a_while_costs_nothing(open_page, server, tmp_path):
@@ -88,7 +88,7 @@ def test_a_server_that_goes_away_for_a_while_costs_nothing(open_page, server, tm
 
 @contextmanager
 def started(base, port, flags):
-    """A server at a port that stays the same."""
+    """A server on a fixed port."""
     log = base / "comfyui.log"
     with log.open("ab") as sink:
         process = subprocess.Popen(server_command(base, base / "output", port, flags), stdout=sink, stderr=sink)

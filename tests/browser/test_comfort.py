@@ -1,4 +1,4 @@
-"""What the page adds: meter, evaluations, advice, menu, picker, reports; in both languages, each of it off-able."""
+"""The frontend extension: token meter, evaluations, advice, menu, ratio picker, reports; two languages; switches."""
 
 import re
 
@@ -14,7 +14,7 @@ FOX = " fox"
 
 
 def menu_of(canvas, kind):
-    """What the node's menu offers, by ComfyUI's own collection of it."""
+    """The entries of a node's context menu, as collected by ComfyUI."""
     return canvas.page.evaluate(
         "(kind) => { const node = app.graph.nodes.find((each) => each.type === kind);"
         " return app.collectNodeMenuItems(node).filter((item) => item?.content?.startsWith('Z-Image'))"
@@ -54,10 +54,10 @@ def test_the_meter_uses_the_vocabulary_of_the_encoder_that_is_connected(shared):
     shared.put("ZImageTextEncoderLoader", text_encoder_name="nano (built in)")
     shared.page.wait_for_function("!document.body.innerText.includes('10 / 512 tokens')")
     nano = next(text for text in shared.lines("tokens") if not text.startswith("8 /"))
-    assert int(nano.split(" /")[0]) > 10  # nano knows no photographs, so it spells them
+    assert int(nano.split(" /")[0]) > 10  # "photograph" is not in the built-in vocabulary, so it is spelled out
 
 
-def test_a_sampler_tells_the_evaluations_it_will_make_and_then_the_time_it_took(shared):
+def test_a_sampler_shows_the_evaluations_it_will_make_and_then_the_time_it_took(shared):
     shared.open(NANO)
     shared.scroll_to("ZImageSampler")
     assert shared.line("evaluations", "40 evaluations")
@@ -108,7 +108,7 @@ def test_the_menu_of_a_sampler_sets_it_up_and_undo_takes_it_back(shared):
     assert [shared.value("ZImageSampler", name) for name in SETTINGS] == [8, 1, 3, "euler"]
     choose(shared, "ZImageSampler", "Z-Image: Base settings")
     assert [shared.value("ZImageSampler", name) for name in SETTINGS] == [28, 4, 6, "res_multistep"]
-    shared.page.mouse.click(1200, 900)  # the click on the menu, which the page takes for the end of a change
+    shared.page.mouse.click(1200, 900)  # a click, with which the page ends a change for undo
     shared.page.wait_for_timeout(500)
     shared.page.keyboard.press("Control+z")
     shared.page.wait_for_function("() => app.graph.nodes.find((node) => node.type === 'ZImageSampler')")
@@ -160,7 +160,7 @@ def test_nothing_the_page_adds_is_saved_or_queued(shared):
     assert "zimage_panel" not in str(saved) + str(shared.prompt())
 
 
-def test_it_speaks_chinese_to_those_who_do(canvas):
+def test_everything_is_in_chinese_when_the_page_is(canvas):
     canvas.set_language("zh")
     canvas.open(TURBO)
     canvas.put("ZImageTurboSampler", steps=50)

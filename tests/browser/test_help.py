@@ -1,4 +1,4 @@
-"""The help a node offers in the page: its own page in the artist's language, with every picture."""
+"""A node's help page opens in the page's language, with all pictures."""
 
 import pytest
 

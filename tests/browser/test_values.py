@@ -16,7 +16,7 @@ CHANGES = {
 
 
 def changed(canvas):
-    """Nano's workflow with a value of the artist's own in many widgets."""
+    """The built-in model's workflow with many widget values changed."""
     canvas.open(NANO)
     for kind, values in CHANGES.items():
         canvas.put(kind, **values)
@@ -44,7 +44,7 @@ def test_a_page_loaded_again_still_has_the_graph_the_artist_was_at(canvas):
     changed(canvas)
     prompt = canvas.prompt()
     canvas.page.evaluate("() => app.extensionManager.workflow.activeWorkflow.changeTracker?.checkState?.()")
-    canvas.page.wait_for_timeout(1500)  # the page keeps a draft a moment after the last change
+    canvas.page.wait_for_timeout(1500)  # the page saves a draft shortly after the last change
     canvas.go()
     canvas.page.wait_for_function("() => app.graph.nodes.some((node) => node.type === 'ZImageSampler')", timeout=20_000)
     assert canvas.prompt() == prompt

@@ -1,4 +1,4 @@
-"""Every shipped workflow in the real page: it opens, is understood, is queued, and draws."""
+"""Every shipped workflow in the real page: it opens, is converted, is queued, and draws."""
 
 import json
 
@@ -9,7 +9,7 @@ from tools.workflows import to_prompt
 
 WORKFLOWS = sorted((REPOSITORY / "workflows").glob("*.json"))
 BLUEPRINTS = sorted((REPOSITORY / "subgraphs").glob("*.json"))
-ROOM = 110  # pixels that workflows leave below nodes for what the page shows there
+PANEL_HEIGHT = 110  # pixels that workflows leave below nodes for this pack's panels
 LARGEST = 0.06  # megapixels on two cores
 
 
@@ -17,10 +17,10 @@ def classes_and_inputs(prompt):
     return {node_id: (node["class_type"], node["inputs"]) for node_id, node in prompt.items()}
 
 
-def assert_drawn(heard):
-    """No message tells of an error, and one of a picture."""
-    assert [data for kind, data in heard if kind == "execution_error"] == []
-    assert any((data.get("output") or {}).get("images") for kind, data in heard if kind == "executed")
+def assert_drawn(messages):
+    """The messages contain no error, and a saved picture."""
+    assert [data for kind, data in messages if kind == "execution_error"] == []
+    assert any((data.get("output") or {}).get("images") for kind, data in messages if kind == "executed")
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
@@ -30,21 +30,21 @@ def test_it_opens_is_converted_as_another_program_does_and_ends_with_a_picture(s
     prompt = shared.prompt()
     assert classes_and_inputs(prompt) == classes_and_inputs(to_prompt(server, workflow))
     saved = {str(node["id"]): node["size"][1] for node in json.loads(workflow.read_text("utf-8"))["nodes"]}
-    assert all(height - saved[name] < ROOM for name, height in shared.heights().items())
+    assert all(height - saved[name] < PANEL_HEIGHT for name, height in shared.heights().items())
     if any(node["class_type"] == "UNETLoader" for node in prompt.values()):
-        return  # stock loaders know files of the released widths only; tests/server runs these graphs with ours
+        return  # stock loaders accept the released widths only; tests/server runs these workflows with ours
     shared.shrink(LARGEST)
     assert_drawn(shared.run())
 
 
 def test_it_is_queued_from_the_page_and_shows_progress_a_preview_and_the_picture(canvas, server):
     canvas.open(REPOSITORY / "workflows" / "Z-Image Nano - text to image.json")
-    heard = canvas.run()
-    kinds = [kind for kind, _ in heard]
+    messages = canvas.run()
+    kinds = [kind for kind, _ in messages]
     assert "execution_error" not in kinds
     assert {"progress_state", "executed"} <= set(kinds)
     assert {"b_preview", "b_preview_with_metadata"} & set(kinds)
-    steps = [each for kind, data in heard if kind == "progress_state" for each in data["nodes"].values()]
+    steps = [each for kind, data in messages if kind == "progress_state" for each in data["nodes"].values()]
     assert max(each["max"] for each in steps) == 20
     canvas.scroll_to("SaveImage")
     picture = canvas.page.wait_for_function(
@@ -56,7 +56,7 @@ def test_it_is_queued_from_the_page_and_shows_progress_a_preview_and_the_picture
 
 @pytest.mark.parametrize("blueprint", BLUEPRINTS, ids=lambda path: path.stem)
 def test_a_blueprint_draws_what_it_is_given(shared, blueprint):
-    """With a preview at its output; the page counts evaluations inside a subgraph too."""
+    """With a preview node at its output; evaluations inside a subgraph are counted too."""
     shared.open(blueprint)
     assert shared.missing() == []
     shared.page.evaluate(

@@ -1,4 +1,4 @@
-"""One real ComfyUI server for all tests here, with tiny model files under the names artists know."""
+"""A real ComfyUI server for all tests in this folder, with tiny model files under the released files' names."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def run(server: Server) -> Callable[..., Outcome]:
-    """Execute a prompt and wait for its end."""
+    """Queue a prompt graph and wait until it has finished."""
 
     def execute_and_wait(prompt: Prompt, *on_message: Callable[..., None]) -> Outcome:
         return asyncio.run(asyncio.wait_for(execute(server, prompt, *on_message), timeout=300))

@@ -1,4 +1,4 @@
-"""Every shipped blueprint is listed by the real server, converted inside a graph, and executed."""
+"""Every shipped blueprint is listed by the real server, converted within a workflow, and executed."""
 
 import json
 from typing import Any
@@ -26,7 +26,7 @@ def definition(graph: dict[str, Any]) -> dict[str, Any]:
 
 
 def inserted(graph: dict[str, Any]) -> dict[str, Any]:
-    """The blueprint as an artist puts it on the canvas: between a picture and its saving."""
+    """A workflow with the blueprint between Load Image and Save Image."""
     (instance,) = graph["nodes"]
     load = {"id": 101, "type": "LoadImage", "mode": 0, "inputs": [], "widgets_values": ["example.png", "image"]}
     save = {"id": 102, "type": "SaveImage", "mode": 0, "outputs": [], "widgets_values": ["blueprint"]}
@@ -49,7 +49,7 @@ def converted(server, graph: dict[str, Any]) -> Prompt:
 
     prompt = convert_ui_to_api(graph, server.get("/object_info"))
     for each in prompt.values():
-        if "megapixels" in each["inputs"]:  # a whole megapixel takes two cores minutes
+        if "megapixels" in each["inputs"]:  # a full megapixel takes minutes on two cores
             each["inputs"]["megapixels"] = min(each["inputs"]["megapixels"], 0.06)
     return prompt
 
@@ -77,12 +77,12 @@ def test_the_blueprint_has_a_description_and_a_category_that_comfyuis_own_use(se
 
 
 @each_blueprint
-def test_prompt_seed_and_size_are_reached_from_outside(blueprint):
+def test_prompt_seed_and_size_are_exposed(blueprint):
     graph = read(blueprint)
     (instance,) = graph["nodes"]
     nodes = {str(each["id"]): each for each in definition(graph)["nodes"]}
     for name, widget in instance["properties"]["proxyWidgets"]:
-        if widget != "control_after_generate":  # the page's own, beside a seed
+        if widget != "control_after_generate":  # added by the page to seed widgets
             assert widget in [each["name"] for each in nodes[name]["inputs"] if "widget" in each]
     shown = {each["name"] for each in instance["inputs"]}
     assert {"prompt", "seed"} <= shown
@@ -91,7 +91,7 @@ def test_prompt_seed_and_size_are_reached_from_outside(blueprint):
 
 
 @each_blueprint
-def test_every_link_inside_joins_what_its_ends_say(blueprint):
+def test_every_inner_link_agrees_with_its_endpoints(blueprint):
     subgraph = definition(read(blueprint))
     nodes = {each["id"]: each for each in subgraph["nodes"]}
     inside, outside = subgraph["inputNode"]["id"], subgraph["outputNode"]["id"]
@@ -108,7 +108,7 @@ def test_every_link_inside_joins_what_its_ends_say(blueprint):
 
 
 def test_no_two_blueprints_share_the_id_of_a_node():
-    """The page keeps a widget's value by its node's id, and hands that of a deleted blueprint to the next one."""
+    """The page stores widget values by node id, so values of a deleted blueprint would leak into the next one."""
     ids = [each["id"] for blueprint in BLUEPRINTS for each in definition(read(blueprint))["nodes"]]
     assert len(ids) == len(set(ids))
 
@@ -122,7 +122,7 @@ def test_an_inserted_blueprint_runs_and_its_picture_is_saved(server, run, bluepr
 
 
 def kinds_and_values(prompt: Prompt) -> list[tuple[str, str]]:
-    """Every node with its numbers but for the seed, without its name."""
+    """Class and numeric inputs of every node, without the seed and node ids."""
 
     def numbers(inputs: dict[str, Any]) -> str:
         return json.dumps({k: v for k, v in inputs.items() if not isinstance(v, list | str) and k != "seed"})

@@ -1,4 +1,4 @@
-"""One shipped workflow is the graph that ComfyUI's page opens with, and one node more."""
+"""One shipped workflow is ComfyUI's default workflow plus one node."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from paths import REPOSITORY
 from prompt_graphs import node
 from tools.workflows import Prompt, to_prompt
 
-DEFAULT_GRAPH = {  # what ComfyUI's page opens with (comfyui-frontend-package 1.47 and 1.58); links as [node, output]
+DEFAULT_GRAPH = {  # ComfyUI's default workflow (comfyui-frontend-package 1.47 and 1.58); links as [node, output]
     "unet": ("UNETLoader", {"unet_name": "z_image_turbo_bf16.safetensors", "weight_dtype": "default"}),
     "clip": ("CLIPLoader", {"clip_name": "qwen_3_4b.safetensors", "type": "lumina2", "device": "default"}),
     "vae": ("VAELoader", {"vae_name": "ae.safetensors"}),
@@ -69,7 +69,7 @@ def last(prompt: Prompt) -> str:
 
 
 def unfolded(prompt: Prompt, name: str) -> tuple[str, dict[str, Any]]:
-    """A node with the nodes behind its links in their places, so that names do not matter."""
+    """A node with its links replaced by the linked nodes, so that node ids do not matter."""
     each = prompt[name]
     inputs = {key: (unfolded(prompt, v[0]), v[1]) if isinstance(v, list) else v for key, v in each["inputs"].items()}
     return each["class_type"], inputs

@@ -1,4 +1,4 @@
-"""A saved picture says which lossy levers were on, because ComfyUI writes the graph that drew it into the file."""
+"""A saved picture records which lossy options were on, because ComfyUI stores the prompt graph in the file."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ CACHE = {"threshold": 0.1, "start_percent": 0.15, "end_percent": 0.95, "max_skip
 
 
 def lossy():
-    """Nano at base's settings with a step cache and guidance in an interval."""
+    """The built-in model with Base settings, a step cache and guidance in an interval."""
     prompt = text_to_image("a small blue star at the top left on a yellow background")
     prompt["negative"] = encode("")
     prompt["cached"] = node("ZImageStepCache", model=["model", 0], **CACHE)
@@ -41,13 +41,13 @@ def lossy():
 
 
 def graph_in(file):
-    """The graph in API form that a PNG carries."""
+    """The prompt graph stored in a PNG."""
     return json.loads(Image.open(file).text["prompt"])
 
 
 @pytest.fixture
 def drawn(run):
-    """The picture, and what its sampler said of its evaluations."""
+    """The picture, and the evaluations its sampler reported."""
     told = []
 
     def listen(kind, data):
@@ -63,22 +63,22 @@ def save(prefix):
     return node("SaveImage", images=["decode", 0], filename_prefix=prefix)
 
 
-def test_every_lossy_lever_that_was_on_stands_in_the_picture(drawn):
+def test_every_lossy_option_that_was_on_is_in_the_picture(drawn):
     file, evaluations = drawn
     inputs = {each["class_type"]: each["inputs"] for each in graph_in(file).values()}
     assert inputs["ZImageStepCache"].items() >= CACHE.items()
     assert inputs["ZImageSampler"].items() >= LEVERS.items()
-    assert evaluations < 47  # 28 + 19 guided, less what the cache skipped
+    assert evaluations < 47  # 28 + 19 guided, minus the skipped ones
 
 
-def test_a_picture_without_levers_names_none(run):
+def test_a_picture_without_lossy_options_names_none(run):
     outcome = run({**text_to_image(seed=91), "save": save("plain")})
     graph = graph_in(outcome.files[0])
     assert "ZImageStepCache" not in {each["class_type"] for each in graph.values()}
     assert not LEVERS.keys() & {name for each in graph.values() for name in each["inputs"]}
 
 
-def test_a_lever_set_by_another_node_stands_there_with_its_value(run):
+def test_an_option_set_by_another_node_is_there_with_its_value(run):
     prompt = {**lossy(), "value": node("PrimitiveFloat", value=0.07), "save": save("linked")}
     prompt["cached"]["inputs"]["threshold"] = ["value", 0]
     outcome = run(prompt)
@@ -92,7 +92,7 @@ def test_the_graph_in_the_picture_draws_it_again(drawn, run):
     file, _ = drawn
     again = graph_in(file)
     again["save"] = save("again")
-    again["sampler"]["inputs"]["seed"] = 6  # something else first, so that nothing is taken from the server's cache
+    again["sampler"]["inputs"]["seed"] = 6  # another seed first, so that no node is taken from the server's cache
     run(again)
     again["sampler"]["inputs"]["seed"] = 5
     outcome = run(again)
@@ -101,11 +101,11 @@ def test_the_graph_in_the_picture_draws_it_again(drawn, run):
 
 
 def facts_in(file):
-    """The plain facts beside the graph, one entry for each sampler."""
+    """The facts stored beside the prompt graph, one entry per sampler."""
     return json.loads(Image.open(file).text["zimage"])
 
 
-def test_plain_facts_stand_beside_the_graph(drawn):
+def test_facts_are_stored_beside_the_prompt_graph(drawn):
     file, _ = drawn
     [facts] = facts_in(file)
     assert facts["model"] == facts["text_encoder"] == "nano (built in)"
@@ -119,7 +119,7 @@ def test_plain_facts_stand_beside_the_graph(drawn):
     ("solver", "strength", "cfg", "start"),
     [("euler", 1.0, 1.0, 0.0), ("heun", 0.6, 3.0, 0.0), ("res_multistep", 1.0, 4.0, 0.1), ("euler", 0.0, 2.0, 0.0)],
 )
-def test_the_evaluations_told_are_those_the_network_made(run, solver, strength, cfg, start):
+def test_the_evaluations_stored_are_those_the_network_made(run, solver, strength, cfg, start):
     prompt, made = lossy(), []
     changes = {"solver": solver, "strength": strength, "cfg": cfg, "cfg_start": start, "steps": 7}
     prompt["sampler"]["inputs"] |= {**changes, "cfg_truncation": 1.0, "model": ["model", 0]}
@@ -132,7 +132,7 @@ def test_the_evaluations_told_are_those_the_network_made(run, solver, strength, 
     assert [facts_in(outcome.files[0])[0]["evaluations"]] == made
 
 
-def test_a_picture_taken_from_the_cache_tells_the_same(run):
+def test_a_picture_from_the_servers_cache_has_the_same_facts(run):
     prompt = {**text_to_image(seed=17), "save": save("first")}
     first = run(prompt)
     again = run({**prompt, "save": save("second")})
@@ -140,7 +140,7 @@ def test_a_picture_taken_from_the_cache_tells_the_same(run):
     assert facts_in(again.files[0]) == facts_in(first.files[0])
 
 
-def test_loras_are_told_with_the_strength_a_linked_number_gives(server, run):
+def test_loras_are_stored_with_the_strength_of_a_linked_number(server, run):
     write_lora(server.base / "models" / "loras" / "nano_style.safetensors")
     prompt = text_to_image(seed=3)
     prompt["number"] = node("PrimitiveFloat", value=0.75)
@@ -163,7 +163,7 @@ def test_a_graph_without_our_samplers_is_left_alone(server, run):
     assert "zimage" not in Image.open(outcome.files[0]).text
 
 
-def test_a_comfyui_told_to_save_no_metadata_saves_none(tmp_path):
+def test_with_metadata_disabled_none_is_saved(tmp_path):
     with running_server(tmp_path, tmp_path / "output", ("--cpu", "--disable-metadata")) as quiet:
         outcome = asyncio.run(execute(quiet, text_to_image()))
         assert outcome.error is None, outcome.error
@@ -171,7 +171,7 @@ def test_a_comfyui_told_to_save_no_metadata_saves_none(tmp_path):
 
 
 def write_lora(path):
-    """A LoRA of one layer of nano."""
+    """A LoRA of one layer of the built-in model."""
     path.parent.mkdir(exist_ok=True)
     key = "diffusion_model.layers.0.attention.out"
     generator = torch.Generator().manual_seed(0)

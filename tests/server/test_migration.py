@@ -1,4 +1,4 @@
-"""Graphs of before: saved by the first version of these nodes, or under an id that a node no longer has."""
+"""Old workflows: saved by the first version of this pack, or with node ids that have been replaced."""
 
 import asyncio
 import json
@@ -11,20 +11,20 @@ from prompt_graphs import node, text_to_image
 from tools.comfyui import comfyui_folder, running_server
 from tools.workflows import execute, to_prompt
 
-SAVED = sorted((REPOSITORY / "tests/release/saved").glob("*.json"))  # as the first version shipped them
+SAVED = sorted((REPOSITORY / "tests/release/saved").glob("*.json"))  # as shipped by the first version
 CAME_LATER = {"ZImageTextEncode": {"remember": "memory"}, "ZImageSampler": {"cfg_start": 0.0}}
 
 
 def small(prompt):
-    """A whole megapixel takes two cores minutes."""
+    """The prompt graph at a small size, as a full megapixel takes minutes on two cores."""
     for each in prompt.values():
         if "megapixels" in each["inputs"]:
             each["inputs"]["megapixels"] = min(each["inputs"]["megapixels"], 0.06)
     return prompt
 
 
-def of_then(prompt):
-    """The graph in API form as a program of then sends it: without what came later."""
+def first_version_prompt(prompt):
+    """The prompt graph as sent by a client of the first version: without inputs added later."""
     return {
         name: {**each, "inputs": {key: value for key, value in each["inputs"].items() if key not in later(each)}}
         for name, each in prompt.items()
@@ -42,7 +42,7 @@ def pictures(outcome):
 
 @pytest.mark.parametrize("file", SAVED, ids=lambda path: path.stem)
 def test_a_graph_of_the_first_version_keeps_its_values_and_gets_neutral_ones_for_the_rest(server, file):
-    """Saved graphs list values by position. The old order is on record in tests/release."""
+    """Saved workflows store widget values by position; the first version's order is in tests/release."""
     record = json.loads((file.parents[1] / "first_definitions.json").read_text("utf-8"))
     prompt = to_prompt(server, file)
     for saved in json.loads(file.read_text("utf-8"))["nodes"]:
@@ -54,14 +54,18 @@ def test_a_graph_of_the_first_version_keeps_its_values_and_gets_neutral_ones_for
 
 
 @pytest.mark.parametrize("file", SAVED, ids=lambda path: path.stem)
-def test_a_program_of_then_and_the_page_of_today_draw_the_same_picture(server, run, file):
+def test_an_old_client_and_the_current_page_draw_the_same_picture(server, run, file):
     today = small(to_prompt(server, file))
-    assert of_then(today) != today
-    assert pictures(run(aside(of_then(today), "then"))) == pictures(run(aside(today, "today"))) != []
+    assert first_version_prompt(today) != today
+    assert (
+        pictures(run(with_prefix(first_version_prompt(today), "then")))
+        == pictures(run(with_prefix(today, "today")))
+        != []
+    )
 
 
-def aside(prompt, prefix):
-    """Saved under a name of its own."""
+def with_prefix(prompt, prefix):
+    """The prompt graph with its own file name prefix."""
     return {
         name: {**each, "inputs": {**each["inputs"], "filename_prefix": prefix}} if is_save(each) else each
         for name, each in prompt.items()
@@ -72,7 +76,7 @@ def is_save(each) -> bool:
     return each["class_type"] == "SaveImage"
 
 
-# What a rename will be: another id, other names of inputs, a value nobody was asked for, another order of outputs.
+# A replacement rule: another node id, renamed inputs, a fixed value for a new input, reordered outputs.
 PACK_OF_RULES = """
 import importlib.util
 from comfy_api.latest import ComfyExtension, io
@@ -111,7 +115,7 @@ async def comfy_entrypoint():
 
 @pytest.fixture(scope="module")
 def renaming(tmp_path_factory):
-    """A server that knows the rule."""
+    """A server with the replacement rule installed."""
     if not (comfyui_folder() / "main.py").exists():
         pytest.skip(f"no ComfyUI in {comfyui_folder()}; `make test` fetches it")
     base = tmp_path_factory.mktemp("renaming")
@@ -122,29 +126,29 @@ def renaming(tmp_path_factory):
         yield up
 
 
-def of_before(old_id: str):
-    """A saved graph with the sampler as it was."""
+def former_workflow(old_id: str):
+    """A saved workflow with the sampler under its former id."""
     prompt = text_to_image(seed=7)
     links = {"model": ["model", 0], "positive": ["positive", 0], "latent_image": ["latent", 0]}
     prompt["sampler"] = node(old_id, **links, noise_seed=7, n_steps=4)
     prompt["decode"]["inputs"]["latent"] = ["sampler", 1]
     prompt["save"]["inputs"]["filename_prefix"] = "before"
-    return {name: {**each, "_meta": {"title": name}} for name, each in prompt.items()}  # as the page writes graphs
+    return {name: {**each, "_meta": {"title": name}} for name, each in prompt.items()}  # as the page does
 
 
-def test_a_graph_with_an_id_of_before_draws_what_the_node_of_today_draws(renaming):
-    old = asyncio.run(execute(renaming, of_before("ZImageSamplerOfBefore")))
+def test_a_workflow_with_a_former_id_draws_what_the_current_node_draws(renaming):
+    old = asyncio.run(execute(renaming, former_workflow("ZImageSamplerOfBefore")))
     new = asyncio.run(execute(renaming, text_to_image(seed=7, steps=4)))
     assert pictures(old) == pictures(new) != []
 
 
-def test_the_page_is_told_the_rule(renaming):
+def test_the_page_gets_the_rule(renaming):
     (rule,) = renaming.get("/node_replacements")["ZImageSamplerOfBefore"]
     assert rule["new_node_id"] == "ZImageTurboSampler"
     assert rule["old_widget_ids"] == ["noise_seed", "n_steps"]
 
 
 def test_an_id_without_a_rule_is_refused_by_name(renaming):
-    status, answer = renaming.post("/prompt", {"prompt": of_before("ZImageSamplerOfNever")})
+    status, answer = renaming.post("/prompt", {"prompt": former_workflow("ZImageSamplerOfNever")})
     assert status == 400
     assert "ZImageSamplerOfNever" in json.dumps(answer)

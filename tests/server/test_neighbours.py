@@ -17,7 +17,7 @@ PROMPT = "a large blue star in the middle on white"
 
 
 def graph(**nodes: Any) -> dict[str, Any]:
-    """Nano, two prompts, the stock sampler; `nodes` come on top."""
+    """A prompt graph with the built-in model, two prompts and the stock KSampler, updated with `nodes`."""
     return {
         **loaders(),
         "positive": encode(PROMPT),
@@ -31,7 +31,7 @@ def graph(**nodes: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def draw(run):
-    """The picture a graph makes."""
+    """A function that runs a prompt graph and returns the picture."""
     count = 0
 
     def picture(**nodes: Any) -> bytes:
@@ -46,7 +46,7 @@ def draw(run):
 
 
 def through(name: str, **inputs: Any) -> dict[str, Any]:
-    """The graph with a model node between loader and sampler."""
+    """The prompt graph with a model patch between loader and sampler."""
     first = "model1" if "model2" in inputs else "model"
     return {"between": node(name, **{first: ["model", 0]}, **inputs), "sampler": ksampler("between")}
 
@@ -135,7 +135,7 @@ def test_custom_sampling_is_the_stock_sampler(draw):
     assert draw(**custom) == draw()
 
 
-def test_prompts_that_take_turns_and_are_the_same_are_one_prompt(draw):
+def test_two_scheduled_prompts_that_are_the_same_are_one_prompt(draw):
     early = node("ConditioningSetTimestepRange", conditioning=["positive", 0], start=0.0, end=0.5)
     late = node("ConditioningSetTimestepRange", conditioning=["positive", 0], start=0.5, end=1.0)
     both = node("ConditioningCombine", conditioning_1=["early", 0], conditioning_2=["late", 0])
@@ -143,7 +143,7 @@ def test_prompts_that_take_turns_and_are_the_same_are_one_prompt(draw):
     assert draw(early=early, late=late, both=both, sampler=sampler) == draw()
 
 
-def test_inpainting_leaves_what_the_mask_leaves(run, draw):
+def test_inpainting_keeps_what_the_mask_keeps(run, draw):
     """A mask of zeros keeps the whole latent, a mask of ones none of it."""
     latent = {"picture": node("EmptyImage", width=64, height=64, batch_size=1, color=0xFF8000)}
     latent["kept"] = node("ZImageVAEEncode", image=["picture", 0], vae=["vae", 0])
@@ -170,7 +170,7 @@ def model_names(server) -> list[str]:
 
 @pytest.fixture(scope="module")
 def lora(server):
-    """A LoRA for nano under ComfyUI's names."""
+    """A LoRA for the built-in model in ComfyUI's naming."""
     folder = server.base / "models/loras"
     folder.mkdir(parents=True, exist_ok=True)
     generator = torch.Generator().manual_seed(0)
@@ -195,7 +195,7 @@ def test_the_stock_lora_loader_acts_and_a_hook_of_the_same_lora_acts_alike(draw,
 
 
 def close(one: bytes, other: bytes) -> bool:
-    """Equal up to the rounding of a colour."""
+    """Equal up to rounding to 8 bits."""
     return max(abs(a - b) for a, b in zip(one, other, strict=True)) <= 1
 
 
@@ -226,7 +226,7 @@ def test_a_file_is_inspected_and_a_lora_converted_on_the_server(server, run, lor
 
 
 def test_a_lora_trained_in_two_steps_acts(server, draw):
-    """The latent of a plain picture is the training set."""
+    """The training set is the latent of a uniform picture."""
     train = node(
         "TrainLoraNode",
         **{
@@ -246,7 +246,7 @@ def test_a_lora_trained_in_two_steps_acts(server, draw):
 
 
 def defaults(server, kind: str) -> dict[str, Any]:
-    """Every widget of a stock node as it lies on the canvas."""
+    """Default values of a stock node's widgets."""
     widgets = server.get(f"/object_info/{kind}")[kind]["input"]["required"]
     found = {}
     for name, (typ, *rest) in widgets.items():

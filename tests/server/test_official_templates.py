@@ -36,7 +36,7 @@ SMALL = {
 
 
 def template(server, name: str) -> dict[str, Any]:
-    """The API form of a template that ComfyUI ships."""
+    """The prompt graph of a template shipped with ComfyUI."""
     from comfy_cli.workflow_to_api import convert_ui_to_api
 
     graph = files("comfyui_workflow_templates_json") / f"templates/{name}.json"
@@ -44,7 +44,7 @@ def template(server, name: str) -> dict[str, Any]:
 
 
 def swapped(prompt: dict[str, Any]) -> dict[str, Any]:
-    """Our loaders instead of the stock ones, and sizes a test can afford; all else as shipped."""
+    """The prompt graph with our loaders instead of the stock ones and small sizes; otherwise as shipped."""
     changed = {}
     for name, each in prompt.items():
         kind, inputs = each["class_type"], each["inputs"]
@@ -54,12 +54,12 @@ def swapped(prompt: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def files_of_templates(server):
-    """What the templates ask for beyond the files every test here has."""
-    write_quantised(server.base / "models")
+    """Model files that the templates need in addition to those of all tests."""
+    write_quantized(server.base / "models")
     write_upscaler(server)
 
 
-def write_quantised(models: Path) -> None:
+def write_quantized(models: Path) -> None:
     """Small files in the formats of the int8 templates."""
     with safe_open(models / "text_encoders/qwen_3_4b.safetensors", "pt") as file:
         text = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dictionary
@@ -73,7 +73,7 @@ def write_quantised(models: Path) -> None:
 
 
 def write_upscaler(server) -> None:
-    """The picture and the upscale model that the upscaler's template asks for."""
+    """The picture and the upscale model used by the upscaler's template."""
     from spandrel.architectures.ESRGAN import ESRGAN
 
     folder = server.base / "models/upscale_models"
@@ -95,7 +95,7 @@ def test_the_template_draws_a_picture_with_our_loaders(server, run, files_of_tem
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_the_unchanged_template_is_accepted_with_the_pack_installed(server, files_of_templates, name):
-    """Checked, queued and taken out again before its wide networks are built."""
+    """Validated and queued, then removed before the networks are built."""
     server.post("/queue", {"clear": True})
     status, answer = server.post("/prompt", {"prompt": template(server, name)})
     server.post("/queue", {"delete": [answer["prompt_id"]]})

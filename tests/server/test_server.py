@@ -14,7 +14,7 @@ OUR_NODES = re.compile("^ZImage")
 
 
 def test_node_definitions_are_those_workflows_were_saved_with(server, request):
-    """The breaking-change alarm. An intended change is accepted with --update-snapshots, and told in the changelog."""
+    """Detects breaking changes. Accept an intended one with --update-snapshots and mention it in the changelog."""
     info = {name: definition for name, definition in server.get("/object_info").items() if OUR_NODES.match(name)}
     for definition in info.values():
         definition.pop("python_module")
@@ -25,7 +25,7 @@ def test_node_definitions_are_those_workflows_were_saved_with(server, request):
 
 
 def without_files(value):
-    """A definition without the names of model files, which other tests add to."""
+    """A node definition without model file names, as other tests add files."""
     if isinstance(value, dict):
         return {key: without_files(each) for key, each in value.items() if not is_file(each)}
     if isinstance(value, list):
@@ -37,7 +37,7 @@ def is_file(value) -> bool:
     return isinstance(value, str) and " " not in value and value.endswith(".safetensors")
 
 
-def test_the_pack_loads_without_a_complaint(server):
+def test_the_pack_loads_without_warnings(server):
     log = server.log.read_text()
     assert "zimage-nodes" in log
     assert "IMPORT FAILED" not in log
@@ -58,7 +58,7 @@ def test_the_same_seed_gives_the_same_picture_and_another_seed_another(run):
 
 
 def tag(index: int):
-    """A save node of its own, so that the server's cache does not answer."""
+    """A distinct save node, so that the server's cache is not used."""
     return {"save": node("SaveImage", images=["decode", 0], filename_prefix=f"tag{index}")}
 
 
@@ -156,7 +156,7 @@ WRONG_FILES = {
 
 
 @pytest.mark.parametrize(("at", "files", "words"), WRONG_FILES.values(), ids=WRONG_FILES)
-def test_a_wrong_file_gets_its_sentence_on_its_loader_and_the_server_lives_on(server, run, at, files, words):
+def test_a_wrong_file_is_explained_on_its_loader_and_the_server_goes_on(server, run, at, files, words):
     outcome = run({**text_to_image(), **loaders(**files)})
     assert outcome.error["node_id"] == at
     assert words in outcome.error["exception_message"].splitlines()[0]
@@ -165,7 +165,7 @@ def test_a_wrong_file_gets_its_sentence_on_its_loader_and_the_server_lives_on(se
 
 
 def test_a_prompt_for_another_models_widths_is_refused_on_the_sampler(run):
-    """Turbo's file with nano's text encoder: the features have the wrong width."""
+    """Turbo's file with the built-in text encoder: the embeddings have the wrong width."""
     outcome = run({**text_to_image(), **loaders(dit="z_image_turbo_bf16.safetensors")})
     assert outcome.error["node_id"] == "sampler"
     assert "wide" in outcome.error["exception_message"]
@@ -223,7 +223,7 @@ def test_a_picture_of_odd_size_is_cropped_and_drawn_over(run):
     assert Image.open(outcome.files[0]).size == (64, 48)
 
 
-def test_a_latent_of_odd_cells_is_drawn_too(run):
+def test_a_latent_of_odd_size_is_drawn_too(run):
     prompt = text_to_image(seed=81)
     prompt["latent"] = node("EmptySD3LatentImage", width=72, height=56, batch_size=1)
     outcome = run(prompt)
@@ -240,7 +240,7 @@ def test_help_and_translations_are_served(server):
 
 
 def test_nothing_was_written_outside_the_chosen_folders(server):
-    """The pack's own folder is a link to the repository: running must leave no file there."""
+    """The pack's folder is a symlink to the repository: running must not write files there."""
     from paths import REPOSITORY
 
     started = (server.base / "custom_nodes").stat().st_mtime
@@ -254,7 +254,7 @@ def test_nothing_was_written_outside_the_chosen_folders(server):
 
 
 def test_a_mistyped_number_of_steps_is_refused_and_not_counted(server, run):
-    """ComfyUI asks for facts before it looks at values; counting a thousand million steps would stop it."""
+    """ComfyUI computes the facts before it validates inputs; counting a thousand million steps would block it."""
     prompt = text_to_image(steps=1_000_000_000)
     status, answer = server.post("/prompt", {"prompt": prompt})
     assert status == 400

@@ -1,4 +1,4 @@
-"""The page's part adds comfort only: with `js/` deleted the pack loads without a word and draws the same bytes."""
+"""The frontend extension is optional: with `js/` deleted the pack loads without warnings and draws the same bytes."""
 
 import asyncio
 import shutil

@@ -17,12 +17,12 @@ WORKFLOWS = sorted((REPOSITORY / "workflows").glob("*.json"))
 APPS = [workflow for workflow in WORKFLOWS if workflow.name.endswith(".app.json")]
 each_workflow = pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
 
-PLAIN = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}  # types that are widgets
+PLAIN = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}  # input types shown as widgets
 NOTE = "MarkdownNote"
 TITLE_HEIGHT = 30  # pixels of a node's title, above its position
-PANEL_HEIGHT = 110  # of what this pack's page shows below these nodes
+PANEL_HEIGHT = 110  # of this pack's panels below these nodes
 WITH_PANELS = ("ZImageTextEncode", "ZImageEditEncode", "ZImageSampler", "ZImageTurboSampler", "ZImageEmptyLatent")
-STOCK_LOADERS = {  # they recognise files of the released widths only, which is too much for a test
+STOCK_LOADERS = {  # they accept the released widths only, which are too large for a test
     "UNETLoader": lambda old: node("ZImageModelLoader", model_name=old["unet_name"], precision="automatic"),
     "CLIPLoader": lambda old: node("ZImageTextEncoderLoader", text_encoder_name=old["clip_name"]),
     "VAELoader": lambda old: node("ZImageVAELoader", vae_name=old["vae_name"]),
@@ -34,7 +34,7 @@ def read(workflow) -> dict[str, Any]:
 
 
 def affordable(prompt: Prompt) -> Prompt:
-    """The shipped settings, but a whole megapixel takes two cores minutes."""
+    """The shipped settings at a small size, as a full megapixel takes minutes on two cores."""
     changed = {}
     for name, each in prompt.items():
         kind, inputs = each["class_type"], dict(each["inputs"])
@@ -73,7 +73,7 @@ def test_the_workflow_uses_this_pack_and_comfyuis_own_nodes_only(server, workflo
 
 @each_workflow
 def test_the_workflow_holds_a_value_for_every_widget(server, workflow):
-    """Also for those added since: a value that is missing would be taken from its neighbour."""
+    """Including widgets added later: values are stored by position, so a missing one would shift the others."""
     known = server.get("/object_info")
     for each in read(workflow)["nodes"]:
         if each["type"] != NOTE:
@@ -81,7 +81,7 @@ def test_the_workflow_holds_a_value_for_every_widget(server, workflow):
 
 
 def count_widgets(definition: dict[str, Any]) -> int:
-    """How many a node has, with what the page adds to seeds and uploads."""
+    """Number of a node's widgets, including those the page adds to seeds and uploads."""
     count = 0
     inputs = {**definition["input"]["required"], **definition["input"].get("optional", {})}
     for kind, *options in inputs.values():
@@ -92,7 +92,7 @@ def count_widgets(definition: dict[str, Any]) -> int:
 
 
 @each_workflow
-def test_every_link_joins_what_its_ends_say(workflow):
+def test_every_link_agrees_with_its_endpoints(workflow):
     graph = read(workflow)
     nodes = {each["id"]: each for each in graph["nodes"]}
     assert len(nodes) == len(graph["nodes"])
@@ -105,7 +105,7 @@ def test_every_link_joins_what_its_ends_say(workflow):
 
 
 @each_workflow
-def test_nodes_lie_apart_with_room_for_the_panels_below_them(workflow):
+def test_nodes_do_not_overlap_and_leave_space_for_the_panels_below_them(workflow):
     def box(each: dict[str, Any]) -> tuple[float, float, float, float]:
         (left, top), (width, height) = each["pos"], each["size"]
         room = PANEL_HEIGHT if each["type"] in WITH_PANELS else 0
@@ -117,7 +117,7 @@ def test_nodes_lie_apart_with_room_for_the_panels_below_them(workflow):
 
 
 def official_models() -> dict[str, tuple[str, str]]:
-    """Link and folder of every file in those of ComfyUI's own templates that use Z-Image."""
+    """URL and folder of every model file in ComfyUI's own Z-Image templates."""
     form = re.compile(r'"name":\s*"([^"]+)",\s*"url":\s*"([^"?]+)[^"]*",\s*"directory":\s*"([^"]+)"')
     found = {}
     for template in (files("comfyui_workflow_templates_json") / "templates").iterdir():
@@ -127,7 +127,7 @@ def official_models() -> dict[str, tuple[str, str]]:
     return found
 
 
-OFFICIAL = official_models() | {  # and what they do not have yet, from the author's page
+OFFICIAL = official_models() | {  # and files not in them yet, from the author's page
     "Z-Image-Turbo-Fun-Controlnet-Union-2.1.safetensors": (
         "https://huggingface.co/alibaba-pai/Z-Image-Turbo-Fun-Controlnet-Union-2.1/resolve/main/"
         "Z-Image-Turbo-Fun-Controlnet-Union-2.1.safetensors",
