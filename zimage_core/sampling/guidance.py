@@ -3,12 +3,13 @@
 `cfg` has ComfyUI's meaning: 1 is off. The reference pipeline's guidance_scale is cfg - 1.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from .._shapes import Float
+from .._shapes import Bool, Float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,10 +22,12 @@ class Guidance:
     start: float = 0.0  # and starts when network time has reached this; 0 = at once
 
     def __post_init__(self) -> None:
-        if self.cfg < 1:
+        if not 1 <= self.cfg < math.inf:  # NaN is refused, too
             raise ValueError(f"cfg must be at least 1 (1 = no guidance), not {self.cfg}")
-        if self.normalization < 0:
+        if not 0 <= self.normalization < math.inf:
             raise ValueError(f"cfg normalization must be 0 (off) or a positive multiple, not {self.normalization}")
+        if math.isnan(self.truncation):
+            raise ValueError(f"guidance must end between 0 (noise) and 1 (picture), not at {self.truncation}")
         if not 0 <= self.start <= 1:
             raise ValueError(f"guidance must start between 0 (noise) and 1 (picture), not at {self.start}")
         if self.cfg > 1 and self.start > self.truncation:
@@ -41,6 +44,12 @@ class Guidance:
     def is_active(self, sigma: float) -> bool:
         """Whether this noise level needs the negative prompt's velocity."""
         return self.cfg > 1 and (not self.has_interval or self.start <= 1 - sigma <= self.truncation)
+
+    def active(self, sigmas: Float[Tensor, " n"]) -> Bool[Tensor, " n"]:
+        """`is_active` of many noise levels at once."""
+        if self.cfg <= 1 or not self.has_interval:
+            return torch.full_like(sigmas, self.cfg > 1, dtype=torch.bool)
+        return (self.start <= 1 - sigmas) & (1 - sigmas <= self.truncation)
 
     def __call__(
         self, positive: Float[Tensor, "b c h w"], negative: Float[Tensor, "b c h w"]

@@ -6,19 +6,17 @@ import torch
 from torch import Tensor
 
 from .guidance import UNGUIDED, Guidance
-from .loop import denoise
-from .solvers import Solver, euler
+from .solvers import EVALUATE_AT_END, Solver, euler
 
 
 def count_nfe(sigmas: Sequence[float] | Tensor, *, solver: Solver = euler, guidance: Guidance = UNGUIDED) -> int:
     """Network calls per image from the first noise level to the last, both prompts counted, without a step cache.
 
-    Counted by running the sampling loop on a one-element latent, so that solvers need not declare their cost.
+    In closed form: the noise levels at which `solver` evaluates the velocity, and again those at which `guidance` acts.
+    Solvers that are not in `SOLVERS` are taken to evaluate it once a step.
     """
-    x = torch.zeros(1, 1, 1, 1)
-    steps = denoise(_zero_velocity, x, sigmas, solver=solver, negative=_zero_velocity, guidance=guidance)
-    return max((step.nfe for step in steps), default=0)
-
-
-def _zero_velocity(x: Tensor, sigma: float) -> Tensor:
-    return torch.zeros_like(x)
+    levels = torch.as_tensor(sigmas, dtype=torch.float64)  # the precision of the loop's own comparisons
+    evaluated = levels[:-1]
+    if solver in EVALUATE_AT_END:
+        evaluated = torch.cat([evaluated, levels[1:][levels[1:] != 0]])
+    return evaluated.numel() + int(guidance.active(evaluated).sum())

@@ -3,6 +3,8 @@
 One convention throughout: sigma in [0, 1], 1 = pure noise; x = (1 - sigma)·x0 + sigma·noise, x0 the clean latent.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -22,7 +24,7 @@ def shifted_schedule(steps: int, shift: float, strength: float = 1.0) -> Float[T
     """
     if steps < 1:
         raise ValueError(f"steps must be at least 1, not {steps}")
-    if not shift > 0:
+    if not 0 < shift < math.inf:
         raise ValueError(f"shift must be positive, not {shift}: 3 is Turbo's, 6 the base model's, 1 means none")
     if not 0 <= strength <= 1:
         raise ValueError(f"strength must lie between 0 (keep the picture) and 1 (ignore it), not {strength}")

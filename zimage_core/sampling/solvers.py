@@ -66,3 +66,6 @@ SOLVERS: dict[str, Callable[[], Solver]] = {
     "heun": lambda: heun,
 }
 """Solver name -> factory of a solver for one run."""
+
+EVALUATE_AT_END: tuple[Solver, ...] = (heun,)
+"""Solvers whose steps evaluate the velocity at sigma_next, too, unless that is 0."""

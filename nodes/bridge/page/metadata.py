@@ -4,14 +4,16 @@ It is read from the queued prompt and from file headers, not from the run, so it
 image from its cache; with ComfyUI's --disable-metadata it is not saved.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+import importlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import cache
+from typing import Any, TypeGuard, cast
 
 from ....zimage_core.sampling import BASE, TURBO, Preset
 from ..loading import files, inspection, repack
 from ..patches import loras, optimize
 from ..tasks import sampling
-from .prompt_graph import Node, Prompt, inputs_of, upstream, value_in
+from .prompt_graph import Node, Prompt, ancestors, inputs_of, upstream, value_in
 
 KEY = "zimage"
 SAMPLERS: dict[str, Preset] = {"ZImageTurboSampler": TURBO, "ZImageSampler": BASE}
@@ -20,24 +22,53 @@ MODEL_FILES = ("model_name", "unet_name", "ckpt_name", "gguf_name")  # file widg
 ENCODER_FILES = ("text_encoder_name", "clip_name", "clip_name1")
 STEP_CACHES = {"ZImageStepCache": "a step cache", "EasyCache": "EasyCache", "LazyCache": "LazyCache"}
 
+MOST_SAMPLERS = 100  # described in one picture; ComfyUI answers nobody while a prompt is read
+
 Metadata = dict[str, Any]
+Origin = Callable[[str], dict[str, str]]
 
 
 def on_prompt(request: dict[str, Any]) -> dict[str, Any]:
     """ComfyUI's `on_prompt` handler: adds the metadata to `extra_pnginfo`, which its save nodes write into images."""
     prompt = request.get("prompt")
-    if isinstance(prompt, dict) and (metadata := list(metadata_of(prompt))):
+    if not is_prompt(prompt):  # ComfyUI refuses it after this
+        return request
+    running = ancestors(prompt, output_nodes(prompt, request.get("partial_execution_targets")))
+    if metadata := list(metadata_of(prompt, running)):
         extra = request.setdefault("extra_data", {})
         extra["extra_pnginfo"] = {**(extra.get("extra_pnginfo") or {}), KEY: metadata}
     return request
 
 
-def metadata_of(prompt: Prompt) -> Iterator[Metadata]:
-    """An entry for each sampler node of this pack in a prompt."""
+def is_prompt(prompt: Any) -> TypeGuard[Prompt]:
+    """Whether a value has the shape of a prompt: nodes by id, each with a class and inputs by name."""
+    return isinstance(prompt, dict) and all(
+        isinstance(node, dict)
+        and isinstance(node.get("class_type"), str)
+        and isinstance(node.get("inputs") or {}, dict)
+        for node in cast(dict[str, Any], prompt).values()
+    )
+
+
+def output_nodes(prompt: Prompt, targets: object) -> Iterator[str]:
+    """The nodes for which ComfyUI runs a prompt: its output nodes, or those among `targets` if that is a list."""
+    classes = importlib.import_module("nodes").NODE_CLASS_MAPPINGS
+    asked = (
+        {each for each in cast(list[Any], targets) if isinstance(each, str)} if isinstance(targets, list) else prompt
+    )
     for node_id, node in prompt.items():
-        preset = SAMPLERS.get(node.get("class_type", ""))
-        if preset is not None:
-            yield {"sampler": node_id, **_settings(prompt, node, preset), **_model_chain(prompt, node_id)}
+        cls = classes.get(node["class_type"])  # None for a former id, which ComfyUI replaces after this
+        if node_id in asked and (cls is None or getattr(cls, "OUTPUT_NODE", False)):
+            yield node_id
+
+
+def metadata_of(prompt: Prompt, running: Collection[str]) -> Iterator[Metadata]:
+    """An entry for each sampler node of this pack among those that run."""
+    samplers = [(node_id, node) for node_id, node in prompt.items() if node["class_type"] in SAMPLERS]
+    origin = cache(inspection.origin)  # a file's header is read once, however many samplers use it
+    for node_id, node in [each for each in samplers if each[0] in running][:MOST_SAMPLERS]:
+        settings = _settings(prompt, node, SAMPLERS[node["class_type"]])
+        yield {"sampler": node_id, **settings, **_model_chain(prompt, node_id, origin)}
 
 
 def _settings(prompt: Prompt, node: Node, preset: Preset) -> Metadata:
@@ -54,13 +85,13 @@ def _planned_nfe(values: Mapping[str, Any]) -> Metadata:
         return {}
 
 
-def _model_chain(prompt: Prompt, node_id: str) -> Metadata:
+def _model_chain(prompt: Prompt, node_id: str, origin: Origin) -> Metadata:
     """Model files, LoRAs, and every lossy option between the loader and the sampler."""
     chain = list(upstream(prompt, node_id, "model", prefix="model"))
     lossy = [sentence for node in [prompt[node_id], *chain] for sentence in _lossy(prompt, node)]
     encoder = _file(prompt, upstream(prompt, node_id, "positive"), ENCODER_FILES)
     metadata = {
-        **_model(prompt, chain),
+        **_model(prompt, chain, origin),
         "text_encoder": encoder,
         "loras": [lora for node in reversed(chain) for lora in _loras(prompt, node)],
         "lossy": lossy,
@@ -68,11 +99,11 @@ def _model_chain(prompt: Prompt, node_id: str) -> Metadata:
     return {name: value for name, value in metadata.items() if value is not None}
 
 
-def _model(prompt: Prompt, chain: Iterable[Node]) -> Metadata:
+def _model(prompt: Prompt, chain: Iterable[Node], origin: Origin) -> Metadata:
     name = _file(prompt, chain, MODEL_FILES)
     if name is None:
         return {}
-    return {"model": name, **inspection.origin(name)}
+    return {"model": name, **origin(name)}
 
 
 def _file(prompt: Prompt, nodes: Iterable[Node], widgets: Iterable[str]) -> str | None:

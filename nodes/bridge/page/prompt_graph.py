@@ -1,10 +1,12 @@
 """ComfyUI's prompt in API format, read without running it: links between nodes and values of widgets."""
 
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 Node = Mapping[str, Any]
 Prompt = Mapping[str, Node]
+LONGEST_CHAIN = 64  # links of primitives and reroutes that a widget's value is followed through
 
 
 class Link(NamedTuple):
@@ -27,7 +29,7 @@ def link_in(value: Any) -> Link | None:
 
 def value_in(prompt: Prompt, value: Any) -> Any:
     """A widget's value, followed through nodes with a single input, as primitives; None if only running them tells."""
-    for _ in prompt:  # a chain has no more links than the prompt has nodes, so a cycle ends too
+    for _ in range(LONGEST_CHAIN):  # so a cycle ends, too
         link = link_in(value)
         if link is None:
             return value
@@ -40,12 +42,24 @@ def value_in(prompt: Prompt, value: Any) -> Any:
 
 def upstream(prompt: Prompt, node_id: str, name: str, *, prefix: str = "") -> Iterator[Node]:
     """The nodes an input depends on, nearest first, each once; only through inputs whose names start with `prefix`."""
-    queue, visited = [inputs_of(prompt[node_id]).get(name)], set[str]()
+    queue, visited = deque([inputs_of(prompt[node_id]).get(name)]), set[str]()
     while queue:
-        link = link_in(queue.pop(0))
+        link = link_in(queue.popleft())
         if link is None or link.node_id in visited or link.node_id not in prompt:
             continue
         visited.add(link.node_id)
         node = prompt[link.node_id]
         yield node
         queue += [value for name, value in inputs_of(node).items() if name.startswith(prefix)]
+
+
+def ancestors(prompt: Prompt, node_ids: Iterable[str]) -> set[str]:
+    """These nodes and all they depend on."""
+    queue, visited = [node_id for node_id in node_ids if node_id in prompt], set[str]()
+    while queue:
+        node_id = queue.pop()
+        if node_id not in visited:
+            visited.add(node_id)
+            links = map(link_in, inputs_of(prompt[node_id]).values())
+            queue += [link.node_id for link in links if link is not None and link.node_id in prompt]
+    return visited

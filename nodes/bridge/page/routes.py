@@ -4,9 +4,10 @@ Every node works the same without them.
 """
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 
@@ -53,11 +54,31 @@ def _route(function: Callable[[Query], dict[str, Any]]) -> Callable[[web.Request
     """A request handler that calls `function` off the server's event loop; its errors become status 400."""
 
     async def handle(request: web.Request) -> web.Response:
+        body = await request.read()
         try:
-            return web.json_response(await asyncio.to_thread(function, await request.json()))
+            return web.json_response(await asyncio.to_thread(lambda: function(parse(body))))
         except KeyError as missing:
             return web.json_response({"error": f"the question lacks {missing}, or it has no such value"}, status=400)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OSError) as error:
             return web.json_response({"error": str(error)}, status=400)
 
     return handle
+
+
+def parse(body: bytes) -> Query:
+    """The JSON object in a request's body. Raises ValueError for anything else."""
+    try:
+        query: object = json.loads(body)
+    except RecursionError:
+        raise ValueError("the question is nested too deeply; send one flat JSON object") from None
+    except ValueError as error:
+        raise ValueError(f"the question is not JSON ({error}); send one JSON object") from error
+    if not isinstance(query, dict):
+        raise ValueError("the question is not a JSON object; send one, with a value for each name")
+    return cast(Query, {name: _scalar(name, value) for name, value in cast(dict[str, Any], query).items()})
+
+
+def _scalar(name: str, value: Any) -> Any:
+    if isinstance(value, (list, dict)):
+        raise ValueError(f"{name} is a list or an object; the question takes text and numbers")
+    return value

@@ -1,5 +1,6 @@
 """The core's sampling loop as a ComfyUI sampler: with ComfyUI's guider, noise, masks, previews and progress."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -91,12 +92,23 @@ def planned_nfe(widgets: Mapping[str, Any]) -> int:
 
     Raises KeyError, TypeError or ValueError for missing or impossible values.
     """
-    steps = int(widgets["steps"])
+    steps = finite("steps", widgets["steps"])
     if steps > MOST_STEPS:
-        raise ValueError(f"{steps} steps are not counted; the most is {MOST_STEPS}")
-    sigmas = shifted_schedule(steps, float(widgets["shift"]), float(widgets["strength"]))
-    guidance = Guidance(**{field: float(widgets[name]) for name, field in GUIDANCE_FIELDS.items() if name in widgets})
-    return count_nfe(sigmas, solver=SOLVERS[widgets["solver"]](), guidance=guidance)
+        raise ValueError(f"{steps:.0f} steps are not counted; the most is {MOST_STEPS}")
+    sigmas = shifted_schedule(int(steps), finite("shift", widgets["shift"]), finite("strength", widgets["strength"]))
+    given = {field: finite(name, widgets[name]) for name, field in GUIDANCE_FIELDS.items() if name in widgets}
+    return count_nfe(sigmas, solver=SOLVERS[widgets["solver"]](), guidance=Guidance(**given))
+
+
+def finite(name: str, value: Any) -> float:
+    """A widget's value as a number; ValueError where it is NaN or infinite."""
+    try:
+        number = float(value)
+    except OverflowError:  # an integer beyond any float
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{name} is {number}, which is not a finite number")
+    return number
 
 
 def normalized_cfg(args: dict[str, Any], guidance: Guidance) -> Tensor:

@@ -1,5 +1,6 @@
 """Schedules from the specification, solvers against a flow with a closed form, guidance against its neutral values."""
 
+import itertools
 import math
 
 import pytest
@@ -234,3 +235,35 @@ def test_a_run_starts_from_noise_alone_at_sigma_one(generator):
     noise, x0 = torch.randn(2, 1, 16, 4, 4, generator=generator)
     assert torch.equal(start_latent(noise, x0, 1.0), noise)
     assert torch.equal(start_latent(noise, x0, 0.0), x0)
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+@pytest.mark.parametrize("cfg", [1.0, 4.0])
+def test_nfe_in_closed_form_is_that_of_the_loop(name, cfg):
+    settings = ((1, 3.0), (7, 6.0), (28, 6.0), (28, 1.0), (9, 3.0, 0.6), (5, 3.0, 0.0))
+    schedules = [shifted_schedule(*each) for each in settings]
+    schedules += [[1.0, 0.5], [0.9, 0.6, 0.3], [1.0], [], [1.0, 0.25, 0.0], [0.5, 0.0, 0.0]]  # 0 is not always the end
+    ends = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
+    for sigmas in schedules:
+        for start, truncation in itertools.combinations_with_replacement(ends, 2):
+            guidance = Guidance(cfg=cfg, start=start, truncation=truncation)
+            x, solver = torch.ones(1, 1, 1, 1), SOLVERS[name]()
+            steps = denoise(still, x, sigmas, solver=solver, negative=still, guidance=guidance)
+            made = max((step.nfe for step in steps), default=0)
+            assert count_nfe(sigmas, solver=SOLVERS[name](), guidance=guidance) == made
+
+
+def still(x, sigma):
+    return torch.zeros_like(x)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_what_is_not_a_finite_number_is_refused(number):
+    for name in ("cfg", "normalization", "start"):
+        with pytest.raises(ValueError, match="guid|cfg"):
+            Guidance(**{name: number})
+    for shift, strength in ((number, 1.0), (3.0, number)):
+        with pytest.raises(ValueError, match="shift|strength"):
+            shifted_schedule(8, shift, strength)
+    with pytest.raises(ValueError, match="guidance must end"):
+        Guidance(truncation=float("nan"))

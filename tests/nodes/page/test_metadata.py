@@ -1,0 +1,101 @@
+"""What stands in a picture is about the samplers that run, and reading a prompt takes little work whatever it holds."""
+
+import importlib
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+SAMPLER = {"steps": 1000, "cfg": 4.0, "solver": "heun", "shift": 6.0, "strength": 1.0, "seed": 1, "cfg_start": 0.05}
+
+
+@pytest.fixture
+def metadata(pack, monkeypatch):
+    stock = importlib.import_module("nodes")
+    classes = {"SaveImage": stock.SaveImage, "VAEDecode": stock.VAEDecode, "ZImageSampler": SimpleNamespace()}
+    monkeypatch.setattr(stock, "NODE_CLASS_MAPPINGS", classes)
+    return importlib.import_module(f"{pack.entry.__name__}.nodes.bridge.page.metadata")
+
+
+def sampler(**inputs):
+    return {"class_type": "ZImageSampler", "inputs": {**SAMPLER, **inputs}}
+
+
+def save(node_id):
+    return {"class_type": "SaveImage", "inputs": {"images": [node_id, 0], "filename_prefix": "x"}}
+
+
+def described(metadata, prompt, **request):
+    extra = metadata.on_prompt({"prompt": prompt, **request}).get("extra_data", {}).get("extra_pnginfo", {})
+    return [entry["sampler"] for entry in extra.get("zimage", [])]
+
+
+def calls_of(function):
+    """How many Python functions are called."""
+    count = 0
+
+    def profile(frame, event, argument):
+        nonlocal count
+        count += event == "call"
+
+    sys.setprofile(profile)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def test_only_samplers_that_lead_to_an_output_are_described(metadata):
+    prompt = {
+        "idle": sampler(),
+        "first": sampler(),
+        "second": sampler(latent=["first", 0]),
+        "decode": {"class_type": "VAEDecode", "inputs": {"samples": ["second", 0]}},
+        "save": save("decode"),
+        "third": sampler(),
+        "other": save("third"),
+    }
+    assert described(metadata, prompt) == ["first", "second", "third"]
+    assert described(metadata, prompt, partial_execution_targets=["other", ["x"], 3]) == ["third"]
+    assert described(metadata, {**prompt, "other": {"class_type": "former id", "inputs": {"x": ["idle", 0]}}}) == [
+        *("idle", "first", "second")
+    ]
+
+
+def test_samplers_that_never_run_cost_nothing_and_those_that_run_little(metadata, monkeypatch):
+    planned = []
+    count = metadata.sampling.planned_nfe
+    monkeypatch.setattr(metadata.sampling, "planned_nfe", lambda values: planned.append(values) or count(values))
+    idle = {str(index): sampler() for index in range(600)}
+    assert calls_of(lambda: metadata.on_prompt({"prompt": dict(idle)})) < 20 * 600
+    assert not planned
+    outputs = {f"save {index}": save(str(index)) for index in range(600)}
+    assert calls_of(lambda: metadata.on_prompt({"prompt": {**idle, **outputs}})) < 100_000
+    assert len(planned) == metadata.MOST_SAMPLERS
+
+
+def test_a_cycle_and_a_long_chain_of_values_end(metadata):
+    prompt = {
+        "a": {"class_type": "x", "inputs": {"value": ["b", 0]}},
+        "b": {"class_type": "x", "inputs": {"value": ["a", 0]}},
+        "sampler": sampler(steps=["a", 0], model=["a", 0], latent=["sampler", 0]),
+        "save": save("sampler"),
+    }
+    assert described(metadata, prompt) == ["sampler"]
+
+
+NODES = (None, [], {}, {"class_type": []}, {"class_type": "x", "inputs": [1]})
+
+
+@pytest.mark.parametrize("prompt", [None, [], "x", *({"1": node} for node in NODES)])
+def test_what_is_no_prompt_is_left_to_comfyui(metadata, prompt):
+    assert metadata.on_prompt({"prompt": prompt}) == {"prompt": prompt}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400, "x", None, [1], {}])
+@pytest.mark.parametrize("name", ["steps", "cfg", "shift", "strength", "cfg_start", "solver"])
+def test_impossible_values_are_described_without_a_count(metadata, name, value):
+    request = metadata.on_prompt({"prompt": {"1": sampler(**{name: value}), "2": save("1")}})
+    [entry] = request["extra_data"]["extra_pnginfo"]["zimage"]
+    assert entry["sampler"] == "1" and ("evaluations" not in entry or (name, value) == ("cfg", None))
