@@ -19,6 +19,9 @@ from .blocks import ATTENTION_OVERRIDE, STEP_INVARIANT, Options, PatchedBlocks
 from .conditions import RunCache, TensorIdentity, cached, run_cache_of
 from .control_hints import with_control_hints
 from .cuda_graphs import CUDA_GRAPHS, ModelCaptures
+from .native_names import name_block, network_names
+
+STACKS = ("noise_refiner", "context_refiner", "layers", "siglip_refiner")
 
 
 class ComfyS3DiT(S3DiT):
@@ -29,6 +32,11 @@ class ComfyS3DiT(S3DiT):
     ) -> None:
         super().__init__(zimage, ops=operations, device=device, dtype=dtype)
         self.dtype = dtype  # of the stored weights; ComfyUI decides which dtype to compute in
+        for name, value in network_names(zimage).items():
+            setattr(self, name, value)
+        for name in STACKS:
+            for index, block in enumerate(getattr(self, name, None) or ()):
+                name_block(block, index, zimage)
 
     def forward(
         self,
