@@ -2,13 +2,14 @@
 
 Stock patches are called in the order and with the tensors of ComfyUI's own model. Those that it accepts and ignores for
 Z-Image work too, in the form FLUX gives them: `post_input`, `patches_replace["dit"]`, `attn1_patch` and
-`attn1_output_patch`.
+`attn1_output_patch`. An `attn1_patch` in the form of Stable Diffusion's UNet stays ignored.
 
 Letters: b batch, n tokens, d model width, h heads, e head width.
 """
 
 from collections.abc import Callable
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import torch
@@ -25,6 +26,12 @@ Options = dict[str, Any]
 Patch = Callable[[Options], Options]
 
 
+def takes_rope(patch: Callable[..., Any]) -> bool:
+    """Whether an attention patch is one for transformers, not for Stable Diffusion's UNet, as HyperTile's is."""
+    parameters = signature(patch).parameters.values()
+    return any(each.name == "pe" or each.kind is each.VAR_KEYWORD for each in parameters)
+
+
 class PatchedBlocks:
     """A `RunBlock` for one network call: each block with ComfyUI's attention and the patches of the MODEL."""
 
@@ -32,6 +39,7 @@ class PatchedBlocks:
         self.options = options  # this call's own copy
         self.patches: dict[str, list[Any]] = options.get("patches", {})
         self.replacements: dict[Any, Any] = options.get("patches_replace", {}).get("dit", {})
+        self.attention_patches = [each for each in self.patches.get("attn1_patch", ()) if takes_rope(each)]
         self.latent = latent  # (b, 16, h, w)
         self.condition: Condition | None = None  # set by the caller once the captions are refined
         self.stage_input = latent
@@ -96,7 +104,7 @@ class PatchedBlocks:
     ) -> Tensor:
         """q, k, v (b, h, n, e) to (b, n, h e): ComfyUI's attention or a node's override, between attention patches."""
         is_patched = stage_name == "layers"  # as in FLUX, where only the joint sequence is
-        for patch in self.patches.get("attn1_patch", ()) if is_patched else ():
+        for patch in self.attention_patches if is_patched else ():
             out = patch(q, k, v, pe=rope, attn_mask=None, extra_options=self.options)
             q, k, v = out.get("q", q), out.get("k", k), out.get("v", v)
         attended = optimized_attention(q, k, v, q.shape[1], skip_reshape=True, transformer_options=self.options)

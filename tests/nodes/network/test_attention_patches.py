@@ -151,3 +151,11 @@ def test_attaching_to_our_own_model_or_to_another_family_is_answered(models, pac
     other.add_object_patch("diffusion_model", torch.nn.Linear(1, 1))
     with pytest.raises(ValueError, match="not a Z-Image diffusion model: it has no x_embedder"):
         attach(other)
+
+
+@pytest.mark.parametrize("kind", ["native", "ours", "attached"])
+def test_hypertile_which_is_made_for_another_network_changes_nothing(native, models, kind):
+    model = getattr(models, kind)
+    node = extra("nodes_hypertile", "HyperTile")
+    tiled = node(model=model, tile_size=32, swap_size=2, max_depth=2, scale_depth=False)[0]
+    assert torch.equal(draw(native, tiled, steps=2), draw(native, model, steps=2))
