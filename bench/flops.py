@@ -38,7 +38,7 @@ def block_gemm_flops(config: DiTConfig, tokens: int) -> int:
 
 
 def attention_flops(tokens: int, width: int) -> int:
-    """Q·Kᵀ and the weighted sum of V, for full self-attention over one sequence."""
+    """Q·K.T and the weighted sum of V, for full self-attention over one sequence."""
     return 4 * tokens**2 * width
 
 

@@ -2,7 +2,7 @@
 
 Letters: b batch, n tokens, c text embedding width, d model width, z latent channels, h w latent height and width.
 
-Matrices are normal with standard deviation 1/√(fan-in), 0.016 at the released width, so that activations stay finite at
+Matrices are normal with standard deviation 1/sqrt(fan-in), 0.016 at the released width, so activations stay finite at
 any width; norm weights are about 1. Never zeros or constants: a GPU draws less power for them and clocks higher.
 """
 

@@ -35,7 +35,7 @@ class Runner(NamedTuple):
 class System(Protocol):
     """One implementation of the whole model. Methods do the reusable preparation and return the call to be timed.
 
-    Results are comparable across systems: velocity = noise − image; prompt embeddings without padding, concatenated
+    Results are comparable across systems: velocity = noise - image; prompt embeddings without padding, concatenated
     over prompts; images in [-1, 1]; block output with caption tokens first.
     """
 

@@ -20,7 +20,7 @@ from ._shapes import Float
 
 @runtime_checkable
 class Attention(Protocol):
-    """softmax(q kᵀ / sqrt(e)) v, with heads concatenated in the output; `is_causal` masks later keys."""
+    """softmax(q k.T / sqrt(e)) v, with heads concatenated in the output; `is_causal` masks later keys."""
 
     def __call__(
         self,

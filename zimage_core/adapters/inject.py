@@ -1,7 +1,7 @@
 """LoRAs injected into a network and ejected again, after which the network is exactly as before.
 
 A weight is replaced by a changed copy, never added to and subtracted from, so that ejecting restores the very tensor
-that was there. A quantized layer keeps its weight and gets a side branch instead (y = layer(x) + x @ ΔWᵀ), because
+that was there. A quantized layer keeps its weight and gets a side branch instead (y = layer(x) + x @ dW.T), because
 changing the weight would quantize it a second time.
 """
 
@@ -135,7 +135,7 @@ def injected(network: nn.Module, *loras: tuple[Lora, float]) -> Generator[nn.Mod
 
 
 def merged_weight(weight: Tensor, deltas: Sequence[ScaledDelta]) -> Tensor:
-    """W + Σ strength · ΔW, each ΔW computed from the original W, summed in float32 and rounded to W's dtype once."""
+    """W + sum of strength · dW, each dW from the original W, summed in float32 and rounded to W's dtype once."""
     original = weight.float()
     total = torch.zeros_like(original)
     for target, delta, strength in deltas:
@@ -145,7 +145,7 @@ def merged_weight(weight: Tensor, deltas: Sequence[ScaledDelta]) -> Tensor:
 
 
 def side_branch_output(x: Tensor, out: Tensor, branches: Sequence[SideBranch]) -> Tensor:
-    """Σ strength · x @ ΔWᵀ for a layer's input x (..., i), in shape and dtype of its output `out` (..., o)."""
+    """sum of strength · x @ dW.T for a layer's input x (..., i), in shape and dtype of its output `out` (..., o)."""
     total = torch.zeros_like(out)
     for target, delta, strength in branches:
         start, stop = target.rows(out.shape[-1])

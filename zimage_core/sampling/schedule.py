@@ -1,6 +1,7 @@
 """Noise schedules.
 
-One convention throughout: sigma in [0, 1], 1 = pure noise; x = (1 - sigma)·x0 + sigma·noise, x0 the clean latent.
+One convention throughout: the noise level sigma lies in [0, 1], 1 is pure noise, and a noisy latent is
+x = (1 - sigma)·x0 + sigma·noise with the clean latent x0.
 """
 
 import math

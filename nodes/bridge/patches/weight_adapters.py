@@ -1,8 +1,8 @@
 """Weight deltas as ComfyUI weight patches.
 
 ComfyUI has weight adapters for LoRA, LoHa and LoKr and a patch type for full differences. Its DoRA divides rows by
-their norm in the original weight W instead of W + ΔV, and its `set` patch ignores the strength, so deltas of these two
-kinds become a `DeltaAdapter`, which lets the core compute ΔW.
+their norm in the original weight W instead of W + dV, and its `set` patch ignores the strength, so deltas of these two
+kinds become a `DeltaAdapter`, which lets the core compute dW.
 """
 
 from collections.abc import Callable

@@ -2,11 +2,11 @@
 
 A delta is what an adapter file holds for one weight W. Every kind has
 
-- `change(weight)`: ΔW for a float32 weight, computed in float32 from the file's own tensors; the layer becomes
-  W + strength · ΔW;
+- `change(weight)`: dW for a float32 weight, computed in float32 from the file's own tensors; the layer becomes
+  W + strength · dW;
 - `rows(start, stop)`: the delta of some of the weight's rows.
 
-Kinds whose ΔW does not depend on W (`Additive`) also have `matrix()`, that ΔW, and `apply(x)` = x @ ΔWᵀ, which a
+Kinds whose dW does not depend on W (`Additive`) also have `matrix()`, that dW, and `apply(x)` = x @ dW.T, which a
 side branch adds to the output of a layer whose weight must stay as it is.
 """
 

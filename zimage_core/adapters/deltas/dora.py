@@ -14,9 +14,9 @@ from .additive import Additive
 
 @dataclass(frozen=True, kw_only=True)
 class DoRA:
-    """Equation 5: W' = magnitude · (W + ΔV) / ‖W + ΔV‖, norms taken per row (in older files, per column)."""
+    """Equation 5: W' = magnitude · (W + dV) / |W + dV|, norms taken per row (in older files, per column)."""
 
-    direction: Additive  # ΔV
+    direction: Additive  # dV
     magnitude: Float[Tensor, "..."]  # (o, 1) per row, or (1, i) per column
 
     def __post_init__(self) -> None:
@@ -45,7 +45,7 @@ class DoRA:
         return len(self.magnitude) == self.shape[0]
 
     def change(self, weight: Float[Tensor, "o i"]) -> Float[Tensor, "o i"]:
-        """ΔW = W' - W, in the weight's dtype."""
+        """dW = W' - W, in the weight's dtype."""
         updated = weight + self.direction.matrix().to(weight)
         norm = updated.norm(dim=1 if self.is_by_row else 0, keepdim=True)
         eps = torch.finfo(norm.dtype).eps  # a row of zeros has no direction

@@ -10,7 +10,7 @@ from ..._shapes import Float
 
 @dataclass(frozen=True, kw_only=True)
 class FullDifference:
-    """ΔW itself, of a matrix, a norm, a bias or a pad token."""
+    """dW itself, of a matrix, a norm, a bias or a pad token."""
 
     diff: Float[Tensor, "..."]
     kind: ClassVar[str] = "full difference"
@@ -22,25 +22,25 @@ class FullDifference:
         return tuple(self.diff.shape)
 
     def matrix(self) -> Float[Tensor, "..."]:
-        """ΔW in float32."""
+        """dW in float32."""
         return self.diff.float()
 
     def change(self, weight: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-        """ΔW in float32; it does not depend on the weight."""
+        """dW in float32; it does not depend on the weight."""
         return self.matrix()
 
     def apply(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... o"]:
-        """x @ ΔWᵀ; ΔW has to be a matrix."""
+        """x @ dW.T; dW has to be a matrix."""
         return x @ self.diff.to(x).T
 
     def rows(self, start: int, stop: int) -> "FullDifference":
-        """ΔW[start:stop]."""
+        """dW[start:stop]."""
         return FullDifference(diff=self.diff[start:stop])
 
 
 @dataclass(frozen=True, kw_only=True)
 class SetWeight:
-    """A new value (`set_weight` in files): ΔW = value - W, so the weight equals the value at strength 1."""
+    """A new value (`set_weight` in files): dW = value - W, so the weight equals the value at strength 1."""
 
     value: Float[Tensor, "..."]
     kind: ClassVar[str] = "replacement"
@@ -52,7 +52,7 @@ class SetWeight:
         return tuple(self.value.shape)
 
     def change(self, weight: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-        """ΔW for this weight, in its dtype."""
+        """dW for this weight, in its dtype."""
         return self.value.to(weight) - weight
 
     def rows(self, start: int, stop: int) -> "SetWeight":

@@ -13,7 +13,7 @@ from ..._shapes import Float
 
 @dataclass(frozen=True, kw_only=True)
 class LowRank:
-    """LoRA: ΔW = scale · up @ down, where scale = alpha / rank, or 1 without an alpha."""
+    """LoRA: dW = scale · up @ down, where scale = alpha / rank, or 1 without an alpha."""
 
     up: Tensor  # (o, r)
     down: Tensor  # (r, i)
@@ -36,19 +36,19 @@ class LowRank:
         return 1.0 if self.alpha is None else self.alpha / self.rank
 
     def matrix(self) -> Float[Tensor, "o i"]:
-        """ΔW in float32."""
+        """dW in float32."""
         return self.scale * (self.up.float() @ self.down.float())
 
     def change(self, weight: Float[Tensor, "o i"]) -> Float[Tensor, "o i"]:
-        """ΔW in float32; it does not depend on the weight."""
+        """dW in float32; it does not depend on the weight."""
         return self.matrix()
 
     def apply(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... o"]:
-        """x @ ΔWᵀ, through the rank-r bottleneck."""
+        """x @ dW.T, through the rank-r bottleneck."""
         return self.scale * (x @ self.down.to(x).T @ self.up.to(x).T)
 
     def rows(self, start: int, stop: int) -> "LowRank":
-        """ΔW[start:stop]. Ranks whose `up` column is zero there are dropped; alpha is adapted so that scale stays."""
+        """dW[start:stop]. Ranks whose `up` column is zero there are dropped; alpha is adapted so that scale stays."""
         up = self.up[start:stop]
         is_used = (up != 0).any(dim=0)
         if is_used.all() or not is_used.any():

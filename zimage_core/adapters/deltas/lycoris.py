@@ -17,7 +17,7 @@ from .low_rank import check_product
 
 @dataclass(frozen=True, kw_only=True)
 class LoHa:
-    """ΔW = scale · (w1_a @ w1_b) ⊙ (w2_a @ w2_b), an elementwise (Hadamard) product; scale = alpha / rank, or 1."""
+    """dW = scale · (w1_a @ w1_b) * (w2_a @ w2_b), an elementwise (Hadamard) product; scale = alpha / rank, or 1."""
 
     w1_a: Tensor  # (o, r)
     w1_b: Tensor  # (r, i)
@@ -41,26 +41,26 @@ class LoHa:
         return len(self.w1_b)
 
     def matrix(self) -> Float[Tensor, "o i"]:
-        """ΔW in float32."""
+        """dW in float32."""
         scale = 1.0 if self.alpha is None else self.alpha / self.rank
         return scale * (self.w1_a.float() @ self.w1_b.float()) * (self.w2_a.float() @ self.w2_b.float())
 
     def change(self, weight: Float[Tensor, "o i"]) -> Float[Tensor, "o i"]:
-        """ΔW in float32; it does not depend on the weight."""
+        """dW in float32; it does not depend on the weight."""
         return self.matrix()
 
     def apply(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... o"]:
-        """x @ ΔWᵀ."""
+        """x @ dW.T."""
         return x @ self.matrix().to(x).T
 
     def rows(self, start: int, stop: int) -> "LoHa":
-        """ΔW[start:stop]."""
+        """dW[start:stop]."""
         return replace(self, w1_a=self.w1_a[start:stop], w2_a=self.w2_a[start:stop])
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoKr:
-    """ΔW = scale · kron(w1, w2), where each factor is one full matrix or the product of two."""
+    """dW = scale · kron(w1, w2), where each factor is one full matrix or the product of two."""
 
     w1: tuple[Tensor, ...]  # (o1, p), or (o1, r) and (r, p)
     w2: tuple[Tensor, ...]  # (o2, q), or (o2, r) and (r, q)
@@ -89,21 +89,21 @@ class LoKr:
         return 1.0 if self.alpha is None or self.rank is None else self.alpha / self.rank
 
     def matrix(self) -> Float[Tensor, "o i"]:
-        """ΔW in float32."""
+        """dW in float32."""
         return self.scale * torch.kron(_product(self.w1, torch.float32), _product(self.w2, torch.float32))
 
     def change(self, weight: Float[Tensor, "o i"]) -> Float[Tensor, "o i"]:
-        """ΔW in float32; it does not depend on the weight."""
+        """dW in float32; it does not depend on the weight."""
         return self.matrix()
 
     def apply(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... o"]:
-        """x @ ΔWᵀ without forming ΔW: kron(w1, w2) vec(X) = vec(w1 @ X @ w2ᵀ) for row-major X."""
+        """x @ dW.T without forming dW: kron(w1, w2) vec(X) = vec(w1 @ X @ w2.T) for row-major X."""
         w1, w2 = (_product(factor, x.dtype).to(x.device) for factor in (self.w1, self.w2))
         grid = rearrange(x, "... (p q) -> ... p q", p=w1.shape[1])
         return self.scale * rearrange(w1 @ grid @ w2.T, "... p q -> ... (p q)")
 
     def rows(self, start: int, stop: int) -> "LoKr | FullDifference":
-        """ΔW[start:stop]: a LoKr if the cuts fall between rows of w1, else ΔW in full."""
+        """dW[start:stop]: a LoKr if the cuts fall between rows of w1, else dW in full."""
         height = len(self.w2[0])
         if start % height or stop % height:
             return FullDifference(diff=self.matrix()[start:stop])

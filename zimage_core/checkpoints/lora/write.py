@@ -2,7 +2,7 @@
 
 ComfyUI's keys are ours with the prefix `diffusion_model.`. Separate LoRAs on queries, keys and values become one LoRA
 on the fused `qkv` matrix: with their common `down` where they share it, else with the sum of their ranks, a
-block-diagonal `up` and the `down` matrices stacked. Both give the same ΔW exactly. Deltas that cannot be fused so stay
+block-diagonal `up` and the `down` matrices stacked. Both give the same dW exactly. Deltas that cannot be fused so stay
 separate under diffusers' names, which ComfyUI reads with row offsets.
 
 In diffusers' naming the fused matrix is split by rows, which is exact for every kind but a DoRA with magnitudes per
