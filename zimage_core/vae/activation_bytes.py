@@ -12,7 +12,10 @@ from typing import NamedTuple
 
 import torch
 
+from ..attention import slice_size
 from ..config import VAEConfig
+
+SCORE_COPIES = 4  # scores and softmax in float32, as values of 16 bits
 
 
 class StepValues(NamedTuple):
@@ -67,9 +70,13 @@ def encoding(config: VAEConfig, latent_size: tuple[int, int]) -> Iterator[StepVa
 
 
 def middle_steps(width: int, cells: int) -> Iterator[StepValues]:
-    """Residual blocks around attention, whose maps are x, norm(x), q, k, v, attended, projected, the sum."""
+    """Residual blocks around attention: x, q, k, v and attended; then also projected and the sum.
+
+    Where no fused kernel runs, attention copies keys and values to float32, and has the scores of one slice of queries.
+    """
     yield residual_step(width, width, cells)
-    yield StepValues(alive=8 * width * cells, copied=2 * width * cells)
+    yield StepValues(alive=5 * width * cells, copied=(4 * width + SCORE_COPIES * slice_size(width)) * cells)
+    yield StepValues(alive=7 * width * cells, copied=2 * width * cells)
 
 
 def residual_step(in_width: int, width: int, cells: int) -> StepValues:

@@ -21,7 +21,7 @@ from torch.nn.functional import interpolate, pad, silu
 from typing_extensions import Unpack
 
 from .._shapes import Float
-from ..attention import attention
+from ..attention import attention_in_slices
 from ..config import VAEConfig, norm_groups
 from ..ops import TORCH, Factory, Layers, Ops
 
@@ -192,7 +192,8 @@ class AttentionBlock(nn.Module):
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         normed = self.norm(x)
         q, k, v = (to_tokens(project(normed)) for project in (self.q, self.k, self.v))
-        attended = rearrange(attention(q, k, v), "b (h w) c -> b c h w", h=x.shape[-2])
+        del normed  # makes room for what attention allocates
+        attended = rearrange(attention_in_slices(q, k, v), "b (h w) c -> b c h w", h=x.shape[-2])
         return x + self.proj_out(attended)
 
 

@@ -98,7 +98,7 @@ def test_attention_gets_channels_side_by_side_as_fast_kernels_demand(memory_form
         seen.extend(tensor.is_contiguous() for tensor in (q, k, v))
         return q[:, 0]
 
-    monkeypatch.setattr(autoencoder, "attention", attend)
+    monkeypatch.setattr(autoencoder, "attention_in_slices", attend)
     with torch.inference_mode():
         tiny.vae().to(memory_format=memory_format).decode(torch.zeros(1, 16, 4, 6))
     assert seen == [True] * 3
