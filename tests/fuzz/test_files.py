@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
 import file_mutations
@@ -61,6 +61,7 @@ def little_memory():
     """No more address space than a small multiple of what the tests need: a lie believed is a failure at once."""
     for load, tensors in ((load_dit, dit()), (load_vae, vae()), (load_text_encoder, text())):
         load(tensors)  # everything imported, every thread started
+    find(st.text(), lambda text: True)  # hypothesis' table of Unicode, which a fresh clone has not built yet
     before = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (address_space() + HEADROOM, before[1]))
     yield
