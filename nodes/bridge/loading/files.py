@@ -4,6 +4,8 @@ Names of a network's own models folder are ComfyUI's. Behind them come GGUF file
 itself, files of other folders as "checkpoints/name", and folders of diffusers pipelines as "diffusers/name".
 """
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import folder_paths
@@ -49,9 +51,10 @@ def fingerprint(network: AnyNetwork, name: str) -> str:
 
 
 def file_state(path: str) -> str:
-    """Times and sizes of a file, or of the files in a folder."""
+    """Times and sizes of a file, or of the files in a folder; dead links are skipped."""
     place = Path(path)
-    states = [file.stat() for file in (sorted(place.iterdir()) if place.is_dir() else [place])]
+    files = sorted(file for file in place.iterdir() if file.exists()) if place.is_dir() else [place]
+    states = [file.stat() for file in files]
     return " ".join(f"{state.st_mtime_ns} {state.st_size}" for state in states)
 
 
@@ -117,9 +120,23 @@ def _ggufs(network: AnyNetwork) -> list[str]:
 def _pipelines(network: AnyNetwork) -> dict[str, Path]:
     """The network's folder in every diffusers pipeline of the user's, by the pipeline's name."""
     roots = [Path(root) for root in folder_paths.get_folder_paths(DIFFUSERS)]
-    pipelines = [(index.parent, root) for root in roots for index in sorted(root.rglob("model_index.json"))]
+    pipelines = [(pipeline, root) for root in roots for pipeline in sorted(_folders_with(root, "model_index.json"))]
     return {
         pipeline.relative_to(root).as_posix(): pipeline / network.subfolder
         for pipeline, root in pipelines
         if (pipeline / network.subfolder).is_dir()
     }
+
+
+def _folders_with(root: Path, name: str) -> Iterator[Path]:
+    """Folders below `root` that hold a file of that name, through links too: a hub's cache is made of them."""
+    visited: set[str] = set()
+    for folder, subfolders, files in os.walk(root, followlinks=True):
+        target = os.path.realpath(folder)
+        if target in visited:  # two names of one folder, or a loop
+            subfolders.clear()
+        elif name in files:
+            subfolders.clear()  # its parts are no pipelines
+            yield Path(folder)
+        else:
+            visited.add(target)

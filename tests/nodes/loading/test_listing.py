@@ -74,3 +74,26 @@ def test_a_replaced_file_in_a_diffusers_folder_is_noticed(pack, models):
     assert pack.bridge_files.fingerprint(DIT, name) == before
     (models / "diffusers/Z-Image-Turbo/transformer/diffusion_pytorch_model.safetensors").touch()
     assert pack.bridge_files.fingerprint(DIT, name) != before
+
+
+@pytest.mark.parametrize("is_linked_whole", [False, True], ids=["links to files", "a link to the folder"])
+def test_a_pipeline_of_links_as_a_hub_caches_it_is_listed_and_loads(pack, models, tmp_path, is_linked_whole):
+    """snapshots/<revision>/… are links to blobs/<hash>, which have no file endings."""
+    whole = models / "diffusers/Z-Image-Turbo"
+    cache = tmp_path / "cached" if is_linked_whole else models / "diffusers/models--Tongyi-MAI--Z-Image-Turbo"
+    snapshot, blobs = cache / "snapshots/f332072", cache / "blobs"
+    (snapshot / "transformer").mkdir(parents=True)
+    blobs.mkdir()
+    for index, name in enumerate(("model_index.json", "transformer/diffusion_pytorch_model.safetensors")):
+        (blobs / f"{index:064x}").write_bytes((whole / name).read_bytes())
+        (snapshot / name).symlink_to(blobs / f"{index:064x}")
+    (snapshot / "transformer/config.json").symlink_to(blobs / "not downloaded yet")
+    (cache / "loop").symlink_to(cache)
+    if is_linked_whole:
+        (models / "diffusers/linked").symlink_to(snapshot)
+    name = "diffusers/" + ("linked" if is_linked_whole else "models--Tongyi-MAI--Z-Image-Turbo/snapshots/f332072")
+    assert pack.bridge_files.choices(DIT).count(name) == 1
+    assert pack.bridge_files.fingerprint(DIT, name)
+    model = pack.bridge_model.load_model(pack.bridge_files.path_of(DIT, name), torch.float32)
+    found, expected = model.model.diffusion_model.state_dict(), tiny.dit().state_dict()
+    assert all(torch.equal(found[key], expected[key]) for key in expected)
