@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ....zimage_core.checkpoints import VISION
 from ....zimage_core.vision import Siglip2, prepare
+from .pictures import rgb
 from .weights import load_weights, open_file
 
 STOCK_KIND = "siglip2_vision_model"  # ComfyUI's name for this vision encoder
@@ -29,7 +30,7 @@ class ZImageVision:
     @torch.inference_mode()
     def encode_image(self, image: Tensor, crop: bool = True) -> Output:
         """Vision features (b, n, d) of pictures (b, h, w, c), named as stock's; pictures are never cropped."""
-        pixels = torch.stack([prepare(picture, self.model.config) for picture in image])  # (b, 3, H, W)
+        pixels = torch.stack([prepare(picture, self.model.config) for picture in rgb(image)])  # (b, 3, H, W)
         model_management.load_model_gpu(self.patcher)
         output_device = model_management.intermediate_device()
         last_two = deque(self.model.hidden_states(pixels.to(self.load_device), attend), maxlen=2)

@@ -20,6 +20,7 @@ from ....zimage_core.adapters.control.control import ALWAYS, Control, Implementa
 from ....zimage_core.adapters.control.flow import check_widths
 from ....zimage_core.model import S3DiT
 from ..loading.control_net import control_net_of
+from ..loading.pictures import mask_batch, rgb
 from ..loading.vae import CELL, SIDE_MULTIPLE, check_vae
 from ..network.attach import running_network
 from ..network.control_hints import CONTROL_KEY
@@ -154,6 +155,8 @@ def apply(
     implementation: Implementation,
 ) -> Any:
     """A clone of a MODEL with a ControlNet, active from percents[0] to percents[1] of the run, both in [0, 1]."""
+    image, inpaint_image = (None if images is None else rgb(images) for images in (image, inpaint_image))
+    mask = None if mask is None else mask_batch(mask)
     network = control_net_of(model_patch)
     check_widths(network, _dit_of(model))
     _check_images(image, inpaint_image, mask, network.config.in_channels)

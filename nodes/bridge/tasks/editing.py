@@ -19,6 +19,7 @@ from ....zimage_core.model import COMFYUI, DEFAULT_RULES, DIFFUSERS, OmniRules
 from ....zimage_core.text import chunk_templates
 from ....zimage_core.vae import from_images, shrink_to_area, to_images
 from ..loading import vision
+from ..loading.pictures import rgb
 from ..loading.vae import CELL, SIDE_MULTIPLE, check_vae
 from ..network.attach import DIFFUSION_MODEL
 from ..network.conditions import RULES_KEY
@@ -116,7 +117,7 @@ def check_can_edit(model: Any, images: Sequence[Tensor]) -> None:
 
 def split_batches(images: Sequence[Tensor]) -> list[Tensor]:
     """Each picture of each batch as (1, h, w, 3), without alpha."""
-    return [picture[None, ..., :3] for batch in images for picture in batch]
+    return [picture[None] for batch in images for picture in rgb(batch)]
 
 
 def shrink_to_limit(picture: Tensor, index: int, megapixels: float) -> Tensor:

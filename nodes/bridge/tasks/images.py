@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..loading.pictures import rgb
 from ..loading.vae import CELL, check_vae
 from .latents import check_channels, crop_to_patches
 
@@ -14,7 +15,7 @@ OVERLAP = 0.25  # of a tile's side
 def encode(vae: Any, images: Tensor) -> dict[str, Any]:
     """The LATENT of images (b, h, w, c) in [0, 1]; sides are cropped to multiples of 16, alpha is dropped."""
     check_vae(vae)
-    return {"samples": vae.encode(crop_to_patches(images)[..., :3]), "downscale_ratio_spacial": CELL}
+    return {"samples": vae.encode(crop_to_patches(rgb(images))), "downscale_ratio_spacial": CELL}
 
 
 def decode(vae: Any, latent: dict[str, Any], tile_size: int) -> Tensor:

@@ -6,12 +6,12 @@
 import logging
 from typing import Any
 
-import torch
 from einops import rearrange
 from torch import Tensor
 
 from ....zimage_core import regions
 from ....zimage_core.regions import Margins, Stitch
+from ..loading.pictures import colour_images, mask_batch
 from ..loading.vae import check_vae
 from .images import encode
 from .latents import MEGAPIXEL, to_intermediate
@@ -46,9 +46,7 @@ def inpaint(
     """The region around the masks (b, h, w) with its noise mask; `grow` and `feather` are pixels of the images."""
     check_vae(vae)
     pictures = channels_first(images)
-    if masks is None or not masks.numel():
-        raise ValueError("There is no mask; paint one in Load Image's mask editor and connect its mask output.")
-    is_masked = regions.is_masked(masks.reshape(-1, *masks.shape[-2:]).to(pictures.device, torch.float32))
+    is_masked = regions.is_masked(mask_batch(masks).to(pictures.device))
     alpha = regions.feather(regions.fit_masks(is_masked, height_and_width(pictures)), grow, feather)
     if not alpha.any():
         LOGGER.warning("Z-Image Inpaint: the mask is empty, so nothing will be repainted")
@@ -126,11 +124,8 @@ def height_and_width(pictures: Tensor) -> tuple[int, int]:
 
 
 def channels_first(images: Tensor | None) -> Tensor:
-    """IMAGE (b, h, w, c) as the core's pictures (b, c, h, w), a view; fewer than three channels become grey."""
-    if images is None or not images.numel():
-        raise ValueError("There is no picture: the image connected here is empty.")
-    pictures = rearrange(images, "b h w c -> b c h w")
-    return pictures if pictures.shape[1] > 2 else pictures[:, :1].expand(-1, 3, -1, -1)
+    """IMAGE (b, h, w, c) as the core's pictures (b, c, h, w); fewer than three channels become grey."""
+    return rearrange(colour_images(images), "b h w c -> b c h w")
 
 
 def channels_last(pictures: Tensor) -> Tensor:

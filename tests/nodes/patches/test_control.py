@@ -128,3 +128,18 @@ def test_two_nodes_in_a_row_add_up(native, deep, lite, steer):
     twice = steer(half, lite.ours, image=picture(2), strength=0.5)
     same(draw(native, twice), draw(native, once))
     assert (draw(native, half) - draw(native, once)).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("kind", ["grey", "RGBA", "float16"])
+def test_every_kind_of_control_picture_steers_as_its_colours(native, deep, lite, steer, kind):
+    grey = picture(2).half().float()[..., :1]
+    colours = grey.repeat(1, 1, 1, 3)
+    sent = {"grey": grey, "RGBA": torch.cat((colours, 1 - grey), dim=-1), "float16": colours.half()}[kind]
+    mask = torch.ones(64, 64).half()
+    steered, expected = (
+        steer(deep.ours, lite.ours, image=image, inpaint_image=image, mask=each)
+        for image, each in ((sent, mask), (colours, mask[None].float()))
+    )
+    assert torch.equal(draw(native, steered, steps=1), draw(native, expected, steps=1))
+    with pytest.raises(ValueError, match="There is no picture"):
+        steer(deep.ours, lite.ours, image=torch.zeros(0, 64, 64, 3))

@@ -1,0 +1,38 @@
+"""IMAGE and MASK of any node in the form ours compute with: the one place that knows what other packs send."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def colour_images(images: Any) -> Tensor:
+    """IMAGE (b, h, w, c) with at least three channels; fewer become grey, and alpha stays.
+
+    Raises ValueError for an empty batch and for anything that is no batch of pictures.
+    """
+    if not isinstance(images, Tensor) or not images.numel():
+        raise ValueError("There is no picture: the image connected here is empty.")
+    if images.ndim != 4:
+        raise ValueError(
+            f"The image connected here has shape {tuple(images.shape)}, but a batch of pictures has four dimensions: "
+            "number, height, width, channels. Connect the IMAGE output of a node like Load Image."
+        )
+    return images if images.shape[-1] > 2 else images[..., :1].repeat(1, 1, 1, 3)
+
+
+def rgb(images: Any) -> Tensor:
+    """IMAGE as colours in float32 (b, h, w, 3), without alpha."""
+    return colour_images(images)[..., :3].float()
+
+
+def mask_batch(masks: Any) -> Tensor:
+    """MASK as (b, h, w) in float32; a single one may lack its batch, and some nodes add a channel."""
+    if not isinstance(masks, Tensor) or not masks.numel():
+        raise ValueError("There is no mask; paint one in Load Image's mask editor and connect its mask output.")
+    if masks.ndim < 2:
+        raise ValueError(
+            f"The mask connected here has shape {tuple(masks.shape)}, but a mask has a height and a width. "
+            "Connect the MASK output of a node like Load Image."
+        )
+    return masks.reshape(-1, *masks.shape[-2:]).to(torch.float32)
