@@ -1,6 +1,7 @@
 """The command line, as a script sees it: exit status, what is printed where, which files are there afterwards."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict
@@ -13,7 +14,7 @@ from safetensors.torch import save_file
 
 from zimage_core import generate
 from zimage_core.cli import main
-from zimage_core.commands.files import save_picture
+from zimage_core.commands.files import open_picture, save_picture
 from zimage_core.nano.data.render import render
 from zimage_core.nano.data.scenes import Scene
 from zimage_core.nano.files import FOLDER, TOKENIZER
@@ -173,6 +174,12 @@ def test_ctrl_c_leaves_nothing_behind(capsys, out, monkeypatch, moment):
         monkeypatch.setattr("zimage_core.pipeline.denoise", interrupted)
     status, told, _ = run(capsys, *generating(out, "--steps", 1))
     assert (status, told) == (130, "") and not list(out.parent.iterdir())
+
+
+def test_a_picture_that_is_a_pipe_is_refused_instead_of_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "picture.png")
+    with pytest.raises(ValueError, match="named pipe"):
+        open_picture(tmp_path / "picture.png")
 
 
 def test_a_picture_that_cannot_be_written_completely_leaves_the_old_one(out, monkeypatch):

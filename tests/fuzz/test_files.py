@@ -7,7 +7,9 @@ import json
 import os
 import resource
 import signal
+import socket
 from collections import Counter
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -75,7 +77,7 @@ def address_space():
 
 @pytest.fixture
 def survive(tmp_path):
-    """Give a file's bytes to a reader: what comes back is "read" or the sentence of the refusal."""
+    """Give a file's bytes, or what a function makes in its place, to a reader: "read" or the refusal's sentence."""
 
     def stop(signum, frame):
         raise AssertionError(f"a file was read for more than {SECONDS} seconds")
@@ -83,7 +85,10 @@ def survive(tmp_path):
     def call(content, read, name="model.safetensors"):
         file = tmp_path / name
         file.unlink(missing_ok=True)  # a map of the file before may still be open; its bytes must stay
-        file.write_bytes(content)
+        if callable(content):
+            content(file)
+        else:
+            file.write_bytes(content)
         refusal(inspect, file)
         return refusal(read, file) or "read"
 
@@ -258,6 +263,58 @@ def test_indexes_of_shards(survive, tmp_path):
         raw = json.dumps(index).encode("utf-8", errors="surrogatepass")
         content = file_mutations.corrupt_bytes(rng, raw) if rng.random() < 0.3 else raw
         survive(content, load_dit, "model.safetensors.index.json")
+
+
+def socket_at(file):
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(file.name)  # a whole path may be longer than a socket's name
+
+
+SPECIAL = {
+    "a folder": Path.mkdir,
+    "a named pipe": os.mkfifo,
+    "a socket": socket_at,
+    "a device": lambda file: file.symlink_to("/dev/zero"),
+    "a link that leads back to itself": lambda file: file.symlink_to(file.name),
+    "a link to something that is not there": lambda file: file.symlink_to("nowhere"),
+}
+SECOND = "m-00002-of-00002.safetensors"
+
+
+@pytest.mark.parametrize("read", [load_dit, load_text_encoder, load_vae, load_control, read_lora, inspect])
+@pytest.mark.parametrize("kind", SPECIAL)
+def test_what_has_a_file_s_name_but_is_none(survive, tmp_path, monkeypatch, kind, read):
+    """Alone, as one shard among whole ones with and without an index, as the index, and alone in a folder."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("model.safetensors", "model.gguf", "model.safetensors.index.json"):
+        said = survive(SPECIAL[kind], read, name)
+        assert kind in said or (kind == "a folder" and "should hold one" in said), said
+    shards = {"weight_map": {"a": "m-00001-of-00002.safetensors", "b": SECOND}}
+    for index in (None, json.dumps(shards).encode(), SPECIAL[kind]):
+        folder = tmp_path / str(index)[:9]
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        state = file_mutations.stored_state({"a": torch.ones(2)})
+        whole = folder / "m-00001-of-00002.safetensors"
+        whole.write_bytes(file_mutations.file_bytes(file_mutations.header_of(state), state))
+        if callable(index):
+            index(folder / "m.safetensors.index.json")
+            assert survive(whole.read_bytes(), read, f"{folder.name}/{whole.name}") != "read" or read is inspect
+            continue
+        if index:
+            (folder / "m.safetensors.index.json").write_bytes(index)
+            survive(SPECIAL[kind], read, f"{folder.name}/{SECOND}")
+            said = survive(index, read, f"{folder.name}/m.safetensors.index.json")
+        else:
+            said = survive(SPECIAL[kind], read, f"{folder.name}/{SECOND}")
+            read_whole = survive(whole.read_bytes(), read, f"{folder.name}/{whole.name}")
+            assert kind in read_whole or read is inspect  # which tells of the one shard that is there
+        assert kind in said or (kind == "a folder" and "should hold one" in said), said
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    monkeypatch.chdir(alone)
+    SPECIAL[kind](alone / "model.safetensors")
+    assert kind in survive(lambda file: file.symlink_to("alone"), read, "folder")
 
 
 FEW = settings(max_examples=250 * TIMES, derandomize=True, deadline=None, database=None)

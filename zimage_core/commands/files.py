@@ -6,6 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from ..atomic_file import write_atomically
+from ..regular_file import irregularity
 
 
 def check_out(out: Path) -> None:
@@ -25,6 +26,8 @@ def check_out(out: Path) -> None:
 
 def open_picture(file: Path) -> Image.Image:
     """A picture as RGB, read completely."""
+    if why := irregularity(file):
+        raise ValueError(f"{file} cannot be read as a picture (it {why}); choose another")
     try:
         with Image.open(file) as opened:
             return opened.convert("RGB")

@@ -3,6 +3,7 @@
 Tensors are memory-mapped, so opening a 12 GB file needs no memory until its values are used. Pickles are never read.
 """
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from .gguf import read_gguf
 from .gguf_header import read_gguf_header
 from .header import Header
 from .json_object import parse_json
+from .open_file import check_regular, open_file
 from .packed import StoredTensor
 from .safetensors_header import read_header
 
@@ -74,10 +76,11 @@ def read_safetensors(file: Path) -> dict[str, Tensor]:
 
 def tensor_files(path: Path) -> list[Path]:
     """The files behind a path: itself, or all shards when it is one of them, their index or their folder."""
-    if path.is_dir():
-        return _files_of_folder(path)
-    if not path.exists():
+    if not os.path.lexists(path):
         raise FileNotFoundError(f"no file at {path}; check the name, or put the file there")
+    if os.path.isdir(path):  # noqa: PTH112 - unlike Path.is_dir, False where a link cannot be followed
+        return _files_of_folder(path)
+    check_regular(path)
     if path.name.endswith(INDEX):
         return _shards(path)
     if path.suffix.lower() not in (*SAFETENSORS, GGUF):
@@ -95,6 +98,7 @@ def _files_of_folder(folder: Path) -> list[Path]:
         return _shards(indexes[0])
     files = sorted(file for ending in (*SAFETENSORS, GGUF) for file in folder.glob("*" + ending))
     if len(files) == 1:
+        check_regular(files[0])
         return tensor_files(files[0])
     names = ", ".join(file.name for file in files[:5]) or "none"
     raise CheckpointError(f"{folder.name} should hold one .safetensors file or an index of shards; found {names}")
@@ -113,9 +117,11 @@ def _shards_of_same_model(path: Path, shard: re.Match[str]) -> list[Path]:
 def _shards(index: Path) -> list[Path]:
     """The files an index of shards names, in order."""
     complaint = f"{index.name} is not an index of safetensors shards"
-    if index.stat().st_size > INDEX_LIMIT:
+    with open_file(index) as opened:
+        raw = opened.read(INDEX_LIMIT + 1)
+    if len(raw) > INDEX_LIMIT:
         raise CheckpointError(f"{complaint} (it is larger than any); download it again")
-    weight_map = parse_json(index.read_bytes(), complaint).get("weight_map")
+    weight_map = parse_json(raw, complaint).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise CheckpointError(f"{complaint} (its weight_map is missing or empty); download it again")
     for name in weight_map.values():
@@ -126,7 +132,12 @@ def _shards(index: Path) -> list[Path]:
 
 
 def _existing(folder: Path, names: list[str], named_by: str) -> list[Path]:
-    existing = {file.name for file in folder.iterdir()}
+    try:
+        existing = {file.name for file in folder.iterdir()}
+    except OSError as error:
+        raise CheckpointError(
+            f"the folder {folder.name} cannot be read ({error.strerror}); check its permissions"
+        ) from error
     missing = [name for name in names if name not in existing]
     if missing:
         named = ", ".join(name[:80] for name in missing[:3]) + (", …" if len(missing) > 3 else "")

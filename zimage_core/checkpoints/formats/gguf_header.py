@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from .errors import CheckpointError
 from .header import HEADER_LIMIT, Header, TensorEntry
+from .open_file import check_regular, open_file
 
 Value = (
     str | int | float | bool | list[int] | None
@@ -105,10 +106,11 @@ class Cursor:
 
 def read_gguf_header(path: Path) -> Header:
     """The header of a GGUF file, shapes in PyTorch's order. The file may still be incomplete."""
+    check_regular(path)
     found = path.stat().st_size
     if found < 24:
         raise CheckpointError(f"{path.name} is too short for a GGUF file ({found:,} bytes); download it again")
-    with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    with open_file(path) as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         cursor = Cursor(data, path.name)
         magic, version = data[cursor.skip(4) : 4], int(cursor.scalar("I"))
         if magic != b"GGUF":

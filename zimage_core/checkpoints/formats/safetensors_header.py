@@ -4,12 +4,14 @@ The rules are those of the format (github.com/huggingface/safetensors, "Format")
 then the tensors one after the other without a gap. A file that passes here is one the library will read.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from .errors import CheckpointError
 from .header import HEADER_LIMIT, Header, TensorEntry
 from .json_object import is_size, parse_json
+from .open_file import open_file
 
 MAX_DIMS = 32  # more than any tensor has; bounds the work of multiplying a false shape
 BITS = {
@@ -32,8 +34,8 @@ OTHER_FORMATS = (  # files that are sometimes named .safetensors, by their first
 
 def read_header(path: Path) -> Header:
     """The header of a safetensors file. The file may still be incomplete: see `Header.check_complete`."""
-    found = path.stat().st_size
-    with path.open("rb") as opened:
+    with open_file(path) as opened:
+        found = os.fstat(opened.fileno()).st_size
         first = opened.read(24)
         length = int.from_bytes(first[:8], "little")
         if found < 8 or length > min(found - 8, HEADER_LIMIT):
