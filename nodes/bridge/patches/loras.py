@@ -73,8 +73,14 @@ def convert(name: str, naming: str, prefix: str) -> str:
     if name == files.NO_LORA:
         raise ValueError("No LoRA is chosen to convert. Pick a file from models/loras in lora_name.")
     lora = read_lora(files.lora_path(name))
-    path = files.output_path(prefix, ".safetensors")
-    save_lora(lora, path, naming)
+    try:
+        path = files.output_path(prefix, ".safetensors")
+        save_lora(lora, path, naming)
+    except OSError as error:
+        raise ValueError(
+            f"The LoRA cannot be written to ComfyUI's output folder ({error.strerror}), and nothing was left there. "
+            "Make room or allow writing there, or change the folder in filename_prefix."
+        ) from error
     return str(path)
 
 

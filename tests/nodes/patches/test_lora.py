@@ -3,8 +3,12 @@
 References are the closed forms of ΔW in `helpers/loras.py`, added to a checkpoint, and ComfyUI's own LoRA loader.
 """
 
+import errno
 import gc
 import importlib
+import os
+import resource
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -257,6 +261,39 @@ def test_a_converted_file_draws_the_same_picture_and_none_is_overwritten(
     written = load_file(second)
     assert all(key.startswith("diffusion_model." if naming == "ComfyUI" else "transformer.") for key in written)
     same(draw(use(models.native, (written, STRENGTH))[0]), expected, 1e-3)
+
+
+def refuse_new_files(self, mode="r"):
+    if "x" in mode:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+    return open(self, mode)  # noqa: PTH123, SIM115
+
+
+@pytest.mark.parametrize("fault", ["full", "read-only", "no folder"])
+def test_a_disk_that_cannot_be_written_gives_one_sentence_and_leaves_nothing(
+    pack, native, lora_folder, monkeypatch, tmp_path, fault
+):
+    import folder_paths
+
+    state, _ = families(native)["converted"]
+    save_file({key: tensor.contiguous().clone() for key, tensor in state.items()}, lora_folder / "full.safetensors")
+    monkeypatch.setattr(folder_paths, "output_directory", str(tmp_path))
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    match fault:
+        case "full":
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limit[1]))
+        case "read-only":
+            monkeypatch.setattr(Path, "open", refuse_new_files)
+        case _:
+            (tmp_path / "loras").write_bytes(b"in the way")
+    try:
+        with pytest.raises(
+            ValueError, match=r"^The LoRA cannot be written to ComfyUI's output folder \([A-Z].*\), and"
+        ):
+            pack.groups[5].ZImageConvertLora.execute("full.safetensors", "ComfyUI", "loras/x/y")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert not [file for file in tmp_path.rglob("*") if file.is_file() and file.name != "loras"]
 
 
 def test_converting_nothing_says_what_to_do(pack):
