@@ -5,6 +5,8 @@ import logging
 
 from comfy_api.latest import ComfyExtension, io
 
+from .finite import with_finite_numbers
+
 LOGGER = logging.getLogger("zimage")
 GROUPS = (
     *("loaders", "lora", "attach", "conditioning", "editing", "latent", "sampling", "image", "inspect", "inpaint"),
@@ -17,9 +19,10 @@ class ZImageExtension(ComfyExtension):
     """The object that `comfy_entrypoint` returns."""
 
     async def on_load(self) -> None:
-        """Register HTTP routes, PNG metadata and replacements of former node ids; nodes work without any of them."""
+        """Register routes, metadata and former ids, and remove leftovers; nodes work without any of them."""
         try:
             importlib.import_module(".bridge.page.routes", __package__).register()
+            importlib.import_module(".bridge.loading.files", __package__).remove_leftovers()
             await importlib.import_module(".migration", __package__).register()
         except Exception as error:  # noqa: BLE001 - on any error here ComfyUI would drop all nodes
             LOGGER.error("Z-Image: the browser is told less because %s; %s", error, REMEDY)
@@ -36,7 +39,7 @@ class ZImageExtension(ComfyExtension):
 
 
 def validated(nodes: list[type[io.ComfyNode]]) -> list[type[io.ComfyNode]]:
-    """The nodes, after checking that this ComfyUI can build each schema."""
+    """The nodes, which refuse NaN, after checking that this ComfyUI can build each schema."""
     for node in nodes:
         node.define_schema()
-    return nodes
+    return [with_finite_numbers(node) for node in nodes]

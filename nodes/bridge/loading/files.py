@@ -10,6 +10,7 @@ from pathlib import Path
 
 import folder_paths
 
+from ....zimage_core import atomic_file
 from ....zimage_core.checkpoints.networks import ADD_ON_NETWORKS, PIPELINE_NETWORKS, AnyNetwork
 from ....zimage_core.nano.files import FOLDER, TOKENIZER, file_of
 
@@ -86,6 +87,13 @@ def output_path(prefix: str, ending: str) -> Path:
     """A new file in ComfyUI's output folder, numbered as stock nodes number theirs, so that none is overwritten."""
     folder, name, counter, *_ = folder_paths.get_save_image_path(prefix, folder_paths.get_output_directory())
     return Path(folder) / f"{name}_{counter:05}_{ending}"
+
+
+def remove_leftovers() -> None:
+    """Remove what a killed process left half written in the folders where Convert LoRA writes by default."""
+    output = Path(folder_paths.get_output_directory())
+    for folder in (output, output / LORAS):
+        atomic_file.remove_leftovers(folder)
 
 
 def embeddings_folder() -> list[str]:

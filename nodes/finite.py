@@ -1,0 +1,31 @@
+"""NaN and infinite numbers are refused on every node, before it does anything.
+
+ComfyUI's limits of a widget let NaN pass, since no comparison with it is true, and check no number that another node
+computes.
+"""
+
+import math
+from functools import wraps
+from typing import Any, TypeVar
+
+from comfy_api.latest import io
+
+Node = TypeVar("Node", bound=type[io.ComfyNode])
+
+
+def with_finite_numbers(node: Node) -> Node:
+    """The same node, whose `execute` first refuses numbers that are none, by the name of their widget."""
+    execute: Any = node.execute.__func__
+    if hasattr(execute, "refuses_infinite"):
+        return node
+
+    @wraps(execute)
+    def checked(cls: Any, *args: Any, **inputs: Any) -> Any:
+        for name, value in inputs.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"{name} is {value}, not a finite number. Set one, or mend the node it comes from.")
+        return execute(cls, *args, **inputs)
+
+    checked.refuses_infinite = True  # pyright: ignore[reportAttributeAccessIssue]
+    node.execute = classmethod(checked)
+    return node
