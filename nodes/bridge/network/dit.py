@@ -70,6 +70,11 @@ class ComfyS3DiT(S3DiT):
         caption_lengths: Sequence[int] | None = None,
         **kwargs: Any,
     ) -> Tensor:
+        if x.ndim != 4:
+            raise ValueError(
+                f"This latent has shape {tuple(x.shape)}, as a video's frames have; Z-Image draws single pictures. "
+                "Use Z-Image Empty Latent, or decode the frames and encode them as a batch of pictures."
+            )
         if context.shape[-1] != self.config.cap_feat_dim:
             raise ValueError(
                 f"The prompt's features are {context.shape[-1]} wide, but this model reads {self.config.cap_feat_dim}. "

@@ -48,6 +48,11 @@ def crop_to_patches(images: Tensor) -> Tensor:
 
 def check_channels(samples: Tensor) -> None:
     """Raise ValueError for latents of another model's VAE."""
+    if samples.ndim == 5 and samples.shape[1] == CHANNELS and samples.shape[2] > 1:
+        raise ValueError(
+            f"This latent has shape {tuple(samples.shape)}, as a video's frames have; Z-Image draws single pictures. "
+            "Use Z-Image Empty Latent, or decode the frames and encode them as a batch of pictures."
+        )
     if samples.ndim < 4 or samples.shape[1] != CHANNELS:
         raise ValueError(
             f"This latent has shape {tuple(samples.shape)}; Z-Image needs {CHANNELS} channels of one picture. "

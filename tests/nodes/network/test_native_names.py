@@ -68,3 +68,12 @@ def test_renorm_cfg_gives_natives_picture(native, models, kind, cfg_trunc):
     expected = run(models.native)
     same(run(getattr(models, kind)), expected)
     assert (expected - draw(native, models.native, cfg=4.0, steps=4)).abs().max() > 0.02
+
+
+@pytest.mark.parametrize("kind", ["ours", "attached"])
+def test_a_latent_of_several_frames_is_refused_in_one_sentence(pack, native, models, kind):
+    latent = {"samples": torch.ones(1, 16, 3, 8, 8)}
+    with pytest.raises(ValueError, match="as a video's frames have"):
+        draw(native, getattr(models, kind), steps=1, latent=latent)
+    with pytest.raises(ValueError, match="as a video's frames have"):
+        pack.bridge_sampling.starting_latent(getattr(models, kind), latent)
