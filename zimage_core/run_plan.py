@@ -13,7 +13,7 @@ from .quant import Scheme
 from .request import Request
 from .runtime.byte_counts import EIGHT_BIT, Precision, decoder_bytes
 from .runtime.offload.machine_memory import measure_machine
-from .runtime.offload.plan import Plan, gigabytes, make_plan
+from .runtime.offload.plan import Plan, make_plan, size_text
 from .runtime.offload.plan_inputs import DTYPES, Machine, Networks, Picture, PlanError
 from .text import PromptTokens
 from .vae import crop_to_patches, encode_budget_bytes
@@ -97,6 +97,6 @@ def _check_reference_memory(
     needed = vision * dtype.itemsize + autoencoder + encode_budget_bytes(vae, cells, dtype)
     if needed > machine.free_ram:
         raise PlanError(
-            f"encoding the references needs {gigabytes(needed)} of main memory, {gigabytes(machine.free_ram)} may be "
+            f"encoding the references needs {size_text(needed)} of main memory, {size_text(machine.free_ram)} may be "
             "used: choose smaller references, or close other programs"
         )

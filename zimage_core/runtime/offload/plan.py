@@ -74,7 +74,7 @@ class Plan:
             "text encoder on CPU" if self.text_on == "cpu" else "text encoder on the device",
             "leaves before the transformer comes" if self.text_on == "device" and self.offload_text else "",
             f"autoencoder {decode}{after}",
-            f"expected peak {gigabytes(self.peak)}",
+            f"expected peak {size_text(self.peak)}",
         )
         return "plan: " + ", ".join(part for part in parts if part)
 
@@ -112,8 +112,8 @@ def _unsupported_reason(precision: Precision, networks: Networks, machine: Machi
     total = transformer_bytes(networks.transformer, precision, networks.rest).total
     if total > machine.free_ram:
         return (
-            f"{precision} weights are made in main memory, which needs {gigabytes(total)} and has "
-            f"{gigabytes(machine.free_ram)} free"
+            f"{precision} weights are made in main memory, which needs {size_text(total)} and has "
+            f"{size_text(machine.free_ram)} free"
         )
     return machine.unsupported_reason(precision)
 
@@ -187,8 +187,8 @@ def _text(networks: Networks, picture: Picture, machine: Machine) -> _TextPlacem
     whole = layers + embedding_bytes(networks.text, networks.text_precision)
     if whole + activations > machine.free_ram:
         raise PlanError(
-            f"the text encoder needs {gigabytes(whole + activations)} of main memory, "
-            f"{gigabytes(machine.free_ram)} are free: close other programs, or choose a smaller file of it"
+            f"the text encoder needs {size_text(whole + activations)} of main memory, "
+            f"{size_text(machine.free_ram)} are free: close other programs, or choose a smaller file of it"
         )
     return _TextPlacement("cpu", whole, whole + activations)
 
@@ -217,8 +217,8 @@ def _decode(chosen: TransformerPlacement, networks: Networks, picture: Picture, 
     least = weights + max(maps, picture.batch * dtype.itemsize * attention)
     if least > machine.budget:
         raise PlanError(
-            f"decoding {picture.batch} of {picture.width}x{picture.height} needs {gigabytes(least)} on the device, "
-            f"{gigabytes(machine.budget)} may be used: free some, or decode on the processor"
+            f"decoding {picture.batch} of {picture.width}x{picture.height} needs {size_text(least)} on the device, "
+            f"{size_text(machine.budget)} may be used: free some, or decode on the processor"
         )
     return _DecodePlacement(machine.budget, True, "strips", machine.budget - weights - maps)
 
@@ -239,12 +239,12 @@ def _refusal(
     remedy = "" if allowed or networks.layers in EIGHT_BIT else ", allow int8"
     how = f" with {least.streamed} blocks streamed" if least.streamed else ""
     sentence = (
-        f"drawing {picture.batch} of {picture.width}x{picture.height} needs {gigabytes(needed)} of {where}{how}, "
-        f"{gigabytes(found)} may be used: choose a smaller picture{remedy}, or close other programs"
+        f"drawing {picture.batch} of {picture.width}x{picture.height} needs {size_text(needed)} of {where}{how}, "
+        f"{size_text(found)} may be used: choose a smaller picture{remedy}, or close other programs"
     )
     return "; ".join((sentence, *refused))
 
 
-def gigabytes(size: int) -> str:
-    """A size as text."""
-    return f"{size / 1e9:.1f} GB"
+def size_text(size: int) -> str:
+    """A size in GB, or in MB where that says more."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.0f} MB"
