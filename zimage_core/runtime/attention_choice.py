@@ -1,4 +1,4 @@
-"""The fastest attention back-end for every shape, measured on the tensors of the first call with that shape.
+"""The fastest attention back-end for shapes of about one length, measured on the tensors of the first such call.
 
 Letters: b batch, h query heads, g key heads, n queries, m keys, e head width.
 """
@@ -18,7 +18,7 @@ from ..measure import Compute, run_and_compare, seconds
 
 
 class Signature(NamedTuple):
-    """What kernels depend on; calls that agree in it use the same back-end."""
+    """What speed depends on; calls that agree in it use the same back-end. Lengths are rounded."""
 
     queries: tuple[int, ...]
     keys: tuple[int, ...]
@@ -46,7 +46,7 @@ class FastestAttention:
         *,
         is_causal: bool = False,
     ) -> Float[Tensor, "b n h*e"]:
-        signature = Signature(tuple(q.shape), tuple(k.shape), q.dtype, q.device, is_causal)
+        signature = Signature(_rounded(q), _rounded(k), q.dtype, q.device, is_causal)
         if signature not in self.chosen:
             candidates = {
                 name: partial(backend.run, q, k, v, is_causal=is_causal)
@@ -54,7 +54,19 @@ class FastestAttention:
                 if backend.supports(q)
             }
             self.chosen[signature] = self._fastest(candidates)
-        return self.backends[self.chosen[signature]].run(q, k, v, is_causal=is_causal)
+        return self._run(signature, q, k, v)
+
+    def _run(self, signature: Signature, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """The chosen back-end; the first, from then on, if the chosen one does not take another length."""
+        first, chosen = next(iter(self.backends)), self.chosen[signature]
+        if chosen != first:
+            try:
+                return self.backends[chosen].run(q, k, v, is_causal=signature.is_causal)
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError:
+                self.chosen[signature] = first
+        return self.backends[first].run(q, k, v, is_causal=signature.is_causal)
 
     def _fastest(self, candidates: Mapping[str, Compute]) -> str:
         """The name of the fastest; results must agree with those of the first, which supports everything."""
@@ -64,6 +76,16 @@ class FastestAttention:
         expected = candidates[first]()
         times = {name: self.measure(run) for name, run in candidates.items() if _is_valid(run, expected)}
         return min(times, key=lambda name: times[name], default=first)
+
+
+def _rounded(x: Float[Tensor, "b h n e"]) -> tuple[int, ...]:
+    """A shape with its length rounded down to three significant bits.
+
+    Prompts change it in steps of 32 tokens beside a picture's thousands, which no back-end's place depends on.
+    """
+    *batch_and_heads, n, width = x.shape
+    unit = 1 << max(0, n.bit_length() - 3)
+    return (*batch_and_heads, n // unit * unit, width)
 
 
 def _is_valid(run: Compute, expected: Tensor) -> bool:

@@ -1,5 +1,7 @@
 """The choice of an attention: the fastest that agrees, measured once a shape; times are given, not taken."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -32,6 +34,33 @@ def timed(log, times):
         return times[log[-1]]
 
     return measure
+
+
+def test_lengths_a_few_tokens_apart_share_a_measurement(generator):
+    """Prompts of 32 to 416 tokens beside a picture of 4096, and pictures twice as long."""
+    log = []
+    backends = {name: fake(log, name) for name in ("slow", "fast")}
+    attend = FastestAttention(backends, timed(log, {"slow": 3.0, "fast": 1.0}))
+    for n in (4128, 4160, 4512, 8224):
+        q, k, v = (torch.zeros(1, 1, n, 2) for _ in range(3))
+        attend(q[:, :, :1], k, v)
+    assert [signature.keys[2] for signature in attend.chosen] == [4096, 8192]
+
+
+def test_a_back_end_that_refuses_another_length_makes_way_for_the_first(generator):
+    def refuse(q, k, v, *, is_causal=False):
+        if q.shape[2] == 65:
+            raise RuntimeError("No available kernel")
+        return sdpa(q, k, v, is_causal=is_causal)
+
+    times = iter([2.0, 1.0])
+    backends = {"plain": Backend(sdpa, lambda q: True), "picky": Backend(refuse, lambda q: True)}
+    attend = FastestAttention(backends, lambda run: next(times))
+    attend(*made(generator, n=64))
+    assert list(attend.chosen.values()) == ["picky"]
+    q, k, v = made(generator, n=65)
+    assert torch.equal(attend(q, k, v), sdpa(q, k, v))
+    assert list(attend.chosen.values()) == ["plain"]
 
 
 def test_the_fastest_runs_from_the_first_call_on_and_each_shape_is_measured_once(generator):
@@ -92,3 +121,9 @@ def test_a_measurement_leaves_the_warm_ups_out():
     runs = []
     assert seconds(lambda: runs.append(0) or torch.zeros(1)) >= 0
     assert len(runs) == WARM_UPS + RUNS
+
+
+def test_what_takes_long_is_run_twice(monkeypatch):
+    clock = iter([0.0, 5.0, 5.0, 5.5])  # with a start of its own in the first run
+    monkeypatch.setattr("zimage_core.measure.time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    assert seconds(lambda: torch.zeros(1)) == 0.5
