@@ -1,6 +1,6 @@
 """Norm, SwiGLU and quantization in one Triton kernel each: tokens are quantized before they are written to memory.
 
-They compute in float32; the rotation is a matmul in TF32 (11 bits of mantissa) on GPUs that have it. Imported only if
+They compute in float32; the rotation is a matmul in TF32 (11 bits of mantissa) on NVIDIA GPUs. Imported only if
 Triton is installed and the tensors are on a GPU; `fastest.py` uses them only if they are measured to be faster.
 
 Letters: b batch, n tokens, d width, f feed-forward width, i width of a row.
@@ -19,14 +19,14 @@ from torch import Tensor
 from .._shapes import Float
 from .fused import normed_token, row_arguments
 from .quantization import MIN_SCALE, QuantizedTensor, QuantSpec
-from .rotation import hadamard
+from .rotation import FUSED_GROUP, hadamard
 from .scale_row import ScaleRow
 
-ROTATION_GROUP = 256  # columns, as in every published file
 SIDE = 16  # a rotation of 256 is computed as two of 16
 CHUNK = 2048  # elements of a long row that are processed at a time
 ROUND = tl.constexpr(12582912.0)  # 1.5 * 2**23: adding it to a float32 and subtracting it rounds, ties to even
 SMALLEST = tl.constexpr(MIN_SCALE)
+PRECISION = tl.constexpr("tf32" if torch.version.hip is None else "ieee")  # of rotations; Triton has no TF32 for AMD
 
 
 def quantize(x: Float[Tensor, "*b i"], spec: QuantSpec) -> QuantizedTensor:
@@ -70,15 +70,15 @@ def swiglu(gate: Float[Tensor, "b n f"], up: Float[Tensor, "b n f"], spec: Quant
 
 def _empty(like: Tensor, spec: QuantSpec) -> QuantizedTensor:
     group, width = spec.rotation_group, like.shape[-1]
-    if group not in (None, ROTATION_GROUP) or (group and width % ROTATION_GROUP):
-        raise ValueError(f"columns turn in groups of {ROTATION_GROUP} here; {group} of {width} were asked for")
+    if group not in (None, FUSED_GROUP) or (group and width % FUSED_GROUP):
+        raise ValueError(f"columns turn in groups of {FUSED_GROUP} here; {group} of {width} were asked for")
     scale = like.new_empty((*like.shape[:-1], 1), dtype=torch.float32)
     return QuantizedTensor(torch.empty_like(like, dtype=spec.dtype), scale, like.dtype)
 
 
 def _block(width: int) -> int:
     """The power of two that covers a row: Triton's blocks have such lengths."""
-    return 1 << (max(ROTATION_GROUP, width) - 1).bit_length()
+    return 1 << (max(FUSED_GROUP, width) - 1).bit_length()
 
 
 @lru_cache(maxsize=4)
@@ -169,7 +169,7 @@ def _rotated(values, rotation, LENGTH: tl.constexpr):
     """
     index = tl.arange(0, 16)
     h = tl.load(rotation + index[:, None] * 16 + index[None, :])
-    by_row = tl.dot(tl.reshape(values, (LENGTH // 16, 16)), h, input_precision="tf32")
+    by_row = tl.dot(tl.reshape(values, (LENGTH // 16, 16)), h, input_precision=PRECISION)
     transposed = tl.permute(tl.reshape(by_row, (LENGTH // 256, 16, 16)), (0, 2, 1))
-    by_column = tl.dot(tl.reshape(transposed, (LENGTH // 16, 16)), h, input_precision="tf32")
+    by_column = tl.dot(tl.reshape(transposed, (LENGTH // 16, 16)), h, input_precision=PRECISION)
     return tl.reshape(tl.permute(tl.reshape(by_column, (LENGTH // 256, 16, 16)), (0, 2, 1)), (LENGTH,))

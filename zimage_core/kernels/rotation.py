@@ -11,6 +11,7 @@ from torch import Tensor
 from .._shapes import Float
 
 GROUPS = (256, 64, 16, 4)  # powers of four; every published file uses 256
+FUSED_GROUP = 256  # the one that Triton kernels rotate by
 
 
 @lru_cache(maxsize=4)

@@ -17,7 +17,8 @@ from ..kernels.fastest import fastest
 from .linear import QuantizedLinear
 
 MIN_ROWS = 17  # of the left matrix in CUDA's `torch._int_mm`
-MIN_CAPABILITY = (8, 0)  # compute capability of the first GPUs that Triton compiles int8 GEMMs for (Ampere)
+MIN_CAPABILITY = (8, 0)  # compute capability of the first NVIDIA GPUs that Triton compiles int8 GEMMs for (Ampere)
+MATRIX_CORES = ("gfx908", "gfx90a", "gfx94", "gfx95", "gfx11", "gfx12")  # AMD's with int8: CDNA; RDNA from the third on
 
 Gemm = Callable[[QuantizedTensor, QuantizedTensor], Tensor]
 
@@ -62,8 +63,17 @@ def load_fused(device: torch.device) -> Sequence[Gemm]:
     def gemm_then_fused_scale(left: QuantizedTensor, right: QuantizedTensor) -> Tensor:
         return fused.apply_scales(int_gemm(left.values, right.values), left, right)
 
-    has_triton_gemm = torch.cuda.get_device_capability(device) >= MIN_CAPABILITY
-    return (gemm_then_fused_scale, fused.scaled_gemm)[: 2 if has_triton_gemm else 1]
+    return (gemm_then_fused_scale, fused.scaled_gemm)[: 2 if has_matrix_cores(device) else 1]
+
+
+def has_matrix_cores(device: torch.device) -> bool:
+    """Whether a GPU multiplies int8 matrices in hardware, as Triton's GEMM expects.
+
+    AMD's capabilities are other numbers: RDNA 2, without matrix instructions, has (10, 3).
+    """
+    if torch.version.hip is None:
+        return torch.cuda.get_device_capability(device) >= MIN_CAPABILITY
+    return str(torch.cuda.get_device_properties(device).gcnArchName).startswith(MATRIX_CORES)
 
 
 def workload(gemm: Gemm, x: Float[Tensor, "1 n i"]) -> Tensor:

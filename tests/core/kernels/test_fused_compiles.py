@@ -128,3 +128,19 @@ def test_int8_products_run_on_tensor_cores(generation, instruction):
     text = compiled(*KERNELS["int8 product"], CAPABILITIES[generation]).asm["ptx"]
     assert instruction in text
     assert ".s32.s8.s8" in text
+
+
+@pytest.mark.parametrize("architecture", ["gfx1100", "gfx90a"])
+def test_rotations_compile_for_amd_which_has_no_tf32(monkeypatch, architecture):
+    monkeypatch.setattr(
+        fused_quantization, "PRECISION", triton.language.constexpr("ieee")
+    )  # as where PyTorch is ROCm's
+    kernel, types, constants = KERNELS["rounded norm"]
+    names = kernel.arg_names
+    source = ASTSource(
+        fn=kernel,
+        signature={name: "constexpr" if name in constants else types[name] for name in names},
+        constexprs={(names.index(name),): value for name, value in constants.items()},
+    )
+    lanes = 32 if architecture == "gfx1100" else 64
+    assert triton.compile(source, target=GPUTarget("hip", architecture, lanes)).asm["amdgcn"]

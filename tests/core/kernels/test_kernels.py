@@ -12,6 +12,7 @@ from torch import nn
 from zimage_core.kernels import CPU, CUDA, PLAIN, Kernels, SplitRow, select_kernels, use_kernels
 from zimage_core.kernels.fastest import fastest
 from zimage_core.kernels.selection import load_fused, workload
+from zimage_core.measure import agree
 from zimage_core.model.block import weight_of
 from zimage_core.model.rope import rope_table
 
@@ -203,13 +204,31 @@ def test_one_that_fails_does_not_stand_in_the_way_of_another(monkeypatch):
     assert chosen is CHOICES["agrees"]
 
 
-def test_the_workload_uses_all_four_kernels(generator):
+def test_the_workload_uses_all_four_kernels_as_the_released_network_does(generator):
+    """Its heads, 30 of 128, and rows that are split between clean and noisy tokens, too."""
     used = []
 
     def counted(name, run):
-        return lambda *args: used.append(name) or run(*args)
+        return lambda *args: used.append((name, args)) or run(*args)
 
     counting = Kernels(*(counted(name, run) for name, run in PLAIN._asdict().items()))
-    out = workload(counting, torch.randn(1, 8, 64, generator=generator))
+    out = workload(counting, torch.randn(1, 8, 3840, generator=generator))
     assert out.isfinite().all()
-    assert set(used) == set(PLAIN._fields)
+    assert {name for name, _ in used} == set(PLAIN._fields)
+    assert [args[3] for name, args in used if name == "qk_norm_rope"] == [30]
+    for kernel in ("norm", "add_normed"):
+        rows = [args[-2] for name, args in used if name == kernel]
+        assert [isinstance(row, SplitRow) for row in rows] == [False, True]
+
+
+@pytest.mark.parametrize("flaw", ["rotation", "split row"])
+def test_the_workload_tells_a_wrong_rotation_and_a_wrong_split(generator, flaw):
+    def unrotated(qkv, weights, rope, n_heads, eps):
+        return PLAIN.qk_norm_rope(qkv, weights, torch.eye(2).expand_as(rope), n_heads, eps)
+
+    def unsplit(x, row, eps):
+        return PLAIN.norm(x, row.clean if isinstance(row, SplitRow) else row, eps)
+
+    wrong = PLAIN._replace(**({"qk_norm_rope": unrotated} if flaw == "rotation" else {"norm": unsplit}))
+    x = torch.randn(1, 64, 256, generator=generator)
+    assert not agree(workload(wrong, x), workload(PLAIN, x))

@@ -1,5 +1,7 @@
 """8-bit layers: exact products of the rounded numbers, ComfyUI's own packing, and what quantization costs."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
@@ -9,11 +11,11 @@ from zimage_core.adapters import Lora, injected
 from zimage_core.adapters.deltas.low_rank import LowRank
 from zimage_core.adapters.lora import Target
 from zimage_core.checkpoints.formats.dequantize import convrot
-from zimage_core.kernels import quantize
+from zimage_core.kernels import QuantizedTensor, quantize
 from zimage_core.kernels.quantization import unfused
-from zimage_core.quant import FP8, INT8, INT8_UNROTATED, Fp8Linear, Int8Linear, hadamard, quantize_layers, rotated
+from zimage_core.quant import FP8, INT8, INT8_UNROTATED, Fp8Linear, Int8Linear, fp8, hadamard, quantize_layers, rotated
 from zimage_core.quant.fp8 import E4M3
-from zimage_core.quant.int8 import int8_spec
+from zimage_core.quant.int8 import has_matrix_cores, int8_spec
 from zimage_core.quant.scheme import Scheme
 
 WIDE, TALL = 256, 96
@@ -199,3 +201,57 @@ def test_a_lora_runs_beside_an_8_bit_layer_and_leaves_no_trace(generator):
     with injected(dit, (lora, 0.5)):
         torch.testing.assert_close(layer(x), plain + 0.5 * x @ down.T @ up.T, atol=1e-4, rtol=1e-5)
     assert torch.equal(layer(x), plain)
+
+
+@pytest.fixture
+def as_ada(monkeypatch):
+    """A GPU that multiplies E4M3, as the functions that ask for one are told."""
+    monkeypatch.setattr(fp8, "_tried", {})
+    monkeypatch.setattr(fp8, "has_fp8_gemm", lambda device: True)
+
+
+@pytest.mark.parametrize("answer", ["absent", "wrong", "right"])
+def test_the_scaled_fp8_gemm_is_tried_once_and_left_where_it_fails(generator, monkeypatch, caplog, as_ada, answer):
+    calls = []
+
+    def scaled(left, right):
+        calls.append(1)
+        if answer == "absent":  # what PyTorch says on Windows
+            raise RuntimeError("Rowwise scaling is not supported on this platform\nand more")
+        return fp8.dequantized_gemm(left, right) * (2 if answer == "wrong" else 1)
+
+    monkeypatch.setattr(fp8, "scaled_gemm", scaled)
+    layer, x = Fp8Linear(torch.randn(TALL, WIDE, generator=generator)), torch.randn(3, WIDE, generator=generator)
+    rows = quantize(x, E4M3)
+    expected = fp8.dequantized_gemm(rows, QuantizedTensor(layer.weight, layer.weight_scale, torch.float32))
+    for _ in range(3):
+        assert torch.equal(layer(x), expected)
+    assert len(calls) == (4 if answer == "right" else 1)
+    assert caplog.text.count("8-bit GEMM is off") == (0 if answer == "right" else 1)
+
+
+def test_fp8_is_never_multiplied_on_amd(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: (11, 0))
+    monkeypatch.setattr(torch.version, "hip", "6.4")
+    assert not fp8.has_fp8_gemm(torch.device("cuda"))
+    monkeypatch.setattr(torch.version, "hip", None)
+    assert fp8.has_fp8_gemm(torch.device("cuda"))
+
+
+@pytest.mark.parametrize(
+    ("name", "capability", "is_able"),
+    [
+        ("gfx1030", (10, 3), False),  # RDNA 2
+        ("gfx906:sramecc+:xnack-", (9, 0), False),
+        ("gfx90a:sramecc+:xnack-", (9, 0), True),
+        ("gfx942", (9, 4), True),
+        ("gfx1100", (11, 0), True),
+        (None, (7, 5), False),  # NVIDIA's
+        (None, (8, 0), True),
+    ],
+)
+def test_tritons_int8_gemm_is_for_gpus_with_matrix_instructions(monkeypatch, name, capability, is_able):
+    monkeypatch.setattr(torch.version, "hip", None if name is None else "6.4")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: capability)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(gcnArchName=name))
+    assert has_matrix_cores(torch.device("cuda")) == is_able

@@ -17,6 +17,7 @@ from zimage_core.kernels import (
     quantize,
     select_kernels,
     select_quant_kernels,
+    selection,
     use_kernels,
 )
 from zimage_core.kernels.quantization import unfused
@@ -159,7 +160,8 @@ def test_what_sets_are_compared_on_is_what_all_three_make(generator, name, which
     out = quant_workload(spec)(SETS[name], x)
     gated = x.double() * torch.sigmoid(x.double()) * x.double()
     normed = x.double() / (x.double().square().mean(-1, keepdim=True) + EPS).sqrt()
-    truth = torch.cat([rotated(each, spec) for each in (x, normed, gated)])
+    split = torch.cat((normed[:, :3], -2 * normed[:, 3:]), dim=1)
+    truth = torch.cat([rotated(each, spec) for each in (x, normed, gated, split)], dim=1)
     assert (out - truth).norm() / truth.norm() < (
         0.01 if which == "int8, rotated" else 0.04
     )  # outliers cost the others
@@ -172,6 +174,23 @@ def test_rows_get_the_kernels_of_the_tokens_they_were():
     assert select_kernels(rows) is select_kernels(x) is CPU
     with use_kernels(PLAIN):
         assert select_quant_kernels(rows, SPECS["int8"]) is unfused(PLAIN.norm, PLAIN.swiglu)
+
+
+class OnGpu(QuantizedTensor):
+    """Tokens that say they are on a GPU."""
+
+    device = torch.device("cuda")
+
+
+def test_groups_no_fused_kernel_rotates_by_are_not_tried(monkeypatch):
+    """Nano's int8 layers rotate in groups of 64: the stock set, and no sentence that kernels are off."""
+    asked = []
+    monkeypatch.setattr(selection, "fastest", lambda stock, *rest: asked.append(rest[-1]) or stock)
+    for width, group, is_asked in [(192, 64, False), (192, 256, False), (768, 256, True), (192, None, True)]:
+        asked.clear()
+        on_gpu = OnGpu(torch.ones(1, 2, width, dtype=torch.int8), torch.ones(1, 2, 1), torch.float32)
+        select_quant_kernels(on_gpu, QuantSpec(torch.int8, group))
+        assert asked == ([width] * (2 if is_asked else 1))  # first for the plain set, then for the quantizing one
 
 
 @pytest.mark.skipif(IS_INTERPRETED or find_spec("triton") is None, reason="inside, or without Triton")
