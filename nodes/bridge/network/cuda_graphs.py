@@ -16,7 +16,7 @@ import torch
 from comfy import model_management
 from torch import Tensor
 
-from ....zimage_core.measure import Compute
+from ....zimage_core.measure import Compute, run_and_compare
 from ....zimage_core.model import S3DiT
 from ....zimage_core.runtime.cuda_graphs import (
     CapturedSteps,
@@ -122,20 +122,21 @@ class ModelCaptures:
         expected = eager()
         self.steps.make_room()  # before memory is measured
         free_before = _free(device)
+        interruption = model_management.InterruptProcessingException
         try:
-            failure = None if torch.equal(captured(), expected) else "it does not give the same numbers"
-        except model_management.InterruptProcessingException:
+            replayed = run_and_compare(
+                captured, expected, "it does not give the same numbers", is_same=torch.equal, passed_on=(interruption,)
+            )
+        except interruption:
             self.steps.drop()
             raise
-        except Exception as error:  # noqa: BLE001 - a failing capture raises any type; the run goes on eagerly
-            failure = str(error).partition("\n")[0]
-        if failure is None:
+        if isinstance(replayed, Tensor):
             self.is_used = True
             self.steps.device_bytes += max(0, free_before - _free(device))
         else:
             self.steps.drop()
             self.phases[key] = Phase.EAGER
-            LOGGER.warning("Z-Image: a step could not be recorded and runs block by block: %s", failure)
+            LOGGER.warning("Z-Image: a step could not be recorded and runs block by block: %s", replayed)
         return expected
 
     def _has_free_memory(self, device: torch.device) -> bool:
