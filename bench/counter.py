@@ -24,7 +24,10 @@ from .live_bytes import LiveBytes, storage_of
 OTHER_COMPUTE_OPS = ("_int_mm", "_scaled_dot_product_flash_attention_for_cpu", "_weight_int8pack_mm", "_grouped_mm")
 COMPUTE_OP_WORDS = ("linear", "conv", "attention", "gemm")  # substrings that mark custom operations of this kind
 
-NO_WORK = ("_unsafe_view", "lift_fresh", "empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided")
+NO_WORK = (
+    *("_unsafe_view", "lift_fresh", "empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"),
+    "_fused_sdp_choice",  # looks at shapes and types only
+)
 WRITE_ONLY = ("copy_", "fill_", "zero_")  # in-place operations that do not read their target
 SYNCS = ("_local_scalar_dense", "item", "nonzero", "masked_select", "_unique2", "unique_dim", "is_nonzero", "equal")
 
