@@ -22,7 +22,7 @@ from ....zimage_core.model import S3DiT
 from ..loading.control_net import control_net_of
 from ..loading.pictures import mask_batch, rgb
 from ..loading.vae import CELL, SIDE_MULTIPLE, check_vae
-from ..network.attach import running_network
+from ..network.attach import check_is_zimage, running_network
 from ..network.control_hints import CONTROL_KEY
 
 LATENTS = Flux()  # the scale and shift between the VAE's latents and the model's
@@ -175,6 +175,7 @@ def _dit_of(model: Any) -> S3DiT:
     """The network that will run for a MODEL, which must be ours."""
     network = running_network(model)
     if not isinstance(network, S3DiT):
+        check_is_zimage(network, type(model.model).__name__)  # attaching is no remedy for another model
         raise ValueError(
             f"This model is run by ComfyUI's own code ({type(network).__name__}), which knows nothing of this node. "
             "Put Z-Image Attach before it, or load the model with Z-Image Load Model."

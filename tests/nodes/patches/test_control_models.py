@@ -123,6 +123,13 @@ def test_a_stock_model_is_sent_to_attach(deep, lite, steer):
         steer(deep.native, lite.ours, image=picture(2))
 
 
+def test_another_model_is_not_sent_to_attach(deep, lite, steer, monkeypatch):
+    another = deep.native.clone()
+    monkeypatch.setattr(another, "get_model_object", lambda name: torch.nn.Linear(1, 1))
+    with pytest.raises(ValueError, match="not a Z-Image diffusion model: it has no x_embedder"):
+        steer(another, lite.ours, image=picture(2))
+
+
 def test_another_patch_width_or_vae_is_answered(deep, lite, steer, pack):
     other = SimpleNamespace(model=torch.nn.Linear(1, 1))
     with pytest.raises(ValueError, match="is a Linear, not a Z-Image ControlNet"):
