@@ -4,6 +4,7 @@ It is read from the queued prompt and from file headers, not from the run, so it
 image from its cache; with ComfyUI's --disable-metadata it is not saved.
 """
 
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, TypeGuard, cast
@@ -51,8 +52,7 @@ def is_prompt(prompt: Any) -> TypeGuard[Prompt]:
 
 def output_nodes(prompt: Prompt, targets: object) -> Iterator[str]:
     """The nodes for which ComfyUI runs a prompt: its output nodes, or those among `targets` if that is a list."""
-    from nodes import NODE_CLASS_MAPPINGS as classes  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType] - ComfyUI's module, which loads this pack
-
+    classes = sys.modules["nodes"].NODE_CLASS_MAPPINGS  # of ComfyUI's module, which loaded this pack
     asked = (
         {each for each in cast(list[Any], targets) if isinstance(each, str)} if isinstance(targets, list) else prompt
     )
