@@ -1,8 +1,8 @@
 """Pictures drawn with a Fun ControlNet."""
 
-import importlib
-
 import torch
+
+import native_pictures
 
 RELEASES = {
     "1.0": {"n_control_layers": 6},
@@ -28,23 +28,10 @@ PICTURES = {
 
 
 def draw(native, model, *, steps=1, cfg=1.0, size=(8, 8), batch=1, captions=(17, 40)):
-    (out,) = (
-        importlib.import_module("nodes")
-        .KSampler()
-        .sample(
-            model=model,
-            seed=7,
-            steps=steps,
-            cfg=cfg,
-            sampler_name="euler",
-            scheduler="simple",
-            positive=native.conditioning(captions[0], 1),
-            negative=native.conditioning(captions[1], 2),
-            latent_image={"samples": torch.zeros(batch, 16, *size)},
-        )
-    )
-    return out["samples"]
+    """Latents from the stock KSampler."""
+    latent = {"samples": torch.zeros(batch, 16, *size)}
+    return native_pictures.draw(native, model, steps=steps, cfg=cfg, latent=latent, captions=captions)
 
 
 def same(found, expected, tolerance=1e-4):
-    torch.testing.assert_close(found, expected, atol=tolerance, rtol=0)
+    native_pictures.same(found, expected, tolerance)

@@ -91,22 +91,10 @@ def lora_folder(comfy, tmp_path_factory):
 def draw(comfy):
     """The stock KSampler, two steps with a negative prompt."""
     import native
-
-    sampler = importlib.import_module("nodes").KSampler()
+    import native_pictures
 
     def call(model):
-        (out,) = sampler.sample(
-            model=model,
-            seed=7,
-            steps=2,
-            cfg=2.0,
-            sampler_name="euler",
-            scheduler="simple",
-            positive=native.conditioning(17, 1),
-            negative=native.conditioning(40, 2),
-            latent_image={"samples": torch.zeros(1, 16, 8, 8)},
-        )
-        return out["samples"]
+        return native_pictures.draw(native, model, steps=2, cfg=2.0)
 
     return call
 
