@@ -4,7 +4,7 @@ It can be interrupted at any time; called again, it resumes where it stopped.
 """
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -18,8 +18,8 @@ from ..text import load_tokenizer
 from ..training import Ema, Progress
 from .data.captions import LANGUAGES
 from .data.scenes import training_scenes
-from .files import FOLDER, TOKENIZER, file_of
-from .stages import autoencoder, editing, instructions, text_encoder, transformer, vision
+from .files import FOLDER, PREVIEW, TOKENIZER, file_of
+from .stages import autoencoder, editing, instructions, preview, text_encoder, transformer, vision
 from .stages.tokenizer import build_tokenizer
 
 LICENCE_NOTE = "Apache-2.0; trained from scratch on procedurally drawn pictures, see NOTICE"
@@ -37,9 +37,14 @@ def run_with_progress(name: str, total: int, progress: Iterator[Progress]) -> No
 
 def export(network: nn.Module, file: Path, extra: dict[str, Tensor] | None = None) -> None:
     """Write a network's weights as bfloat16."""
+    export_tensors({**network.state_dict(), **(extra or {})}, file)
+
+
+def export_tensors(tensors: Mapping[str, Tensor], file: Path) -> None:
+    """Write tensors as bfloat16."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {key: tensor.detach().to(torch.bfloat16).contiguous() for key, tensor in network.state_dict().items()}
-    save_tensors(file, {**tensors, **(extra or {})}, {"model": "Z-Image nano", "license": LICENCE_NOTE})
+    rounded = {key: tensor.detach().to(torch.bfloat16).contiguous() for key, tensor in tensors.items()}
+    save_tensors(file, rounded, {"model": "Z-Image nano", "license": LICENCE_NOTE})
 
 
 def unused_last_layer(network: nn.Module) -> dict[str, Tensor]:
@@ -138,6 +143,12 @@ def make_editing(folder: Path, weights: Path) -> None:
         export(dit, file_of(DIT, weights))
 
 
+def make_preview(folder: Path, weights: Path) -> None:
+    """Stage 8, which needs stage 2's file; it keeps no state."""
+    fitted = preview.fit_preview(load_vae(weights, torch.float32))
+    export_tensors(fitted, weights / PREVIEW)
+
+
 # Each takes what it needs from the weights folder and leaves its result there.
 STAGES: dict[str, Callable[[Path, Path], None]] = {
     "tokenizer": make_tokenizer,
@@ -147,6 +158,7 @@ STAGES: dict[str, Callable[[Path, Path], None]] = {
     "transformer": make_transformer,
     "vision": make_vision,
     "editing": make_editing,
+    "preview": make_preview,
 }
 
 

@@ -16,10 +16,11 @@ from torch import Tensor
 from ....zimage_core.checkpoints import DIT
 from ....zimage_core.checkpoints.load import cast
 from ....zimage_core.checkpoints.weights import Weights
-from ....zimage_core.config import TIME_SCALE, DiTConfig
+from ....zimage_core.config import NANO_DIT, NANO_OMNI_DIT, TIME_SCALE, DiTConfig
 from ....zimage_core.model.sequence import padded_length
 from ..network.conditions import zimage_conditions
 from ..network.dit import ComfyS3DiT
+from ..network.nano_latents import NanoLatents
 from ..network.step_memory import CELLS_PER_TOKEN, step_memory
 from .repack import int8_form, is_int8_already
 from .weights import MIXED_PRECISION, load_weights, loadable_packed, open_file
@@ -81,6 +82,8 @@ def load_model(
     if is_int8:
         packed = {key for key in packed if is_int8_already(weights.tensors[key])}
     model_config = ZImageModelConfig(unet_config(opened.config, weights))
+    if opened.config in (NANO_DIT, NANO_OMNI_DIT):
+        model_config.latent_format = NanoLatents()
     model_config.quant_config = MIXED_PRECISION if packed or is_int8 else None
     load_device, offload_device = model_management.get_torch_device(), model_management.unet_offload_device()
     choose_dtype(model_config, weights, load_device, dtype)

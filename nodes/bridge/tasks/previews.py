@@ -14,6 +14,8 @@ from comfy import model_management
 from PIL import Image
 from torch import Tensor
 
+from ..loading.vae import CELL
+
 Callback = Callable[[int, Tensor, Tensor, int], None]
 
 
@@ -38,14 +40,26 @@ class AsyncCopy:
 
 
 def prepare_callback(model: Any, steps: int) -> Callback:
-    """The callback of `latent_preview.prepare_callback`, or ours for ComfyUI's linear preview on CUDA.
+    """The callback of `latent_preview.prepare_callback`, or ours for ComfyUI's linear preview.
 
     TAESD previews and those of other packs stay as they are.
     """
     previewer = latent_preview.get_previewer(model.load_device, model.model.latent_format)
-    if type(previewer) is latent_preview.Latent2RGBPreviewer and model_management.is_device_cuda(model.load_device):
-        return async_callback(previewer, comfy.utils.ProgressBar(steps), AsyncCopy)
-    return latent_preview.prepare_callback(model, steps)
+    if type(previewer) is not latent_preview.Latent2RGBPreviewer:
+        return latent_preview.prepare_callback(model, steps)
+    bar = comfy.utils.ProgressBar(steps)
+    if model_management.is_device_cuda(model.load_device):
+        return async_callback(previewer, bar, AsyncCopy)
+    return immediate_callback(previewer, bar)
+
+
+def immediate_callback(previewer: Any, bar: Any) -> Callback:
+    """A callback that shows every step at once, for latents the CPU can read without waiting."""
+
+    def callback(step: int, x0: Tensor, x: Tensor, total_steps: int) -> None:
+        bar.update_absolute(step + 1, total_steps, message_of(levels_of(previewer, x0).cpu(), x0))
+
+    return callback
 
 
 def async_callback(previewer: Any, bar: Any, start_copy: Callable[[Tensor], PreviewCopy]) -> Callback:
@@ -55,18 +69,25 @@ def async_callback(previewer: Any, bar: Any, start_copy: Callable[[Tensor], Prev
     def callback(step: int, x0: Tensor, x: Tensor, total_steps: int) -> None:
         nonlocal pending
         levels = None if pending is None else pending.result()
-        preview = None
-        if levels is not None:
-            preview = ("JPEG", Image.fromarray(levels.numpy()), latent_preview.MAX_PREVIEW_RESOLUTION)
-        bar.update_absolute(step + 1, total_steps, preview)
+        bar.update_absolute(step + 1, total_steps, None if levels is None else message_of(levels, x0))
         if pending is None or levels is not None:
             pending = start_copy(levels_of(previewer, x0))
 
     return callback
 
 
+def message_of(levels: Tensor, x0: Tensor) -> tuple[str, Image.Image, int]:
+    """What ComfyUI sends to the page: format, preview, and the longest side it scales the preview to, which is never
+    more than the finished picture's.
+    """
+    longest = CELL * max(x0.shape[-2:])
+    return "JPEG", Image.fromarray(levels.numpy()), min(latent_preview.MAX_PREVIEW_RESOLUTION, longest)
+
+
 def levels_of(previewer: Any, x0: Tensor) -> Tensor:
     """The first latent of a batch as 8-bit RGB levels (h, w, 3) on its device, by the previewer's linear factors."""
+    if previewer.latent_rgb_factors_reshape is not None:
+        x0 = previewer.latent_rgb_factors_reshape(x0[:1])
     latent = x0[0, :, 0] if x0.ndim == 5 else x0[0]
     previewer.latent_rgb_factors = previewer.latent_rgb_factors.to(latent)
     bias = previewer.latent_rgb_factors_bias

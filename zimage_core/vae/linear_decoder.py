@@ -1,0 +1,39 @@
+"""A linear decoder: pictures from latents by one convolution, fitted by least squares; for previews while sampling."""
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor
+
+from .._shapes import Float
+
+NEIGHBOURHOOD = 3  # latent cells a side
+CELL = 8  # pixels a side that a latent cell becomes
+
+
+def decode_linear(latents: Float[Tensor, "b c h w"], weights: Mapping[str, Tensor]) -> Float[Tensor, "b 3 8*h 8*w"]:
+    """Pictures, about [-1, 1], from model-space latents: each cell's 8x8 pixels from the cell and its neighbours.
+
+    `weights` holds `weight` (192, c, 3, 3) and `bias` (192,), as `fit_linear_decoder` returns them.
+    """
+    weight, bias = weights["weight"].to(latents), weights["bias"].to(latents)
+    return F.pixel_shuffle(F.conv2d(pad_edges(latents), weight, bias), CELL)
+
+
+def fit_linear_decoder(
+    latents: Float[Tensor, "b c h w"], pictures: Float[Tensor, "b 3 8*h 8*w"]
+) -> dict[str, Float[Tensor, "..."]]:
+    """The weights of `decode_linear` with the least squared error over pairs, solved in float64."""
+    patches = rearrange(F.unfold(pad_edges(latents), NEIGHBOURHOOD), "b i n -> (b n) i")
+    inputs = F.pad(patches, (0, 1), value=1.0).double()  # the last column is the bias
+    outputs = rearrange(F.pixel_unshuffle(pictures, CELL), "b o h w -> (b h w) o").double()
+    solution = torch.linalg.lstsq(inputs, outputs).solution.float()
+    kernel = rearrange(solution[:-1], "(c k l) o -> o c k l", k=NEIGHBOURHOOD, l=NEIGHBOURHOOD)
+    return {"weight": kernel.contiguous(), "bias": solution[-1].contiguous()}
+
+
+def pad_edges(latents: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h+2 w+2"]:
+    """The border repeated, so that a picture's edge is decoded as its inside."""
+    return F.pad(latents, (1, 1, 1, 1), mode="replicate")
