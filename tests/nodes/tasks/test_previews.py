@@ -92,7 +92,7 @@ def test_a_linear_preview_is_ours_and_every_other_comfyuis(previews, previewer, 
 
 
 @pytest.mark.parametrize("cells", [(64, 80), (6, 8)])
-def test_on_the_cpu_every_step_is_shown_at_once_and_never_larger_than_the_picture(previews, previewer, generator, cells):
+def test_on_the_cpu_every_step_is_shown_at_once_and_never_above_its_size(previews, previewer, generator, cells):
     latents = [torch.randn(2, 16, *cells, generator=generator) for _ in range(3)]
     bar = Bar()
     callback = previews.immediate_callback(previewer, bar)
