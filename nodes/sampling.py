@@ -106,7 +106,7 @@ class ZImageTurboSampler(io.ComfyNode):
         sigmas = shifted_schedule(steps, shift, strength)
         guidance = Guidance(cfg=TURBO.cfg)
         result = sampling.sample(
-            model, positive, positive, latent, sigmas=sigmas, seed=seed, solver=solver, guidance=guidance
+            model, positive, positive, latent, sigmas=sigmas, seed=seed, solver=solver, guidance=guidance, shift=shift
         )
         return io.NodeOutput(result.latent, result.nfe, ui=result.ui())
 
@@ -199,7 +199,7 @@ class ZImageSampler(io.ComfyNode):
         sigmas = shifted_schedule(steps, shift, strength)
         guidance = Guidance(cfg=cfg, normalization=cfg_normalization, truncation=cfg_truncation, start=cfg_start)
         result = sampling.sample(
-            model, positive, negative, latent, sigmas=sigmas, seed=seed, solver=solver, guidance=guidance
+            model, positive, negative, latent, sigmas=sigmas, seed=seed, solver=solver, guidance=guidance, shift=shift
         )
         return io.NodeOutput(result.latent, result.nfe, ui=result.ui())
 

@@ -29,5 +29,4 @@ def with_control_hints(blocks: PatchedBlocks, x: Tensor, sigma: Tensor) -> RunBl
 
 def _is_active(patch: Any, sigma: Tensor) -> bool:
     """The noise level is read only if the range is limited, since reading it waits for the GPU."""
-    sigma_range = patch.settings.sigma_range
-    return patch.strength != 0 and (sigma_range == ALWAYS or sigma_range.covers(float(sigma[0])))
+    return patch.strength != 0 and (patch.sigma_range == ALWAYS or patch.sigma_range.covers(float(sigma[0])))

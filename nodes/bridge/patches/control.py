@@ -33,7 +33,7 @@ class Settings(NamedTuple):
     """The settings that ComfyUI's own patch does not have."""
 
     implementation: Implementation = "author"
-    sigma_range: SigmaRange = ALWAYS
+    percents: tuple[float, float] = (0.0, 1.0)  # of the schedule, from its start at pure noise
 
 
 class ZImageControlPatch:
@@ -44,6 +44,7 @@ class ZImageControlPatch:
     """
 
     settings = Settings()  # an instance keeps its own when `__init__` is called again without settings
+    sigma_range = ALWAYS  # of the settings' percents, in the schedule of the latest run
 
     def __init__(
         self,
@@ -79,10 +80,22 @@ class ZImageControlPatch:
         tokens = self._tokens(self.encoded_image, x, dtype)
         if len(tokens) > 1:
             tokens = repeat_to_batch_size(tokens, len(x) // chunks).repeat(chunks, 1, 1)
-        return Control(network=self.network, tokens=tokens, strength=self.strength, **self.settings._asdict())
+        return Control(
+            network=self.network,
+            tokens=tokens,
+            strength=self.strength,
+            sigma_range=self.sigma_range,
+            implementation=self.settings.implementation,
+        )
+
+    def follow(self, model: Any) -> None:
+        """Work out the range of sigmas in the schedule of a MODEL, which later nodes and the sampler may change."""
+        sampling = model.get_model_object("model_sampling")
+        self.sigma_range = SigmaRange(*(float(sampling.percent_to_sigma(each)) for each in self.settings.percents))
 
     def before_sampling(self, executor: Any, model: Any, noise_shape: Sequence[int], *args: Any, **kwargs: Any) -> Any:
         """Encode before the sampler loads its models, so that the VAE does not evict them in the first step."""
+        self.follow(model)
         if self.strength and not self.is_encoded(noise_shape):
             self.encode_for(noise_shape)
         return executor(model, noise_shape, *args, **kwargs)
@@ -161,10 +174,9 @@ def apply(
     check_widths(network, _dit_of(model))
     _check_images(image, inpaint_image, mask, network.config.in_channels)
     check_vae(vae)
-    sampling = model.get_model_object("model_sampling")
-    sigma_range = SigmaRange(*(float(sampling.percent_to_sigma(percent)) for percent in percents))
-    settings = Settings(implementation, sigma_range)
+    settings = Settings(implementation, percents)
     patch = ZImageControlPatch(model_patch, vae, image, strength, inpaint_image, mask, settings)
+    patch.follow(model)  # for calls of the network outside a sampling run
     clone = model.clone()
     clone.set_model_patch(patch, CONTROL_KEY)
     clone.add_wrapper_with_key(WrappersMP.PREPARE_SAMPLING, CONTROL_KEY, patch.before_sampling)

@@ -14,6 +14,7 @@ from torch import Tensor
 from ....zimage_core.sampling import SOLVERS, Guidance, count_nfe, denoise, shifted_schedule
 from . import previews
 from .latents import check_channels, to_intermediate
+from .model_shift import set_shift
 
 COUNTER_KEY = "zimage_evaluations"
 MOST_STEPS = 1000
@@ -59,14 +60,20 @@ def sample(
     seed: int,
     solver: str,
     guidance: Guidance,
+    shift: float | None = None,
 ) -> SamplingResult:
-    """Sample a latent along `sigmas`; fewer than two of them return it as it is."""
+    """Sample a latent along `sigmas`; fewer than two of them return it as it is.
+
+    `shift` is that of `sigmas`, where it may be another than the MODEL's.
+    """
     check_model(model)
     start = starting_latent(model, latent)
     if len(sigmas) < 2:  # strength 0: nothing to do
         return SamplingResult({**latent, "samples": start}, 0, 0.0)
     noise = comfy.sample.prepare_noise(start, seed, latent.get("batch_index"))
     counted, nfe = with_call_counter(model)
+    if shift is not None:
+        set_shift(counted, shift)
     if guidance.normalization:
         counted.set_model_sampler_cfg_function(lambda args: normalized_cfg(args, guidance))
     guider = ZImageGuider(counted, guidance)
