@@ -2,14 +2,18 @@
 
 from .control import Control, ControlNet, SigmaRange, control_context, controlled_flow
 from .deltas import (
+    BOFT,
+    OFT,
     Additive,
     Delta,
     DoRA,
     FullDifference,
+    GLoRA,
     LoHa,
     LoKr,
     LowRank,
     SetWeight,
+    glora_of_file,
     tensors_of,
     with_tensors,
 )
@@ -26,7 +30,9 @@ from .inject import (
 from .lora import N_PARTS, AdapterError, Lora, LoraReport, Target
 
 __all__ = [
+    "BOFT",
     "N_PARTS",
+    "OFT",
     "AdapterError",
     "Additive",
     "Control",
@@ -34,6 +40,7 @@ __all__ = [
     "Delta",
     "DoRA",
     "FullDifference",
+    "GLoRA",
     "Injection",
     "LoHa",
     "LoKr",
@@ -47,6 +54,7 @@ __all__ = [
     "control_context",
     "controlled_flow",
     "deltas_by_parameter",
+    "glora_of_file",
     "inject",
     "injected",
     "is_quantized",

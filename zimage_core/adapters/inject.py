@@ -140,7 +140,7 @@ def merged_weight(weight: Tensor, deltas: Sequence[ScaledDelta]) -> Tensor:
     total = torch.zeros_like(original)
     for target, delta, strength in deltas:
         rows = slice(*target.rows(len(original)))
-        total[rows] += strength * delta.change(original[rows])
+        total[rows] += delta.change(original[rows], strength)
     return (original + total).to(weight.dtype)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from .deltas import Delta
+from .deltas import BOFT, OFT, Delta
 
 N_PARTS = 3  # queries, keys and values, stacked by rows in one `qkv` matrix
 MAX_LISTED = 5  # names or numbers that a message lists
@@ -75,7 +75,7 @@ class Lora:
         for target, delta in fitting.items():
             height, *width = shapes[target.parameter]
             start, stop = target.rows(height)
-            if delta.shape != (stop - start, *width):
+            if not _fits(delta, (stop - start, *width)):
                 raise AdapterError(
                     f"{self.file} does not fit this model: its change to {target.parameter} has shape "
                     f"{list(delta.shape)}, the weight there {[stop - start, *width]}. "
@@ -104,6 +104,11 @@ class Lora:
             text_encoder=self.text_encoder,
             redundant=self.redundant,
         )
+
+
+def _fits(delta: Delta, shape: tuple[int, ...]) -> bool:
+    """Whether a delta is for weights of this shape; rotations of the outputs are for every input width."""
+    return delta.shape == (shape[:1] if isinstance(delta, OFT | BOFT) else shape)
 
 
 def _listed_names(names: tuple[str, ...] | list[str]) -> str:

@@ -1,5 +1,7 @@
 """What a model file is, in words. A file that cannot be read gives a report too, not an error."""
 
+from dataclasses import replace
+
 from ....zimage_core.checkpoints import DIT, CheckpointError, inspect, read_lora
 from .files import BUILT_IN, LORAS, path_of
 
@@ -12,8 +14,12 @@ def description(path: str) -> str:
         report = inspect(path)
     except CheckpointError as error:
         return str(error)
-    is_lora = report.folder == LORAS and report.found_bytes >= report.expected_bytes
-    return f"{report.describe()}\n\n{_lora(path)}" if is_lora else report.describe()
+    if report.folder != LORAS or report.found_bytes < report.expected_bytes:
+        return report.describe()
+    try:
+        return f"{report.describe()}\n\n{read_lora(path).report().describe()}"
+    except CheckpointError as error:  # which says what to do, and not to load it
+        return f"{replace(report, advice='').describe()}\n\n{error}"
 
 
 def origin(name: str) -> dict[str, str]:
@@ -23,10 +29,3 @@ def origin(name: str) -> dict[str, str]:
     except (CheckpointError, OSError):
         return {}
     return {"release": NANO if name == BUILT_IN else report.release, "numbers": report.precision}
-
-
-def _lora(path: str) -> str:
-    try:
-        return read_lora(path).report().describe()
-    except CheckpointError as error:
-        return str(error)

@@ -1,8 +1,8 @@
 """Weight deltas as ComfyUI weight patches.
 
 ComfyUI has weight adapters for LoRA, LoHa and LoKr and a patch type for full differences. Its DoRA divides rows by
-their norm in the original weight W instead of W + dV, and its `set` patch ignores the strength, so deltas of these two
-kinds become a `DeltaAdapter`, which lets the core compute dW.
+their norm in the original weight W instead of W + dV, its `set` patch ignores the strength, and its BOFT needs an
+alpha, so deltas that depend on the weight become a `DeltaAdapter`, which lets the core compute dW.
 """
 
 from collections.abc import Callable
@@ -62,7 +62,7 @@ class DeltaAdapter(WeightAdapterBase):
         structure, tensors = self.weights
         move = comfy.model_management.cast_to_device
         delta = with_tensors(structure, (move(tensor, weight.device, tensor.dtype) for tensor in tensors))
-        weight += function((strength * delta.change(weight.float())).to(weight.dtype))
+        weight += function(delta.change(weight.float(), strength).to(weight.dtype))
         return weight
 
 

@@ -131,6 +131,15 @@ FOREIGN_MODELS = {
     ),
     "kohya's LoRA": ({"lora_unet_layers_0_attention_to_q.lora_down.weight": (16, 3840)}, "is a LoRA"),
     "LoKr": ({"diffusion_model.layers.0.attention.to_q.lokr_w1": (8, 8)}, "is a LoKr"),
+    "OFT": ({"lycoris_layers_0_attention_to_q.oft_blocks": (60, 64, 64)}, "is an OFT adapter"),
+    "PEFT's OFT": ({"base_model.model.layers.0.attention.to_q.oft_R.weight": (60, 2016)}, "an OFT adapter in PEFT's"),
+    "GLoRA": (
+        {
+            f"lycoris_layers_0_attention_to_q.{name}.weight": shape
+            for name, shape in {"a1": (3840, 4), "a2": (4, 3840), "b1": (3840, 4), "b2": (4, 3840)}.items()
+        },
+        "is a GLoRA",
+    ),
     "LoHa": ({"lycoris_layers_0_attention_to_q.hada_w1_a": (3840, 4)}, "is a LoHa"),
     "upscaler": ({"model.1.sub.0.RDB1.conv1.0.weight": (32, 64, 3, 3)}, "ESRGAN"),
     "textual inversion": ({"emb_params": (4, 2560)}, "textual inversion"),

@@ -159,7 +159,7 @@ def test_text_encoder_keys_are_ignored_and_unknown_ones_named():
     state["text_encoders.qwen3_4b.transformer.model.layers.0.mlp.up_proj.lora_A.weight"] = HALF
     state["transformer.layers.0.attention.to_x.lora_A.weight"] = HALF
     state["transformer.norm_final.diff"] = HALF
-    state["transformer.layers.0.attention.to_q.oft_blocks"] = HALF
+    state["transformer.layers.0.attention.to_q.on_input"] = HALF
     state["transformer.layers.77.attention.to_q.lora_A.weight"] = DRAWN["layers.0.attention.to_q"].down
     state["transformer.layers.77.attention.to_q.lora_B.weight"] = DRAWN["layers.0.attention.to_q"].up
     report = read_lora(state).fitted(SHAPES).report()
@@ -167,7 +167,7 @@ def test_text_encoder_keys_are_ignored_and_unknown_ones_named():
     assert set(report.unmatched) == {
         "transformer.layers.0.attention.to_x",
         "transformer.norm_final",
-        "transformer.layers.0.attention.to_q.oft_blocks",
+        "transformer.layers.0.attention.to_q.on_input",
         "layers.77.attention.qkv.weight",
     }
     assert "Not matched: 4 (" in report.describe()

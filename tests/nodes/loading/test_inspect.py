@@ -69,7 +69,14 @@ def test_another_models_lora_and_a_broken_file_are_answers_too(models, inspect):
     save_file(
         {"lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight": torch.zeros(4, 4)}, models / "loras/f.safetensors"
     )
-    assert "f.safetensors is a LoRA for FLUX" in inspect("loras/f.safetensors")[-1]
+    lines = inspect("loras/f.safetensors")
+    assert "f.safetensors is a LoRA for FLUX" in lines[-1]
+    assert not any("load it with" in line for line in lines)
+    oft = {"diffusion_model.layers.0.attention.to_k.oft_blocks": torch.zeros(8, 8, 8)}
+    save_file(oft, models / "loras" / "oft.safetensors")
+    lines = inspect("loras/oft.safetensors")
+    assert lines[0] == "oft.safetensors is an OFT adapter"
+    assert "oft.safetensors: OFT, by ai-toolkit" in lines
     (models / "loras" / "garbage.safetensors").write_bytes(bytes(range(256)) * 8)
     assert inspect("loras/garbage.safetensors")[0].startswith("garbage.safetensors is not a safetensors file")
     (models / "vae" / "old.pt").write_bytes(b"pickle")

@@ -10,8 +10,10 @@ from torch import Tensor
 from .additive import Additive
 from .dora import DoRA
 from .full import SetWeight
+from .glora import GLoRA
+from .orthogonal import BOFT, OFT
 
-Delta = Additive | SetWeight | DoRA
+Delta = Additive | SetWeight | DoRA | OFT | BOFT | GLoRA
 AnyDelta = TypeVar("AnyDelta", bound=Delta)
 
 

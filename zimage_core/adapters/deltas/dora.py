@@ -44,12 +44,12 @@ class DoRA:
     def is_by_row(self) -> bool:
         return len(self.magnitude) == self.shape[0]
 
-    def change(self, weight: Float[Tensor, "o i"]) -> Float[Tensor, "o i"]:
-        """dW = W' - W, in the weight's dtype."""
+    def change(self, weight: Float[Tensor, "o i"], strength: float = 1.0) -> Float[Tensor, "o i"]:
+        """strength · dW, where dW = W' - W, in the weight's dtype."""
         updated = weight + self.direction.matrix().to(weight)
         norm = updated.norm(dim=1 if self.is_by_row else 0, keepdim=True)
         eps = torch.finfo(norm.dtype).eps  # a row of zeros has no direction
-        return updated * (self.magnitude.to(weight) / norm.clamp_min(eps)) - weight
+        return strength * (updated * (self.magnitude.to(weight) / norm.clamp_min(eps)) - weight)
 
     def rows(self, start: int, stop: int) -> "DoRA":
         """The DoRA of rows start to stop. Raises `ValueError` for magnitudes per column, which need all rows."""

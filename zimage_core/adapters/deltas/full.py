@@ -25,9 +25,9 @@ class FullDifference:
         """dW in float32."""
         return self.diff.float()
 
-    def change(self, weight: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-        """dW in float32; it does not depend on the weight."""
-        return self.matrix()
+    def change(self, weight: Float[Tensor, "..."], strength: float = 1.0) -> Float[Tensor, "..."]:
+        """strength · dW in float32; it does not depend on the weight."""
+        return strength * self.matrix()
 
     def apply(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... o"]:
         """x @ dW.T; dW has to be a matrix."""
@@ -51,9 +51,9 @@ class SetWeight:
     def shape(self) -> tuple[int, ...]:
         return tuple(self.value.shape)
 
-    def change(self, weight: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-        """dW for this weight, in its dtype."""
-        return self.value.to(weight) - weight
+    def change(self, weight: Float[Tensor, "..."], strength: float = 1.0) -> Float[Tensor, "..."]:
+        """strength · dW for this weight, in its dtype."""
+        return strength * (self.value.to(weight) - weight)
 
     def rows(self, start: int, stop: int) -> "SetWeight":
         """The new value of rows start to stop."""

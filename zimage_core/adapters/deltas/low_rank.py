@@ -39,9 +39,9 @@ class LowRank:
         """dW in float32."""
         return self.scale * (self.up.float() @ self.down.float())
 
-    def change(self, weight: Float[Tensor, "o i"]) -> Float[Tensor, "o i"]:
-        """dW in float32; it does not depend on the weight."""
-        return self.matrix()
+    def change(self, weight: Float[Tensor, "o i"], strength: float = 1.0) -> Float[Tensor, "o i"]:
+        """strength · dW in float32; it does not depend on the weight."""
+        return strength * self.matrix()
 
     def apply(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... o"]:
         """x @ dW.T, through the rank-r bottleneck."""

@@ -45,9 +45,9 @@ class LoHa:
         scale = 1.0 if self.alpha is None else self.alpha / self.rank
         return scale * (self.w1_a.float() @ self.w1_b.float()) * (self.w2_a.float() @ self.w2_b.float())
 
-    def change(self, weight: Float[Tensor, "o i"]) -> Float[Tensor, "o i"]:
-        """dW in float32; it does not depend on the weight."""
-        return self.matrix()
+    def change(self, weight: Float[Tensor, "o i"], strength: float = 1.0) -> Float[Tensor, "o i"]:
+        """strength · dW in float32; it does not depend on the weight."""
+        return strength * self.matrix()
 
     def apply(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... o"]:
         """x @ dW.T."""
@@ -92,9 +92,9 @@ class LoKr:
         """dW in float32."""
         return self.scale * torch.kron(_product(self.w1, torch.float32), _product(self.w2, torch.float32))
 
-    def change(self, weight: Float[Tensor, "o i"]) -> Float[Tensor, "o i"]:
-        """dW in float32; it does not depend on the weight."""
-        return self.matrix()
+    def change(self, weight: Float[Tensor, "o i"], strength: float = 1.0) -> Float[Tensor, "o i"]:
+        """strength · dW in float32; it does not depend on the weight."""
+        return strength * self.matrix()
 
     def apply(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... o"]:
         """x @ dW.T without forming dW: kron(w1, w2) vec(X) = vec(w1 @ X @ w2.T) for row-major X."""

@@ -23,10 +23,14 @@ def _loras() -> tuple[FileSignature, ...]:
         "lokr_w": "a LoKr",
         "hada_w": "a LoHa",
         "oft_blocks": "an OFT adapter",
+        **dict.fromkeys((".oft_R", ".oft_r"), "an OFT adapter in PEFT's form, which ComfyUI does not read either"),
         **dict.fromkeys(("lora_down", "lora_up", "lora_A", "lora_B", "lora.down.", "lora_linear_layer."), "a LoRA"),
         ".diff_b\n": "a LoRA of full differences",
     }
-    return tuple(FileSignature((piece,), what, "loras", USE_LORA_LOADER) for piece, what in pieces.items())
+    return (
+        FileSignature((".a1.weight\n", ".a2.weight\n", ".b1.weight\n"), "a GLoRA", "loras", USE_LORA_LOADER),
+        *(FileSignature((piece,), what, "loras", USE_LORA_LOADER) for piece, what in pieces.items()),
+    )
 
 
 AUTOENCODERS: tuple[tuple[int, str], ...] = (

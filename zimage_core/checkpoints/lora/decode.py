@@ -8,12 +8,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...adapters import Delta, DoRA, FullDifference, LoHa, LoKr, LowRank, SetWeight
+from ...adapters import (
+    BOFT,
+    OFT,
+    Delta,
+    DoRA,
+    FullDifference,
+    GLoRA,
+    LoHa,
+    LoKr,
+    LowRank,
+    SetWeight,
+    glora_of_file,
+)
 from ..formats.errors import CheckpointError
 from ..formats.json_object import parse_json
 
 RoleTensors = Mapping[str, Tensor]  # a module's tensors by role ("up", "alpha", …), as `keys.split_ending` names them
-Scalable = LowRank | LoHa | LoKr  # deltas with an alpha
+Directional = LowRank | LoHa | LoKr  # deltas that a DoRA can scale
+Scalable = Directional | GLoRA  # deltas with an alpha
 
 PEFT_SETTINGS = "lora_adapter_metadata"  # diffusers, loaders/lora_base.py
 PEFT_PREFIX = "transformer."
@@ -33,10 +46,14 @@ def weight_delta(stored: RoleTensors, alpha_of: Callable[[int], float | None]) -
     if not kinds:
         return None
     delta = DECODERS[kinds[0]](tensors)
+    if "magnitude" in tensors and not isinstance(delta, Directional):
+        raise ValueError(f"its DoRA lengths belong to a LoRA, LoHa or LoKr, and it holds {delta.kind}")
     if not isinstance(delta, Scalable):
         return delta
     scaled = replace(delta, alpha=_number(tensors["alpha"]) if "alpha" in tensors else alpha_of(delta.rank or 1))
-    return DoRA(direction=scaled, magnitude=_column(tensors["magnitude"])) if "magnitude" in tensors else scaled
+    if "magnitude" in tensors and isinstance(scaled, Directional):
+        return DoRA(direction=scaled, magnitude=_column(tensors["magnitude"]))
+    return scaled
 
 
 def bias_delta(stored: RoleTensors) -> FullDifference | None:
@@ -82,6 +99,17 @@ def _lokr(tensors: RoleTensors) -> LoKr:
     return LoKr(w1=_factor(tensors, "lokr_w1"), w2=_factor(tensors, "lokr_w2"))
 
 
+def _rotation(tensors: RoleTensors) -> OFT | BOFT:
+    """OFT or BOFT, told apart by the axes of their blocks. Their `alpha` is a constraint, of which 0 means none."""
+    blocks, constraint = _required(tensors, "oft_blocks"), _number(tensors["alpha"]) if "alpha" in tensors else None
+    kind = BOFT if blocks.ndim == 4 else OFT
+    return kind(blocks=blocks, constraint=constraint, rescale=tensors.get("rescale"))
+
+
+def _glora(tensors: RoleTensors) -> GLoRA:
+    return glora_of_file(*(_required(tensors, name) for name in ("a1", "a2", "b1", "b2")))
+
+
 def _factor(tensors: RoleTensors, role: str) -> tuple[Tensor, ...]:
     """A LoKr factor: one full matrix, or the two matrices whose product it is."""
     return (tensors[role],) if role in tensors else (_required(tensors, f"{role}_a"), _required(tensors, f"{role}_b"))
@@ -123,6 +151,8 @@ ROLES: Mapping[str, frozenset[str]] = {  # which tensors show which kind of delt
     "LoRA": frozenset({"up", "down"}),
     "LoHa": frozenset({f"hada_{name}" for name in ("w1_a", "w1_b", "w2_a", "w2_b")}),
     "LoKr": frozenset({f"lokr_{name}" for name in ("w1", "w1_a", "w1_b", "w2", "w2_a", "w2_b")}),
+    "OFT": frozenset({"oft_blocks", "rescale"}),
+    "GLoRA": frozenset({"a1", "a2", "b1", "b2"}),
     "full difference": frozenset({"diff"}),
     "new value": frozenset({"set_weight"}),
 }
@@ -130,6 +160,8 @@ DECODERS: Mapping[str, Callable[[RoleTensors], Delta]] = {
     "LoRA": _low_rank,
     "LoHa": _loha,
     "LoKr": _lokr,
+    "OFT": _rotation,
+    "GLoRA": _glora,
     "full difference": lambda tensors: FullDifference(diff=tensors["diff"]),
     "new value": lambda tensors: SetWeight(value=tensors["set_weight"]),
 }

@@ -25,6 +25,9 @@ ENDINGS: tuple[tuple[str, str], ...] = (  # a key's ending, and the role of its 
     (r"\.alpha", "alpha"),
     *((rf"\.hada_{name}{DEFAULT}", f"hada_{name}") for name in ("w1_a", "w1_b", "w2_a", "w2_b")),
     *((rf"\.lokr_{name}{DEFAULT}", f"lokr_{name}") for name in ("w1", "w1_a", "w1_b", "w2", "w2_a", "w2_b")),
+    (r"\.oft_blocks", "oft_blocks"),
+    (r"\.rescale", "rescale"),
+    *((rf"\.{name}\.weight", name) for name in ("a1", "a2", "b1", "b2")),  # GLoRA
     (r"\.(?:diff|w_norm)", "diff"),
     (r"\.(?:diff_b|b_norm)", "diff_b"),
     (r"\.set_weight", "set_weight"),

@@ -18,7 +18,20 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ...adapters import N_PARTS, Delta, DoRA, FullDifference, LoHa, LoKr, Lora, LowRank, SetWeight
+from ...adapters import (
+    BOFT,
+    N_PARTS,
+    OFT,
+    Delta,
+    DoRA,
+    FullDifference,
+    GLoRA,
+    LoHa,
+    LoKr,
+    Lora,
+    LowRank,
+    SetWeight,
+)
 from ...atomic_file import save_tensors
 from ..formats.errors import CheckpointError
 from ..networks import DIT_DIFFUSERS
@@ -147,6 +160,12 @@ def _tensors_by_ending(delta: Delta) -> dict[str, Tensor]:
             return {**state, **_alpha(delta.alpha)}
         case DoRA():
             return {**_tensors_by_ending(delta.direction), "dora_scale": delta.magnitude}
+        case OFT() | BOFT():
+            rescale = {} if delta.rescale is None else {"rescale": delta.rescale}
+            return {"oft_blocks": delta.blocks, **rescale, **_alpha(delta.constraint)}
+        case GLoRA():
+            factors = {f"{name}.weight": getattr(delta, name) for name in ("a1", "a2", "b1", "b2")}
+            return {**factors, **_alpha(delta.alpha)}
         case FullDifference():
             return {"diff": delta.diff}
         case SetWeight():
