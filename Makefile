@@ -17,9 +17,10 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CACHE  ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/zimage-nodes
 export COMFYUI_DIR ?= $(CACHE)/ComfyUI-0.30.0
-export COMFYUI_OLDEST_DIR ?= $(CACHE)/ComfyUI-0.16.3
+export COMFYUI_CACHE := $(CACHE)
 
 BIN      := .venv/bin
+OLDER    := 0.16.3 0.24.0
 WORKFLOW ?= workflows/Z-Image Nano - text to image.json
 
 .PHONY: run serve test gpu check fix chromium nano judge bench count pictures help-pictures screens setup dev clean
@@ -75,8 +76,8 @@ dev: .venv/dev-ready
 $(COMFYUI_DIR)/main.py:
 	$(PYTHON) tools/fetch_comfyui.py 0.30.0 $(COMFYUI_DIR)
 
-$(COMFYUI_OLDEST_DIR)/main.py:
-	$(PYTHON) tools/fetch_comfyui.py 0.16.3 $(COMFYUI_OLDEST_DIR)
+$(CACHE)/ComfyUI-%/main.py:
+	$(PYTHON) tools/fetch_comfyui.py $* $(@D)
 
 # torch is pinned to the newest release whose torchvision and torchaudio are on PyPI in builds that match it.
 .venv/ready: pyproject.toml $(COMFYUI_DIR)/main.py
@@ -86,7 +87,7 @@ $(COMFYUI_OLDEST_DIR)/main.py:
 	$(BIN)/pip install --quiet --editable ".[run]"
 	@touch $@
 
-.venv/dev-ready: .venv/ready $(COMFYUI_OLDEST_DIR)/main.py
+.venv/dev-ready: .venv/ready $(OLDER:%=$(CACHE)/ComfyUI-%/main.py)
 	$(BIN)/pip install --quiet --editable ".[dev]"
 	@touch $@
 

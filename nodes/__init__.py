@@ -21,6 +21,7 @@ class ZImageExtension(ComfyExtension):
     async def on_load(self) -> None:
         """Register routes, metadata and former ids, and remove leftovers; nodes work without any of them."""
         try:
+            importlib.import_module(".bridge.loading.host", __package__).warn_if_untested()
             importlib.import_module(".bridge.page.routes", __package__).register()
             importlib.import_module(".bridge.loading.files", __package__).remove_leftovers()
             await importlib.import_module(".migration", __package__).register()

@@ -1,10 +1,10 @@
 """Load the networks of Z-Image from the user's files, or the built-in nano."""
 
 import torch
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 
 from ..zimage_core.checkpoints import DIT, TEXT_ENCODER, VAE, VISION
-from .bridge.loading import files, model, repack, text, vae, vision
+from .bridge.loading import files, host, model, repack, text, vae, vision
 
 CATEGORY = "Z-Image/loaders"
 PRECISIONS = {  # number format, and whether the main layers compute int8 GEMMs
@@ -38,7 +38,7 @@ class ZImageModelLoader(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "precision",
-                    options=list(PRECISIONS),
+                    options=repack.possible(PRECISIONS),
                     default="automatic",
                     advanced=True,
                     tooltip="Number format of the weights. Automatic follows the file and your hardware. "
@@ -50,12 +50,19 @@ class ZImageModelLoader(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, precision: str | None = None) -> bool | str:
+        return repack.check_choice(precision, PRECISIONS)
+
+    @classmethod
     def fingerprint_inputs(cls, model_name: str, precision: str) -> str:
         return files.fingerprint(DIT, model_name)
 
     @classmethod
     def execute(cls, model_name: str, precision: str) -> io.NodeOutput:
-        return io.NodeOutput(model.load_model(files.path_of(DIT, model_name), *PRECISIONS[precision]))
+        loaded = model.load_model(files.path_of(DIT, model_name), *PRECISIONS[precision])
+        refusal = host.int8_refusal() if precision == repack.INT8 else None
+        report = f"Loaded as the file is, not in int8, because {refusal}." if refusal else None
+        return io.NodeOutput(loaded, ui=ui.PreviewText(report) if report else None)
 
 
 class ZImageTextEncoderLoader(io.ComfyNode):

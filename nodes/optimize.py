@@ -2,7 +2,10 @@
 
 from comfy_api.latest import io, ui
 
+from .bridge.loading import repack
 from .bridge.patches import optimize
+
+PRECISIONS = (optimize.KEEP, repack.INT8)
 
 
 class ZImageOptimize(io.ComfyNode):
@@ -21,7 +24,7 @@ class ZImageOptimize(io.ComfyNode):
                 io.Model.Input("model", tooltip="A Z-Image model, best straight from its loader."),
                 io.Combo.Input(
                     "precision",
-                    options=[optimize.KEEP, optimize.INT8],
+                    options=repack.possible(PRECISIONS),
                     default=optimize.KEEP,
                     tooltip="What the main layers multiply in. int8 loads the file again in half of bfloat16's memory, "
                     "is usually faster, and changes pictures a little.",
@@ -69,6 +72,10 @@ class ZImageOptimize(io.ComfyNode):
                 ),
             ],
         )
+
+    @classmethod
+    def validate_inputs(cls, precision: str | None = None) -> bool | str:
+        return repack.check_choice(precision, PRECISIONS)
 
     @classmethod
     def execute(cls, model, precision, attention, compiling, caching=optimize.OFF, graph=optimize.OFF) -> io.NodeOutput:

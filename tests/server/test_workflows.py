@@ -10,40 +10,20 @@ import pytest
 from PIL import Image
 
 from paths import REPOSITORY
-from prompt_graphs import node
-from tools.workflows import Prompt, to_prompt
+from shipped_workflows import WORKFLOWS, affordable, each_workflow
+from tools.workflows import to_prompt
 
-WORKFLOWS = sorted((REPOSITORY / "workflows").glob("*.json"))
 APPS = [workflow for workflow in WORKFLOWS if workflow.name.endswith(".app.json")]
-each_workflow = pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
 
 PLAIN = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}  # input types shown as widgets
 NOTE = "MarkdownNote"
 TITLE_HEIGHT = 30  # pixels of a node's title, above its position
 PANEL_HEIGHT = 110  # of this pack's panels below these nodes
 WITH_PANELS = ("ZImageTextEncode", "ZImageEditEncode", "ZImageSampler", "ZImageTurboSampler", "ZImageEmptyLatent")
-STOCK_LOADERS = {  # they accept the released widths only, which are too large for a test
-    "UNETLoader": lambda old: node("ZImageModelLoader", model_name=old["unet_name"], precision="automatic"),
-    "CLIPLoader": lambda old: node("ZImageTextEncoderLoader", text_encoder_name=old["clip_name"]),
-    "VAELoader": lambda old: node("ZImageVAELoader", vae_name=old["vae_name"]),
-}
 
 
 def read(workflow) -> dict[str, Any]:
     return json.loads(workflow.read_text("utf-8"))
-
-
-def affordable(prompt: Prompt) -> Prompt:
-    """The shipped settings at a small size, as a full megapixel takes minutes on two cores."""
-    changed = {}
-    for name, each in prompt.items():
-        kind, inputs = each["class_type"], dict(each["inputs"])
-        if "megapixels" in inputs:
-            inputs["megapixels"] = min(inputs["megapixels"], 0.06)
-        if kind == "EmptySD3LatentImage" and isinstance(inputs["width"], int):
-            inputs |= {"width": 64, "height": 64}
-        changed[name] = STOCK_LOADERS[kind](inputs) if kind in STOCK_LOADERS else node(kind, **inputs)
-    return changed
 
 
 def test_there_are_workflows():

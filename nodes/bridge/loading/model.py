@@ -3,7 +3,9 @@
 The classes derive from ComfyUI's own Z-Image classes because their types decide LoRA key maps and conditioning.
 """
 
+import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import comfy.model_base
@@ -22,9 +24,11 @@ from ..network.conditions import zimage_conditions
 from ..network.dit import ComfyS3DiT
 from ..network.nano_latents import NanoLatents
 from ..network.step_memory import CELLS_PER_TOKEN, step_memory
+from .host import int8_refusal
 from .repack import int8_form, is_int8_already
 from .weights import MIXED_PRECISION, load_weights, loadable_packed, open_file
 
+LOGGER = logging.getLogger("zimage")
 FP16_SAFE_SPREAD = 0.42  # ComfyUI's rule: float16 only where a late norm's weights vary less than this
 
 
@@ -74,8 +78,12 @@ def load_model(
     """The MODEL of a checkpoint file. ComfyUI calls this again when it clones the model to another device.
 
     Asking for a `dtype` unpacks quantized weights to it. `is_int8` quantizes the main layers' matrices, whatever their
-    format in the file; everything else is the same.
+    format in the file; everything else is the same. Where ComfyUI has no int8 layers, the file is loaded as it is.
     """
+    refusal = int8_refusal()
+    if is_int8 and refusal:
+        LOGGER.warning("Z-Image: %s is loaded as it is, not in int8, because %s", Path(path).name, refusal)
+        is_int8 = False
     opened = open_file(path, DIT)
     weights = opened.weights
     packed = loadable_packed(opened) if dtype is None else set[str]()

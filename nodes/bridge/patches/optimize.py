@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ....zimage_core.attention import BACKENDS
 from ....zimage_core.runtime.attention_choice import FastestAttention
+from ..loading.host import int8_refusal
 from ..loading.model import ZImageModel, load_model
 from ..loading.repack import INT8
 from ..network.attach import (
@@ -72,7 +73,9 @@ def with_precision(model: Any, precision: str) -> Decision:
     dtype = str(model.model.get_dtype()).removeprefix("torch.")
     if precision != INT8:
         return Decision(model, f"precision: as loaded, {'packed' if model.model.model_config.quant_config else dtype}")
-    source = _source(model)
+    refusal, source = int8_refusal(), _source(model)
+    if refusal:
+        return Decision(model, f"precision: int8 refused, because {refusal}")
     if source is None:
         return Decision(model, "precision: int8 refused, as the loader does not tell its file; use Z-Image Load Model")
     fresh = load_model(source, None, True)

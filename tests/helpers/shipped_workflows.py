@@ -1,0 +1,31 @@
+"""The workflows this pack ships, as prompts that a test can afford."""
+
+import pytest
+
+from paths import REPOSITORY
+from prompt_graphs import node
+from tools.workflows import Prompt
+
+WORKFLOWS = sorted((REPOSITORY / "workflows").glob("*.json"))
+each_workflow = pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+
+STOCK_LOADERS = {  # they accept the released widths only, which are too large for a test
+    "UNETLoader": lambda old: node("ZImageModelLoader", model_name=old["unet_name"], precision="automatic"),
+    "CLIPLoader": lambda old: node("ZImageTextEncoderLoader", text_encoder_name=old["clip_name"]),
+    "VAELoader": lambda old: node("ZImageVAELoader", vae_name=old["vae_name"]),
+}
+
+
+def affordable(prompt: Prompt, max_steps: int | None = None) -> Prompt:
+    """The shipped settings at a small size, as a full megapixel takes minutes on two cores; fewer steps on request."""
+    changed = {}
+    for name, each in prompt.items():
+        kind, inputs = each["class_type"], dict(each["inputs"])
+        if "megapixels" in inputs:
+            inputs["megapixels"] = min(inputs["megapixels"], 0.06)
+        if kind == "EmptySD3LatentImage" and isinstance(inputs["width"], int):
+            inputs |= {"width": 64, "height": 64}
+        if max_steps is not None and "steps" in inputs:
+            inputs["steps"] = min(inputs["steps"], max_steps)
+        changed[name] = STOCK_LOADERS[kind](inputs) if kind in STOCK_LOADERS else node(kind, **inputs)
+    return changed
