@@ -18,6 +18,7 @@ from .plan import machine_setup, machine_sweep, plan_workloads, tiny_setup
 from .plot import plot
 from .random_weights import Setup, Weights
 from .run import measure_all, peers, preamble, results
+from .systems.comfyui import version
 from .systems.ours import Ours
 from .table import append, size, table
 from .timing import TimeBudget
@@ -117,7 +118,7 @@ def count(options: argparse.Namespace, device: torch.device) -> None:
     setups = [replace(small, dtype=dtype) for dtype in (torch.float32, torch.bfloat16)]
     rows = [table_row(each) for each in count_all(factories, setups, workload)]
     lines = [
-        f"machine: {machine.describe(device)}; versions: {machine.versions()}",
+        f"machine: {machine.describe(device)}; versions: {machine.versions()}, {version()}",
         f"{workload.describe()}, widths {small.dit.dim} and {small.text.dim}; a layer is the difference of two depths",
         f"command: `{command()}`",
         *notes.sentences,

@@ -5,6 +5,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -33,9 +34,12 @@ def _cpu_name() -> str:
 
 
 def versions(packages: tuple[str, ...] = ("torch", "diffusers", "transformers", "comfy-kitchen", "triton")) -> str:
-    """Versions of the installed packages among `packages`."""
-    installed = {each.metadata["Name"].lower(): each.version for each in importlib.metadata.distributions()}
-    return ", ".join(f"{package} {installed[package]}" for package in packages if package in installed)
+    """Versions of the installed packages among `packages`; of one that is there twice, the version an import finds."""
+    found: list[str] = []
+    for package in packages:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found.append(f"{package} {importlib.metadata.version(package)}")
+    return ", ".join(found)
 
 
 def precision_settings(device: torch.device) -> str:
