@@ -157,6 +157,7 @@ def _positions(
         [*latent_sizes, latent_size],
         [*vision_grids, None] if has_features or needs_pads else (),
         patch=dit.config.patch_size,
+        has_branch=has_branch,
         rules=rules,
         grid=grid,
     )

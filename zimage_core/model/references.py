@@ -40,7 +40,7 @@ class Reference(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class OmniRules:
-    """The four choices in which published implementations differ. The defaults are diffusers', without its bug."""
+    """The five choices in which published implementations differ. The defaults are diffusers', without its bug."""
 
     # diffusers looks up the rotations of chunk j too early, by as many rows as earlier chunks have pads: a bug
     caption_positions: Literal["clean", "diffusers"] = "clean"
@@ -50,11 +50,15 @@ class OmniRules:
     target_siglip: Literal["noisy", "clean"] = "noisy"
     # when no image has features: diffusers skips the vision branch, ComfyUI gives every image pad tokens
     missing_siglip: Literal["absent", "pads"] = "absent"
+    # on a model without a vision branch, where the next position is counted from: ComfyUI counts a chunk's pads too
+    ends_without_branch: Literal["words", "pads"] = "words"
 
 
 DEFAULT_RULES = OmniRules()
 DIFFUSERS = OmniRules(caption_positions="diffusers")
-COMFYUI = OmniRules(siglip_positions="comfyui", target_siglip="clean", missing_siglip="pads")
+COMFYUI = OmniRules(
+    siglip_positions="comfyui", target_siglip="clean", missing_siglip="pads", ends_without_branch="pads"
+)
 
 
 class StreamPositions(NamedTuple):
@@ -78,6 +82,7 @@ def item_positions(
     vision_grids: Sequence[Size | None],
     *,
     patch: int,
+    has_branch: bool = True,
     rules: OmniRules = DEFAULT_RULES,
     grid: Grid = UNIT_GRID,
 ) -> ItemPositions:
@@ -86,7 +91,8 @@ def item_positions(
     `vision_grids` ends with None for the target, which has no features; it is empty where the vision branch is skipped.
     """
     n_references = len(latent_sizes) - 1
-    captions, ends = _caption_positions(chunk_lengths, rules)
+    counts_pads = not has_branch and rules.ends_without_branch == "pads"
+    captions, ends = _caption_positions(chunk_lengths, rules, counts_pads=counts_pads)
     images = [
         image_positions(patch_grid(size, patch), start=end, grid=grid) if size else _pad_positions()
         for size, end in zip(latent_sizes, ends, strict=False)
@@ -119,11 +125,14 @@ def flatten_grid(features: Float[Tensor, "gh gw s"]) -> Float[Tensor, "gh*gw s"]
     return features.permute(2, 0, 1).reshape(-1, features.shape[-1])
 
 
-def _caption_positions(lengths: Sequence[int], rules: OmniRules) -> tuple[Float[Tensor, "n 3"], list[int]]:
-    """Positions of all chunks, pads counting on, and the sequence position after each chunk without its pads."""
+def _caption_positions(
+    lengths: Sequence[int], rules: OmniRules, *, counts_pads: bool
+) -> tuple[Float[Tensor, "n 3"], list[int]]:
+    """Positions of all chunks, pads counting on, and the sequence position after each chunk, with or without pads."""
     starts = [1]
     for length in lengths:
-        starts.append(starts[-1] + length + 2)  # two sequence positions between chunks: an image and its features
+        end = starts[-1] + (chunk_length(length) if counts_pads else length)
+        starts.append(end + 2)  # two sequence positions between chunks: an image and its features
     ends = [start - 2 for start in starts[1:]]
     positions: list[Tensor] = []
     for start, length in zip(starts, lengths, strict=False):

@@ -56,6 +56,7 @@ class OmniChoices(TypedDict, total=False):
     siglip_positions: Literal["diffusers", "comfyui"]
     target_siglip: Literal["noisy", "clean"]
     missing_siglip: Literal["absent", "pads"]
+    ends_without_branch: Literal["words", "pads"]
 
 
 class S3DiT(nn.Module):

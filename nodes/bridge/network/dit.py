@@ -66,7 +66,7 @@ class ComfyS3DiT(S3DiT):
         ref_latents: Sequence[Tensor] = (),
         ref_contexts: Sequence[Tensor] = (),
         siglip_feats: Sequence[Tensor] = (),
-        omni_rules: OmniRules = COMFYUI,  # the rules that conditioning of stock nodes assumes
+        omni_rules: OmniRules | None = None,  # None: conditioning of stock nodes, which assumes ComfyUI's
         caption_lengths: Sequence[int] | None = None,
         **kwargs: Any,
     ) -> Tensor:
@@ -92,12 +92,13 @@ class ComfyS3DiT(S3DiT):
         if not len(ref_latents):
             prepare = partial(self.prepare, captions, size, grid=grid, run=blocks)
         else:
-            check_supports_references(self, [each.shape[-1] for each in siglip_feats])
+            siglip_feats = readable_features(self, siglip_feats, is_stock=omni_rules is None)
             padded = [pad_to_patch_size(each, (self.config.patch_size,) * 2) for each in ref_latents]
             chunks, references = chunks_and_references(captions, padded, ref_contexts, siglip_feats)
-            key += (omni_rules, tuple(map(TensorIdentity, (*ref_latents, *ref_contexts, *siglip_feats))))
+            rules = omni_rules or COMFYUI
+            key += (rules, tuple(map(TensorIdentity, (*ref_latents, *ref_contexts, *siglip_feats))))
             prepare = partial(
-                self.prepare_with_references, chunks, references, size, rules=omni_rules, grid=grid, run=blocks
+                self.prepare_with_references, chunks, references, size, rules=rules, grid=grid, run=blocks
             )
         blocks.condition = cached(_condition_cache(context, blocks.options), key, prepare)
         base_norm_weights = cached(
@@ -138,6 +139,18 @@ def chunks_and_references(
         grids = [each[index] for each in features] + [None] * len(latents)
         references.append([Reference(each[index], grid) for each, grid in zip(latents, grids, strict=False)])
     return chunks, references
+
+
+def readable_features(network: Any, features: Sequence[Tensor], *, is_stock: bool) -> Sequence[Tensor]:
+    """The vision features (b, gh, gw, s) of references that a network can read.
+
+    A network without a vision branch runs on the latents of stock conditioning alone, as ComfyUI's own does; ours is
+    refused (ValueError).
+    """
+    if is_stock and getattr(network, "siglip_embedder", None) is None:
+        return ()
+    check_supports_references(network, [each.shape[-1] for each in features])
+    return features
 
 
 def check_supports_references(network: Any, widths: Sequence[int] = ()) -> None:

@@ -218,5 +218,20 @@ def test_references_and_their_features_count_in_the_memory_estimate(our_model, n
 
 def test_a_model_that_cannot_look_says_so_and_what_to_do(comfy, pack, native, tmp_path):
     turbo = native.ours(pack, tmp_path)
+    ours = {"zimage_omni_rules": pack.core_model.COMFYUI}  # as Z-Image Edit Encode writes it
     with pytest.raises(ValueError, match="cannot look at reference pictures; only Omni and Edit"):
-        ksampler(comfy, turbo, conditioning(native, 17, 1), conditioning(native, 9, 2))
+        ksampler(comfy, turbo, conditioning(native, 17, 1, **ours), conditioning(native, 9, 2, **ours))
+
+
+@pytest.mark.parametrize("kind", ["vision and latents", "latents"])
+def test_stock_conditioning_with_pictures_draws_natives_picture_on_a_model_that_cannot_look(
+    comfy, pack, native, tmp_path, kind
+):
+    """As TextEncodeZImageOmni makes it, with its vision model connected or not, on Turbo or base."""
+    changes = {} if kind == "vision and latents" else {"clip_vision_outputs": []}
+    prompts = [conditioning(native, n, seed, **changes) for seed, n in enumerate((17, 40))]
+    stock, turbo = native.model(), native.ours(pack, tmp_path)
+    expected = ksampler(comfy, stock, *prompts)
+    for model in (turbo, pack.bridge_attach.attach(stock)):
+        torch.testing.assert_close(ksampler(comfy, model, *prompts), expected, atol=1e-3, rtol=0)
+    assert not torch.allclose(expected, ksampler(comfy, stock, *map(plain, prompts)), atol=1e-2)
