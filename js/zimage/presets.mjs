@@ -3,7 +3,7 @@
 
 /** @typedef {{steps: number, cfg: number, shift: number, solver: string}} Preset */
 /** @typedef {"turbo" | "base" | "other"} Release */
-/** @typedef {"turboTooMuch" | "turboSteps" | "baseTooLittle" | "baseInTurbo"} Problem */
+/** @typedef {"turboTooMuch" | "turboGuided" | "turboSteps" | "baseTooLittle" | "baseInTurbo"} Problem */
 /** @typedef {{problem: Problem, fix: "turbo" | "base" | null}} Advice */
 /** @typedef {{steps?: unknown, cfg?: unknown}} Values */
 
@@ -23,7 +23,8 @@ const WIDGETS = {
 
 export const SAMPLERS = Object.keys(WIDGETS);
 
-const TURBO_MAX = { steps: 16, cfg: 2 }; // four steps more than people use for detail
+const TURBO_MADE_FOR = { steps: 9, cfg: 1 }; // the published example counts 9 steps, of which 8 run
+const TURBO_BURNT = { cfg: 2 };
 const BASE_MIN = { steps: 15, cfg: 1.5 };
 
 /**
@@ -59,8 +60,9 @@ export function releaseOf(text) {
  */
 export function adviceFor(nodeClass, release, values, hasLora) {
   const isTurboSampler = nodeClass === "ZImageTurboSampler";
-  if (release === "turbo" && above(values.cfg, TURBO_MAX.cfg)) return { problem: "turboTooMuch", fix: "turbo" };
-  if (release === "turbo" && above(values.steps, TURBO_MAX.steps)) return { problem: "turboSteps", fix: "turbo" };
+  if (release === "turbo" && above(values.cfg, TURBO_BURNT.cfg)) return { problem: "turboTooMuch", fix: "turbo" };
+  if (release === "turbo" && above(values.cfg, TURBO_MADE_FOR.cfg)) return { problem: "turboGuided", fix: "turbo" };
+  if (release === "turbo" && above(values.steps, TURBO_MADE_FOR.steps)) return { problem: "turboSteps", fix: "turbo" };
   if (release !== "base" || hasLora) return null;
   if (isTurboSampler) return { problem: "baseInTurbo", fix: null };
   const isTooLittle = below(values.steps, BASE_MIN.steps) || below(values.cfg, BASE_MIN.cfg);

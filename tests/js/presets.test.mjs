@@ -13,8 +13,17 @@ test("the commonest mistake, Turbo with 50 steps or guidance 8, is marked on eve
   assert.equal(problem("ZImageTurboSampler", "turbo", { steps: 50 }, false), "turboSteps");
 });
 
+test("Turbo a little beyond what it was made for is marked too", () => {
+  for (const sampler of ["ZImageSampler", "KSampler"]) {
+    for (const values of [{ steps: 12, cfg: 1.2 }, { steps: 8, cfg: 1.2 }, { steps: 9, cfg: 2 }]) {
+      assert.equal(problem(sampler, "turbo", values, false), "turboGuided");
+    }
+    assert.equal(problem(sampler, "turbo", { steps: 12, cfg: 1 }, false), "turboSteps");
+  }
+});
+
 test("settings people use on purpose are left alone", () => {
-  for (const values of [{ steps: 8, cfg: 1 }, { steps: 12, cfg: 1.2 }, { steps: 4, cfg: 1 }, { steps: 9, cfg: 2 }]) {
+  for (const values of [{ steps: 8, cfg: 1 }, { steps: 9, cfg: 1 }, { steps: 4, cfg: 1 }]) {
     assert.equal(problem("ZImageSampler", "turbo", values, false), null);
   }
   for (const values of [{ steps: 28, cfg: 4 }, { steps: 50, cfg: 3 }, { steps: 20, cfg: 2 }]) {
