@@ -63,6 +63,6 @@ def run_and_compare(
         return first_line(error)
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """The first line of an exception's message, for a log: compilers append pages of source."""
     return str(error).partition("\n")[0]

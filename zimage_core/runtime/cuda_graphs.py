@@ -8,7 +8,7 @@ get another capture, and when a layer or a weight is exchanged (a LoRA, another 
 
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,61 +18,13 @@ from .._shapes import Float
 from ..measure import Compute
 from ..model import Condition, S3DiT
 from ..model.condition import Modulation
+from .capture import CaptureFunction, OwnStreamCapture, Replayable
 
 MAX_CAPTURES = 8  # positive and negative prompt of four sizes; each keeps buffers, its output and its kernel launches
-WARM_UPS = 3  # runs before a capture, in which back-ends choose kernels and allocate
 LAUNCH_BOUND = 0.8  # of a step's time spent on launches; below that the GPU has work queued and a graph gains nothing
 
 Inputs = tuple[Any, ...]  # pytrees with tensors as leaves
 Step = Callable[..., Tensor]
-
-
-@runtime_checkable
-class Replayable(Protocol):
-    """Captured work, which can be repeated on the same addresses."""
-
-    def replay(self) -> None: ...
-
-
-@runtime_checkable
-class CaptureFunction(Protocol):
-    """Runs and captures. `pool_from` is a capture of the same model, whose memory pool and stream are shared."""
-
-    def __call__(self, run: Compute, pool_from: Replayable | None) -> tuple[Tensor, Replayable]: ...
-
-
-class CudaCapture:
-    """A CUDA graph and the stream it was captured on."""
-
-    def __init__(self, graph: torch.cuda.CUDAGraph, stream: torch.cuda.Stream) -> None:
-        self.graph = graph
-        self.stream = stream
-
-    def replay(self) -> None:
-        """Launch the whole graph on the current stream."""
-        self.graph.replay()
-
-
-def capture_cuda(run: Compute, pool_from: Replayable | None) -> tuple[Tensor, CudaCapture]:
-    """The output of a run and its graph; warm-up runs are on a side stream, as PyTorch requires.
-
-    Graphs of one model share a stream and a memory pool, because each output is copied before the next replay. They
-    also share the stream's cuBLAS workspace, which PyTorch frees with the first graph to be freed (its issue 193402),
-    so all must be dropped together.
-    """
-    shared = pool_from if isinstance(pool_from, CudaCapture) else None
-    current, stream = torch.cuda.current_stream(), torch.cuda.Stream() if shared is None else shared.stream
-    pool = None if shared is None else shared.graph.pool()
-    stream.wait_stream(current)
-    with torch.cuda.stream(stream):
-        for _ in range(WARM_UPS):
-            run()
-    current.wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    capturing = torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local")
-    with torch.cuda.stream(current), capturing:  # the outer one, as PyTorch stays on its stream where a capture fails
-        out = run()
-    return out, CudaCapture(graph, stream)
 
 
 def launch_bound(run: Compute) -> tuple[Tensor, bool]:
@@ -108,8 +60,8 @@ class StepCapture:
 class CapturedSteps:
     """All captures of one model, which share a stream and a memory pool and are dropped together."""
 
-    def __init__(self, capture: CaptureFunction = capture_cuda) -> None:
-        self.capture = capture
+    def __init__(self, capture: CaptureFunction | None = None) -> None:
+        self.capture = capture or OwnStreamCapture()
         self.fingerprint: WeightFingerprint | None = None  # of the weights at the time of the captures
         self.captures: dict[Hashable, StepCapture] = {}
         self.device_bytes = 0  # what the captures take, where the caller measures it
@@ -145,7 +97,7 @@ class CapturedSteps:
         return _shapes_and_values((dynamic, static)), variant, torch.is_inference_mode_enabled()
 
     def make_room(self) -> None:
-        """Drop all captures if there are as many as are allowed; one alone must not be freed (`capture_cuda`)."""
+        """Drop all captures if there are as many as are allowed; one alone must not be freed (`OwnStreamCapture`)."""
         if len(self.captures) >= MAX_CAPTURES:
             self.drop()
 
@@ -159,7 +111,7 @@ class CapturedSteps:
 class CapturedNetwork:
     """The network of `S3DiT.flow`, captured; bit-equal: `dit.flow(condition, sigmas, network=CapturedNetwork(dit))`."""
 
-    def __init__(self, dit: S3DiT, capture: CaptureFunction = capture_cuda) -> None:
+    def __init__(self, dit: S3DiT, capture: CaptureFunction | None = None) -> None:
         self.dit = dit
         self.steps = CapturedSteps(capture)
 

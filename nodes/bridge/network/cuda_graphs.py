@@ -6,7 +6,8 @@ replay must equal the eager step bit for bit. All other steps run eagerly, block
 """
 
 import logging
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Generator, Hashable
+from contextlib import contextmanager
 from enum import Enum
 from functools import partial
 from typing import Any
@@ -18,14 +19,8 @@ from torch import Tensor
 
 from ....zimage_core.measure import Compute, run_and_compare
 from ....zimage_core.model import S3DiT
-from ....zimage_core.runtime.cuda_graphs import (
-    CapturedSteps,
-    CaptureFunction,
-    Inputs,
-    Step,
-    capture_cuda,
-    launch_bound,
-)
+from ....zimage_core.runtime.capture import SWITCHED_OFF, CaptureFunction, is_switched_off
+from ....zimage_core.runtime.cuda_graphs import CapturedSteps, Inputs, Step, launch_bound
 from .blocks import ATTENTION_OVERRIDE, STEP_INVARIANT, Options
 
 LOGGER = logging.getLogger("zimage")
@@ -48,7 +43,7 @@ class ModelCaptures:
     def __init__(
         self,
         model: Any,
-        capture: CaptureFunction = capture_cuda,
+        capture: CaptureFunction | None = None,
         measure: Callable[[Compute], tuple[Tensor, bool]] = launch_bound,
     ) -> None:
         self.model = ref(model)  # ComfyUI's BaseModel, which MODELs share
@@ -113,6 +108,8 @@ class ModelCaptures:
             out, is_launch_bound = self.measure(eager)
             self.phases[key] = Phase.CAPTURE if is_launch_bound else Phase.EAGER
             return out
+        elif phase is Phase.CAPTURE and is_switched_off():
+            self._log_once(f"Z-Image: steps run block by block here, because {SWITCHED_OFF}")
         elif phase is Phase.CAPTURE and self._has_free_memory(device):
             return self._capture(key, eager, captured, device)
         return eager()
@@ -122,14 +119,10 @@ class ModelCaptures:
         expected = eager()
         self.steps.make_room()  # before memory is measured
         free_before = _free(device)
-        interruption = model_management.InterruptProcessingException
-        try:
+        with _uninterrupted():
             replayed = run_and_compare(
-                captured, expected, "it does not give the same numbers", is_same=torch.equal, passed_on=(interruption,)
+                captured, expected, "it does not give the same numbers", is_same=torch.equal, passed_on=()
             )
-        except interruption:
-            self.steps.drop()
-            raise
         if isinstance(replayed, Tensor):
             self.is_used = True
             self.steps.device_bytes += max(0, free_before - _free(device))
@@ -152,6 +145,17 @@ class ModelCaptures:
         if line not in self.logged:
             self.logged.add(line)
             LOGGER.info(line)
+
+
+@contextmanager
+def _uninterrupted() -> Generator[None]:
+    """No check for interruption in ComfyUI's layers and ours, whose exception would break a capture."""
+    check = model_management.throw_exception_if_processing_interrupted
+    model_management.throw_exception_if_processing_interrupted = lambda: None
+    try:
+        yield
+    finally:
+        model_management.throw_exception_if_processing_interrupted = check
 
 
 def _change_by_nodes(options: Options, patcher: Any) -> str | None:

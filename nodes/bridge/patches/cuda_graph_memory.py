@@ -13,6 +13,7 @@ from comfy import model_management
 from comfy.patcher_extension import CallbacksMP
 
 from ....zimage_core.model import S3DiT
+from ....zimage_core.runtime.capture import SWITCHED_OFF, is_switched_off
 from ....zimage_core.runtime.cuda_graphs import CapturedSteps
 from ..network.attach import DIFFUSION_MODEL, check_is_zimage, config_of, remove_attachment
 from ..network.cuda_graphs import CUDA_GRAPHS, ModelCaptures
@@ -127,6 +128,8 @@ def _refusal(model: Any, is_compiled: bool) -> str | None:
         return f"steps are recorded on NVIDIA cards only, and this model draws on {model.load_device.type}"
     if is_compiled:
         return "the layers are compiled; choose one of the two"
+    if is_switched_off():
+        return SWITCHED_OFF
     share = model_memory(model).resident_fraction
     if share < 1:
         return f"only about {share:.0%} of the weights can stay on the card, and a recorded step needs them all there"

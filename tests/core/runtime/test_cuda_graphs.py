@@ -16,7 +16,7 @@ from zimage_core.adapters.deltas.low_rank import LowRank
 from zimage_core.adapters.lora import Target
 from zimage_core.model import Reference
 from zimage_core.quant import INT8, quantize_layers
-from zimage_core.runtime.cuda_graphs import MAX_CAPTURES, CapturedNetwork, CapturedSteps, capture_cuda, launch_bound
+from zimage_core.runtime.cuda_graphs import MAX_CAPTURES, CapturedNetwork, CapturedSteps, launch_bound
 
 SIGMAS = (1.0, 0.7, 0.25)
 
@@ -254,30 +254,3 @@ def test_dropping_frees_the_buffers(generator):
     network.steps.drop()
     gc.collect()
     assert [buffer() for buffer in buffers] == [None]
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_cudas_own_graphs_give_the_eager_steps_bits(generator):
-    dit = tiny.dit().to("cuda", torch.bfloat16)
-    condition = dit.prepare([torch.randn(9, 48, generator=generator).to("cuda", torch.bfloat16)], (8, 8))
-    longer = dit.prepare([torch.randn(40, 48, generator=generator).to("cuda", torch.bfloat16)], (8, 8))
-    network = CapturedNetwork(dit, capture_cuda)
-    for each in (condition, longer, condition, longer):  # in one memory, in turns
-        eager, captured = dit.flow(each, SIGMAS), dit.flow(each, SIGMAS, network=network)
-        for sigma in SIGMAS:
-            x = drawn(generator).cuda()
-            assert torch.equal(captured(x, sigma), eager(x, sigma))
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_after_a_capture_that_fails_the_work_goes_on_where_it_was(generator):
-    x = torch.ones(4, device="cuda")
-    before = torch.cuda.current_stream()
-
-    def waits():
-        return x * float((x + 1).sum())  # reading a number waits for the GPU, which a fake cannot
-
-    with pytest.raises(RuntimeError):
-        capture_cuda(waits, None)
-    assert torch.cuda.current_stream() == before
-    assert torch.equal(waits(), 8 * x)

@@ -180,22 +180,36 @@ def test_an_interruption_is_noticed_and_leaves_the_next_picture_right(comfy, gpu
     assert torch.equal(sample(captured), sample(optimize(model, "off").model))
 
 
-def test_an_interruption_during_a_capture_is_no_failure_of_it(comfy, gpu, load, optimize, sample):
-    stopped = comfy.model_management.InterruptProcessingException
-    captured = optimize(load["ours"]()).model
+def test_an_interruption_waits_until_a_capture_has_ended(comfy, gpu, load, optimize, sample):
+    """An exception inside of one would break it."""
+    model, ended = load["ours"](), []
+    captured = optimize(model).model
     steps = captures_of(captured).steps
     capture = steps.capture
 
     def interrupted(run, pool_from):
-        run()
-        raise stopped
+        comfy.model_management.interrupt_current_processing(True)
+        ended.append(capture(run, pool_from))
+        return ended[0]
 
     steps.capture = interrupted
-    with pytest.raises(stopped):
+    with pytest.raises(comfy.model_management.InterruptProcessingException):
         sample(captured)
-    steps.capture = capture
-    sample(captured)
+    assert len(ended) == 1
+    assert torch.equal(sample(captured), sample(optimize(model, "off").model))
     assert gpu.captures == 1
+
+
+def test_after_a_failed_recording_nothing_is_recorded_and_it_is_said(gpu, load, optimize, sample, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    model = load["ours"]()
+    captured = optimize(model).model
+    capture = importlib.import_module("zimage_pack.zimage_core.runtime.capture")
+    monkeypatch.setattr(capture, "FAILED", ["a graph"])
+    assert torch.equal(sample(captured), sample(optimize(model, "off").model))
+    assert refusal(optimize, model) == capture.SWITCHED_OFF
+    assert gpu.captures == 0
+    assert caplog.text.count(capture.SWITCHED_OFF) == 1
 
 
 def test_nothing_is_left_when_the_model_is_gone(comfy, gpu, load, optimize, sample):
