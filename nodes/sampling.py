@@ -1,80 +1,22 @@
-"""Sampler nodes, with the presets of the released models as defaults, and the schedule by itself."""
+"""Sampler nodes, and the schedule by itself."""
 
 from comfy_api.latest import io
 
-from ..zimage_core.sampling import BASE, SOLVERS, TURBO, Guidance, Preset, shifted_schedule
+from ..zimage_core.sampling import BASE, LAST_STEP, TURBO, Guidance, StepRange, shifted_schedule
 from .bridge.tasks import sampling
+from .sampler_inputs import (
+    LATENT_INPUT,
+    MODEL_INPUT,
+    outputs,
+    range_inputs,
+    seed_input,
+    shift_input,
+    solver_input,
+    steps_input,
+    strength_input,
+)
 
 CATEGORY = "Z-Image/sampling"
-SEED_MAX = 0xFFFFFFFFFFFFFFFF
-
-
-def seed_input() -> io.Input:
-    return io.Int.Input(
-        "seed",
-        default=0,
-        min=0,
-        max=SEED_MAX,
-        control_after_generate=True,
-        tooltip="Which noise to start from. The same seed gives the same noise on every machine.",
-    )
-
-
-def steps_input(preset: Preset, advice: str) -> io.Input:
-    return io.Int.Input(
-        "steps", default=preset.steps, min=1, max=sampling.MOST_STEPS, tooltip=f"How many steps to take. {advice}"
-    )
-
-
-def solver_input(preset: Preset) -> io.Input:
-    return io.Combo.Input(
-        "solver",
-        options=list(SOLVERS),
-        default=preset.solver,
-        advanced=True,
-        tooltip="How to step: euler as the reference does, res_multistep for more detail at the same cost, "
-        "heun for accuracy at nearly twice the cost.",
-    )
-
-
-def shift_input(preset: Preset, *, is_advanced: bool) -> io.Input:
-    return io.Float.Input(
-        "shift",
-        default=preset.shift,
-        min=0.1,
-        max=100.0,
-        step=0.1,
-        advanced=is_advanced,
-        tooltip="Time spent at high noise, where composition is decided: 3 for Turbo, 6 for base; "
-        "1 leaves the schedule unshifted.",
-    )
-
-
-def strength_input() -> io.Input:
-    return io.Float.Input(
-        "strength",
-        default=1.0,
-        min=0.0,
-        max=1.0,
-        step=0.01,
-        tooltip="How far to move away from the picture in the latent: 1 draws from scratch, 0.6 runs the last 6 of "
-        "10 steps, 0 changes nothing.",
-    )
-
-
-def outputs() -> list[io.Output]:
-    return [
-        io.Latent.Output(display_name="latent", tooltip="The finished latent, for Z-Image VAE Decode."),
-        io.Int.Output(
-            display_name="evaluations",
-            tooltip="How often the network really ran for each picture: once a step, twice with guidance, "
-            "and twice again with heun; what a cache skipped does not count.",
-        ),
-    ]
-
-
-MODEL_INPUT = "A Z-Image model from Z-Image Load Model or the stock Load Diffusion Model."
-LATENT_INPUT = "A blank latent for text to image, or an encoded picture together with a strength below 1."
 
 
 class ZImageTurboSampler(io.ComfyNode):
@@ -97,16 +39,36 @@ class ZImageTurboSampler(io.ComfyNode):
                 solver_input(TURBO),
                 shift_input(TURBO, is_advanced=True),
                 strength_input(),
+                *range_inputs(),
             ],
             outputs=outputs(),
         )
 
     @classmethod
-    def execute(cls, model, positive, latent, seed, steps, solver, shift, strength) -> io.NodeOutput:
-        sigmas = shifted_schedule(steps, shift, strength)
-        guidance = Guidance(cfg=TURBO.cfg)
+    def execute(
+        cls,
+        model,
+        positive,
+        latent,
+        seed,
+        steps,
+        solver,
+        shift,
+        strength,
+        add_noise=True,
+        start_at_step=0,
+        end_at_step=LAST_STEP,
+        return_with_leftover_noise=False,
+    ) -> io.NodeOutput:
+        taken = StepRange(start=start_at_step, end=end_at_step, keeps_noise=return_with_leftover_noise)
         result = sampling.sample(
-            model, positive, positive, latent, sigmas=sigmas, seed=seed, solver=solver, guidance=guidance, shift=shift
+            *(model, positive, positive, latent),
+            sigmas=taken.of(shifted_schedule(steps, shift, strength), steps),
+            seed=seed,
+            solver=solver,
+            guidance=Guidance(cfg=TURBO.cfg),
+            shift=shift,
+            adds_noise=add_noise,
         )
         return io.NodeOutput(result.latent, result.nfe, ui=result.ui())
 
@@ -175,6 +137,7 @@ class ZImageSampler(io.ComfyNode):
                     tooltip="Lossy above 0: guide only once this part of the noise is gone; 0.05 saves the first 7 of "
                     "28 steps at shift 6 their second evaluation. 0 guides from the start.",
                 ),
+                *range_inputs(),
             ],
             outputs=outputs(),
         )
@@ -195,11 +158,20 @@ class ZImageSampler(io.ComfyNode):
         cfg_normalization,
         cfg_truncation,
         cfg_start=0.0,
+        add_noise=True,
+        start_at_step=0,
+        end_at_step=LAST_STEP,
+        return_with_leftover_noise=False,
     ) -> io.NodeOutput:
-        sigmas = shifted_schedule(steps, shift, strength)
-        guidance = Guidance(cfg=cfg, normalization=cfg_normalization, truncation=cfg_truncation, start=cfg_start)
+        taken = StepRange(start=start_at_step, end=end_at_step, keeps_noise=return_with_leftover_noise)
         result = sampling.sample(
-            model, positive, negative, latent, sigmas=sigmas, seed=seed, solver=solver, guidance=guidance, shift=shift
+            *(model, positive, negative, latent),
+            sigmas=taken.of(shifted_schedule(steps, shift, strength), steps),
+            seed=seed,
+            solver=solver,
+            guidance=Guidance(cfg=cfg, normalization=cfg_normalization, truncation=cfg_truncation, start=cfg_start),
+            shift=shift,
+            adds_noise=add_noise,
         )
         return io.NodeOutput(result.latent, result.nfe, ui=result.ui())
 

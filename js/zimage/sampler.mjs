@@ -1,6 +1,6 @@
 // @ts-check
 /** Lines under a sampler: planned network calls (NFE), duration of the last run, and advice on its settings. */
-import { chainOf, classOf, fileInChain } from "./graph.mjs";
+import { chainOf, classOf, fileInChain, isLinked } from "./graph.mjs";
 import { isOn, message, request, toast } from "./comfyui.mjs";
 import { adviceFor, releaseOf, settingsFor } from "./presets.mjs";
 import { ADVICE, EVALUATIONS } from "./settings.mjs";
@@ -12,7 +12,8 @@ import { setValues, valueOf, valuesOf } from "./widgets.mjs";
 
 export const MODEL_FILES = ["model_name", "unet_name"];
 const COUNTED = ["ZImageTurboSampler", "ZImageSampler"];
-const QUERIED = ["steps", "shift", "strength", "solver", "cfg", "cfg_truncation", "cfg_start"];
+const RANGE = ["start_at_step", "end_at_step", "return_with_leftover_noise"];
+const QUERIED = ["steps", "shift", "strength", "solver", "cfg", "cfg_truncation", "cfg_start", ...RANGE];
 const REQUIRED = ["steps", "shift", "strength", "solver"];
 const CACHES = ["ZImageStepCache", "EasyCache", "LazyCache"];
 
@@ -21,7 +22,8 @@ const releases = new Map();
 
 /** @param {any} node @param {string} nodeClass @param {Panel} panel */
 export function addSamplerFacts(node, nodeClass, panel) {
-  const values = () => valuesOf(node, QUERIED);
+  const isUnknown = () => QUERIED.some((name) => isLinked(node, name)); // a value that another node computes
+  const values = () => (isUnknown() ? {} : valuesOf(node, QUERIED));
   const isCached = () => chainOf(node, "model").some(mayCache);
 
   if (COUNTED.includes(nodeClass)) {

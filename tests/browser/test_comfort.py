@@ -63,6 +63,10 @@ def test_a_sampler_shows_the_evaluations_it_will_make_and_then_the_time_it_took(
     assert shared.line("evaluations", "40 evaluations")
     shared.put("ZImageSampler", steps=5, cfg=1.0)
     assert shared.line("evaluations", "5 evaluations")
+    shared.put("ZImageSampler", end_at_step=3)
+    assert shared.line("evaluations", "3 evaluations")
+    shared.put("ZImageSampler", end_at_step=10000)
+    assert shared.line("evaluations", "5 evaluations")
     shared.run()
     took = shared.line("took", "last time 5 evaluations")
     assert float(re.search(r"([\d.]+) s per picture", took)[1]) > 0

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from prompt_graphs import encode, node, text_to_image
+from prompt_graphs import encode, ksampler, node, text_to_image
 from tools.comfyui import running_server
 from tools.workflows import execute
 from zimage_core.config import NANO_DIT
@@ -152,6 +152,16 @@ def test_loras_are_stored_with_the_strength_of_a_linked_number(server, run):
     outcome = run(prompt)
     assert outcome.error is None, outcome.error
     assert facts_in(outcome.files[0])[0]["loras"] == [{"file": "nano_style.safetensors", "strength": 0.75}]
+
+
+def test_a_picture_of_the_stock_sampler_has_the_same_facts(run):
+    prompt = {**text_to_image(), "negative": encode(""), "sampler": ksampler(), "save": save("stock")}
+    outcome = run(prompt)
+    assert outcome.error is None, outcome.error
+    [facts] = facts_in(outcome.files[0])
+    assert facts["model"] == facts["text_encoder"] == "nano (built in)"
+    assert (facts["seed"], facts["steps"], facts["cfg"], facts["denoise"]) == (5, 4, 2.0, 1.0)
+    assert (facts["solver"], facts["scheduler"], facts["lossy"]) == ("euler", "simple", [])
 
 
 def test_a_graph_without_our_samplers_is_left_alone(server, run):

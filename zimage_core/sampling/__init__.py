@@ -7,9 +7,11 @@ from .presets import BASE, NANO, OMNI, TURBO, Preset
 from .schedule import shift_sigma, shifted_schedule
 from .solvers import SOLVERS, ResMultistep, Solver, Velocity, euler, heun
 from .step_cache import UNCACHED, StepCache, StepCacheState
+from .step_range import LAST_STEP, StepRange
 
 __all__ = [
     "BASE",
+    "LAST_STEP",
     "NANO",
     "OMNI",
     "SOLVERS",
@@ -22,6 +24,7 @@ __all__ = [
     "Step",
     "StepCache",
     "StepCacheState",
+    "StepRange",
     "Velocity",
     "count_nfe",
     "denoise",

@@ -5,19 +5,16 @@ image from its cache; with ComfyUI's --disable-metadata it is not saved.
 """
 
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cache
 from typing import Any, TypeGuard, cast
 
-from ....zimage_core.sampling import BASE, TURBO, Preset
 from ..loading import files, inspection, repack
 from ..patches import loras, optimize
-from ..tasks import sampling
+from . import samplers
 from .prompt_graph import Node, Prompt, ancestors, inputs_of, upstream, value_in
 
 KEY = "zimage"
-SAMPLERS: dict[str, Preset] = {"ZImageTurboSampler": TURBO, "ZImageSampler": BASE}
-SETTINGS = ("seed", "steps", "cfg", "solver", "shift", "strength")
 MODEL_FILES = ("model_name", "unet_name", "ckpt_name", "gguf_name")  # file widgets of this pack's and other loaders
 ENCODER_FILES = ("text_encoder_name", "clip_name", "clip_name1")
 STEP_CACHES = {"ZImageStepCache": "a step cache", "EasyCache": "EasyCache", "LazyCache": "LazyCache"}
@@ -63,33 +60,20 @@ def output_nodes(prompt: Prompt, targets: object) -> Iterator[str]:
 
 
 def metadata_of(prompt: Prompt, running: Collection[str]) -> Iterator[Metadata]:
-    """An entry for each sampler node of this pack among those that run."""
-    samplers = [(node_id, node) for node_id, node in prompt.items() if node["class_type"] in SAMPLERS]
+    """An entry for each sampler with a MODEL of this pack, and each of its samplers, among those that run."""
+    names = [name for name, node in prompt.items() if node["class_type"] in samplers.SAMPLERS and name in running]
     origin = cache(inspection.origin)  # a file's header is read once, however many samplers use it
-    for node_id, node in [each for each in samplers if each[0] in running][:MOST_SAMPLERS]:
-        settings = _settings(prompt, node, SAMPLERS[node["class_type"]])
-        yield {"sampler": node_id, **settings, **_model_chain(prompt, node_id, origin)}
+    for name in names[:MOST_SAMPLERS]:
+        chain = samplers.model_chain(prompt, name)
+        if samplers.is_described(prompt[name], chain):
+            settings = samplers.settings_of(prompt, name, chain)
+            yield {"sampler": name, **settings, **_model_chain(prompt, name, chain, origin)}
 
 
-def _settings(prompt: Prompt, node: Node, preset: Preset) -> Metadata:
-    """Sampler settings and NFE; values that other nodes compute are left out."""
-    values = {name: value_in(prompt, value) for name, value in inputs_of(node).items()}
-    settings = {"cfg": preset.cfg} | {name: values[name] for name in SETTINGS if values.get(name) is not None}
-    return settings | _planned_nfe({**settings, **values})
-
-
-def _planned_nfe(values: Mapping[str, Any]) -> Metadata:
-    try:
-        return {"evaluations": sampling.planned_nfe(values)}
-    except (KeyError, TypeError, ValueError):  # a value that another node computes, or that the sampler will refuse
-        return {}
-
-
-def _model_chain(prompt: Prompt, node_id: str, origin: Origin) -> Metadata:
+def _model_chain(prompt: Prompt, node_id: str, chain: list[Node], origin: Origin) -> Metadata:
     """Model files, LoRAs, and every lossy option between the loader and the sampler."""
-    chain = list(upstream(prompt, node_id, "model", prefix="model"))
     lossy = [sentence for node in [prompt[node_id], *chain] for sentence in _lossy(prompt, node)]
-    encoder = _file(prompt, upstream(prompt, node_id, "positive"), ENCODER_FILES)
+    encoder = _file(prompt, samplers.prompt_chain(prompt, node_id), ENCODER_FILES)
     metadata = {
         **_model(prompt, chain, origin),
         "text_encoder": encoder,

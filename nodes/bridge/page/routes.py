@@ -41,7 +41,7 @@ def tokens(query: Query) -> dict[str, Any]:
 
 
 def evaluations(query: Query) -> dict[str, Any]:
-    """{steps, shift, strength, solver[, cfg, cfg_truncation, cfg_start]} -> {evaluations}."""
+    """{steps, shift, strength, solver[, any other widget that decides the number]} -> {evaluations}."""
     return {"evaluations": sampling.planned_nfe(query)}
 
 

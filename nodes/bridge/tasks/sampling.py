@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import comfy.model_base
 import comfy.sample
 import comfy.samplers
+import torch
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-from ....zimage_core.sampling import SOLVERS, Guidance, count_nfe, denoise, shifted_schedule
+from ....zimage_core.sampling import SOLVERS, Guidance, StepRange, count_nfe, denoise, shifted_schedule
 from . import previews
 from .latents import check_channels, to_intermediate
 from .model_shift import set_shift
@@ -19,6 +20,7 @@ from .model_shift import set_shift
 COUNTER_KEY = "zimage_evaluations"
 MOST_STEPS = 1000
 GUIDANCE_FIELDS = {"cfg": "cfg", "cfg_truncation": "truncation", "cfg_start": "start"}  # widget -> field of Guidance
+RANGE_FIELDS = {"start_at_step": "start", "end_at_step": "end", "return_with_leftover_noise": "keeps_noise"}
 
 
 class SamplingResult(NamedTuple):
@@ -61,16 +63,20 @@ def sample(
     solver: str,
     guidance: Guidance,
     shift: float | None = None,
+    adds_noise: bool = True,
 ) -> SamplingResult:
     """Sample a latent along `sigmas`; fewer than two of them return it as it is.
 
-    `shift` is that of `sigmas`, where it may be another than the MODEL's.
+    `shift` is that of `sigmas`, where it may be another than the MODEL's. Without `adds_noise` the latent is one that
+    another sampler left at the first of `sigmas`.
     """
     check_model(model)
     start = starting_latent(model, latent)
     if len(sigmas) < 2:  # strength 0: nothing to do
         return SamplingResult({**latent, "samples": start}, 0, 0.0)
-    noise = comfy.sample.prepare_noise(start, seed, latent.get("batch_index"))
+    noise = (
+        comfy.sample.prepare_noise(start, seed, latent.get("batch_index")) if adds_noise else torch.zeros_like(start)
+    )
     counted, nfe = with_call_counter(model)
     if shift is not None:
         set_shift(counted, shift)
@@ -103,8 +109,10 @@ def planned_nfe(widgets: Mapping[str, Any]) -> int:
     if steps > MOST_STEPS:
         raise ValueError(f"{steps:.0f} steps are not counted; the most is {MOST_STEPS}")
     sigmas = shifted_schedule(int(steps), finite("shift", widgets["shift"]), finite("strength", widgets["strength"]))
+    taken = {field: int(finite(name, widgets[name])) for name, field in RANGE_FIELDS.items() if name in widgets}
     given = {field: finite(name, widgets[name]) for name, field in GUIDANCE_FIELDS.items() if name in widgets}
-    return count_nfe(sigmas, solver=SOLVERS[widgets["solver"]](), guidance=Guidance(**given))
+    levels = StepRange(**taken).of(sigmas, int(steps))
+    return count_nfe(levels, solver=SOLVERS[widgets["solver"]](), guidance=Guidance(**given))
 
 
 def finite(name: str, value: Any) -> float:

@@ -65,8 +65,10 @@ def test_only_samplers_that_lead_to_an_output_are_described(metadata):
 
 def test_samplers_that_never_run_cost_nothing_and_those_that_run_little(metadata, monkeypatch):
     planned = []
-    count = metadata.sampling.planned_nfe
-    monkeypatch.setattr(metadata.sampling, "planned_nfe", lambda values: planned.append(values) or count(values))
+    count = metadata.samplers.sampling.planned_nfe
+    monkeypatch.setattr(
+        metadata.samplers.sampling, "planned_nfe", lambda values: planned.append(values) or count(values)
+    )
     idle = {str(index): sampler() for index in range(600)}
     assert calls_of(lambda: metadata.on_prompt({"prompt": dict(idle)})) < 20 * 600
     assert not planned
@@ -99,3 +101,74 @@ def test_impossible_values_are_described_without_a_count(metadata, name, value):
     request = metadata.on_prompt({"prompt": {"1": sampler(**{name: value}), "2": save("1")}})
     [entry] = request["extra_data"]["extra_pnginfo"]["zimage"]
     assert entry["sampler"] == "1" and ("evaluations" not in entry or (name, value) == ("cfg", None))
+
+
+def loader(kind="ZImageModelLoader"):
+    return {"class_type": kind, "inputs": {"model_name": "nano (built in)", "unet_name": "x.safetensors"}}
+
+
+def stock(kind, **inputs):
+    return {"class_type": kind, "inputs": inputs}
+
+
+KSAMPLER = {"model": ["flow", 0], "steps": 4, "cfg": 2.0, "sampler_name": "heun", "scheduler": "beta"}
+STOCK = {
+    "KSampler": {"sampler": stock("KSampler", **KSAMPLER, seed=5, denoise=0.5)},
+    "KSamplerAdvanced": {
+        "sampler": stock(
+            "KSamplerAdvanced",
+            **{**KSAMPLER, "noise_seed": 5, "add_noise": "disable", "return_with_leftover_noise": "disable"},
+            **{"start_at_step": 2, "end_at_step": 10000},
+        )
+    },
+    "SamplerCustom": {
+        "sampler": stock(
+            "SamplerCustom",
+            **{"model": ["flow", 0], "cfg": 2.0, "noise_seed": 5, "add_noise": True},
+            **{"sampler": ["select", 0], "sigmas": ["schedule", 0]},
+        ),
+        "select": stock("KSamplerSelect", sampler_name="heun"),
+        "schedule": stock("BasicScheduler", model=["flow", 0], scheduler="beta", steps=4, denoise=0.5),
+    },
+    "SamplerCustomAdvanced": {
+        "sampler": stock(
+            "SamplerCustomAdvanced",
+            **{"noise": ["noise", 0], "guider": ["guider", 0], "sampler": ["select", 0], "sigmas": ["split", 1]},
+        ),
+        "noise": stock("RandomNoise", noise_seed=5),
+        "guider": stock("CFGGuider", model=["flow", 0], cfg=2.0, positive=["words", 0]),
+        "select": stock("KSamplerSelect", sampler_name="heun"),
+        "split": stock("SplitSigmas", sigmas=["schedule", 0], step=1),
+        "schedule": stock("ZImageSigmas", steps=4, shift=6.0, strength=0.5),
+        "words": stock("ZImageTextEncode", clip=["encoder", 0], prompt="x"),
+        "encoder": stock("ZImageTextEncoderLoader", text_encoder_name="nano (built in)"),
+    },
+}
+EXPECTED = {
+    "KSampler": {"scheduler": "beta", "denoise": 0.5, "shift": 1.5},
+    "KSamplerAdvanced": {"scheduler": "beta", "shift": 1.5, "add_noise": "disable", "start_at_step": 2},
+    "SamplerCustom": {"scheduler": "beta", "denoise": 0.5, "shift": 1.5},
+    "SamplerCustomAdvanced": {"shift": 6.0, "strength": 0.5, "text_encoder": "nano (built in)"},
+}
+
+
+def facts_of(metadata, graph, kind):
+    flow = stock("ModelSamplingAuraFlow", model=["model", 0], shift=1.5)
+    prompt = {**graph, "flow": flow, "model": loader(kind), "save": save("sampler")}
+    return metadata.on_prompt({"prompt": prompt}).get("extra_data", {}).get("extra_pnginfo", {}).get("zimage", [])
+
+
+@pytest.mark.parametrize("name", STOCK)
+def test_stock_samplers_are_described_where_the_model_is_ours(metadata, name):
+    [entry] = facts_of(metadata, STOCK[name], "ZImageModelLoader")
+    common = {"sampler": "sampler", "seed": 5, "steps": 4, "cfg": 2.0, "solver": "heun", "model": "nano (built in)"}
+    known = {key: entry.pop(key) for key in ("release", "numbers", "loras", "lossy") if key in entry}
+    assert entry == {**common, **EXPECTED[name]} and known["lossy"] == []
+    assert facts_of(metadata, STOCK[name], "UNETLoader") == []
+
+
+def test_our_samplers_name_the_part_of_the_steps_only_where_it_is_one(metadata):
+    taken = {"add_noise": True, "start_at_step": 0, "end_at_step": 4, "return_with_leftover_noise": True}
+    [entry] = facts_of(metadata, {"sampler": sampler(steps=10, cfg_start=0.0, **taken)}, "ZImageModelLoader")
+    assert entry.items() >= {"end_at_step": 4, "return_with_leftover_noise": True, "evaluations": 16}.items()
+    assert not entry.keys() & {"add_noise", "start_at_step"}

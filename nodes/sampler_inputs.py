@@ -1,0 +1,114 @@
+"""Inputs and outputs that the sampler nodes share, with the presets of the released models as defaults."""
+
+from comfy_api.latest import io
+
+from ..zimage_core.sampling import LAST_STEP, SOLVERS, Preset
+from .bridge.tasks import sampling
+
+SEED_MAX = 0xFFFFFFFFFFFFFFFF
+MODEL_INPUT = "A Z-Image model from Z-Image Load Model or the stock Load Diffusion Model."
+LATENT_INPUT = "A blank latent for text to image, or an encoded picture together with a strength below 1."
+
+
+def seed_input() -> io.Input:
+    return io.Int.Input(
+        "seed",
+        default=0,
+        min=0,
+        max=SEED_MAX,
+        control_after_generate=True,
+        tooltip="Which noise to start from. The same seed gives the same noise on every machine.",
+    )
+
+
+def steps_input(preset: Preset, advice: str) -> io.Input:
+    return io.Int.Input(
+        "steps", default=preset.steps, min=1, max=sampling.MOST_STEPS, tooltip=f"How many steps to take. {advice}"
+    )
+
+
+def solver_input(preset: Preset) -> io.Input:
+    return io.Combo.Input(
+        "solver",
+        options=list(SOLVERS),
+        default=preset.solver,
+        advanced=True,
+        tooltip="How to step: euler as the reference does, res_multistep for more detail at the same cost, "
+        "heun for accuracy at nearly twice the cost.",
+    )
+
+
+def shift_input(preset: Preset, *, is_advanced: bool) -> io.Input:
+    return io.Float.Input(
+        "shift",
+        default=preset.shift,
+        min=0.1,
+        max=100.0,
+        step=0.1,
+        advanced=is_advanced,
+        tooltip="Time spent at high noise, where composition is decided: 3 for Turbo, 6 for base; "
+        "1 leaves the schedule unshifted.",
+    )
+
+
+def strength_input() -> io.Input:
+    return io.Float.Input(
+        "strength",
+        default=1.0,
+        min=0.0,
+        max=1.0,
+        step=0.01,
+        tooltip="How far to move away from the picture in the latent: 1 draws from scratch, 0.6 runs the last 6 of "
+        "10 steps, 0 changes nothing.",
+    )
+
+
+def range_inputs() -> list[io.Input]:
+    """The stock KSampler (Advanced)'s inputs for several samplers in a row, each with its own part of the steps."""
+    return [
+        io.Boolean.Input(
+            "add_noise",
+            default=True,
+            optional=True,
+            advanced=True,
+            tooltip="Off to go on from a latent that another sampler returned with leftover noise.",
+        ),
+        io.Int.Input(
+            "start_at_step",
+            default=0,
+            min=0,
+            max=LAST_STEP,
+            optional=True,
+            advanced=True,
+            tooltip="The step to begin with, from 0: the one at which the sampler before ended. Give both samplers the "
+            "same steps and shift.",
+        ),
+        io.Int.Input(
+            "end_at_step",
+            default=LAST_STEP,
+            min=0,
+            max=LAST_STEP,
+            optional=True,
+            advanced=True,
+            tooltip="The step to end before; any number from steps on is the end of the schedule.",
+        ),
+        io.Boolean.Input(
+            "return_with_leftover_noise",
+            default=False,
+            optional=True,
+            advanced=True,
+            tooltip="On to keep the noise that is left at end_at_step, for a sampler that goes on from there; off to "
+            "finish the picture in the last step.",
+        ),
+    ]
+
+
+def outputs() -> list[io.Output]:
+    return [
+        io.Latent.Output(display_name="latent", tooltip="The finished latent, for Z-Image VAE Decode."),
+        io.Int.Output(
+            display_name="evaluations",
+            tooltip="How often the network really ran for each picture: once a step, twice with guidance, "
+            "and twice again with heun; what a cache skipped does not count.",
+        ),
+    ]
