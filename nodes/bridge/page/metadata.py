@@ -12,7 +12,7 @@ from typing import Any, TypeGuard, cast
 from ..loading import files, inspection, repack
 from ..patches import loras, optimize
 from . import samplers
-from .prompt_graph import Node, Prompt, ancestors, inputs_of, upstream, value_in
+from .prompt_graph import Node, Prompt, ancestors, inputs_of, value_in
 
 KEY = "zimage"
 MODEL_FILES = ("model_name", "unet_name", "ckpt_name", "gguf_name")  # file widgets of this pack's and other loaders

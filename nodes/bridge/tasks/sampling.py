@@ -12,7 +12,7 @@ import torch
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-from ....zimage_core.sampling import SOLVERS, Guidance, StepRange, count_nfe, denoise, shifted_schedule
+from ....zimage_core.sampling import LAST_STEP, SOLVERS, Guidance, StepRange, count_nfe, denoise, shifted_schedule
 from . import previews
 from .latents import check_channels, to_intermediate
 from .model_shift import set_shift
@@ -20,7 +20,7 @@ from .model_shift import set_shift
 COUNTER_KEY = "zimage_evaluations"
 MOST_STEPS = 1000
 GUIDANCE_FIELDS = {"cfg": "cfg", "cfg_truncation": "truncation", "cfg_start": "start"}  # widget -> field of Guidance
-RANGE_FIELDS = {"start_at_step": "start", "end_at_step": "end", "return_with_leftover_noise": "keeps_noise"}
+RANGE = (("start_at_step", 0), ("end_at_step", LAST_STEP), ("return_with_leftover_noise", False))  # neutral values
 
 
 class SamplingResult(NamedTuple):
@@ -109,10 +109,10 @@ def planned_nfe(widgets: Mapping[str, Any]) -> int:
     if steps > MOST_STEPS:
         raise ValueError(f"{steps:.0f} steps are not counted; the most is {MOST_STEPS}")
     sigmas = shifted_schedule(int(steps), finite("shift", widgets["shift"]), finite("strength", widgets["strength"]))
-    taken = {field: int(finite(name, widgets[name])) for name, field in RANGE_FIELDS.items() if name in widgets}
+    start, end, keeps_noise = (int(finite(name, widgets.get(name, neutral))) for name, neutral in RANGE)
+    taken = StepRange(start=start, end=end, keeps_noise=bool(keeps_noise))
     given = {field: finite(name, widgets[name]) for name, field in GUIDANCE_FIELDS.items() if name in widgets}
-    levels = StepRange(**taken).of(sigmas, int(steps))
-    return count_nfe(levels, solver=SOLVERS[widgets["solver"]](), guidance=Guidance(**given))
+    return count_nfe(taken.of(sigmas, int(steps)), solver=SOLVERS[widgets["solver"]](), guidance=Guidance(**given))
 
 
 def finite(name: str, value: Any) -> float:
