@@ -5,11 +5,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..network.overflow import VAE_OVERFLOWED, check_finite
+
 
 def colour_images(images: Any) -> Tensor:
     """IMAGE (b, h, w, c) with at least three channels; fewer become grey, and alpha stays.
 
-    Raises ValueError for an empty batch and for anything that is no batch of pictures.
+    Raises ValueError for an empty batch, for anything that is no batch of pictures, and for NaN.
     """
     if not isinstance(images, Tensor) or not images.numel():
         raise ValueError("There is no picture: the image connected here is empty.")
@@ -18,6 +20,7 @@ def colour_images(images: Any) -> Tensor:
             f"The image connected here has shape {tuple(images.shape)}, but a batch of pictures has four dimensions: "
             "number, height, width, channels. Connect the IMAGE output of a node like Load Image."
         )
+    check_finite(images, "The image connected here", VAE_OVERFLOWED)
     return images if images.shape[-1] > 2 else images[..., :1].repeat(1, 1, 1, 3)
 
 
@@ -35,4 +38,5 @@ def mask_batch(masks: Any) -> Tensor:
             f"The mask connected here has shape {tuple(masks.shape)}, but a mask has a height and a width. "
             "Connect the MASK output of a node like Load Image."
         )
+    check_finite(masks, "The mask connected here", "mend the node it comes from.")
     return masks.reshape(-1, *masks.shape[-2:]).to(torch.float32)

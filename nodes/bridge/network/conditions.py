@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ....zimage_core.model.sequence import padded_length
+from .overflow import ENCODER_OVERFLOWED, VAE_OVERFLOWED, check_finite
 
 RULES_KEY = "zimage_omni_rules"  # in conditioning: the `OmniRules` it was made for
 REFERENCE_CONDS = {"ref_latents", "ref_contexts", "siglip_feats"}  # ComfyUI's names
@@ -38,10 +39,13 @@ def zimage_conditions(model: Any, native: Conditions, **kwargs: Any) -> Conditio
     out = {**native}
     caption = kwargs.get("cross_attn")
     if caption is not None:
+        check_finite(caption, "A prompt's conditioning", ENCODER_OVERFLOWED)
         out["c_crossattn"] = CaptionCond(_run_caption(model, caption, **kwargs))
         out["caption_lengths"] = CaptionLengths((caption.shape[1],) * len(caption))
         out["num_tokens"] = CONDConstant(padded_length(caption.shape[1]))
     for name in REFERENCE_CONDS & out.keys():
+        for each in out[name].cond:
+            check_finite(each, "A reference picture of the conditioning", VAE_OVERFLOWED)
         moved = [each.to(device=kwargs.get("device"), dtype=model.get_dtype_inference()) for each in out[name].cond]
         out[name] = ReferenceCond(moved)
     if RULES_KEY in kwargs:

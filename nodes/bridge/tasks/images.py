@@ -6,6 +6,7 @@ from torch import Tensor
 
 from ..loading.pictures import rgb
 from ..loading.vae import CELL, check_vae
+from ..network.overflow import MODEL_OVERFLOWED, VAE_OVERFLOWED, check_drawn
 from .latents import check_channels, crop_to_patches
 
 MIN_TILE = 256  # pixels
@@ -25,7 +26,11 @@ def decode(vae: Any, latent: dict[str, Any], tile_size: int) -> Tensor:
     check_vae(vae)
     samples = latent["samples"]
     check_channels(samples)
+    check_drawn(samples, MODEL_OVERFLOWED)
     if not tile_size:
-        return vae.decode(samples)
-    tile = max(MIN_TILE, tile_size) // CELL
-    return vae.decode_tiled(samples, tile_x=tile, tile_y=tile, overlap=int(tile * OVERLAP))
+        images = vae.decode(samples)
+    else:
+        tile = max(MIN_TILE, tile_size) // CELL
+        images = vae.decode_tiled(samples, tile_x=tile, tile_y=tile, overlap=int(tile * OVERLAP))
+    check_drawn(images, VAE_OVERFLOWED)
+    return images

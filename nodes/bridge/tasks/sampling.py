@@ -13,6 +13,7 @@ from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from ....zimage_core.sampling import LAST_STEP, SOLVERS, Guidance, StepRange, count_nfe, denoise, shifted_schedule
+from ..network.overflow import MODEL_OVERFLOWED, check_drawn, check_finite
 from . import previews
 from .latents import check_channels, to_intermediate
 from .model_shift import set_shift
@@ -96,8 +97,10 @@ def sample(
         seed=seed,
     )
     finished = to_intermediate(samples)  # synchronizes with the device, so the time below is complete
+    seconds = time.perf_counter() - start_times[0]
+    check_drawn(finished, MODEL_OVERFLOWED)
     out = {key: value for key, value in latent.items() if key != "downscale_ratio_spacial"}
-    return SamplingResult({**out, "samples": finished}, nfe(), time.perf_counter() - start_times[0])
+    return SamplingResult({**out, "samples": finished}, nfe(), seconds)
 
 
 def planned_nfe(widgets: Mapping[str, Any]) -> int:
@@ -191,4 +194,5 @@ def starting_latent(model: Any, latent: dict[str, Any]) -> Tensor:
     if samples.ndim == 5 and samples.shape[2] == 1:
         samples = samples[:, :, 0]
     check_channels(samples)
+    check_finite(samples, "The latent connected here", "mend the sampler or the VAE Encode it comes from.")
     return samples

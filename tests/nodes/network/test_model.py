@@ -257,19 +257,6 @@ def test_interruption_reaches_into_a_step(comfy, our_model, native):
     assert n_blocks == 2
 
 
-def test_reference_latents_are_refused_with_a_sentence(our_model, native):
-    network = our_model.model.diffusion_model
-    with pytest.raises(ValueError, match="only Omni and Edit checkpoints"):
-        network(
-            torch.zeros(1, 16, 8, 8),
-            torch.ones(1),
-            torch.zeros(1, 4, native.CONFIG.cap_feat_dim),
-            4,
-            ref_latents=[torch.zeros(1, 16, 8, 8)],
-            transformer_options={},
-        )
-
-
 def test_a_plain_call_computes_where_the_latents_are_though_weights_wait_in_ram(comfy):
     """As under ComfyUI's dynamic VRAM; the prompt's embeddings come from RAM."""
     import comfy.ops

@@ -22,6 +22,8 @@ KINDS = {  # as sent, and as it should be read
 WRONG = {
     "empty": (torch.zeros(0, 32, 48, 3), "There is no picture"),
     "without a batch": (torch.zeros(32, 48, 3), r"shape \(32, 48, 3\), but a batch of pictures has four dimensions"),
+    "NaN": (torch.zeros(2, 32, 48, 3).index_fill(1, torch.tensor([5]), torch.nan), "no numbers .NaN.*--bf16"),
+    "infinite": (torch.full((1, 32, 48, 3), torch.inf), "no numbers .NaN."),
     "video": (torch.zeros(1, 2, 32, 48, 3), "a batch of pictures has four dimensions"),
 }
 
@@ -71,6 +73,7 @@ def test_masks_of_every_shape_and_type_become_a_batch(pictures):
         (torch.zeros(0, 4, 4), "There is no mask"),
         (None, "no mask"),
         (torch.ones(3), "height and"),
+        (torch.full((1, 4, 4), torch.nan), "The mask connected here holds values that are no numbers"),
     ):
         with pytest.raises(ValueError, match=sentence):
             pictures.mask_batch(sent)
