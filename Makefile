@@ -35,7 +35,7 @@ test: dev
 	$(BIN)/pytest
 
 gpu: dev
-	$(BIN)/python -m pytest tests/gpu
+	$(BIN)/python tests/gpu/run_all.py
 
 check: dev tests/js/node_modules/.ready
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Shared by all tests: two threads, and tiny networks with random weights."""
+"""Shared by all tests: two threads unless TEST_THREADS says otherwise, and tiny networks with random weights."""
 
 import os
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-torch.set_num_threads(2)
+torch.set_num_threads(int(os.environ.get("TEST_THREADS", "2")))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

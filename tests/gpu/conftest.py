@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ import torch
 
 import gpu
 from bench.precision import without_tf32
+from zimage_core.kernels.fastest import fastest
+
+WITHOUT_GPU = {"test_run_all.py"} | ({"test_comfyui.py"} if os.environ.get("COMFYUI_ON_CPU") == "1" else set())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -16,12 +20,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return
     skip = pytest.mark.skip(reason="needs a GPU with CUDA; there is none here")
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if Path(__file__).parent in item.path.parents and item.path.name not in WITHOUT_GPU:
             item.add_marker(skip)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _collect_warnings():
+@pytest.fixture(scope="module", autouse=True)
+def _warnings_of_this_module():
+    """What is logged once per process is logged once per module here, so no other file's warnings count."""
+    fastest.cache_clear()
+    gpu.WARNINGS.sentences.clear()
     logging.getLogger("zimage").addHandler(gpu.WARNINGS)
     yield
     logging.getLogger("zimage").removeHandler(gpu.WARNINGS)

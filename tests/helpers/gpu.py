@@ -36,7 +36,7 @@ class WarningCollector(logging.Handler):
         self.sentences.append(record.getMessage())
 
 
-WARNINGS = WarningCollector()  # of all tests so far: some warnings are logged only once per process
+WARNINGS = WarningCollector()  # of the test module so far: some warnings are logged only once
 
 
 @torch.no_grad()
