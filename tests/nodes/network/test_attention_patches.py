@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from native_pictures import draw, extra, lora, same
+from paths import REPOSITORY
 
 
 def nag(model):
@@ -45,6 +46,25 @@ def test_what_native_ignores_works(native, models, change, kind):
     model = getattr(models, kind)
     change_in_ours = draw(native, change(model), captions=captions) - draw(native, model, captions=captions)
     assert change_in_ours.abs().max() > 0.1
+
+
+UNET = {  # stock nodes for the blocks of Stable Diffusion's UNet
+    "PerturbedAttentionGuidance": ("nodes_pag", {"scale": 3.0}),
+    "HyperTile": ("nodes_hypertile", {"tile_size": 256, "swap_size": 2, "max_depth": 0, "scale_depth": False}),
+}
+
+
+@pytest.mark.parametrize("kind", ["ours", "attached"])
+@pytest.mark.parametrize("name", UNET)
+def test_what_is_made_for_a_unet_changes_nothing_as_on_native_and_the_help_says_so(native, models, name, kind):
+    module, settings = UNET[name]
+    for model in (getattr(models, kind), models.native):
+        (patched,) = extra(module, name)(model=model, **settings)
+        same(draw(native, patched, cfg=2.0), draw(native, model, cfg=2.0), 1e-4)
+    for language in ("en", "zh"):
+        page = (REPOSITORY / f"js/docs/ZImageAttach/{language}.md").read_text("utf-8")
+        gives, cannot_give = page.split("- **")[1:3]
+        assert name not in gives and name in cannot_give
 
 
 @pytest.mark.parametrize("kind", ["ours", "attached"])
