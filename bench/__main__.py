@@ -19,7 +19,7 @@ from .plot import plot
 from .random_weights import Setup, Weights
 from .run import measure_all, peers, preamble, results
 from .systems.comfyui import version
-from .systems.ours import Ours
+from .systems.ours import Ours, OursInt8
 from .table import append, size, table
 from .timing import TimeBudget
 from .variants import VARIANTS
@@ -113,7 +113,7 @@ def count(options: argparse.Namespace, device: torch.device) -> None:
     """Counting mode. Small widths keep it under a minute on a CPU; the operation counts do not depend on the width."""
     workload = Workload(part="transformer", size=(options.sizes or [(128, 128)])[0], caption=32)
     notes = Notes()
-    factories = [Ours, *([] if options.no_peers else peers(device, notes.add))]
+    factories = [Ours, OursInt8, *([] if options.no_peers else peers(device, notes.add))]
     small = replace(tiny_setup(n_heads=12), vae=FLUX_VAE, device=device)
     setups = [replace(small, dtype=dtype) for dtype in (torch.float32, torch.bfloat16)]
     rows = [table_row(each) for each in count_all(factories, setups, workload)]

@@ -1,8 +1,9 @@
 """Counts operations, memory traffic, allocations and syncs of a computation; deterministic, unlike timings.
 
 Every dispatched call that does work is one operation; views and uninitialized buffers are not counted. Composite
-operations are decomposed and counted by their parts, and so are custom operations implemented in Python. A custom
-operation that dispatches nothing itself, such as a Triton kernel, counts as one operation.
+operations are decomposed and counted by their parts, and so are custom operations implemented in Python and those of
+tensor subclasses, such as ComfyUI's packed weights. A custom operation that dispatches nothing itself, such as a Triton
+kernel, counts as one operation.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -67,6 +68,8 @@ class Counter(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if types:  # of tensor subclasses, whose own operations come by here in turn
+            return NotImplemented
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         device = tensors[0].device.type if tensors else "cpu"
         if _is_composed(func, device):

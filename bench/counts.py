@@ -14,7 +14,7 @@ from tqdm import tqdm
 from .counter import Counts, count
 from .random_weights import Setup, Weights, draw_inputs
 from .runner import System
-from .workloads import Part, Workload
+from .workloads import PARTS, Part, Workload
 
 MIN_TEXT_LAYERS = 3  # ComfyUI cannot build a smaller encoder when the second-to-last hidden state is requested
 
@@ -70,19 +70,26 @@ def _weights(setup: Setup) -> Weights:
 
 
 def count_all(factories: Sequence[SystemFactory], setups: Sequence[Setup], workload: Workload) -> list[SystemCounts]:
-    """Counts of every subject for every system and precision."""
-    subjects: dict[str, Callable[[SystemFactory, Setup, Workload], Counts]] = {
-        "transformer block": count_block,
-        "step of one layer": count_whole,
-        "text layer": count_text_layer,
-        "autoencoder decode": lambda make_system, setup, workload: count_whole(
-            make_system, setup, replace(workload, part="decode")
+    """Counts of every subject for every system that has it and every precision."""
+    subjects: dict[str, tuple[Part, Callable[[SystemFactory, Setup, Workload], Counts]]] = {
+        "transformer block": ("block", count_block),
+        "step of one layer": ("transformer", count_whole),
+        "text layer": ("text", count_text_layer),
+        "autoencoder decode": (
+            "decode",
+            lambda make_system, setup, workload: count_whole(make_system, setup, replace(workload, part="decode")),
         ),
     }
-    jobs = [(subject, setup, make_system) for subject in subjects for setup in setups for make_system in factories]
+    jobs = [
+        (subject, setup, make_system)
+        for subject, (part, _) in subjects.items()
+        for setup in setups
+        for make_system in factories
+        if part in getattr(make_system, "parts", PARTS)
+    ]
     rows: list[SystemCounts] = []
     for subject, setup, make_system in tqdm(jobs, desc="counting", leave=False):
-        counts = subjects[subject](make_system, setup, workload)
+        counts = subjects[subject][1](make_system, setup, workload)
         name = make_system(_weights(setup)).name
         rows.append(
             SystemCounts(subject=subject, system=name, dtype=str(setup.dtype).removeprefix("torch."), counts=counts)

@@ -17,11 +17,12 @@ from .random_weights import Inputs, Weights, draw_inputs
 from .reference import describe_reference, reference_result
 from .runner import Runner, System
 from .systems.comfyui import ComfyUI, ComfyUIMissing, import_comfyui, version
+from .systems.comfyui_int8 import FORMAT, ComfyUIInt8
 from .systems.ours import Ours
 from .table import duration, size, table
 from .timing import TimeBudget
 from .variants import VARIANTS
-from .workloads import Workload
+from .workloads import PARTS, Workload
 
 Note = Callable[[str], None]  # receives a remark for the report
 RunnerFactory = Callable[[], Runner]
@@ -59,11 +60,11 @@ def _diffusers(device: torch.device, note: Note) -> list[SystemFactory]:
 
 def _comfyui(device: torch.device, note: Note) -> list[SystemFactory]:
     try:
-        import_comfyui(device)
+        comfy = import_comfyui(device)
     except (ComfyUIMissing, ImportError) as reason:
         note(f"ComfyUI is left out: {reason}")
         return []
-    return [ComfyUI]
+    return [ComfyUI, ComfyUIInt8] if FORMAT in comfy.quant_ops.QUANT_ALGOS else [ComfyUI]
 
 
 def runner_factories(
@@ -82,6 +83,8 @@ def runner_factories(
         if part in VARIANTS[name].parts and (inputs.latents.is_cuda or not VARIANTS[name].needs_cuda):
             yield f"ours, {name}", partial(_variant_runner, inputs, weights, name)
     for make_system in factories:
+        if part not in getattr(make_system, "parts", PARTS):
+            continue
         yield (
             make_system.__name__.replace("_", " "),
             lambda make_system=make_system: runner_of((system := make_system(weights)), system.name),

@@ -21,7 +21,7 @@ from tools.comfyui import comfyui_folder
 from zimage_core.config import norm_groups
 from zimage_core.sampling import TURBO, shifted_schedule
 
-from ..random_weights import Inputs, Weights
+from ..random_weights import Inputs, State, Weights
 from ..runner import Run, isolated_block
 from ..workloads import CFG
 
@@ -140,11 +140,19 @@ class ComfyUI:
             time_scale=1000.0,
             pad_tokens_multiple=32,
             dtype=setup.dtype,
-            device="meta",
-            operations=self.comfy.ops.disable_weight_init,
+            device=setup.device,
+            operations=self.operations(),
         )
-        network.load_state_dict(self.weights.dit, assign=True)
+        network.load_state_dict(self.state(), assign=True)
         return network.requires_grad_(False).eval()
+
+    def operations(self) -> Any:
+        """The layers the transformer is built of."""
+        return self.comfy.ops.disable_weight_init
+
+    def state(self) -> State:
+        """The transformer's weights."""
+        return self.weights.dit
 
     def _text(self) -> Any:
         """The text encoder in ComfyUI's wrapper, which sets precision and mask; prompts must have equal length."""

@@ -13,7 +13,7 @@ from zimage_core.vae import Autoencoder
 
 from ..random_weights import Inputs, Weights
 from ..runner import Run, isolated_block
-from ..variants import DEFAULT_VARIANT, Variant
+from ..variants import BLOCK_PARTS, DEFAULT_VARIANT, VARIANTS, Variant
 from ..workloads import CFG
 
 
@@ -113,3 +113,12 @@ class Ours:
     def _with_weights(self, network: nn.Module, state: dict[str, Tensor]) -> nn.Module:
         network.load_state_dict(state, assign=True)
         return self.variant.prepare(network.requires_grad_(False).eval())
+
+
+class OursInt8(Ours):
+    """Ours with the transformer's main layers in int8."""
+
+    parts = BLOCK_PARTS
+
+    def __init__(self, weights: Weights) -> None:
+        super().__init__(weights, VARIANTS["int8"], "ours, int8 (lossy)")

@@ -64,6 +64,25 @@ def test_python_custom_operations_are_counted_by_their_body():
     assert names(lambda: opaque_operation(X)) == ["opaque"]
 
 
+class Packed(torch.Tensor):
+    """A tensor whose operations are three others, as those of ComfyUI's packed weights are."""
+
+    @staticmethod
+    def __new__(cls, inside):
+        made = torch.Tensor._make_wrapper_subclass(cls, inside.shape)
+        made.inside = inside
+        return made
+
+    @classmethod
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+        return (args[0].inside + 1).mul(2).relu()
+
+
+def test_operations_of_a_tensor_subclass_are_counted_by_their_parts():
+    packed = Packed(X)
+    assert names(lambda: packed.sin()) == ["add", "mul", "relu"]
+
+
 @pytest.mark.parametrize(
     ("run", "syncs"),
     [

@@ -10,7 +10,8 @@ import torch
 
 from bench.counts import count_block, count_text_layer, count_whole
 from bench.plan import tiny_setup
-from bench.systems.ours import Ours
+from bench.systems.comfyui_int8 import ComfyUIInt8
+from bench.systems.ours import Ours, OursInt8
 from bench.workloads import Workload
 
 FLOAT32, BFLOAT16 = torch.float32, torch.bfloat16
@@ -30,6 +31,8 @@ class Limit:
 LIMITS = {
     ("block", FLOAT32): Limit(operations=29, allocations=20, bytes_of_comfyui=0.61, peak_of_comfyui=0.64),
     ("block", BFLOAT16): Limit(operations=30, allocations=21, bytes_of_comfyui=0.37, peak_of_comfyui=0.76),
+    ("int8 block", FLOAT32): Limit(operations=84, allocations=49, bytes_of_comfyui=0.55, peak_of_comfyui=0.54),
+    ("int8 block", BFLOAT16): Limit(operations=94, allocations=59, bytes_of_comfyui=0.62, peak_of_comfyui=0.59),
     ("text layer", FLOAT32): Limit(operations=40, allocations=33, bytes_of_comfyui=0.87, peak_of_comfyui=0.89),
     ("text layer", BFLOAT16): Limit(operations=49, allocations=42, bytes_of_comfyui=0.35, peak_of_comfyui=0.37),
     ("decode", FLOAT32): Limit(operations=93, allocations=137, bytes_of_comfyui=1.0, peak_of_comfyui=1.66),
@@ -37,8 +40,10 @@ LIMITS = {
 }
 
 BLOCK = Workload(part="transformer", size=(128, 128), caption=32)
+IN_INT8 = {"Ours": OursInt8, "ComfyUI": ComfyUIInt8}
 COUNT = {
     "block": lambda system, setup: count_block(system, setup, BLOCK),
+    "int8 block": lambda system, setup: count_block(IN_INT8[system.__name__], setup, BLOCK),
     "text layer": lambda system, setup: count_text_layer(system, setup, BLOCK),
     "decode": lambda system, setup: count_whole(system, setup, Workload(part="decode", size=(64, 64), caption=32)),
 }

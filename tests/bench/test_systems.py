@@ -7,7 +7,8 @@ from bench.deviation import deviation
 from bench.plan import tiny_setup
 from bench.random_weights import Weights, draw_inputs
 from bench.reference import reference_result
-from bench.systems.ours import Ours
+from bench.systems.comfyui_int8 import ComfyUIInt8
+from bench.systems.ours import Ours, OursInt8
 from bench.variants import VARIANTS
 from bench.workloads import PARTS, Workload
 
@@ -34,6 +35,17 @@ def test_every_system_computes_our_results(request, peer, name):
     found = result(Ours(WEIGHTS[peer]), workload)
     assert found.isfinite().all() and found.std() > 0.1  # the random weights give a non-trivial output
     torch.testing.assert_close(result(system(WEIGHTS[peer]), workload), found, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["block", "transformer"])
+def test_comfyuis_int8_is_ours_but_for_the_rounding_of_its_inputs(comfyui, name):
+    """Both hold the same 8-bit weights; what enters a layer is rounded to 8 bits by each in its own order."""
+    weights, workload = WEIGHTS["comfyui"], WORKLOADS[name]
+    ours, theirs = (result(system(weights), workload) for system in (OursInt8, ComfyUIInt8))
+    exact = result(Ours(weights), workload)
+    lost = deviation(theirs, exact).relative_l2
+    assert 1e-3 < lost < 0.03
+    assert deviation(ours, theirs).relative_l2 < lost
 
 
 @pytest.mark.parametrize("name", ["transformer", "transformer, guided"])
