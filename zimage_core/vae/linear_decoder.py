@@ -1,4 +1,4 @@
-"""A linear decoder: pictures from latents by one convolution, fitted by least squares; for previews while sampling."""
+"""A linear decoder: half-size pictures from latents by one convolution, fitted by least squares; for previews while sampling."""
 
 from collections.abc import Mapping
 
@@ -10,20 +10,20 @@ from torch import Tensor
 from .._shapes import Float
 
 NEIGHBOURHOOD = 3  # latent cells a side
-CELL = 8  # pixels a side that a latent cell becomes
+CELL = 4  # preview pixels a side that a latent cell becomes: half the picture's
 
 
-def decode_linear(latents: Float[Tensor, "b c h w"], weights: Mapping[str, Tensor]) -> Float[Tensor, "b 3 8*h 8*w"]:
-    """Pictures, about [-1, 1], from model-space latents: each cell's 8x8 pixels from the cell and its neighbours.
+def decode_linear(latents: Float[Tensor, "b c h w"], weights: Mapping[str, Tensor]) -> Float[Tensor, "b 3 4*h 4*w"]:
+    """Half-size pictures, about [-1, 1], from model-space latents: each cell's 4x4 pixels from the cell and its neighbours.
 
-    `weights` holds `weight` (192, c, 3, 3) and `bias` (192,), as `fit_linear_decoder` returns them.
+    `weights` holds `weight` (48, c, 3, 3) and `bias` (48,), as `fit_linear_decoder` returns them.
     """
     weight, bias = weights["weight"].to(latents), weights["bias"].to(latents)
     return F.pixel_shuffle(F.conv2d(pad_edges(latents), weight, bias), CELL)
 
 
 def fit_linear_decoder(
-    latents: Float[Tensor, "b c h w"], pictures: Float[Tensor, "b 3 8*h 8*w"]
+    latents: Float[Tensor, "b c h w"], pictures: Float[Tensor, "b 3 4*h 4*w"]
 ) -> dict[str, Float[Tensor, "..."]]:
     """The weights of `decode_linear` with the least squared error over pairs, solved in float64."""
     patches = rearrange(F.unfold(pad_edges(latents), NEIGHBOURHOOD), "b i n -> (b n) i")

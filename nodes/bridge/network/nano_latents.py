@@ -25,7 +25,7 @@ class NanoLatents(comfy.latent_formats.Flux):
 
 
 def decode_preview(latents: Tensor) -> Tensor:
-    """Pictures (b, 3, 8 h, 8 w), about [-1, 1], from nano's model-space latents (b, 16, h, w)."""
+    """Half-size pictures (b, 3, 4 h, 4 w), about [-1, 1], from nano's model-space latents (b, 16, h, w)."""
     return decode_linear(latents.float(), weights())
 
 

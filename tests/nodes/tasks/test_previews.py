@@ -125,7 +125,7 @@ def test_nanos_preview_shows_the_picture_and_fluxs_does_not(pack, previews, prev
         shown = previews.levels_of(nanos_previewer, latent[None])
         native = np.asarray(nanos_previewer.decode_latent_to_preview(latent[None]))
         assert np.array_equal(shown.numpy(), native)
-        truth = (picture.movedim(0, -1) + 1) * 127.5
+        truth = (torch.nn.functional.avg_pool2d(picture, 2).movedim(0, -1) + 1) * 127.5
         assert (shown - truth).abs().mean() < 12
         assert truth.shape == shown.shape
     rainbow = previews.levels_of(previewer, latents[:1]).float()

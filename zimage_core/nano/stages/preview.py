@@ -3,6 +3,7 @@
 import random
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ...vae import Autoencoder
@@ -22,4 +23,4 @@ def fit_preview(vae: Autoencoder) -> dict[str, Tensor]:
     pictures = render_batch(scenes, [choice.randrange(2**31) for _ in scenes])
     latents = torch.cat([vae.encode(batch) for batch in pictures.split(BATCH)])
     decoded = torch.cat([vae.decode(batch) for batch in latents.split(BATCH)])
-    return fit_linear_decoder(latents, decoded)
+    return fit_linear_decoder(latents, F.avg_pool2d(decoded, 2))
