@@ -1,6 +1,7 @@
 # make run     a picture from a prompt, in a real ComfyUI, on any machine
 # make serve   the same ComfyUI for the browser
 # make test    everything that is promised here, tested
+# make quick   style, contracts and the quick tests of core, nodes and page: under three minutes
 # make gpu     tests that need a GPU
 # make check   style, types (Python and JavaScript), import contracts: under a minute
 # make chromium  install the browser the browser tests drive (Debian and Ubuntu, as root)
@@ -23,7 +24,7 @@ BIN      := .venv/bin
 OLDER    := 0.16.3 0.24.0
 WORKFLOW ?= workflows/Z-Image Nano - text to image.json
 
-.PHONY: run serve test gpu check fix chromium nano judge bench count pictures help-pictures screens setup dev clean
+.PHONY: run serve test quick gpu check fix chromium nano judge bench count pictures help-pictures screens setup dev clean
 
 run: setup
 	@$(BIN)/python -m tools.run_workflow "$(WORKFLOW)"
@@ -33,6 +34,13 @@ serve: setup
 
 test: dev
 	$(BIN)/pytest
+
+quick: dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python tools/lint_imports.py
+	node --test tests/js/*.test.mjs
+	$(BIN)/pytest tests/core tests/nodes -m "not slow"
 
 gpu: dev
 	$(BIN)/python tests/gpu/run_all.py

@@ -60,6 +60,7 @@ NAMES = {"LoRA": TENSORS, "state": "state.safetensors", "weights": TENSORS, "ban
 NAMES |= {"cache": f"{'0' * 64}.safetensors", "picture": "a.png"}
 
 
+@pytest.mark.slow
 def test_a_writer_killed_in_the_middle_leaves_no_half_file_and_the_next_one_cleans_up(tmp_path):
     pytest.importorskip("resource")
     found = subprocess.run(

@@ -53,6 +53,7 @@ def pixels(file):
         return image.tobytes()
 
 
+@pytest.mark.slow
 def test_a_prompt_becomes_the_picture_that_python_gets_and_nothing_else_is_written(capsys, out):
     status, told, progress = run(capsys, *generating(out, "--seed", 0))
     assert status == 0 and only_file(out) and "20/20" in progress
@@ -93,6 +94,7 @@ def write_lora(file, width=None):
     return file
 
 
+@pytest.mark.slow
 def test_a_lora_changes_the_picture_by_its_strength(capsys, out, tmp_path):
     file = write_lora(tmp_path / "style.safetensors")
     found = {}

@@ -31,6 +31,7 @@ def test_the_readmes_example_draws_what_it_says():
     assert all(asdict(found).values()), found
 
 
+@pytest.mark.slow
 def test_the_same_seed_draws_the_same_picture_and_another_seed_another():
     once, again, other = (generate("a blue star", steps=2, seed=seed)[0] for seed in (1, 1, 2))
     assert ImageChops.difference(once, again).getbbox() is None
@@ -61,6 +62,7 @@ def test_bfloat16_draws_nearly_the_same():
     assert sum(difference.tobytes()) / len(difference.tobytes()) < 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lever", [{"scheme": INT8}, {"cache": StepCache(threshold=0.05)}], ids=["int8", "cache"])
 def test_levers_that_are_not_exact_draw_nearly_the_same_and_the_checker_finds_what_was_asked(lever):
     prompt = "a large red heart in the middle on a white background"
@@ -74,6 +76,7 @@ def test_public_names_are_those_scripts_rely_on():
     assert set(zimage_core.__all__) >= {"load_dit", "load_text_encoder", "load_vae", "generate"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("instruction", ["make the circle red", "把圆变成红色"])
 def test_an_instruction_changes_what_it_names_and_leaves_the_rest(instruction):
     before = Scene(shape="circle", colour="blue", size="large", row="middle", column="right", ground="white")
@@ -139,6 +142,7 @@ PLACES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
 def test_wherever_a_plan_puts_the_networks_the_picture_is_the_same(machine, monkeypatch, place, smaller_and_smaller):
     machine(next(each for each, plan in smaller_and_smaller if PLACES[place](plan)))
@@ -155,6 +159,7 @@ def test_wherever_a_plan_puts_the_networks_the_picture_is_the_same(machine, monk
     assert picture.tobytes() == generate("a blue star", steps=2, seed=1)[0].tobytes()
 
 
+@pytest.mark.slow
 def test_a_large_picture_is_decoded_in_strips_up_to_rounding(machine):
     networks = run_plan.networks_of(model_folder("nano"), "fp32")
     whole = decode_budget_bytes(networks.autoencoder, (64, 64), torch.float32)
@@ -173,6 +178,7 @@ def test_references_are_seen_under_a_limit(machine):
     assert plan.kind == "xpu" and picture.tobytes() == expected.tobytes()
 
 
+@pytest.mark.slow
 def test_8_bit_layers_are_a_permission_under_a_limit(machine, smaller_and_smaller):
     exact = generate("a blue star", steps=2, seed=1)[0]
     machine(WIDE_ENOUGH)

@@ -39,6 +39,7 @@ def loaded():
     return json.loads(result.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 @needs_comfyui
 def test_importing_the_pack_imports_nothing(loaded):
     assert loaded["at_import"] == ["pack-with-a-hyphen"]

@@ -70,6 +70,7 @@ def test_a_control_that_does_not_act_is_bit_equal_to_none_and_is_not_run(dit, in
     assert not calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", RELEASES.values(), ids=RELEASES)
 @pytest.mark.parametrize("computation", COMPUTATIONS)
 @torch.no_grad()
@@ -100,6 +101,7 @@ def test_a_control_acts_at_both_ends_of_its_span_and_nowhere_else(dit, inputs):
 # --- several ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", RELEASES.values(), ids=RELEASES)
 @pytest.mark.parametrize("computation", ["author", "comfyui"])
 @torch.no_grad()
@@ -194,6 +196,7 @@ def fused(state):
     return {key.replace("control_x_embedder.", "control_all_x_embedder.2-1."): value for key, value in ours.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [dict, fused], ids=["published", "fused"])
 @pytest.mark.parametrize("config", RELEASES.values(), ids=RELEASES)
 def test_a_file_of_every_release_and_layout_is_recognised_by_its_shapes(tmp_path, config, layout):
@@ -214,6 +217,7 @@ def test_published_names_are_the_authors():
     assert {"control_noise_refiner.0.before_proj.bias", "control_noise_refiner.1.after_proj.weight"} <= keys.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["after_proj", "before_proj"])
 @pytest.mark.parametrize("is_missing", [True, False], ids=["missing", "zeros"])
 def test_a_refiner_without_one_of_its_projections_is_idle_and_the_layers_refine(name, is_missing):
@@ -228,6 +232,7 @@ def test_a_refiner_without_one_of_its_projections_is_idle_and_the_layers_refine(
     assert all(torch.equal(value, expected[key]) for key, value in loaded.state_dict().items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("maker", [quantized_files.fp8, quantized_files.int8_rows, quantized_files.nvfp4])
 def test_a_quantised_file_is_unpacked_to_its_values(maker):
     config = replace(LITE, dim=256, n_heads=8, ffn_dim=768)  # the formats' blocks are 16 wide and more

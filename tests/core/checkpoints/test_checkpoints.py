@@ -45,6 +45,7 @@ def same(network, other):
     return state.keys() == expected.keys() and all(torch.equal(state[key], expected[key]) for key in expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefix", ["model.diffusion_model.", "diffusion_model.", "model.", "transformer.", ""])
 @pytest.mark.parametrize("layout", ["single file", "diffusers"])
 def test_a_transformer_loads_from_every_prefix_and_layout(prefix, layout):
@@ -67,6 +68,7 @@ def test_parts_are_found_inside_an_all_in_one_checkpoint():
     assert same(load_vae(checkpoint), tiny.vae())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefix", ["", "vae.", "first_stage_model."])
 @pytest.mark.parametrize("layout", ["single file", "diffusers"])
 def test_an_autoencoder_loads_from_every_prefix_and_layout(prefix, layout):

@@ -148,6 +148,7 @@ FOREIGN_MODELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", LOADERS, ids=lambda network: network.subfolder)
 @pytest.mark.parametrize("kind", FOREIGN_MODELS)
 def test_a_foreign_model_is_refused_by_name_in_every_slot(tmp_path, kind, network):

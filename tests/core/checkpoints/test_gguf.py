@@ -36,6 +36,7 @@ def check(network, values):
     assert all(torch.equal(state[key], values[key]) for key in values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*ggufs.BLOCKS, "F16", "BF16", "F32"])
 def test_every_block_type_gives_the_librarys_values(tmp_path, name):
     state = original()
@@ -68,6 +69,7 @@ def test_a_type_the_library_cannot_read_is_named(tmp_path, name):
         load_dit(file)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", [None, "lumina2"])
 @pytest.mark.parametrize("prefix", ["", "model.diffusion_model."])
 @pytest.mark.parametrize("large", ["Q8_0", "Q4_K"])

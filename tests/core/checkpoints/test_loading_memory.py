@@ -52,12 +52,14 @@ def test_stacking_queries_keys_and_values_needs_no_second_copy(state, tmp_path):
     check(file, file.stat().st_size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", quantized_files.QUANTIZERS)
 def test_a_quantised_file_costs_the_unpacked_network_and_a_tenth(state, tmp_path, name):
     made = quantized_files.quantize_state(state, quantized_files.block_linears(quantized_files.QUANTIZERS[name]))
     check(quantized_files.save(made, tmp_path / "quantised.safetensors"), network_bytes(state))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("large", ["Q8_0", "Q4_0"])
 def test_a_gguf_costs_the_unpacked_network_and_a_tenth(state, tmp_path, large):
     pytest.importorskip("gguf")

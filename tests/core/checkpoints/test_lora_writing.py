@@ -57,6 +57,7 @@ FILES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("naming", NAMINGS)
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_written_back_in_either_naming_makes_the_same_change(name, naming, tmp_path):

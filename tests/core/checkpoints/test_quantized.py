@@ -38,6 +38,7 @@ def check(network, values, maker_name="", dtype=torch.float32):
             assert torch.equal(state[key], expected.to(dtype)), key
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("markers", [True, False], ids=["markers", "header"])
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_files_values_are_the_formulas(tmp_path, name, markers):
@@ -90,6 +91,7 @@ def test_a_plain_fp8_file_is_cast_without_loss(tmp_path, dtype):
     assert all(torch.equal(network.state_dict()[key].to(dtype).float(), state[key].float()) for key in state)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("full_precision", [True, False])
 @pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2])
 @pytest.mark.parametrize("prefix", ["", "model.diffusion_model."])

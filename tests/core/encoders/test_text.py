@@ -11,6 +11,7 @@ from zimage_core.text import TEMPLATE, chunk_templates, load_tokenizer, tokenize
 from zimage_core.text.qwen3 import apply_rope, rope_table
 
 
+@pytest.mark.slow
 @needs_comfyui
 def test_token_ids_of_the_published_vocabulary():
     tokenizer = load_tokenizer(QWEN_VOCABULARY)

@@ -44,6 +44,7 @@ def most_alive(steps):
 WIDTHS = {"plain": tiny.VAE, "uneven": VAEConfig(encoder_widths=(16, 16, 48, 64), decoder_widths=(16, 48, 32, 64))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("size", [(4, 4), (8, 24), (20, 12)])
 @pytest.mark.parametrize("widths", WIDTHS)
@@ -125,6 +126,7 @@ def largest_convolution_input(vae, run):
     return max(seen), out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "worst"), [(torch.float32, 1e-3), (torch.bfloat16, 0.5)])
 def test_row_by_row_leaves_no_seams_and_gives_the_whole_picture(dtype, worst, scenes):
     """Mean and largest difference in levels of 255; in bfloat16 it is the rounding of another order of operations."""

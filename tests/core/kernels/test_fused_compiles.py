@@ -94,6 +94,7 @@ def spilled(made, capability, folder):
     return int(re.search(r"(\d+) bytes spill stores", told)[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KERNELS)
 @pytest.mark.parametrize("generation", ["Ampere", "Hopper"])
 def test_every_kernel_compiles_and_keeps_to_its_registers(tmp_path, name, generation):
@@ -111,6 +112,7 @@ def test_memory_is_read_and_written_many_bytes_at_a_time(name):
     assert re.search(r"st\.global(\.\w+)*\.v[24]\.b(32|64)", text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("generation", ["Ada", "Hopper", "Blackwell"])
 @pytest.mark.parametrize("name", ["rounded norm", "rounded swiglu"])
 def test_cards_that_multiply_e4m3_round_to_it(tmp_path, name, generation):

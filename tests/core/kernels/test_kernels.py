@@ -162,6 +162,7 @@ def test_gradients_a_compiler_and_unknown_types_get_the_plain_set():
         assert select_kernels(x) is PLAIN
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(IS_INTERPRETED or find_spec("triton") is None, reason="inside, or without Triton")
 def test_the_fused_kernels_pass_all_of_this_in_tritons_interpreter():
     """In a process of its own: Triton decides when it is imported whether it interprets."""

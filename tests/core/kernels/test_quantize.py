@@ -193,6 +193,7 @@ def test_groups_no_fused_kernel_rotates_by_are_not_tried(monkeypatch):
         assert asked == ([width] * (2 if is_asked else 1))  # first for the plain set, then for the quantizing one
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(IS_INTERPRETED or find_spec("triton") is None, reason="inside, or without Triton")
 def test_the_fused_kernels_pass_all_of_this_in_tritons_interpreter():
     """In a process of its own: Triton decides when it is imported whether it interprets."""

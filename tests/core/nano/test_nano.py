@@ -55,6 +55,7 @@ def test_captions_are_seeded():
     assert training_caption(scene, random.Random(3)) == training_caption(scene, random.Random(3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [None, 0])
 def test_the_checker_reads_every_tenth_scene_back_from_its_render(seed):
     for index, scene in enumerate(list(every_scene())[::10]):
@@ -87,6 +88,7 @@ def test_an_empty_picture_passes_nothing_but_its_ground():
         assert (score.ground, score.colour, score.position) == (True, False, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_built_in_model_draws_what_a_held_out_caption_asks_for(language):
     """Twelve scenes here, as an alarm; all of them with `make judge`, whose table is in nano/README.md."""

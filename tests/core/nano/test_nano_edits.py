@@ -75,6 +75,7 @@ def test_every_kind_counts_its_objects_as_it_should():
     }
 
 
+@pytest.mark.slow
 def test_held_out_edits_are_never_sampled_and_always_the_same():
     held_out = held_out_edits()
     assert held_out == held_out_edits()
@@ -109,6 +110,7 @@ def test_instructions_have_six_sentences_of_each_kind_and_others_to_be_judged_by
         assert not set(every) & set(HELD_OUT_TEMPLATES[language][kind])
 
 
+@pytest.mark.slow
 def test_no_instruction_means_two_things():
     """Same words, same told values, whatever edit and template they came from."""
     rng, meanings = random.Random(3), {}
@@ -146,6 +148,7 @@ def tokenizers(tmp_path_factory):
     return load_tokenizer(FOLDER / TOKENIZER), load_tokenizer(folder)
 
 
+@pytest.mark.slow
 def test_every_instruction_fits_one_block_of_32_tokens(tokenizers):
     """Every template with the longest words of every value."""
     _, tokenizer = tokenizers

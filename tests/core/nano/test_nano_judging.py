@@ -27,6 +27,7 @@ from zimage_core.training import init_weights
 from zimage_core.vae import to_images
 
 
+@pytest.mark.slow
 def test_the_checker_reads_real_pairs():
     """The same rate as for scenes: 0.99 at the least."""
     edits = held_out_edits(17)
@@ -76,18 +77,21 @@ def perfect(edits):
     return lambda sources, instructions, first: answers[first : first + len(sources)]
 
 
+@pytest.mark.slow
 def test_a_perfect_editor_scores_one_and_leaves_everything_else_alone():
     judge_all = fake_rows(perfect)
     assert all(judge_all[language].success("all")[0] == 1 for language in LANGUAGES)
     assert judge_all["en"].psnr_outside == math.inf
 
 
+@pytest.mark.slow
 def test_an_editor_that_does_nothing_scores_zero_and_leaves_everything_alone():
     judge_all = fake_rows(lambda edits: lambda sources, instructions, seed: list(sources))
     assert judge_all["zh"].success("all")[0] == 0
     assert judge_all["zh"].psnr_outside == math.inf
 
 
+@pytest.mark.slow
 def test_an_editor_that_paints_over_everything_leaves_nothing_alone():
     grey = Image.new("RGB", (64, 64), (140, 140, 140))
     judge_all = fake_rows(lambda edits: lambda sources, instructions, seed: [grey for _ in sources])

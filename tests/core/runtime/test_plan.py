@@ -137,6 +137,7 @@ def drawn(dit, dtype, picture, streamed=None):
     return run, [caption, latent, *dit.parameters(), *dit.buffers()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 2])
 @pytest.mark.parametrize("rest", DTYPES)
 @pytest.mark.parametrize("layers", ["exact", "int8"])
@@ -157,6 +158,7 @@ def test_activations_of_the_encoder_are_what_it_keeps_alive(rest):
     assert 0.9 * found < encode_bytes(SMALL.text, 400, rest) < 1.1 * found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side, streamed", [(128, 8), (384, 6), (512, 4), (512, 0)])
 def test_the_peak_of_the_transformer_is_what_a_whole_streamed_run_takes(monkeypatch, side, streamed):
     """Weights, slots and activations on a device that is as far away as a copy."""
@@ -234,6 +236,7 @@ def test_a_picture_too_large_to_decode_whole_is_decoded_in_strips():
     assert "autoencoder in strips of rows after the transformer has left" in str(plan)
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 @pytest.mark.parametrize("decode, room", [("whole", 0), ("strips", -1), ("strips", -3_000_000)])
 def test_decoding_within_the_plans_budget_goes_as_planned(decode, room):

@@ -12,6 +12,7 @@ from zimage_core.model.condition import run_block
 from zimage_core.runtime.offload.streaming import stream
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_used_so", [True, False], ids=["used in inference mode", "used outside of it"])
 @pytest.mark.parametrize("is_made_so", [True, False], ids=["made in inference mode", "made outside of it"])
 @pytest.mark.parametrize("arena_limit", [None, 0], ids=["arena", "no arena"])
@@ -28,6 +29,7 @@ def test_a_model_streams_whatever_mode_it_was_made_in(arena_limit, is_made_so, i
         assert all(torch.equal(each, truth) for each, truth in zip(found, expected, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [None, 0], ids=["arena", "own memory"])
 @pytest.mark.parametrize("resident", [0, 1, 4, 5, 6, 7])
 def test_streamed_is_bit_equal_to_whole(resident, limit):

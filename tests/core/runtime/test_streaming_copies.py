@@ -130,6 +130,7 @@ def step_seconds(copy, total, streamed):
     return max(float(total), transfer, transfer + waits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("copy", [0.2, 0.9, 1.0, 1.25, 1.5, 2.0, 4.0])
 @pytest.mark.parametrize("resident", [0, 3, 6, 9])
 def test_a_step_lasts_what_the_formula_says_but_for_one_block(resident, copy):

@@ -34,6 +34,7 @@ def far(monkeypatch):
     monkeypatch.setattr(device_scope, "to_device", lambda tensor, device: tensor.clone())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [None, 0], ids=["arena", "own memory"])
 @pytest.mark.parametrize("resident", [0, 3, 7])
 @torch.inference_mode()

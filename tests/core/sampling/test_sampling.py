@@ -237,6 +237,7 @@ def test_a_run_starts_from_noise_alone_at_sigma_one(generator):
     assert torch.equal(start_latent(noise, x0, 0.0), x0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SOLVERS)
 @pytest.mark.parametrize("cfg", [1.0, 4.0])
 def test_nfe_in_closed_form_is_that_of_the_loop(name, cfg):

@@ -214,6 +214,7 @@ def nano():
         yield velocity("a large red heart in the middle on a white background"), velocity(""), vae.decode
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 @pytest.mark.parametrize(("threshold", "most_nfe", "least_psnr"), [(0.02, 54, 50), (0.05, 38, 45), (0.1, 30, 38)])
 def test_nano_draws_nearly_the_same_with_fewer_network_calls(nano, threshold, most_nfe, least_psnr):

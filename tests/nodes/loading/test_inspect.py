@@ -36,6 +36,7 @@ def inspect(pack):
     return call
 
 
+@pytest.mark.slow
 def test_a_model_file_is_told_with_its_folder_and_size(models, inspect):
     file = models / "diffusion_models" / "z_image_turbo_small.safetensors"
     save_file(DIT_DIFFUSERS.to_file(tiny.dit().state_dict()), file)

@@ -78,6 +78,7 @@ def test_memory_is_the_default_and_bit_equal_to_off_and_the_second_time_costs_no
     assert torch.equal(encode(clip)[0][0][0], expected[0][0])
 
 
+@pytest.mark.slow
 def test_after_a_restart_the_disk_answers_without_the_encoder_if_it_was_allowed(prompt_cache, load, encode):
     clip, calls = load()
     expected, _ = encode(clip)
@@ -106,6 +107,7 @@ def test_a_damaged_file_runs_the_encoder_once(prompt_cache, load, encode):
         assert len(calls) == n_calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["prompt", "layer", "template", "cut", "weights"])
 def test_whatever_changes_the_conditioning_misses(change, pack, prompt_cache, load, encode, file):
     clip, calls = load()
@@ -151,6 +153,7 @@ def test_an_encoder_with_a_lora_never_meets_the_entry_of_one_without(prompt_cach
     assert len(calls) == 3
 
 
+@pytest.mark.slow
 def test_a_lora_that_leaves_the_encoder_alone_still_hits(prompt_cache, load, encode):
     clip, calls = load()
     encode(clip)
@@ -160,6 +163,7 @@ def test_a_lora_that_leaves_the_encoder_alone_still_hits(prompt_cache, load, enc
     assert len(calls) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("door", ["hooks", "injections", "objects"])
 def test_changes_without_a_name_are_not_cached(door, prompt_cache, load, encode):
     clip, calls = load()
@@ -180,6 +184,7 @@ def test_changes_without_a_name_are_not_cached(door, prompt_cache, load, encode)
     assert len(calls) == 3
 
 
+@pytest.mark.slow
 def test_the_stock_loaders_clip_is_remembered_in_memory_only(prompt_cache, encode, comfy, file):
     import comfy.sd
     from comfy.supported_models_base import ClipTarget

@@ -83,6 +83,7 @@ def file_of(native, name, folder, **how):
     return made, quantized_files.save(made, folder / "quantised.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("markers", [True, False], ids=["markers", "header"])
 @pytest.mark.parametrize("name", FORMATS)
 def test_quantised_layers_stay_as_the_file_has_them(native, both, tmp_path, name, markers):
@@ -98,12 +99,14 @@ def test_quantised_layers_stay_as_the_file_has_them(native, both, tmp_path, name
     assert ours.model_size() == theirs.model_size() < 1.01 * file.stat().st_size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXACT_INPUTS)
 def test_the_picture_of_a_quantised_file_is_natives(native, both, picture, tmp_path, name):
     ours, theirs = both(file_of(native, name, tmp_path)[1])
     torch.testing.assert_close(picture(ours), picture(theirs), **TOLERANCE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in FORMATS if name not in EXACT_INPUTS])
 def test_an_int8_files_layers_are_natives_bit_by_bit_and_so_is_the_picture_but_for_rounded_inputs(
     native, both, picture, unpacked, tmp_path, name
@@ -212,6 +215,7 @@ def test_a_gguf_draws_the_picture_of_its_values(native, pack, picture, unpacked,
     assert torch.equal(picture(model), picture(unpacked(made.values)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["bfloat16", "float8_e4m3fn", "nvfp4"])
 def test_loading_needs_the_models_memory_and_a_tenth(native, pack, tmp_path, name):
     """Counted in bytes of live tensors; 24 layers, so that the block in work is a small part.
@@ -273,6 +277,7 @@ MIXED_TEXT = {  # fp8 and fp4 mixed are the published kinds
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", MIXED_TEXT)
 def test_a_mixed_text_encoder_stays_packed_and_reads_as_natives(comfy, pack, tmp_path, case):
     from comfy.quant_ops import QuantizedTensor
@@ -295,6 +300,7 @@ def test_a_mixed_text_encoder_stays_packed_and_reads_as_natives(comfy, pack, tmp
         torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_text_encoder_of_llama_cpp_reads_as_its_values_do(comfy, pack, tmp_path):
     pytest.importorskip("gguf")
     state = text_state(comfy)

@@ -53,6 +53,7 @@ def same(found, expected):
     assert all(torch.equal(found[key].view(torch.uint8), expected[key].view(torch.uint8)) for key in expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("node", ["CheckpointSave", "CLIPSave"])
 def test_a_saved_text_encoder_gives_the_same_features_round_after_round(pack, native, out, node):
     save_file(whole_encoder(), out / "qwen_3_4b.safetensors")
@@ -71,6 +72,7 @@ def test_a_saved_text_encoder_gives_the_same_features_round_after_round(pack, na
         assert torch.equal(embeddings(clip), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_attached", [False, True], ids=["ours", "attached"])
 def test_an_all_in_one_checkpoint_of_our_parts_loads_again_bit_equal(pack, native, out, is_attached):
     save_file(whole_encoder(), out / "qwen_3_4b.safetensors")

@@ -49,6 +49,7 @@ def native_clip(comfy, state):
     return comfy.sd.CLIP(ClipTarget(ZImageTokenizer, te()), state_dict=[dict(state)], model_options=options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prompt", PROMPTS, ids=["words", "empty", "chinese", "weights", "long"])
 def test_stock_encoding_on_our_clip_gives_natives_conditioning(our_clip, native_clip, prompt):
     assert our_clip.tokenize(prompt) == native_clip.tokenize(prompt)

@@ -32,6 +32,7 @@ def native_vae(comfy, state):
     return comfy.sd.VAE(sd=dict(state))
 
 
+@pytest.mark.slow
 def test_pictures_and_latents_are_natives(our_vae, native_vae, generator):
     pictures = torch.rand(2, 48, 64, 3, generator=generator)
     expected = native_vae.encode(pictures)
@@ -49,11 +50,13 @@ def test_nodes_take_either_vae(pack, our_vae, native_vae, generator):
         assert pack.bridge_images.decode(vae, ours, 0).shape == (1, 48, 64, 3)
 
 
+@pytest.mark.slow
 def test_tiles_on_request_have_the_whole_pictures_size(pack, our_vae, generator):
     latent = {"samples": torch.randn(1, 16, 40, 36, generator=generator)}
     assert pack.bridge_images.decode(our_vae, latent, 256).shape == (1, 320, 288, 3)
 
 
+@pytest.mark.slow
 def test_the_memory_estimate_covers_what_decoding_allocates_and_is_far_below_natives(our_vae, native_vae):
     shape = (1, 16, 12, 12)
     latent = torch.zeros(shape)
@@ -66,6 +69,7 @@ def test_the_memory_estimate_covers_what_decoding_allocates_and_is_far_below_nat
     assert 1.5 * measured < ours < native_vae.memory_used_encode(pixels, torch.float32) / 2
 
 
+@pytest.mark.slow
 def test_short_of_memory_the_picture_is_the_same_and_no_tile_is_seen(pack, monkeypatch, generator):
     vae = pack.bridge_vae.load_vae(str(file_of(VAE)))
     latent = 3 * torch.randn(1, 16, 40, 36, generator=generator)
@@ -94,6 +98,7 @@ def test_tiles_are_computed_where_the_latent_is_though_weights_wait_in_ram(comfy
     assert picture.device.type == "cpu"
 
 
+@pytest.mark.slow
 def test_a_diffusers_file_loads_too(pack, state, our_vae, tmp_path, generator):
     save_file(VAE_DIFFUSERS.to_file(state), tmp_path / "diffusion_pytorch_model.safetensors")
     other = pack.bridge_vae.load_vae(str(tmp_path / "diffusion_pytorch_model.safetensors"))

@@ -69,6 +69,7 @@ def stock(comfy, config, weights):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stretch", [1, 2])
 def test_pictures_of_whole_patches_show_what_they_show_stocks_tower(ours, stock, config, stretch, generator):
     """Only such pictures: stock resizes in floating point what the published processor resizes in 8 bits."""

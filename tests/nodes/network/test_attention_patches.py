@@ -36,6 +36,7 @@ def perturbed_attention(model):
 IGNORED = {"NAGuidance": nag, "SkipLayerGuidanceDiT": skip_layers, "attn1_patch": perturbed_attention}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ours", "attached"])
 @pytest.mark.parametrize("change", IGNORED.values(), ids=IGNORED)
 def test_what_native_ignores_works(native, models, change, kind):

@@ -19,6 +19,7 @@ def everything(comfy, model):
     comfy.model_management.free_memory(1e30, CPU)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loader", LOADERS)
 def test_pictures_are_the_same_bit_for_bit_with_one_capture_for_every_geometry(gpu, load, optimize, sample, loader):
     model = load[loader]()
@@ -32,6 +33,7 @@ def test_pictures_are_the_same_bit_for_bit_with_one_capture_for_every_geometry(g
     assert gpu.captures == 4
 
 
+@pytest.mark.slow
 def test_captures_of_one_model_share_a_memory_pool(gpu, load, optimize, sample):
     captured = optimize(load["ours"]()).model
     sample(captured, words=(17, 40))
@@ -50,6 +52,7 @@ def test_int8_layers_of_comfyui_are_captured(gpu, load, optimize, sample, loader
     assert (gpu.captures, gpu.replays) == (1, STEPS - BEFORE_REPLAYS + 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["as loaded", "int8 (faster, not exact)"])
 @pytest.mark.parametrize("loader", LOADERS)
 def test_a_lora_put_in_or_taken_out_is_captured_again(gpu, load, optimize, sample, loader, precision):
@@ -78,6 +81,7 @@ def test_pad_tokens_of_a_stock_model_are_in_the_fingerprint(comfy, gpu, load, op
     assert gpu.captures == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unload", [only_the_model, everything])
 def test_unloading_drops_captures_and_the_next_picture_is_the_same(comfy, gpu, load, optimize, sample, unload):
     captured = optimize(load["ours"]()).model

@@ -47,6 +47,7 @@ def wraps_a_weight(model, calls):
     model.add_weight_wrapper("diffusion_model.layers.0.feed_forward.w1.weight", double)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [patches_attention, replaces_a_block, overrides_attention, wraps_a_weight])
 @pytest.mark.parametrize("loader", LOADERS)
 def test_what_another_node_does_inside_a_step_is_done_at_every_step(gpu, load, optimize, sample, loader, change):
@@ -62,6 +63,7 @@ def test_what_another_node_does_inside_a_step_is_done_at_every_step(gpu, load, o
     assert gpu.captures == 1
 
 
+@pytest.mark.slow
 def test_a_run_without_captures_frees_the_memory(gpu, load, optimize, sample):
     captured = optimize(load["ours"]()).model
     sample(captured)
@@ -81,6 +83,7 @@ def test_a_hook_on_a_layer_is_called_at_every_step(gpu, load, optimize, sample):
     assert len(calls) == STEPS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loader", LOADERS)
 def test_compiled_layers_are_not_captured(gpu, load, optimize, sample, loader):
     model = optimize(load[loader]()).model
@@ -91,6 +94,7 @@ def test_compiled_layers_are_not_captured(gpu, load, optimize, sample, loader):
     assert captures_of(model).reason_for_eager(network, {}, CPU) == "its layers are compiled"
 
 
+@pytest.mark.slow
 def test_an_attention_that_is_the_same_at_every_step_is_captured_with_the_step(bridge, gpu, load, optimize, sample):
     def steady(original, *args, **kwargs):
         return original(*args, **kwargs) * 1.1
@@ -163,6 +167,7 @@ def test_a_capture_that_gives_other_numbers_is_not_used(gpu, load, optimize, sam
     assert "does not give the same numbers" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", [0, BEFORE_REPLAYS - 2, BEFORE_REPLAYS + 1], ids=["warming", "capturing", "replaying"])
 def test_an_interruption_is_noticed_and_leaves_the_next_picture_right(comfy, gpu, load, optimize, sample, when):
     management, model = comfy.model_management, load["ours"]()
@@ -258,6 +263,7 @@ def test_on_a_cpu_it_is_refused(load, optimize):
     assert refusal(optimize, load["ours"]()) == ("steps are recorded on NVIDIA cards only, and this model draws on cpu")
 
 
+@pytest.mark.slow
 def test_what_cannot_be_captured_is_refused_in_one_sentence(bridge, gpu, load, optimize, monkeypatch):
     model = load["stock"]()
     assert refusal(optimize, model, compiling="each layer") == "the layers are compiled; choose one of the two"
@@ -273,6 +279,7 @@ def test_what_cannot_be_captured_is_refused_in_one_sentence(bridge, gpu, load, o
     )
 
 
+@pytest.mark.slow
 def test_a_second_node_leaves_the_first_ones_captures_alone(gpu, load, optimize, sample):
     model = load["ours"]()
     captured, report = optimize(optimize(model).model, "off")

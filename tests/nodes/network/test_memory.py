@@ -47,6 +47,7 @@ def alive():
     return sum(storages.values())
 
 
+@pytest.mark.slow
 def test_memory_is_back_where_it_was_after_every_prompt(pack, parts):
     """Both sizes are drawn before: kernels keep constants of the last sixteen lengths they met, a few kilobytes."""
     first = draw(pack, parts, "a red heart")
@@ -63,6 +64,7 @@ def test_memory_is_back_where_it_was_after_every_prompt(pack, parts):
 WIDE = {"dim": 768, "n_heads": 6, "ffn_dim": 2048}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("references", [0, 1])
 @pytest.mark.parametrize("shape", [(1, 16, 48, 48), (2, 16, 32, 64)])
 def test_the_reserve_covers_what_a_step_keeps_alive(pack, comfy, native, monkeypatch, tmp_path, shape, references):

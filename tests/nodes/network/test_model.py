@@ -22,6 +22,7 @@ def native_model(native):
     return native.model()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("caption", "size", "batch"), [(17, (8, 12), 1), (32, (16, 16), 2), (40, (9, 13), 1), (1, (2, 2), 3)]
 )
@@ -68,6 +69,7 @@ def our_sampler(pack, model, native, *, solver="euler", steps=8, strength=1.0, l
     return run.latent, run.nfe
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["euler", "heun", "res_multistep"])
 @pytest.mark.parametrize("cfg", [1.0, 4.0])
 def test_the_stock_ksampler_and_our_sampler_draw_the_same_picture_with_our_model(

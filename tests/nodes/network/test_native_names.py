@@ -58,6 +58,7 @@ def test_patches_get_the_arguments_that_native_gives_them(native, models, kind):
     assert all(expected.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ours", "attached"])
 @pytest.mark.parametrize("cfg_trunc", [100.0, 0.5])
 def test_renorm_cfg_gives_natives_picture(native, models, kind, cfg_trunc):

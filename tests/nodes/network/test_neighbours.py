@@ -33,6 +33,7 @@ def rescale_cfg(model):
 CHANGES = {"AuraFlow": aura_flow, "ScaleROPE": scale_rope, "RescaleCFG": rescale_cfg, "LoRA": lora}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_stock_patch_changes_our_picture_as_it_changes_natives(native, models, change):
     expected = draw(native, change(models.native), cfg=3.0)
@@ -41,6 +42,7 @@ def test_a_stock_patch_changes_our_picture_as_it_changes_natives(native, models,
     same(draw(native, models.ours, cfg=3.0), draw(native, models.native, cfg=3.0))  # and leaves nothing behind
 
 
+@pytest.mark.slow
 def test_merging_models_gives_natives_picture(native, models, pack, tmp_path):
     from safetensors.torch import save_file
 
@@ -122,6 +124,7 @@ def test_inpainting_through_a_mask_gives_natives_picture_and_keeps_the_rest(nati
     assert (expected[..., 5:] - latent["samples"][..., 5:]).abs().max() > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["EasyCacheNode", "LazyCacheNode"])
 def test_step_caches_skip_the_same_steps_of_ours_as_of_natives(native, models, name):
     node = extra("nodes_easycache", name)
@@ -139,6 +142,7 @@ def test_step_caches_skip_the_same_steps_of_ours_as_of_natives(native, models, n
     same(found, expected)
 
 
+@pytest.mark.slow
 def test_prompt_scheduling_gives_natives_picture(native, models):
     """A prompt for the first half of the steps and another for the second, at half strength in one corner."""
     early, late = native.conditioning(17, 1), native.conditioning(33, 5)
@@ -200,6 +204,7 @@ def deep(pack, native, tmp_path_factory):
     return SimpleNamespace(ours=native.ours(pack, folder, config), native=native.model(config))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", CONTROLS.values(), ids=CONTROLS)
 def test_fun_controlnets_steer_our_model_as_they_steer_natives(native, deep, variant):
     import comfy.ldm.lumina.controlnet
@@ -233,6 +238,7 @@ def test_fun_controlnets_steer_our_model_as_they_steer_natives(native, deep, var
     assert (expected - draw(native, deep.native, steps=2)).abs().max() > 0.05
 
 
+@pytest.mark.slow
 def test_training_a_lora_takes_two_steps_and_lowers_natives_loss_alike(native, models):
     node = importlib.import_module("comfy_extras.nodes_train").TrainLoraNode
     schema = node.define_schema()
@@ -253,6 +259,7 @@ def test_training_a_lora_takes_two_steps_and_lowers_natives_loss_alike(native, m
     torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="inductor needs a C++ compiler")
 def test_a_compiled_model_draws_the_same(native, models):
     compiled = extra("nodes_torch_compile", "TorchCompileModel")(model=models.ours, backend="inductor")[0]

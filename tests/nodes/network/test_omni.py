@@ -53,6 +53,7 @@ def inputs(native, case, generator, batch=1):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 2])
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 @torch.inference_mode()
@@ -132,6 +133,7 @@ def test_the_stock_ksampler_draws_natives_edit_with_our_model(comfy, our_model, 
     assert not torch.allclose(expected, ksampler(comfy, native_model, *map(plain, prompts)), atol=1e-2)
 
 
+@pytest.mark.slow
 def test_prompts_of_one_padded_length_share_a_call_and_draw_what_they_draw_alone(comfy, our_model, native):
     """Also a batch of pictures; native stops at both."""
     positive, negative = (conditioning(native, n, n) for n in (17, 20))

@@ -123,6 +123,7 @@ def with_a_picture(native, n, seed):
     return [[features, {**picture, "reference_latents_text_embeds": words, "clip_vision_outputs": [seen]}]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cfg", [1.0, 3.0])
 def test_reference_pictures_are_embedded_and_refined_once_a_run(comfy, pack, native, tmp_path, cfg):
     model = native.ours(pack, tmp_path, native.OMNI)

@@ -35,6 +35,7 @@ def schemas(pack):
     return {schema.node_id: schema for schema in (each.define_schema() for each in nodes)}
 
 
+@pytest.mark.slow
 def test_its_own_tests_pass():
     assert "# fail 0" in node("--test", "--test-reporter=tap", "tests/js/")
 

@@ -27,6 +27,7 @@ def clip(pack, token_count):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prompt", PROMPTS)
 def test_the_count_is_that_of_the_qwen_tokenizer_on_the_chat_template(comfy, token_count, prompt):
     from pathlib import Path

@@ -15,6 +15,7 @@ def stock_node(model, patch, vae, **inputs):
     return node().diffsynth_controlnet(model=model, model_patch=patch, vae=vae, **inputs)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pictures", PICTURES.values(), ids=PICTURES)
 @pytest.mark.parametrize("release", RELEASES)
 def test_under_its_computation_the_picture_is_comfyuis_own(native, deep, patches, vae, steer, release, pictures):
@@ -62,6 +63,7 @@ def test_loras_and_controls_go_together_as_in_comfyui(native, deep, lite, vae, s
     assert (without - expected).abs().max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("computation", COMPUTATIONS)
 @torch.no_grad()
 def test_the_hosted_run_is_the_cores(deep, lite, steer, bridge, computation):
@@ -109,6 +111,7 @@ def test_a_control_leaves_no_trace_on_the_model_it_was_given(native, deep, lite,
     assert torch.equal(draw(native, deep.ours), before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("percents", [(0.0, 1.0), (0.0, 0.5), (0.3, 1.0), (0.3, 0.6)])
 def test_the_network_runs_in_its_part_of_the_run_only(native, deep, lite, steer, calls, percents):
     import comfy.samplers
@@ -130,6 +133,7 @@ def test_two_nodes_in_a_row_add_up(native, deep, lite, steer):
     assert (draw(native, half) - draw(native, once)).abs().max() > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["grey", "RGBA", "float16"])
 def test_every_kind_of_control_picture_steers_as_its_colours(native, deep, lite, steer, kind):
     grey = picture(2).half().float()[..., :1]

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from controlled_pictures import MASK, PICTURES, draw, picture, same
 
 
+@pytest.mark.slow
 def test_the_sampler_loads_and_counts_the_network(native, deep, lite, steer):
     from comfy import model_management
 
@@ -161,6 +162,7 @@ def test_a_wrong_file_is_answered_by_the_loader(bridge, tmp_path):
         bridge.net.load_control(str(file))
 
 
+@pytest.mark.slow
 def test_a_compiled_model_is_steered_alike(native, lite, pack, steer, tmp_path):
     """What a compiler sees of our run, without the minute a real back-end takes."""
     from comfy_api.torch_helpers import set_torch_compile_wrapper

@@ -75,6 +75,7 @@ FAMILIES = (
 READ_BY_NATIVE = ("diffusers", "bare", "ai-toolkit", "DiffSynth", "OneTrainer", "SimpleTuner", "native")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_file_of_every_family_draws_the_picture_of_the_changed_weights(native, models, use, draw, changed, name):
     state, change = families(native)[name]
@@ -88,6 +89,7 @@ def test_a_file_of_every_family_draws_the_picture_of_the_changed_weights(native,
     assert "Not matched" not in report
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", READ_BY_NATIVE)
 def test_the_picture_is_the_stock_loaders_on_natives_model(native, models, use, draw, lora_folder, name):
     state, _ = families(native)[name]
@@ -161,6 +163,7 @@ def kinds(native):
 KINDS = ("LoHa", "LoKr", "LoKr, whole", "DoRA", "differences", "new value")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_a_file_of_every_kind_draws_the_picture_of_the_changed_weights(native, models, use, draw, changed, name):
     state, change = kinds(native)[name]
@@ -171,6 +174,7 @@ def test_a_file_of_every_kind_draws_the_picture_of_the_changed_weights(native, m
         same(draw(use(model, (state, STRENGTH))[0]), expected, 1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["ours", "native", "attached"])
 def test_a_model_without_its_loras_draws_bit_for_bit_what_it_drew_before(native, models, use, draw, which):
     model = getattr(models, which)

@@ -71,6 +71,7 @@ def layer_output(model, x):
 X = torch.randn(5, 256, generator=torch.Generator().manual_seed(9))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*FORMATS, "native in fp8"])
 def test_a_layer_adds_the_exact_change_to_its_output_and_stock_rounding_is_further_off(native, load, use, name):
     model = cast_to_fp8(native) if name == "native in fp8" else load(name)
@@ -85,6 +86,7 @@ def test_a_layer_adds_the_exact_change_to_its_output_and_stock_rounding_is_furth
     assert theirs > 100 * ours
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*FORMATS, "native in fp8"])
 def test_no_byte_of_a_quantized_weight_changes_and_no_side_branch_remains(native, load, use, draw, name):
     from comfy.patcher_extension import WrappersMP
@@ -134,6 +136,7 @@ def test_lokr_and_full_differences_run_as_side_branches_too(native, load, use):
     torch.testing.assert_close(layer_output(use(model, (kron, 1.0), (full, 1.0))[0], X), expected, atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_a_model_deleted_while_loaded_takes_its_side_branches_with_it(native, load, use, draw):
     """As when a strength changes: the old MODEL leaves the cache, the one without LoRAs is cloned anew."""
     model = load("float8_e4m3fn")
@@ -160,6 +163,7 @@ def test_a_deleted_clone_leaves_the_loaded_models_side_branches_in(native, load,
     assert torch.equal(model.model.diffusion_model.get_submodule(QKV)(X), expected)
 
 
+@pytest.mark.slow
 def test_stock_bypass_loras_and_ours_do_not_disturb_each_other(native, load, use, draw):
     bypass = importlib.import_module("comfy_extras.nodes_lora_debug").LoraLoaderBypassModelOnly
     model = load("float8_e4m3fn")

@@ -50,6 +50,7 @@ def draw(comfy, native, model, width):
     return comfy.sample.sample(model, noise, *settings, torch.zeros_like(noise), disable_pbar=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("loader", "attention", "of_attention"),
     [("ours", "a package's", 0), ("ours", "measured", 0), ("stock", "measured", 0), ("ours", "ComfyUI's", 3)],

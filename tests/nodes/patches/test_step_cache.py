@@ -83,6 +83,7 @@ def count_calls(model):
     return sizes, hook
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ours", "attached", "native"])
 def test_fewer_network_calls_are_made_and_reported_and_the_image_stays_near(pack, native, models, cache, kind):
     model = getattr(models, kind)
@@ -125,6 +126,7 @@ def test_comfyui_skips_what_the_core_skips(pack, native, models, cache, core_cac
     torch.testing.assert_close(found, latents, atol=2e-3, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ours", "native"])
 def test_threshold_zero_is_bit_equal_to_no_node(pack, native, models, cache, kind):
     model = getattr(models, kind)
@@ -161,6 +163,7 @@ def test_prompts_in_one_call_and_in_two_are_cached_alike(pack, native, models, c
     torch.testing.assert_close(ours, theirs, atol=1e-2, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["euler", "res_multistep", "heun"])
 def test_every_solver_can_be_cached(pack, native, models, cache, solver):
     plain, every = draw(pack, native, models.ours, solver=solver)
@@ -169,11 +172,13 @@ def test_every_solver_can_be_cached(pack, native, models, cache, solver):
     assert (found - plain).abs().mean() < 0.1 * plain.abs().mean()
 
 
+@pytest.mark.slow
 def test_a_run_leaves_no_tensor(pack, native, models, cache, core_cache):
     draw(pack, native, cache(models.ours, threshold=0.2))
     assert live_histories(core_cache) == []
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_leaves_no_tensor_even_while_the_error_is_referenced(native, models, cache, core_cache):
     import comfy.model_management
 
@@ -234,6 +239,7 @@ def test_another_family_is_refused_with_a_sentence(cache):
 # --- guidance in an interval ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("interval", "spared"), [({"start": 0.05}, 7), ({"start": 0.05, "truncation": 0.6}, 9)])
 def test_guidance_in_an_interval_spares_the_network_calls_outside_it(pack, native, models, interval, spared):
     """28 steps at shift 6: 7 levels lie before 0.05 of the way, 2 beyond 0.6."""

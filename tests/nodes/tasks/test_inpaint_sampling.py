@@ -46,6 +46,7 @@ def our_sampler(pack, model, prompt, latent, strength, solver="euler"):
     return sampler.execute(model, prompt, latent, 7, 3, solver, 3.0, strength).result[0]["samples"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strength", [1.0, 0.5])
 @pytest.mark.parametrize("which", ["stock", "custom", "euler", "heun", "res_multistep"])
 def test_latents_outside_the_mask_come_back_as_encoded(pack, nodes, nano, which, strength, generator):
