@@ -1,4 +1,4 @@
-"""A linear decoder: half-size pictures from latents by one convolution, fitted by least squares; for previews while sampling."""
+"""A linear decoder for previews: half-size pictures from latents by one convolution, fitted by least squares."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ CELL = 4  # preview pixels a side that a latent cell becomes: half the picture's
 
 
 def decode_linear(latents: Float[Tensor, "b c h w"], weights: Mapping[str, Tensor]) -> Float[Tensor, "b 3 4*h 4*w"]:
-    """Half-size pictures, about [-1, 1], from model-space latents: each cell's 4x4 pixels from the cell and its neighbours.
+    """Half-size pictures, about [-1, 1], from model-space latents: 4x4 pixels from each cell and its neighbours.
 
     `weights` holds `weight` (48, c, 3, 3) and `bias` (48,), as `fit_linear_decoder` returns them.
     """
