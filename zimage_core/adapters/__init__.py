@@ -26,6 +26,7 @@ from .inject import (
     is_quantized,
     merged_weight,
     parameter_shapes,
+    total_change,
 )
 from .lora import N_PARTS, AdapterError, Lora, LoraReport, Target
 
@@ -61,5 +62,6 @@ __all__ = [
     "merged_weight",
     "parameter_shapes",
     "tensors_of",
+    "total_change",
     "with_tensors",
 ]

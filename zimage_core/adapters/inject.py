@@ -2,7 +2,7 @@
 
 A weight is replaced by a changed copy, never added to and subtracted from, so that ejecting restores the very tensor
 that was there. A quantized layer keeps its weight and gets a side branch instead (y = layer(x) + x @ dW.T), because
-changing the weight would quantize it a second time.
+changing the weight would quantize it a second time. Deltas that depend on W have such a branch too (`side_branch.py`).
 """
 
 from collections import defaultdict
@@ -13,8 +13,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .deltas import Additive, Delta, to_device
+from .deltas import Delta, DoRA, tensors_of, to_device
 from .lora import AdapterError, Lora, Target
+from .side_branch import SideBranch, can_unpack, change_of, side_branch_output, unpacked_weight
 
 Forward = Callable[..., Tensor]
 
@@ -26,14 +27,6 @@ class ScaledDelta(NamedTuple):
 
     target: Target
     delta: Delta
-    strength: float
-
-
-class SideBranch(NamedTuple):
-    """A scaled delta that is applied beside its layer."""
-
-    target: Target
-    delta: Additive
     strength: float
 
 
@@ -59,7 +52,7 @@ class Injection:
         self, layer: nn.Module, deltas: Sequence[ScaledDelta], device: torch.device | None = None
     ) -> None:
         """Add the deltas to the layer's output. Their tensors move to `device`, if one is given."""
-        branches = [_side_branch(delta, device) for delta in deltas]
+        branches = [_side_branch(delta, layer, device) for delta in deltas]
         # an instance attribute instead of a forward hook, because torch.compile recompiles when it changes
         had_own = "forward" in vars(layer)
         original: Forward = layer.forward
@@ -69,7 +62,9 @@ class Injection:
 
         def forward(x: Tensor, *args: object, **kwargs: object) -> Tensor:
             out = original(x, *args, **kwargs)
-            return out + side_branch_output(x, out, branches) if is_injected else out
+            if not is_injected:
+                return out
+            return out + side_branch_output(x, out, branches, original, getattr(layer, "bias", None))
 
         layer.forward = forward
 
@@ -98,7 +93,7 @@ def inject(network: nn.Module, loras: Sequence[tuple[Lora, float]], device: torc
     """Inject LoRAs at their strengths; they add up. `device` is where side branches run, if known.
 
     A strength of 0 leaves the network untouched. Raises `AdapterError`, before anything is changed, for a LoRA that
-    does not fit the network (`Lora.fitted`) or a delta that a quantized layer cannot take.
+    does not fit the network (`Lora.fitted`) or a DoRA on a layer whose weight cannot be unpacked.
     """
     injection = Injection()
     for parameter, deltas in deltas_by_parameter(network, loras).items():
@@ -137,19 +132,15 @@ def injected(network: nn.Module, *loras: tuple[Lora, float]) -> Generator[nn.Mod
 def merged_weight(weight: Tensor, deltas: Sequence[ScaledDelta]) -> Tensor:
     """W + sum of strength · dW, each dW from the original W, summed in float32 and rounded to W's dtype once."""
     original = weight.float()
-    total = torch.zeros_like(original)
+    return (original + total_change(original, deltas)).to(weight.dtype)
+
+
+def total_change(weight: Tensor, deltas: Sequence[ScaledDelta]) -> Tensor:
+    """The sum of strength · dW for a float32 weight W, each dW from W itself, so that their order does not matter."""
+    total = torch.zeros_like(weight)
     for target, delta, strength in deltas:
-        rows = slice(*target.rows(len(original)))
-        total[rows] += delta.change(original[rows], strength)
-    return (original + total).to(weight.dtype)
-
-
-def side_branch_output(x: Tensor, out: Tensor, branches: Sequence[SideBranch]) -> Tensor:
-    """sum of strength · x @ dW.T for a layer's input x (..., i), in shape and dtype of its output `out` (..., o)."""
-    total = torch.zeros_like(out)
-    for target, delta, strength in branches:
-        start, stop = target.rows(out.shape[-1])
-        total[..., start:stop] += strength * delta.apply(x)
+        rows = slice(*target.rows(len(weight)))
+        total[rows] += delta.change(weight[rows], strength)
     return total
 
 
@@ -172,20 +163,25 @@ def parameter_shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _side_branch(scaled: ScaledDelta, device: torch.device | None) -> SideBranch:
-    assert isinstance(scaled.delta, Additive)
-    delta = scaled.delta if device is None else to_device(scaled.delta, device)
-    return SideBranch(scaled.target, delta, scaled.strength)
+def _side_branch(scaled: ScaledDelta, layer: nn.Module, device: torch.device | None) -> SideBranch:
+    target, delta, strength = scaled
+    delta = delta if device is None else to_device(delta, device)
+
+    def unpack() -> Tensor:
+        weight = unpacked_weight(layer, device)
+        return weight[slice(*target.rows(len(weight)))].to(tensors_of(delta)[0].device)
+
+    return SideBranch(target, change_of(delta, strength, unpack))
 
 
 def _check_possible(layer: nn.Module, parameter: str, deltas: Sequence[ScaledDelta]) -> None:
-    name = parameter.rpartition(".")[2]
-    for scaled in deltas:
-        if is_quantized(layer, name) and not isinstance(scaled.delta, Additive):
-            raise AdapterError(
-                f"{parameter} is quantised and cannot take a {scaled.delta.kind}, which needs the weight itself; "
-                "load the model in bfloat16 for this file"
-            )
+    """Raise `AdapterError` for a DoRA on a weight of an unknown format, since its lengths cannot be measured."""
+    is_unknown = is_quantized(layer, parameter.rpartition(".")[2]) and not can_unpack(layer)
+    if is_unknown and any(isinstance(scaled.delta, DoRA) for scaled in deltas):
+        raise AdapterError(
+            f"{parameter} is quantised in a form that cannot be unpacked here, and a DoRA needs the lengths of its "
+            "rows; load the model in bfloat16 for this file"
+        )
 
 
 def _check_last(is_last: bool) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from .._shapes import Float
 from ..kernels import QuantizedTensor, QuantSpec, quantize, select_quant_kernels
+from ..kernels.rotation import rotated
 
 
 class QuantizedLinear(nn.Module, ABC):
@@ -34,6 +35,11 @@ class QuantizedLinear(nn.Module, ABC):
         flat = QuantizedTensor(x.values.flatten(0, -2), x.scale.flatten(0, -2), x.dtype)  # (n, i)
         out = self.gemm(flat, QuantizedTensor(self.weight, self.weight_scale, torch.float32))
         return out.unflatten(0, x.shape[:-1])
+
+    def unpacked_weight(self) -> Float[Tensor, "o i"]:
+        """The weight that the stored values stand for, in float32."""
+        weight = self.weight.float() * self.weight_scale
+        return weight if self.quant_spec.rotation_group is None else rotated(weight, self.quant_spec.rotation_group)
 
     @staticmethod
     @abstractmethod

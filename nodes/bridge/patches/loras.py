@@ -15,6 +15,7 @@ from comfy.patcher_extension import CallbacksMP, PatcherInjection
 from torch import Tensor, nn
 
 from ....zimage_core.adapters import (
+    Additive,
     Injection,
     Lora,
     ScaledDelta,
@@ -26,7 +27,7 @@ from ....zimage_core.adapters import (
 from ....zimage_core.checkpoints import read_lora, save_lora
 from ..loading import files
 from ..network.attach import DIFFUSION_MODEL
-from .weight_adapters import weight_patch
+from .weight_adapters import add_dependent, weight_patch
 
 PREFIX = f"{DIFFUSION_MODEL}."  # of the network's parameters in a MODEL's keys
 KEY = "zimage_loras"
@@ -112,12 +113,16 @@ def _mark_not_injected(model: Any, clone: Any) -> None:
 
 
 def _add_weight_patches(clone: Any, weight: Tensor, parameter: str, deltas: Sequence[ScaledDelta]) -> None:
-    """One weight patch per delta; the patch of a part has the offset (dimension, start, length) of its rows."""
+    """One weight patch per addition; the patch of a part has the offset (dimension, start, length) of its rows."""
+    name = PREFIX + parameter
     for target, delta, strength in deltas:
-        start, stop = target.rows(len(weight))
-        name = PREFIX + parameter
-        key = name if target.part is None else (name, (0, start, stop - start))
-        clone.add_patches({key: weight_patch(delta)}, strength)
+        if isinstance(delta, Additive):
+            start, stop = target.rows(len(weight))
+            key = name if target.part is None else (name, (0, start, stop - start))
+            clone.add_patches({key: weight_patch(delta)}, strength)
+    dependent = [scaled for scaled in deltas if not isinstance(scaled.delta, Additive)]
+    if dependent:
+        add_dependent(clone, name, dependent)
 
 
 def _add_object_patch(clone: Any, parameter: str, deltas: Sequence[ScaledDelta]) -> None:

@@ -176,19 +176,6 @@ def test_every_kind_of_side_branch_gives_the_product_with_its_matrix(kind):
         torch.testing.assert_close(layer(X), before + 2 * X @ change.T, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("ending", ["dora_scale", "set_weight"])
-def test_a_quantised_layer_refuses_what_needs_its_weight_before_anything_is_changed(ending):
-    network = in_fp8(tiny.dit())
-    before = dict(network.named_parameters())
-    state = {f"diffusion_model.{QKV}.set_weight": random(192, 64), "diffusion_model.cap_pad_token.diff": random(1, 64)}
-    if ending == "dora_scale":
-        pair = loras.Pair(random(192, 4), random(4, 64))
-        state = loras.keyed({QKV: pair}, str, loras.A, loras.B) | {f"{QKV}.dora_scale": random(192, 1)}
-    with pytest.raises(AdapterError, match=rf"^{QKV}.weight is quantised and cannot take a .*bfloat16"):
-        inject(network, [(lora(state), 1.0)])
-    assert all(parameter is before[key] for key, parameter in network.named_parameters())
-
-
 def test_norms_in_8_bits_are_changed_themselves_as_only_matrices_have_side_branches():
     network = tiny.dit()
     layer = network.get_submodule("layers.0.attention_norm1")

@@ -11,6 +11,7 @@ import torch
 
 import loras
 import quantized_files
+from zimage_core.checkpoints import read_lora
 
 QKV = "layers.0.attention.qkv"
 FORMATS = ("float8_e4m3fn", "int8_tensorwise by rows", "nvfp4")
@@ -176,13 +177,40 @@ def test_stock_bypass_loras_and_ours_do_not_disturb_each_other(native, load, use
         assert torch.equal(draw(both), first)
 
 
-@pytest.mark.parametrize("ending", ["dora_scale", "set_weight"])
-def test_a_kind_that_needs_the_weight_is_refused_in_one_sentence(native, load, use, ending):
-    state = {f"diffusion_model.{QKV}.set_weight": torch.zeros(768, 256)}
-    if ending == "dora_scale":
-        state = {f"diffusion_model.{QKV}.dora_scale": torch.ones(768, 1)}
-        state |= loras.keyed(
-            {QKV: loras.Pair(torch.ones(768, 4), torch.ones(4, 256))}, "diffusion_model.{}".format, loras.A, loras.B
-        )
-    with pytest.raises(ValueError, match=r"qkv.weight is quantised and cannot take a .*; load the model in bfloat16"):
-        use(load("float8_e4m3fn"), (state, 1.0))
+def dependent():
+    """State dicts of deltas that depend on the weight, all on the fused matrix."""
+    base = f"diffusion_model.{QKV}"
+    pair = loras.keyed({QKV: loras.Pair(random(768, 4), random(4, 256))}, "diffusion_model.{}".format, loras.A, loras.B)
+    factors = {"a1": random(256, 4), "a2": random(4, 256), "b1": random(768, 4, seed=1), "b2": random(4, 256, seed=2)}
+    return {
+        "DoRA": pair | {f"{base}.dora_scale": 1 + random(768, 1).abs()},
+        "DoRA by columns": pair | {f"{base}.dora_scale": 1 + random(1, 256).abs()},
+        "new value": {f"{base}.set_weight": random(768, 256)},
+        "OFT": {f"{base}.oft_blocks": random(96, 8, 8), f"{base}.alpha": torch.tensor(2.0)},
+        "BOFT": {f"{base}.oft_blocks": random(3, 96, 8, 8)},
+        "GLoRA": {f"{base}.{name}.weight": factor for name, factor in factors.items()},
+    }
+
+
+def random(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed + 7 * shape[0] + shape[-1])) * 0.1
+
+
+@pytest.mark.parametrize("kind", dependent())
+@pytest.mark.parametrize("name", [*FORMATS, "native in fp8"])
+def test_a_kind_that_depends_on_the_weight_gives_the_product_with_the_unpacked_and_changed_one(
+    native, load, use, name, kind
+):
+    """The dense reference in float32; int8 also rounds its inputs, which is the error allowed there."""
+    model = cast_to_fp8(native) if name == "native in fp8" else load(name)
+    stored = model.model.diffusion_model.get_submodule(QKV).weight.detach()
+    weight = (stored.dequantize() if hasattr(stored, "_layout_cls") else stored).float()
+    ((_, delta),) = read_lora(dependent()[kind]).deltas.items()
+    expected = X @ (weight + delta.change(weight, 0.7)).T
+    own_error = (layer_output(model, X) - X @ weight.T).abs().max()
+    found = layer_output(use(model, (dependent()[kind], 0.7))[0], X)
+    assert (found - expected).abs().max() <= 1e-4 + 4 * own_error
+    assert (expected - X @ weight.T).abs().max() > 0.1
+    twice, _ = use(model, (dependent()[kind], 0.7), (dependent()["new value"], 0.2))
+    both = expected + 0.2 * X @ (dependent()["new value"][f"diffusion_model.{QKV}.set_weight"] - weight).T
+    assert (layer_output(twice, X) - both).abs().max() <= 1e-4 + 5 * own_error

@@ -47,9 +47,16 @@ class DoRA:
     def change(self, weight: Float[Tensor, "o i"], strength: float = 1.0) -> Float[Tensor, "o i"]:
         """strength · dW, where dW = W' - W, in the weight's dtype."""
         updated = weight + self.direction.matrix().to(weight)
+        return strength * (updated * self._factors(updated) - weight)
+
+    def factors(self, weight: Float[Tensor, "o i"]) -> Float[Tensor, "..."]:
+        """magnitude / |W + dV|, (o, 1) or (1, i)."""
+        return self._factors(weight + self.direction.matrix().to(weight))
+
+    def _factors(self, updated: Float[Tensor, "o i"]) -> Float[Tensor, "..."]:
         norm = updated.norm(dim=1 if self.is_by_row else 0, keepdim=True)
         eps = torch.finfo(norm.dtype).eps  # a row of zeros has no direction
-        return strength * (updated * (self.magnitude.to(weight) / norm.clamp_min(eps)) - weight)
+        return self.magnitude.to(updated) / norm.clamp_min(eps)
 
     def rows(self, start: int, stop: int) -> "DoRA":
         """The DoRA of rows start to stop. Raises `ValueError` for magnitudes per column, which need all rows."""

@@ -3,6 +3,7 @@
 Letters: o output width, i input width, r rank.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -45,6 +46,11 @@ class GLoRA:
         """strength · dW for this weight, in its dtype."""
         a1, a2, b1, b2 = (tensor.to(weight) for tensor in (self.a1, self.a2, self.b1, self.b2))
         return strength * self.scale * (weight @ a1 @ a2 + b1 @ b2)
+
+    def apply(self, x: Float[Tensor, "... i"], product: Callable[[Tensor], Tensor]) -> Float[Tensor, "... o"]:
+        """x @ dW.T, where `product(x)` is x @ W.T."""
+        a1, a2, b1, b2 = (tensor.to(x) for tensor in (self.a1, self.a2, self.b1, self.b2))
+        return self.scale * (product(x @ a2.T @ a1.T) + x @ b2.T @ b1.T)
 
     def rows(self, start: int, stop: int) -> "GLoRA":
         """dW[start:stop]."""

@@ -49,10 +49,16 @@ class OFT:
         """What a strength adds to this weight."""
         return _for_outputs(weight, lambda outputs: self.turn(outputs, strength))
 
-    def turn(self, outputs: Float[Tensor, "... o"], strength: float) -> Float[Tensor, "... o"]:
-        """What a strength adds to the outputs x @ W.T."""
+    def rotations(self) -> Float[Tensor, "k b b"]:
+        """R of every block, in float32."""
+        return cayley(self.blocks, self.constraint)
+
+    def turn(
+        self, outputs: Float[Tensor, "... o"], strength: float, rotations: Float[Tensor, "k b b"] | None = None
+    ) -> Float[Tensor, "... o"]:
+        """What a strength adds to the outputs x @ W.T; the rotations may have been computed before."""
         size = self.blocks.shape[1]
-        rotation = cayley(self.blocks, self.constraint).to(outputs)
+        rotation = (self.rotations() if rotations is None else rotations).to(outputs)
         difference = strength * strength * (rotation - torch.eye(size, device=outputs.device, dtype=outputs.dtype))
         grouped = rearrange(outputs, "... (k b) -> ... k b", b=size)
         return einsum(difference, grouped, "k n m, ... k n -> ... k m").flatten(-2)
@@ -94,10 +100,16 @@ class BOFT:
         """What a strength adds to this weight."""
         return _for_outputs(weight, lambda outputs: self.turn(outputs, strength))
 
-    def turn(self, outputs: Float[Tensor, "... o"], strength: float) -> Float[Tensor, "... o"]:
+    def rotations(self) -> Float[Tensor, "m k b b"]:
+        """R of every block of every stage, in float32."""
+        return cayley(self.blocks, self.constraint)
+
+    def turn(
+        self, outputs: Float[Tensor, "... o"], strength: float, rotations: Float[Tensor, "m k b b"] | None = None
+    ) -> Float[Tensor, "... o"]:
         """What a strength adds to the outputs x @ W.T; at a strength s the stages are s R + 1 - s."""
         size = self.blocks.shape[-1]
-        rotations = cayley(self.blocks, self.constraint).to(outputs)
+        rotations = (self.rotations() if rotations is None else rotations).to(outputs)
         stages = strength * rotations + (1 - strength) * torch.eye(size, device=outputs.device, dtype=outputs.dtype)
         turned = outputs
         for index, stage in enumerate(stages):
