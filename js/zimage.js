@@ -4,6 +4,7 @@ import { app } from "../../scripts/app.js";
 import { classOf } from "./zimage/graph.mjs";
 import { menuItems } from "./zimage/menu.mjs";
 import { METERED, addMeter } from "./zimage/meter.mjs";
+import { DRAWING, SIZED, addLatentSize, addSamplerSize } from "./zimage/native.mjs";
 import { Panel } from "./zimage/panel.mjs";
 import { PICKED, addPicker } from "./zimage/picker.mjs";
 import { SAMPLERS } from "./zimage/presets.mjs";
@@ -26,11 +27,13 @@ app.registerExtension({
   nodeCreated(node) {
     const nodeClass = classOf(node);
     const isOurs = nodeClass.startsWith("ZImage");
-    if (!isOurs && !SAMPLERS.includes(nodeClass)) return;
+    if (!isOurs && !DRAWING.includes(nodeClass)) return;
     const panel = new Panel(node);
     if (METERED.includes(nodeClass)) addMeter(node, nodeClass, panel);
     if (SAMPLERS.includes(nodeClass)) addSamplerFacts(node, nodeClass, panel);
+    if (DRAWING.includes(nodeClass)) addSamplerSize(node, panel);
     if (nodeClass === PICKED) addPicker(node, panel);
+    if (SIZED.includes(nodeClass)) addLatentSize(node, panel);
     if (isOurs) addReport(node, panel);
   },
 

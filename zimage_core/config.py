@@ -235,6 +235,8 @@ NANO_DIT = DiTConfig(
     adaln_dim=192,
 )
 NANO_OMNI_DIT = replace(NANO_DIT, siglip_feat_dim=48)  # the editing model
+NANO_SIDE = 64  # pixels of the pictures it was trained with
+NANO_LONGEST_SIDE = 80  # pixels at which most objects still come out; nano/README.md measures other sizes
 NANO_TEXT = TextConfig(vocab_size=640, dim=128, n_layers=4, n_heads=4, n_kv_heads=2, head_dim=32, ffn_dim=384)
 NANO_VAE = VAEConfig(
     encoder_widths=(16, 32, 48, 64), decoder_widths=(16, 32, 64, 96), encoder_blocks=1, decoder_blocks=2

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from .adapters import Lora
+from .config import NANO_SIDE
 from .nano.files import FOLDER as NANO_FOLDER
 from .quant import Scheme
 from .sampling import BASE, NANO, OMNI, TURBO, Preset, StepCache
@@ -73,4 +74,4 @@ def default_size(model: str | Path, references: Sequence[Image.Image]) -> tuple[
     """Width and height: the last reference's, or the one the model was trained for."""
     if references:
         return crop_to_patches(references[-1]).size
-    return (64, 64) if model == "nano" else (1024, 1024)
+    return (NANO_SIDE, NANO_SIDE) if model == "nano" else (1024, 1024)

@@ -47,6 +47,21 @@ export function isLinked(node, name) {
 }
 
 /**
+ * The node and the input that an input of a subgraph's node stands for outside, if nothing is connected there: its
+ * widget is then the subgraph node's. Null for any other input.
+ * @param {NodeLike} node
+ * @param {string} name
+ * @returns {{node: NodeLike, name: string} | null}
+ */
+export function outsideInput(node, name) {
+  const link = firstLink(node, (input) => input.name === name);
+  if (!link || Number(link.origin_id) !== SUBGRAPH_INPUT) return null;
+  const outside = subgraphNodeOf(node.graph);
+  const input = outside?.inputs?.[link.origin_slot];
+  return outside && input ? { node: outside, name: input.name } : null;
+}
+
+/**
  * The chain of nodes upstream of an input, following inputs whose names start with the same name: for MODEL, from the
  * nearest node to its loader.
  * @param {NodeLike} node
@@ -130,6 +145,21 @@ function follow(graph, link, remaining = MAX_NODES) {
   return follow(graph, firstLink(node, (input) => type === undefined || input.type === type), remaining - 1);
 }
 
+/**
+ * All nodes of a node's workflow, those in subgraphs too.
+ * @param {NodeLike} node
+ * @returns {NodeLike[]}
+ */
+export function allNodes(node) {
+  return graphsOf(node.graph).flatMap((graph) => graph?.nodes ?? []);
+}
+
+/** @param {any} graph of a workflow, or one of its subgraphs */
+function graphsOf(graph) {
+  const root = graph?.rootGraph ?? graph;
+  return [root, ...(root?.subgraphs?.values?.() ?? [])];
+}
+
 /** Whether a node returns its input unchanged. @param {NodeLike} node */
 function isPassThrough(node) {
   return node.type === "Reroute" || node.mode === BYPASSED;
@@ -141,8 +171,7 @@ function isPassThrough(node) {
  * @returns {NodeLike | undefined}
  */
 function subgraphNodeOf(subgraph) {
-  const graphs = [subgraph?.rootGraph, ...(subgraph?.rootGraph?.subgraphs?.values?.() ?? [])];
-  for (const graph of graphs) {
+  for (const graph of graphsOf(subgraph)) {
     const subgraphNode = graph?.nodes?.find((/** @type {NodeLike} */ node) => node.subgraph?.id === subgraph.id);
     if (subgraphNode) return subgraphNode;
   }

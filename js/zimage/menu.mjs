@@ -3,7 +3,8 @@
 import { classOf, loaderFile } from "./graph.mjs";
 import { isOn, message } from "./comfyui.mjs";
 import { releaseOf, settingsFor } from "./presets.mjs";
-import { MODEL_FILES, applySettings, knownRelease } from "./sampler.mjs";
+import { MODEL_FILES, knownRelease } from "./releases.mjs";
+import { applySettings } from "./sampler.mjs";
 import { MENU } from "./settings.mjs";
 
 /** @type {("turbo" | "base")[]} */

@@ -23,6 +23,9 @@ export const MESSAGES = {
     baseInTurbo: "{file} is not distilled: it needs guidance, so draw with Z-Image Sampler.",
     size: "{width} × {height} pixels, {megapixels} megapixels",
     ratio: "Draw at {ratio}",
+    farSize: "{file} was made for {side} × {side} pixels and does not draw well at {width} × {height}.",
+    useSize: "Use {side} × {side}",
+    sizeSet: "The size is now {side} × {side}, which the model was made for.",
   },
   zh: {
     tokens: "{about}{used} / {limit} 个 token",
@@ -43,6 +46,9 @@ export const MESSAGES = {
     baseInTurbo: "{file} 没有蒸馏过：需要引导，请改用“Z-Image 采样器”。",
     size: "{width} × {height} 像素，{megapixels} 百万像素",
     ratio: "按 {ratio} 绘制",
+    farSize: "{file} 是按 {side} × {side} 像素训练的，在 {width} × {height} 下画不好。",
+    useSize: "改用 {side} × {side}",
+    sizeSet: "尺寸已改为模型训练时的 {side} × {side}。",
   },
 };
 

@@ -3,6 +3,7 @@
 import { chainOf, classOf, fileInChain, isLinked } from "./graph.mjs";
 import { isOn, message, request, toast } from "./comfyui.mjs";
 import { adviceFor, releaseOf, settingsFor } from "./presets.mjs";
+import { MODEL_FILES, factsOf } from "./releases.mjs";
 import { ADVICE, EVALUATIONS } from "./settings.mjs";
 import { watch } from "./watch.mjs";
 import { setValues, valueOf, valuesOf } from "./widgets.mjs";
@@ -10,15 +11,11 @@ import { setValues, valueOf, valuesOf } from "./widgets.mjs";
 /** @typedef {import("./panel.mjs").Panel} Panel */
 /** @typedef {{evaluations: number, seconds: number, pictures: number}} RunInfo */
 
-export const MODEL_FILES = ["model_name", "unet_name"];
 const COUNTED = ["ZImageTurboSampler", "ZImageSampler"];
 const RANGE = ["start_at_step", "end_at_step", "return_with_leftover_noise"];
 const QUERIED = ["steps", "shift", "strength", "solver", "cfg", "cfg_truncation", "cfg_start", ...RANGE];
 const REQUIRED = ["steps", "shift", "strength", "solver"];
 const CACHES = ["ZImageStepCache", "EasyCache", "LazyCache"];
-
-/** @type {Map<string, string>} release text by file, requested once */
-const releases = new Map();
 
 /** @param {any} node @param {string} nodeClass @param {Panel} panel */
 export function addSamplerFacts(node, nodeClass, panel) {
@@ -39,25 +36,6 @@ export function addSamplerFacts(node, nodeClass, panel) {
 function modelOf(node) {
   const chain = chainOf(node, "model");
   return { file: fileInChain(chain, MODEL_FILES), hasLora: chain.some((each) => /lora/i.test(classOf(each))) };
-}
-
-/**
- * The release text of a file from the server; undefined while the server is offline.
- * @param {string} file
- */
-export async function releaseText(file) {
-  if (!file) return "";
-  if (!releases.has(file)) {
-    const { data, isOffline } = await request("release", { file });
-    if (isOffline) return undefined;
-    releases.set(file, data?.release ?? "");
-  }
-  return releases.get(file);
-}
-
-/** A release text that was requested before; menus cannot await one. @param {string} file */
-export function knownRelease(file) {
-  return releases.get(file) ?? "";
 }
 
 /** Whether a node upstream may skip network calls by a step cache. @param {import("./graph.mjs").NodeLike} node */
@@ -90,9 +68,9 @@ function showLastRun(node, panel) {
 /** @param {any} node @param {string} nodeClass @param {Panel} panel @param {ReturnType<typeof modelOf>} model */
 async function showAdvice(node, nodeClass, panel, { file, hasLora }) {
   if (!isOn(ADVICE)) return panel.show("advice", null);
-  const release = await releaseText(file);
-  if (release === undefined) return false;
-  const advice = adviceFor(nodeClass, releaseOf(release), valuesOf(node, ["steps", "cfg"]), hasLora);
+  const facts = await factsOf(file);
+  if (!facts) return false;
+  const advice = adviceFor(nodeClass, releaseOf(facts.release), valuesOf(node, ["steps", "cfg"]), hasLora);
   if (!advice) return panel.show("advice", null);
   const { fix } = advice;
   const text = message(advice.problem, { file });

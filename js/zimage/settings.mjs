@@ -26,7 +26,8 @@ export const SETTINGS = [
   toggle(
     ADVICE,
     "Mark unusual settings",
-    "Say so when Turbo is run with many steps or high guidance, or base with too few, and offer to mend it.",
+    "Say so when Turbo is run with many steps or high guidance, base with too few, or a model far from the size it " +
+      "was made for, and offer to mend it; a new latent takes that size by itself.",
   ),
   toggle(PICKER, "Ratio picker", "Draw the aspect ratios under Z-Image Empty Latent, to pick one by its shape."),
   toggle(

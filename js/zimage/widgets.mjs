@@ -1,8 +1,21 @@
 // @ts-check
 /** Reading and writing widgets of a node; no other code does. */
-import { isLinked } from "./graph.mjs";
+import { isLinked, outsideInput } from "./graph.mjs";
 
 /** @typedef {import("./graph.mjs").NodeLike} NodeLike */
+
+/**
+ * The widget that gives a node's input its value, which on a node of a subgraph may be the subgraph node's own;
+ * undefined if another node gives it, or if there is no such widget.
+ * @param {NodeLike} node
+ * @param {string} name
+ * @returns {import("./graph.mjs").WidgetLike | undefined}
+ */
+function widgetFor(node, name) {
+  if (!isLinked(node, name)) return node.widgets?.find((widget) => widget.name === name);
+  const outside = outsideInput(node, name);
+  return outside ? widgetFor(outside.node, outside.name) : undefined;
+}
 
 /**
  * A widget's value; undefined if its input is connected, or if there is no such widget.
@@ -10,7 +23,7 @@ import { isLinked } from "./graph.mjs";
  * @param {string} name
  */
 export function valueOf(node, name) {
-  return isLinked(node, name) ? undefined : node.widgets?.find((widget) => widget.name === name)?.value;
+  return widgetFor(node, name)?.value;
 }
 
 /**
@@ -37,7 +50,7 @@ export function setValues(node, values) {
     return current !== undefined && current !== value;
   });
   for (const [name, value] of changed) {
-    const widget = node.widgets?.find((each) => each.name === name);
+    const widget = widgetFor(node, name);
     if (!widget) continue;
     widget.value = value;
     widget.callback?.(value);

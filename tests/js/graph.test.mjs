@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { chainOf, isLinked, loaderFile, sourceOf } from "../../js/zimage/graph.mjs";
+import { allNodes, chainOf, isLinked, loaderFile, outsideInput, sourceOf } from "../../js/zimage/graph.mjs";
 
 /** A graph as LiteGraph holds it: nodes by id, links by id; `wires` are [from, slot, to, input]. */
 function graphOf(nodes, wires, extra = {}) {
@@ -69,4 +69,15 @@ test("a node that was deleted meanwhile is asked nothing", () => {
   const deleted = { ...patch(1, "KSampler"), graph: null, getInputLink: () => assert.fail("LiteGraph throws here") };
   assert.equal(sourceOf(deleted, "model"), null);
   assert.ok(!isLinked(deleted, "model"));
+});
+
+test("a widget that a subgraph node gives is found there, however deep, and all nodes are listed", () => {
+  const inner = patch(7, "KSampler");
+  const subgraph = graphOf([inner], [[-10, 1, 7, "model"]], { id: "inside" });
+  const outside = { ...patch(2, "inside"), inputs: [{ name: "seed" }, { name: "size" }], subgraph };
+  const root = graphOf([outside], [], { subgraphs: new Map([["inside", subgraph]]) });
+  subgraph.rootGraph = root;
+  assert.deepEqual(outsideInput(inner, "model"), { node: outside, name: "size" });
+  assert.equal(outsideInput(inner, "image"), null);
+  assert.deepEqual(allNodes(inner), [outside, inner]);
 });

@@ -13,6 +13,7 @@ import comfy.model_patcher
 import comfy.supported_models
 import torch
 from comfy import model_management
+from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from ....zimage_core.checkpoints import DIT
@@ -23,6 +24,7 @@ from ....zimage_core.model.sequence import padded_length
 from ..network.conditions import zimage_conditions
 from ..network.dit import ComfyS3DiT
 from ..network.nano_latents import NanoLatents
+from ..network.nano_sizes import KEY, warn_of_size
 from ..network.step_memory import CELLS_PER_TOKEN, step_memory
 from .host import int8_refusal
 from .repack import int8_form, is_int8_already
@@ -90,7 +92,8 @@ def load_model(
     if is_int8:
         packed = {key for key in packed if is_int8_already(weights.tensors[key])}
     model_config = ZImageModelConfig(unet_config(opened.config, weights))
-    if opened.config in (NANO_DIT, NANO_OMNI_DIT):
+    is_nano = opened.config in (NANO_DIT, NANO_OMNI_DIT)
+    if is_nano:
         model_config.latent_format = NanoLatents()
     model_config.quant_config = MIXED_PRECISION if packed or is_int8 else None
     load_device, offload_device = model_management.get_torch_device(), model_management.unet_offload_device()
@@ -108,6 +111,8 @@ def load_model(
         assign=patcher.is_dynamic(),
         convert_block=int8_form if is_int8 else dict,
     )
+    if is_nano:
+        patcher.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, warn_of_size)
     patcher.cached_patcher_init = (load_model, (path, dtype, is_int8))
     return patcher
 

@@ -46,8 +46,10 @@ def evaluations(query: Query) -> dict[str, Any]:
 
 
 def release(query: Query) -> dict[str, Any]:
-    """{file} of a diffusion-model dropdown -> {release, numbers}, in the words of Z-Image Inspect File."""
-    return inspection.origin(str(query["file"]))
+    """{file} of a diffusion-model dropdown -> {release, numbers}, in the words of Z-Image Inspect File[, native]."""
+    file = str(query["file"])
+    facts = inspection.origin(file)
+    return {**facts, **inspection.native_size(file, facts.get("release", ""))}
 
 
 def _route(function: Callable[[Query], dict[str, Any]]) -> Callable[[web.Request], Any]:

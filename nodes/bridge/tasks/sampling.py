@@ -13,6 +13,7 @@ from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from ....zimage_core.sampling import LAST_STEP, SOLVERS, Guidance, StepRange, count_nfe, denoise, shifted_schedule
+from ..network.nano_sizes import size_note
 from ..network.overflow import MODEL_OVERFLOWED, check_drawn, check_finite
 from . import previews
 from .latents import check_channels, to_intermediate
@@ -30,11 +31,13 @@ class SamplingResult(NamedTuple):
     latent: dict[str, Any]
     nfe: int  # network calls per image
     seconds: float  # for the whole batch, without loading the model
+    note: str = ""  # what the artist should know of this run
 
     def ui(self) -> dict[str, Any]:
         """The node's UI output, which js/zimage/sampler.mjs shows on the node."""
         n_images = len(self.latent["samples"])
-        return {"zimage_run": [{"evaluations": self.nfe, "seconds": self.seconds, "pictures": n_images}]}
+        run = {"evaluations": self.nfe, "seconds": self.seconds, "pictures": n_images}
+        return {"zimage_run": [run], **({"text": [self.note]} if self.note else {})}
 
 
 class ZImageGuider(comfy.samplers.CFGGuider):
@@ -100,7 +103,8 @@ def sample(
     seconds = time.perf_counter() - start_times[0]
     check_drawn(finished, MODEL_OVERFLOWED)
     out = {key: value for key, value in latent.items() if key != "downscale_ratio_spacial"}
-    return SamplingResult({**out, "samples": finished}, nfe(), seconds)
+    note = size_note(model, start.shape, is_masked=latent.get("noise_mask") is not None)
+    return SamplingResult({**out, "samples": finished}, nfe(), seconds, note)
 
 
 def planned_nfe(widgets: Mapping[str, Any]) -> int:

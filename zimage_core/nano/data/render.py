@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from ...config import NANO_SIDE
 from .scenes import COLOURS, COLUMNS, ROWS, SIZES, Composition, Scene, SceneObject
 
-SIDE = 64  # pixels
+SIDE = NANO_SIDE  # pixels
 SUPERSAMPLING = 4
 RING_HOLE = 0.55  # inner radius of a ring as a part of the outer
 
