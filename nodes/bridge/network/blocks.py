@@ -43,6 +43,7 @@ class PatchedBlocks:
         self.latent = latent  # (b, 16, h, w)
         self.condition: Condition | None = None  # set by the caller once the captions are refined
         self.stage_input = latent
+        self.mask: Tensor | None = None  # (b, 1, m, m) of the joint sequence, where it hides anything
         self.caption: Tensor | None = None  # (b, n, d) as a post_input patch returned it
 
     def __call__(self, stage: Stage, index: int, block: Block, x: Tensor) -> Tensor:
@@ -105,9 +106,11 @@ class PatchedBlocks:
         """q, k, v (b, h, n, e) to (b, n, h e): ComfyUI's attention or a node's override, between attention patches."""
         is_patched = stage_name == "layers"  # as in FLUX, where only the joint sequence is
         for patch in self.attention_patches if is_patched else ():
-            out = patch(q, k, v, pe=rope, attn_mask=None, extra_options=self.options)
+            out = patch(q, k, v, pe=rope, attn_mask=self.mask, extra_options=self.options)
             q, k, v = out.get("q", q), out.get("k", k), out.get("v", v)
-        attended = optimized_attention(q, k, v, q.shape[1], skip_reshape=True, transformer_options=self.options)
+        is_joint = self.mask is not None and k.shape[2] == self.mask.shape[-1]  # not a refiner's caption or picture
+        mask = {"mask": self.mask} if is_joint else {}
+        attended = optimized_attention(q, k, v, q.shape[1], skip_reshape=True, transformer_options=self.options, **mask)
         for patch in self.patches.get("attn1_output_patch", ()) if is_patched else ():
             attended = patch(attended, self.options)
         return attended

@@ -21,6 +21,7 @@ from torch.nn.functional import pad
 
 from ....zimage_core.model.sequence import padded_length
 from .overflow import ENCODER_OVERFLOWED, VAE_OVERFLOWED, check_finite
+from .unequal_prompts import compares_prompts
 
 RULES_KEY = "zimage_omni_rules"  # in conditioning: the `OmniRules` it was made for
 REFERENCE_CONDS = {"ref_latents", "ref_contexts", "siglip_feats"}  # ComfyUI's names
@@ -40,9 +41,9 @@ def zimage_conditions(model: Any, native: Conditions, **kwargs: Any) -> Conditio
     caption = kwargs.get("cross_attn")
     if caption is not None:
         check_finite(caption, "A prompt's conditioning", ENCODER_OVERFLOWED)
-        out["c_crossattn"] = CaptionCond(_run_caption(model, caption, **kwargs))
+        out["c_crossattn"] = CaptionCond(_run_caption(model, caption, **kwargs), joins_all=_joins_all(model, out))
         out["caption_lengths"] = CaptionLengths((caption.shape[1],) * len(caption))
-        out["num_tokens"] = CONDConstant(padded_length(caption.shape[1]))
+        out["num_tokens"] = TokenCount(padded_length(caption.shape[1]))
     for name in REFERENCE_CONDS & out.keys():
         for each in out[name].cond:
             check_finite(each, "A reference picture of the conditioning", VAE_OVERFLOWED)
@@ -51,6 +52,12 @@ def zimage_conditions(model: Any, native: Conditions, **kwargs: Any) -> Conditio
     if RULES_KEY in kwargs:
         out["omni_rules"] = CONDConstant(kwargs[RULES_KEY])
     return out
+
+
+def _joins_all(model: Any, conditions: Conditions) -> bool:
+    """Whether prompts of all lengths go into one call, because a node compares them there."""
+    patcher = model.current_patcher
+    return patcher is not None and compares_prompts(patcher.model_options) and not REFERENCE_CONDS & conditions.keys()
 
 
 def _run_caption(model: Any, caption: Tensor, device: Any = None, hooks: Any = None, **kwargs: Any) -> Tensor:
@@ -71,17 +78,18 @@ class CaptionCond(CONDRegular):
 
     cond: Tensor
 
-    def __init__(self, cond: Tensor, shared: dict[Any, Tensor] | None = None) -> None:
+    def __init__(self, cond: Tensor, shared: dict[Any, Tensor] | None = None, *, joins_all: bool = False) -> None:
         super().__init__(cond)
         self.shared: dict[Any, Tensor] = {} if shared is None else shared  # tensors that all steps of the run reuse
+        self.joins_all = joins_all  # whether other padded lengths may join it
 
     def _copy_with(self, cond: Tensor) -> "CaptionCond":
-        return CaptionCond(self.shared.setdefault(cond.shape, cond), self.shared)
+        return CaptionCond(self.shared.setdefault(cond.shape, cond), self.shared, joins_all=self.joins_all)
 
     def can_concat(self, other: CONDRegular) -> bool:
         mine, theirs = self.cond, other.cond
         return (
-            padded_length(mine.shape[1]) == padded_length(theirs.shape[1])
+            (self.joins_all or padded_length(mine.shape[1]) == padded_length(theirs.shape[1]))
             and mine.shape[2] == theirs.shape[2]
             and mine.device == theirs.device
         )
@@ -113,6 +121,18 @@ class CaptionLengths(CONDConstant):
 
     def concat(self, others: list[CONDRegular]) -> tuple[int, ...]:
         return sum((other.cond for other in others), self.cond)
+
+
+class TokenCount(CONDConstant):
+    """The number of tokens of a caption with its pads; captions that may join decide whether those of others may."""
+
+    cond: int
+
+    def can_concat(self, other: CONDRegular) -> bool:
+        return isinstance(other, TokenCount)
+
+    def concat(self, others: list[CONDRegular]) -> int:
+        return max(self.cond, *(other.cond for other in others)) if others else self.cond
 
 
 class ReferenceCond(CONDList):

@@ -20,6 +20,7 @@ from .conditions import RunCache, TensorIdentity, cached, run_cache_of
 from .control_hints import with_control_hints
 from .cuda_graphs import CUDA_GRAPHS, ModelCaptures
 from .native_names import name_block, network_names
+from .unequal_prompts import hidden_fill, prepare_together
 
 STACKS = ("noise_refiner", "context_refiner", "layers", "siglip_refiner")
 
@@ -90,7 +91,9 @@ class ComfyS3DiT(S3DiT):
         grid = rope_grid(transformer_options)
         key: tuple[Any, ...] = (tuple(lengths), size, grid)
         if not len(ref_latents):
-            prepare = partial(self.prepare, captions, size, grid=grid, run=blocks)
+            prepare = partial(
+                prepare_together, partial(self.prepare, latent_size=size, grid=grid, run=blocks), captions
+            )
         else:
             siglip_feats = readable_features(self, siglip_feats, is_stock=omni_rules is None)
             padded = [pad_to_patch_size(each, (self.config.patch_size,) * 2) for each in ref_latents]
@@ -101,6 +104,8 @@ class ComfyS3DiT(S3DiT):
                 self.prepare_with_references, chunks, references, size, rules=rules, grid=grid, run=blocks
             )
         blocks.condition = cached(_condition_cache(context, blocks.options), key, prepare)
+        if not len(ref_latents):
+            blocks.mask = hidden_fill(lengths, blocks.condition)
         base_norm_weights = cached(
             run_cache_of(context), "norms", partial(self.base_norm_weights, blocks.condition.caption)
         )

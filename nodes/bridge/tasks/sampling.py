@@ -1,5 +1,6 @@
 """The core's sampling loop as a ComfyUI sampler: with ComfyUI's guider, noise, masks, previews and progress."""
 
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -15,14 +16,21 @@ from torch import Tensor
 from ....zimage_core.sampling import LAST_STEP, SOLVERS, Guidance, StepRange, count_nfe, denoise, shifted_schedule
 from ..network.nano_sizes import size_note
 from ..network.overflow import MODEL_OVERFLOWED, check_drawn, check_finite
+from ..network.unequal_prompts import compares_prompts
 from . import previews
 from .latents import check_channels, to_intermediate
 from .model_shift import set_shift
 
+LOGGER = logging.getLogger("zimage")
 COUNTER_KEY = "zimage_evaluations"
 MOST_STEPS = 1000
 GUIDANCE_FIELDS = {"cfg": "cfg", "cfg_truncation": "truncation", "cfg_start": "start"}  # widget -> field of Guidance
 RANGE = (("start_at_step", 0), ("end_at_step", LAST_STEP), ("return_with_leftover_noise", False))  # neutral values
+
+NO_NEGATIVE = (
+    "Z-Image Turbo Sampler has no negative prompt, so a node before it that compares the two prompts inside attention, "
+    "as NAGuidance does, changes nothing: use Z-Image Sampler with cfg 1 and a negative prompt instead"
+)
 
 
 class SamplingResult(NamedTuple):
@@ -81,6 +89,8 @@ def sample(
     noise = (
         comfy.sample.prepare_noise(start, seed, latent.get("batch_index")) if adds_noise else torch.zeros_like(start)
     )
+    if negative is positive and compares_prompts(model.model_options):
+        LOGGER.warning(NO_NEGATIVE)
     counted, nfe = with_call_counter(model)
     if shift is not None:
         set_shift(counted, shift)

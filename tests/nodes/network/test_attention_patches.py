@@ -75,6 +75,69 @@ def test_guided_attention_needs_prompts_of_one_bucket_not_of_one_length(native, 
     assert (draw(native, nag(model), captions=(17, 30)) - plain).abs().max() > 0.1
 
 
+@pytest.mark.parametrize("kind", ["ours", "attached"])
+@pytest.mark.parametrize("captions", [(97, 12), (12, 97), (40, 1)])
+def test_guided_attention_acts_on_prompts_of_any_two_lengths_in_one_call(native, models, kind, captions):
+    model, seen = getattr(models, kind), []
+
+    def compared(out, options):
+        seen.append((len(out), *options["cond_or_uncond"]))
+        return out
+
+    looked_at = nag(model)
+    looked_at.set_model_attn1_output_patch(compared)
+    guided = draw(native, looked_at, captions=captions, steps=2, cfg=4.0)
+    assert set(seen) == {(2, 1, 0)} or set(seen) == {(2, 0, 1)}
+    assert (guided - draw(native, model, captions=captions, steps=2, cfg=4.0)).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("captions", [(97, 12), (12, 97), (40, 1)])
+def test_prompts_filled_up_to_one_length_draw_natives_picture(native, models, captions):
+    """A patch that looks and changes nothing puts them in one call; native runs them one after the other."""
+    looking = models.ours.clone()
+    looking.set_model_attn1_output_patch(lambda out, options: out)
+    latent = {"samples": torch.zeros(2, 16, 6, 10)}
+    found = draw(native, looking, captions=captions, steps=3, cfg=3.0, latent=latent)
+    same(found, draw(native, models.native, captions=captions, steps=3, cfg=3.0, latent=latent))
+
+
+def test_a_guided_picture_does_not_depend_on_how_far_a_prompt_is_filled_up(native, models):
+    """The truth of both in one call: the same words, with a third prompt that makes the call longer."""
+    network = models.ours.model.diffusion_model
+    generator = torch.Generator().manual_seed(4)
+    x, sigma = torch.randn(1, 16, 8, 8, generator=generator).repeat(3, 1, 1, 1), torch.full((3,), 0.6)
+    captions = [torch.randn(n, 64, generator=generator) for n in (30, 9, 100)]
+
+    def run(items):
+        context = torch.nn.utils.rnn.pad_sequence([captions[item] for item in items], batch_first=True)
+        patches = {"patches": {"attn1_output_patch": [louder]}, "cond_or_uncond": list(range(len(items)))}
+        lengths = [len(captions[item]) for item in items]
+        n = len(items)
+        return network(x[:n], sigma[:n], context, transformer_options=patches, caption_lengths=lengths)
+
+    def louder(out, options):
+        """The first item's picture is moved by the second's, as guidance inside attention does."""
+        start = options["img_slice"][0]
+        out = out.clone()
+        out[0, start:] += 0.5 * (out[0, start:] - out[1, start:])
+        return out
+
+    same(run([0, 1, 2])[:2], run([0, 1]), 1e-5)
+
+
+def test_a_sampler_without_a_negative_prompt_says_that_guided_attention_is_idle(pack, native, models, caplog):
+    def turbo(model):
+        settings = {"steps": 1, "seed": 7, "solver": "euler", "shift": 3.0, "strength": 1.0}
+        latent = {"samples": torch.zeros(1, 16, 4, 4)}
+        node = pack.groups[3].ZImageTurboSampler
+        return node.execute(model=model, positive=native.conditioning(17, 1), latent=latent, **settings)
+
+    turbo(models.ours)
+    assert "NAGuidance" not in caplog.text
+    turbo(nag(models.ours))
+    assert caplog.text.count("use Z-Image Sampler with cfg 1") == 1
+
+
 def test_skipping_all_layers_is_skipping_them_in_the_network(native, models):
     """The replacement's identity must be the network without that layer."""
     patched = models.ours.clone()

@@ -43,6 +43,16 @@ def test_with_guidance_both_prompts_are_steered_as_comfyui_steers_them(native, d
     same(found, expected, 5e-4)  # guidance magnifies threefold, twice
 
 
+@pytest.mark.parametrize("computation", COMPUTATIONS)
+def test_prompts_filled_up_to_one_length_are_steered_as_apart(native, deep, lite, steer, computation):
+    """A patch of attention puts both prompts into one call, the shorter one behind a mask."""
+    steered = steer(deep.ours, lite.ours, image=picture(2), computation=computation)
+    looking = steered.clone()
+    looking.set_model_attn1_output_patch(lambda out, options: out)
+    found, expected = (draw(native, each, cfg=3.0, captions=(97, 12)) for each in (looking, steered))
+    same(found, expected, 5e-4)  # guidance magnifies threefold
+
+
 def test_loras_and_controls_go_together_as_in_comfyui(native, deep, lite, vae, steer):
     import comfy.sd
 
