@@ -64,8 +64,8 @@ def apply(model: Any, loras: Sequence[tuple[Lora, float]]) -> Any:
         earlier: list[SideBranchInjection] = clone.get_injections(KEY) or []
         clone.set_injections(KEY, [SideBranchInjection(for_side_branches, *(each.deltas for each in earlier))])
         clone.remove_callbacks_with_key(CallbacksMP.ON_CLONE, KEY)
-        clone.add_callback_with_key(CallbacksMP.ON_CLONE, KEY, _mark_not_injected)
-        _mark_not_injected(model, clone)
+        clone.add_callback_with_key(CallbacksMP.ON_CLONE, KEY, _prepare_clone)
+        _prepare_clone(model, clone)
     return clone
 
 
@@ -107,9 +107,20 @@ class SideBranchInjection(PatcherInjection):
             injection.eject()
 
 
-def _mark_not_injected(model: Any, clone: Any) -> None:
-    """Correct a clone's state: it copies `is_injected` from a loaded MODEL and would eject branches when deleted."""
+def _prepare_clone(model: Any, clone: Any) -> None:
+    """Correct a clone's state: it copies `is_injected` from a loaded MODEL and would eject branches when deleted.
+
+    ComfyUI's save nodes write weights alone, without a word on the side branches: they are refused.
+    """
     clone.is_injected = False
+    clone.state_dict_for_saving = _refuse_to_save
+
+
+def _refuse_to_save(*args: Any, **kwargs: Any) -> Any:
+    raise ValueError(
+        "This model's LoRAs run beside its quantised layers and would not be in the saved file. Load the model in "
+        "bfloat16 to save it with them, or save it without the LoRAs."
+    )
 
 
 def _add_weight_patches(clone: Any, weight: Tensor, parameter: str, deltas: Sequence[ScaledDelta]) -> None:

@@ -1,56 +1,14 @@
 """What ComfyUI's save nodes write of our MODEL, CLIP and VAE comes back bit-equal, round after round."""
 
-import importlib
-
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from saved_parts import embeddings, newest, same, save_node, weights_of, whole_encoder
 
 import tiny
 from zimage_core.checkpoints import inspect
-from zimage_core.config import TextConfig
-from zimage_core.text import Qwen3
 
-ENCODER = TextConfig(vocab_size=151936, dim=16, n_layers=4, n_heads=2, n_kv_heads=1, head_dim=16, ffn_dim=32)
 ROUNDS = 3
-
-
-def whole_encoder():
-    """As published: every layer, and the final norm."""
-    from dataclasses import replace
-
-    state = tiny.fill(Qwen3(replace(ENCODER, n_layers=ENCODER.n_layers + 1)), 3).state_dict()
-    return {**state, "model.norm.weight": torch.ones(ENCODER.dim)}
-
-
-@pytest.fixture
-def out(comfy, tmp_path, monkeypatch):
-    import folder_paths
-
-    monkeypatch.setattr(folder_paths, "get_output_directory", lambda: str(tmp_path))
-    return tmp_path
-
-
-def newest(folder):
-    return str(max(folder.rglob("*.safetensors"), key=lambda file: file.stat().st_mtime_ns))
-
-
-def save_node(name, **inputs):
-    node = getattr(importlib.import_module("comfy_extras.nodes_model_merging"), name)()
-    node.save(**inputs, filename_prefix="saved")
-
-
-def embeddings(clip):
-    return clip.encode_from_tokens(clip.tokenize("a red fox in the snow"))
-
-
-def weights_of(network):
-    return {key: value.clone() for key, value in network.state_dict().items()}
-
-
-def same(found, expected):
-    assert found.keys() == expected.keys()
-    assert all(torch.equal(found[key].view(torch.uint8), expected[key].view(torch.uint8)) for key in expected)
 
 
 @pytest.mark.slow
