@@ -13,6 +13,7 @@ SEQUENCE_MULTIPLE = (
 )
 TIME_SCALE = 1000.0  # network time in [0, 1] enters the sinusoid as [0, 1000] (transformer config `t_scale`)
 TIME_FREQUENCIES = 128  # half of the 256-wide sinusoid
+MOST_CAPTION_TOKENS = 1504  # the most that pad within the 1536 positions of the published axes_lens, the picture's too
 MAX_CAPTION_TOKENS = 512  # the reference pipeline's `max_sequence_length`
 
 

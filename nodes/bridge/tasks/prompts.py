@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ....zimage_core.config import MAX_CAPTION_TOKENS
+from ....zimage_core.config import MAX_CAPTION_TOKENS, MOST_CAPTION_TOKENS
 from ....zimage_core.text import truncate
 from ..loading import prompt_cache
 from ..loading.text import TOKENS_KEY
@@ -15,7 +15,8 @@ def encode(
 ) -> tuple[Any, str]:
     """CONDITIONING of a prompt in Qwen3's chat template or in `template`, and a sentence about its token count.
 
-    `is_cut` truncates at 512 tokens; `remember` is one of the cache choices of `prompt_cache`.
+    `is_cut` truncates at 512 tokens, else the model's last position does; `remember` is one of the cache choices of
+    `prompt_cache`.
     """
     if clip is None:
         raise ValueError(
@@ -29,7 +30,7 @@ def encode(
             "Load qwen_3_4b.safetensors with Z-Image Load Text Encoder, or with the stock Load CLIP of type lumina2."
         )
     pairs = tokens[TOKENS_KEY][0]
-    cut = truncate(tuple(range(len(pairs))), MAX_CAPTION_TOKENS if is_cut else None)
+    cut = truncate(tuple(range(len(pairs))), MAX_CAPTION_TOKENS if is_cut else MOST_CAPTION_TOKENS)
     tokens[TOKENS_KEY] = [pairs[: len(cut.ids)]]
     return prompt_cache.encode(clip, tokens, remember), cut.describe()
 

@@ -77,6 +77,32 @@ def test_a_long_prompt_is_cut_at_512_or_kept_and_the_count_is_told(pack, our_cli
     torch.testing.assert_close(cut[0][0], kept[0][0][:, :512])  # causal: what was cut changes nothing before it
 
 
+def test_no_prompt_is_longer_than_the_published_positions_and_what_is_cut_is_told(pack, our_clip):
+    """1536 positions hold a caption that pads to 1504 tokens, and the picture's after it."""
+    kept, told = pack.bridge_prompts.encode(our_clip, "fox " * 3000, is_cut=False)
+    assert kept[0][0].shape[1] == 1504
+    assert "more than 1504" in told and "cut off" in told
+
+
+def test_encoding_stops_between_layers_when_the_user_cancels(comfy, pack, our_clip):
+    from comfy import model_management
+
+    layers, ran = our_clip.cond_stage_model.qwen3_4b.transformer.model.layers, []
+
+    def cancel(*_):
+        ran.append(1)
+        model_management.interrupt_current_processing()
+
+    hooks = [layer.register_forward_hook(cancel) for layer in layers]
+    try:
+        with pytest.raises(model_management.InterruptProcessingException):
+            our_clip.encode_from_tokens(our_clip.tokenize("a fox"))
+    finally:
+        model_management.interrupt_current_processing(False)
+        [hook.remove() for hook in hooks]
+    assert ran == [1] and len(layers) == 2
+
+
 def test_earlier_layers_can_be_asked_for_as_with_the_stock_clip(our_clip, native_clip):
     for layer in (-2, -3):
         clips = our_clip.clone(), native_clip.clone()
