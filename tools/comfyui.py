@@ -31,7 +31,7 @@ class Server:
 
     def get(self, path: str) -> Any:
         """GET a path; returns the JSON."""
-        with urllib.request.urlopen(self.url + path, timeout=60) as response:
+        with urllib.request.urlopen(self.url + path, timeout=300) as response:
             return json.load(response)
 
     def post(self, path: str, body: Any) -> tuple[int, Any]:
@@ -39,7 +39,7 @@ class Server:
         data = json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data=data, headers={"Content-Type": "application/json"})
         try:
-            with urllib.request.urlopen(request, timeout=60) as response:
+            with urllib.request.urlopen(request, timeout=300) as response:
                 return response.status, parse(response.read())
         except urllib.error.HTTPError as error:
             return error.code, parse(error.read())
@@ -96,7 +96,7 @@ def running_server(base: Path, output: Path, extra: Sequence[str] = ("--cpu",)) 
         finally:
             process.terminate()
             try:
-                process.wait(timeout=20)
+                process.wait(timeout=60)
             except subprocess.TimeoutExpired:
                 process.kill()
 

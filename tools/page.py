@@ -17,7 +17,7 @@ def skip_tutorial(server: Server) -> None:
 def open_page(page: Any, url: str) -> None:
     """Go to the address and wait until the page has loaded its default graph."""
     page.goto(url)
-    page.wait_for_function(READY, timeout=120_000)
+    page.wait_for_function(READY, timeout=300_000)
     page.wait_for_function("document.querySelector('#graph-canvas')")
 
 

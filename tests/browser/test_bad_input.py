@@ -76,13 +76,13 @@ def test_a_server_that_goes_away_for_a_while_costs_nothing(open_page, server, tm
         canvas.scroll_to("ZImageTextEncode")
         canvas.line("tokens")
         own.process.terminate()
-        own.process.wait(timeout=30)
+        own.process.wait(timeout=300)
         canvas.put("ZImageTextEncode", prompt="a small blue star")
         assert canvas.line("tokens", "ComfyUI does not answer")
         with started(tmp_path, port, flags):
-            assert canvas.line("tokens", "/ 512 tokens", timeout=60_000)
+            assert canvas.line("tokens", "/ 512 tokens")
             assert canvas.value("ZImageTextEncode", "prompt") == "a small blue star"
-            canvas.page.wait_for_function("() => app.api.socket?.readyState === 1", timeout=60_000)
+            canvas.page.wait_for_function("() => app.api.socket?.readyState === 1")
             assert canvas.run()[-1][0] == "execution_success"
 
 
@@ -98,4 +98,4 @@ def started(base, port, flags):
         yield up
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=300)

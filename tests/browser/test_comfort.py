@@ -10,6 +10,8 @@ WORKFLOWS = REPOSITORY / "workflows"
 NANO, TURBO = (WORKFLOWS / f"Z-Image {name} - text to image.json" for name in ("Nano", "Turbo"))
 SWITCHES = {"TokenMeter": "tokens", "Evaluations": "evaluations", "Advice": "advice", "RatioPicker": "ratios"}
 SETTINGS = ("steps", "cfg", "shift", "solver")
+TRACKER = "app.extensionManager.workflow.activeWorkflow.changeTracker"
+SAMPLER = "app.graph.nodes.find((node) => node.type === 'ZImageSampler')"
 FOX = " fox"
 
 
@@ -104,7 +106,6 @@ def test_a_stock_sampler_with_turbo_at_guidance_8_is_marked_too_and_others_never
 
 def test_the_menu_of_a_sampler_sets_it_up_and_undo_takes_it_back(shared):
     shared.open(NANO)
-    shared.page.wait_for_timeout(500)
     assert menu_of(shared, "ZImageSampler") == ["Z-Image: Turbo settings", "Z-Image: Base settings"]
     assert menu_of(shared, "SaveImage") == []
     before = [shared.value("ZImageSampler", name) for name in SETTINGS]
@@ -113,10 +114,9 @@ def test_the_menu_of_a_sampler_sets_it_up_and_undo_takes_it_back(shared):
     choose(shared, "ZImageSampler", "Z-Image: Base settings")
     assert [shared.value("ZImageSampler", name) for name in SETTINGS] == [28, 4, 6, "res_multistep"]
     shared.page.mouse.click(1200, 900)  # a click, with which the page ends a change for undo
-    shared.page.wait_for_timeout(500)
+    shared.page.wait_for_function(f"() => {TRACKER}.undoQueue.length > 0")
     shared.page.keyboard.press("Control+z")
-    shared.page.wait_for_function("() => app.graph.nodes.find((node) => node.type === 'ZImageSampler')")
-    shared.page.wait_for_timeout(500)
+    shared.page.wait_for_function(f"() => {TRACKER}.undoQueue.length === 0 && {SAMPLER}?.widgets.length > 0")
     assert [shared.value("ZImageSampler", name) for name in SETTINGS] == before
 
 

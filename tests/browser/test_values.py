@@ -13,6 +13,8 @@ CHANGES = {
     "ZImageTextEncode": {"prompt": "一个蓝色的圆 🦊 مرحبا", "long_prompts": "cut at 512 tokens", "remember": "off"},
     "ZImageModelLoader": {"precision": "float32"},
 }
+# The page keeps a draft of the graph in the browser's storage, shortly after the last change.
+DRAFT_HAS = "(text) => [localStorage, sessionStorage].some((each) => Object.values(each).some((v) => v.includes(text)))"
 
 
 def changed(canvas):
@@ -44,9 +46,9 @@ def test_a_page_loaded_again_still_has_the_graph_the_artist_was_at(canvas):
     changed(canvas)
     prompt = canvas.prompt()
     canvas.page.evaluate("() => app.extensionManager.workflow.activeWorkflow.changeTracker?.checkState?.()")
-    canvas.page.wait_for_timeout(1500)  # the page saves a draft shortly after the last change
+    canvas.page.wait_for_function(DRAFT_HAS, arg=CHANGES["ZImageTextEncode"]["prompt"])
     canvas.go()
-    canvas.page.wait_for_function("() => app.graph.nodes.some((node) => node.type === 'ZImageSampler')", timeout=20_000)
+    canvas.page.wait_for_function("() => app.graph.nodes.some((node) => node.type === 'ZImageSampler')")
     assert canvas.prompt() == prompt
 
 

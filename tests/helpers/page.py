@@ -18,6 +18,7 @@ IGNORED_ERRORS = (  # from the page itself: no internet access, optional files
     "ERR_NAME_NOT_RESOLVED",
     "ComfyApp graph accessed before initialization",
 )
+PATIENCE = 300_000  # milliseconds after which a condition counts as failed, also where other work keeps the cores busy
 RUN = re.compile(r"^\s*Run\s*$")  # the Run button's label, on the canvas and in App mode
 
 NODES = "[app.graph, ...(app.graph.subgraphs?.values?.() ?? [])].flatMap((graph) => graph.nodes)"
@@ -33,6 +34,7 @@ class Canvas:
     errors: list[str] = field(default_factory=list)  # console errors since the page opened
 
     def __post_init__(self) -> None:
+        self.page.set_default_timeout(PATIENCE)
         self.page.on("console", self._collect_error)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 
@@ -78,7 +80,7 @@ class Canvas:
 
     def select(self, kind: str) -> None:
         """Click a node's title until it is selected; a node that is not drawn yet cannot be clicked."""
-        for _ in range(10):
+        for _ in range(PATIENCE // 300):
             self.page.wait_for_timeout(300)
             position = self.page.evaluate(
                 f"(kind) => {{ {NODE} const {{ scale, offset }} = app.canvas.ds;"
@@ -114,10 +116,10 @@ class Canvas:
             megapixels,
         )
 
-    def line(self, name: str, containing: str = "", timeout: int = 15_000) -> str:
+    def line(self, name: str, containing: str = "") -> str:
         """Wait for a text line under a node that contains `containing`; returns its text."""
         found = self.page.locator(f'.zimage-line[data-line="{name}"]').filter(has_text=containing).first
-        found.wait_for(state="attached", timeout=timeout)
+        found.wait_for(state="attached")
         return found.inner_text()
 
     def lines(self, name: str) -> list[str]:
@@ -151,13 +153,12 @@ class Canvas:
             " : detail])) }"
         )
 
-    def run(self, timeout: int = 120_000) -> list[Any]:
+    def run(self) -> list[Any]:
         """Press Run and wait for the end; returns the messages received."""
         self.listen()
         self.press_run()
         self.page.wait_for_function(
-            "window.messages.some(([kind]) => kind === 'execution_success' || kind === 'execution_error')",
-            timeout=timeout,
+            "window.messages.some(([kind]) => kind === 'execution_success' || kind === 'execution_error')"
         )
         return self.page.evaluate("() => window.messages")
 
