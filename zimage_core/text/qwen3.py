@@ -6,7 +6,7 @@ Attribute names are the published keys (`model.layers.0.self_attn.q_proj.weight`
 transformers' `hidden_states[-2]`; they have very large outlier channels, so never store them as float16.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from einops import rearrange
@@ -20,7 +20,6 @@ from ..config import TextConfig
 from ..kernels import select_kernels
 from ..ops import TORCH, Factory, Layers, Ops
 
-RunLayer = Callable[["DecoderLayer", Tensor, "RopeTable"], Tensor]
 RopeTable = tuple[Float[Tensor, "n 1 e"], Float[Tensor, "n 1 m"]]  # cosines, for both halves of a head, and sines
 
 
@@ -50,13 +49,11 @@ class Qwen3(nn.Module):
         """Rows of the embedding table."""
         return self.model.embed_tokens(ids)
 
-    def forward(
-        self, x: Float[Tensor, "b n d"], n_layers: int | None = None, run: "RunLayer | None" = None
-    ) -> Float[Tensor, "b n d"]:
-        """The residual stream before the file's last layer, or after the first `n_layers`; `run` calls each of them."""
+    def forward(self, x: Float[Tensor, "b n d"], n_layers: int | None = None) -> Float[Tensor, "b n d"]:
+        """The residual stream before the file's last layer, or after the first `n_layers`."""
         rope = rope_table(x.shape[1], self.config.head_dim, self.config.rope_theta, x.device)
         for layer in list(self.model.layers)[:n_layers]:
-            x = layer(x, rope) if run is None else run(layer, x, rope)
+            x = layer(x, rope)
         return x
 
 

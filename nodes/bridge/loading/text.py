@@ -8,7 +8,6 @@ import comfy.sd
 import comfy.sd1_clip
 import comfy.supported_models_base
 import torch
-from comfy import model_management
 from comfy.text_encoders.z_image import ZImageTokenizer
 from torch import Tensor
 from torch.nn import Parameter
@@ -90,14 +89,8 @@ class ComfyQwen3(Qwen3):
                 f"This text encoder keeps {self.config.n_layers_run} of its {self.num_layers} layers; "
                 "set CLIP Set Last Layer to -2 or earlier, or load the file with the stock CLIP loader."
             )
-        features = super().forward(embeds.float(), n_layers=n_layers, run=run_interruptibly)
+        features = super().forward(embeds.float(), n_layers=n_layers)
         return features, features
-
-
-def run_interruptibly(layer: Any, x: Tensor, rope: Any) -> Tensor:
-    """A layer of the network, unless the user has cancelled: a long prompt takes a while."""
-    model_management.throw_exception_if_processing_interrupted()
-    return layer(x, rope)
 
 
 class Encoder(comfy.sd1_clip.SDClipModel):

@@ -85,6 +85,7 @@ def test_no_prompt_is_longer_than_the_published_positions_and_what_is_cut_is_tol
 
 
 def test_encoding_stops_between_layers_when_the_user_cancels(comfy, pack, our_clip):
+    """ComfyUI's layers ask at every call."""
     from comfy import model_management
 
     layers, ran = our_clip.cond_stage_model.qwen3_4b.transformer.model.layers, []
