@@ -1,6 +1,7 @@
 // @ts-check
 /** UI extras for Z-Image nodes in ComfyUI's frontend. Nodes run the same without them. */
 import { app } from "../../scripts/app.js";
+import { orderTemplates } from "./zimage/comfyui.mjs";
 import { classOf } from "./zimage/graph.mjs";
 import { menuItems } from "./zimage/menu.mjs";
 import { METERED, addMeter } from "./zimage/meter.mjs";
@@ -22,6 +23,7 @@ app.registerExtension({
     sheet.rel = "stylesheet";
     sheet.href = new URL("./zimage/panel.css", import.meta.url).href;
     document.head.append(sheet);
+    orderTemplates();
   },
 
   nodeCreated(node) {

@@ -3,6 +3,7 @@
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import { format, languageOf } from "./messages.mjs";
+import { ordered } from "./templates.mjs";
 
 /** @param {string} id */
 export function isOn(id) {
@@ -42,4 +43,11 @@ export async function request(path, query) {
 /** @param {string} summary @param {string} detail */
 export function toast(summary, detail) {
   app.extensionManager.toast.add({ severity: "info", summary, detail, life: 4000 });
+}
+
+/** The template browser asks once, at its first opening, and shows the answer in its order: the page's one hook. */
+export function orderTemplates() {
+  const [, folder = ""] = new URL(import.meta.url).pathname.match(/\/extensions\/([^/]+)/) ?? [];
+  const ask = api.getWorkflowTemplates.bind(api);
+  api.getWorkflowTemplates = async () => ordered(await ask(), decodeURIComponent(folder));
 }

@@ -5,5 +5,8 @@ declare module "*/scripts/app.js" {
 }
 
 declare module "*/scripts/api.js" {
-  export const api: { fetchApi(route: string, options?: RequestInit): Promise<Response> };
+  export const api: {
+    fetchApi(route: string, options?: RequestInit): Promise<Response>;
+    getWorkflowTemplates(): Promise<Record<string, string[]>>;
+  };
 }

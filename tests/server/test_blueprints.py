@@ -77,6 +77,13 @@ def test_the_blueprint_has_a_description_and_a_category_that_comfyuis_own_use(se
 
 
 @each_blueprint
+def test_no_note_or_description_has_inline_code(blueprint):
+    subgraph = definition(read(blueprint))
+    notes = [str(each["widgets_values"]) for each in subgraph["nodes"] if each["type"].endswith("Note")]
+    assert not any("`" in text for text in [subgraph["description"], *notes])
+
+
+@each_blueprint
 def test_prompt_seed_and_size_are_exposed(blueprint):
     graph = read(blueprint)
     (instance,) = graph["nodes"]

@@ -13,7 +13,7 @@ from paths import REPOSITORY
 from shipped_workflows import WORKFLOWS, affordable, each_workflow
 from tools.workflows import to_prompt
 
-APPS = [workflow for workflow in WORKFLOWS if workflow.name.endswith(".app.json")]
+APPS = [workflow for workflow in WORKFLOWS if workflow.stem.endswith("App mode")]
 
 PLAIN = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}  # input types shown as widgets
 NOTE = "MarkdownNote"
@@ -155,6 +155,20 @@ def test_a_missing_lora_is_named_on_its_node(server):
     (error,) = answer["node_errors"][loader]["errors"]
     assert error["extra_info"]["input_name"] == "lora_1"
     assert "not_here.safetensors" in error["details"]
+
+
+@each_workflow
+def test_the_note_starts_with_one_line_in_each_language_and_has_no_inline_code(workflow):
+    """The template browser cannot show a description; Nodes 2.0 shows inline code dark on dark."""
+    (text,) = [each["widgets_values"][0] for each in read(workflow)["nodes"] if each["type"] == NOTE]
+    assert re.fullmatch(r"[A-Z][^.]{15,90}\. [^。]*[\u4e00-\u9fff][^。]*。", text.splitlines()[0])
+    assert "`" not in text
+
+
+def test_titles_say_the_model_and_the_task():
+    """The browser shows file names; the file name's first word is what one searches for."""
+    for workflow in WORKFLOWS:
+        assert re.fullmatch(r"Z-Image (Turbo|Base|Nano) - [\w -]+", workflow.stem)
 
 
 def test_there_is_a_workflow_in_app_mode_that_needs_no_files():

@@ -38,7 +38,7 @@ ON_COMFYUI = (
     "Z-Image Nano - inpaint",
     "Z-Image Nano - outpaint",
     "Z-Image Nano - faster",
-    "Z-Image Nano - draw.app",
+    "Z-Image Nano - App mode",
 )  # `generate` alone cannot draw what these show
 INPUTS_AND_RESULT = (
     "Z-Image Nano - edit",
