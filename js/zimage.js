@@ -2,6 +2,7 @@
 /** UI extras for Z-Image nodes in ComfyUI's frontend. Nodes run the same without them. */
 import { app } from "../../scripts/app.js";
 import { orderTemplates } from "./zimage/comfyui.mjs";
+import { addFailure, watchFailures } from "./zimage/failures.mjs";
 import { classOf } from "./zimage/graph.mjs";
 import { menuItems } from "./zimage/menu.mjs";
 import { METERED, addMeter } from "./zimage/meter.mjs";
@@ -24,6 +25,7 @@ app.registerExtension({
     sheet.href = new URL("./zimage/panel.css", import.meta.url).href;
     document.head.append(sheet);
     orderTemplates();
+    watchFailures();
   },
 
   nodeCreated(node) {
@@ -31,6 +33,7 @@ app.registerExtension({
     const isOurs = nodeClass.startsWith("ZImage");
     if (!isOurs && !DRAWING.includes(nodeClass)) return;
     const panel = new Panel(node);
+    addFailure(node, panel);
     if (METERED.includes(nodeClass)) addMeter(node, nodeClass, panel);
     if (SAMPLERS.includes(nodeClass)) addSamplerFacts(node, nodeClass, panel);
     if (DRAWING.includes(nodeClass)) addSamplerSize(node, panel);

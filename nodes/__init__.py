@@ -6,6 +6,7 @@ import logging
 from comfy_api.latest import ComfyExtension, io
 
 from .finite import with_finite_numbers
+from .plain_errors import with_plain_errors
 
 LOGGER = logging.getLogger("zimage")
 GROUPS = (
@@ -40,7 +41,7 @@ class ZImageExtension(ComfyExtension):
 
 
 def validated(nodes: list[type[io.ComfyNode]]) -> list[type[io.ComfyNode]]:
-    """The nodes, which refuse NaN, after checking that this ComfyUI can build each schema."""
+    """The nodes, which refuse NaN and raise plain errors, after checking that this ComfyUI can build each schema."""
     for node in nodes:
         node.define_schema()
-    return [with_finite_numbers(node) for node in nodes]
+    return [with_plain_errors(with_finite_numbers(node)) for node in nodes]

@@ -1,5 +1,5 @@
 // @ts-check
-/** The only code that uses ComfyUI's frontend API: settings, routes, language, toasts. */
+/** The only code that uses ComfyUI's frontend API: settings, routes, language, toasts, server messages. */
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import { format, languageOf } from "./messages.mjs";
@@ -40,6 +40,21 @@ export async function request(path, query) {
   }
 }
 
+/** Call a function with the data of every server message of a kind. @param {string} kind @param {(data: any) => void} call */
+export function onServerEvent(kind, call) {
+  api.addEventListener(kind, (/** @type {CustomEvent} */ event) => call(event.detail));
+}
+
+/** The workflow's outermost graph. @returns {any} */
+export function rootGraph() {
+  return app.rootGraph ?? app.graph;
+}
+
+/** The name of this pack's folder in custom_nodes, which ComfyUI serves under /extensions. */
+export function packFolder() {
+  return decodeURIComponent(/\/extensions\/([^/]+)\//.exec(import.meta.url)?.[1] ?? "");
+}
+
 /** @param {string} summary @param {string} detail */
 export function toast(summary, detail) {
   app.extensionManager.toast.add({ severity: "info", summary, detail, life: 4000 });
@@ -47,7 +62,6 @@ export function toast(summary, detail) {
 
 /** The template browser asks once, at its first opening, and shows the answer in its order: the page's one hook. */
 export function orderTemplates() {
-  const [, folder = ""] = new URL(import.meta.url).pathname.match(/\/extensions\/([^/]+)/) ?? [];
   const ask = api.getWorkflowTemplates.bind(api);
-  api.getWorkflowTemplates = async () => ordered(await ask(), decodeURIComponent(folder));
+  api.getWorkflowTemplates = async () => ordered(await ask(), packFolder());
 }

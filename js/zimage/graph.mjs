@@ -154,6 +154,18 @@ export function allNodes(node) {
   return graphsOf(node.graph).flatMap((graph) => graph?.nodes ?? []);
 }
 
+/**
+ * The node that ComfyUI's executor names, inside subgraphs by the ids on the way: "12", or "409:407".
+ * @param {any} graph the workflow's outermost
+ * @param {number | string} id
+ * @returns {NodeLike | null}
+ */
+export function nodeByExecutionId(graph, id) {
+  const [first, ...inside] = String(id).split(":");
+  const node = graph?.getNodeById?.(first) ?? graph?.getNodeById?.(Number(first)) ?? null;
+  return inside.length ? nodeByExecutionId(node?.subgraph, inside.join(":")) : node;
+}
+
 /** @param {any} graph of a workflow, or one of its subgraphs */
 function graphsOf(graph) {
   const root = graph?.rootGraph ?? graph;

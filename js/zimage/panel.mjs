@@ -6,7 +6,8 @@
 
 /** @typedef {{width: number, height: number}} Shape */
 /** @typedef {{text: string, title: string, onClick: () => void, shape?: Shape, isOn?: boolean}} Button */
-/** @typedef {{text: string, tone?: "plain" | "warning", fill?: number, buttons?: Button[]}} Line fill: of a bar, 0..1 */
+/** @typedef {"plain" | "warning" | "error"} Tone */
+/** @typedef {{text: string, title?: string, tone?: Tone, fill?: number, buttons?: Button[]}} Line fill: of a bar, 0..1 */
 
 const WIDGET = "zimage_panel";
 const MARGIN = 4;
@@ -38,7 +39,8 @@ export class Panel {
     if (line === null && !this.#lines.has(name)) return;
     if (JSON.stringify(line) === JSON.stringify(this.#lines.get(name) ?? null)) return;
     line === null ? this.#lines.delete(name) : this.#lines.set(name, line);
-    this.#element.replaceChildren(...[...this.#lines].map(([key, each]) => renderLine(key, each)));
+    const lines = [...this.#lines].sort(([, one], [, other]) => rankOf(one) - rankOf(other));
+    this.#element.replaceChildren(...lines.map(([key, each]) => renderLine(key, each)));
     this.#fit();
   }
 
@@ -79,11 +81,17 @@ function heightOf(element) {
   return children.reduce((sum, child) => sum + child.offsetHeight, 0);
 }
 
+/** Errors come first, everything else in the order in which it was shown. @param {Line} line */
+function rankOf(line) {
+  return line.tone === "error" ? 0 : 1;
+}
+
 /** @param {string} name @param {Line} line */
 function renderLine(name, line) {
   const row = document.createElement("div");
   row.className = `zimage-line zimage-${line.tone ?? "plain"}`;
   row.dataset.line = name;
+  if (line.title) row.title = line.title;
   const text = document.createElement("span");
   text.textContent = line.text;
   row.append(text);

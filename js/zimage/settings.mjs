@@ -33,7 +33,7 @@ export const SETTINGS = [
   toggle(
     REPORTS,
     "Reports on the node",
-    "Show what Load LoRA, Optimize, Inspect File and others report on the node itself.",
+    "Show on the node itself what it reports, as Load LoRA, Optimize and Inspect File do, and why a run stopped there.",
   ),
   toggle(MENU, "Settings in the node menu", "Offer Turbo settings and base settings in the menu of samplers."),
 ];

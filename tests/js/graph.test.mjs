@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { allNodes, chainOf, isLinked, loaderFile, outsideInput, sourceOf } from "../../js/zimage/graph.mjs";
+import { allNodes, chainOf, isLinked, loaderFile, nodeByExecutionId, outsideInput, sourceOf } from "../../js/zimage/graph.mjs";
 
 /** A graph as LiteGraph holds it: nodes by id, links by id; `wires` are [from, slot, to, input]. */
 function graphOf(nodes, wires, extra = {}) {
@@ -80,4 +80,13 @@ test("a widget that a subgraph node gives is found there, however deep, and all 
   assert.deepEqual(outsideInput(inner, "model"), { node: outside, name: "size" });
   assert.equal(outsideInput(inner, "image"), null);
   assert.deepEqual(allNodes(inner), [outside, inner]);
+});
+
+test("a node is found by the ids the executor names it with", () => {
+  const inner = patch(7, "KSampler");
+  const subgraph = graphOf([inner], [], { id: "inside" });
+  const root = graphOf([{ ...patch(2, "inside"), subgraph }], []);
+  assert.equal(nodeByExecutionId(root, "2:7"), inner);
+  assert.equal(nodeByExecutionId(root, 2)?.subgraph, subgraph);
+  assert.equal(nodeByExecutionId(root, "9:7"), null);
 });

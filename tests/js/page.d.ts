@@ -8,5 +8,6 @@ declare module "*/scripts/api.js" {
   export const api: {
     fetchApi(route: string, options?: RequestInit): Promise<Response>;
     getWorkflowTemplates(): Promise<Record<string, string[]>>;
+    addEventListener(kind: string, listener: (event: CustomEvent) => void): void;
   };
 }

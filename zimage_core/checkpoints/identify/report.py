@@ -28,9 +28,9 @@ class FileReport:
         """Raise a `CheckpointError` unless `network` can be loaded from the file; it says what to use instead."""
         if network in self.networks:
             return
-        belongs = f" (it belongs in models/{self.folder})" if self.networks else ""
+        what = f"{self.what} (it belongs in models/{self.folder})" if self.networks else self.what
         instead = self.advice or f"choose a file like {network.example} from models/{network.folder}"
-        raise CheckpointError(f"{self.file} is {self.what}{belongs}, not a Z-Image {network.name}; {instead}")
+        raise CheckpointError(f"{self.file} is {what}, not a Z-Image {network.name}; {instead}")
 
     def describe(self) -> str:
         """A few lines for an artist."""

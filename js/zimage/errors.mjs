@@ -1,0 +1,144 @@
+// @ts-check
+/**
+ * Errors of a run in the page's language. English sentences are those of the Python code, which a test looks up there;
+ * `{name}` is any text, itself translated where it is known. Sentences not listed stay English. Pure.
+ */
+
+/** @typedef {import("./messages.mjs").Language} Language */
+
+const MAX_DEPTH = 3; // of texts inside texts
+
+/** English and Chinese; the first that matches as a whole is taken. @type {[string, string][]} */
+export const SENTENCES = [
+  // files
+  ["{file} is {what}, not a Z-Image {network}; {remedy}", "{file} 是 {what}，不是 Z-Image 的{network}；{remedy}。"],
+  ["{file} is {what}, not a LoRA; {remedy}", "{file} 是 {what}，不是 LoRA；{remedy}。"],
+  ["{file} is incomplete: {found} of {expected} bytes are there; download it again", "{file} 不完整：只有 {found} 字节，应有 {expected} 字节；请重新下载。"],
+  ["{file} is not a readable safetensors file ({reason}); download it again", "{file} 不是可读的 safetensors 文件（{reason}）；请重新下载。"],
+  ["{file} is not a safetensors file or a GGUF; other formats are not read, pickles never: use a .safetensors", "{file} 既不是 safetensors 也不是 GGUF；其他格式不读取，pickle 一律不读：请使用 .safetensors 文件。"],
+  ["{file} does not fit the network its shapes describe: {keys}. It may be damaged, quantised in an unknown way, or of another model; download the original file", "{file} 与其张量形状所描述的网络不符：{keys}。文件可能已损坏、以未知方式量化，或属于别的模型；请下载原始文件。"],
+  ["{file} changes nothing in this model: none of its {count} weights is there ({names}). Use it with the model it was made for", "{file} 对这个模型不起作用：它的 {count} 个权重这里一个也没有（{names}）。请与它所属的模型一起使用。"],
+  ["{file} does not fit this model: its change to {key} has shape {shape}, the weight there {found}. It was trained for a model of another size; use it with that one", "{file} 与这个模型不匹配：它对 {key} 的改动形状是 {shape}，而这里的权重是 {found}。它是为另一种大小的模型训练的，请与那个模型一起使用。"],
+  ["{file} is a GGUF file with packed weights, and reading those needs the gguf library; install it into ComfyUI's Python with: pip install gguf", "{file} 是带压缩权重的 GGUF 文件，读取它需要 gguf 库；请在 ComfyUI 的 Python 中安装：pip install gguf"],
+  ["no file at {path}; check the name, or put the file there", "找不到文件 {path}；请检查文件名，或把文件放到那里。"],
+  ["{file} cannot be read ({reason}); check its permissions and its disk", "{file} 无法读取（{reason}）；请检查文件权限和磁盘。"],
+  // what a file is, and what to do
+  ["{what} (it belongs in models/{folder})", "{what}（应放在 models/{folder}）"],
+  ["a Z-Image {network}", "Z-Image 的{network}"],
+  ["diffusion model", "扩散模型"],
+  ["text encoder", "文本编码器"],
+  ["autoencoder (VAE)", "自编码器（VAE）"],
+  ["vision encoder (SigLIP 2)", "视觉编码器（SigLIP 2）"],
+  ["a LoRA", "LoRA"],
+  ["a LoKr", "LoKr"],
+  ["a LoHa", "LoHa"],
+  ["a {name} text encoder", "{name} 文本编码器"],
+  ["a CLIP text encoder", "CLIP 文本编码器"],
+  ["a T5 text encoder", "T5 文本编码器"],
+  ["a FLUX.2 diffusion model", "FLUX.2 扩散模型"],
+  ["a FLUX-type diffusion model", "FLUX 类扩散模型"],
+  ["a Chroma diffusion model", "Chroma 扩散模型"],
+  ["a Stable Diffusion 3 model", "Stable Diffusion 3 模型"],
+  ["a Stable Diffusion XL model", "Stable Diffusion XL 模型"],
+  ["a Stable Diffusion model", "Stable Diffusion 模型"],
+  ["a Qwen-Image model", "Qwen-Image 模型"],
+  ["a Wan video model", "Wan 视频模型"],
+  ["a Lumina-type model (Lumina-Image 2)", "Lumina 类模型（Lumina-Image 2）"],
+  ["a vision-language model", "视觉语言模型"],
+  ["another language model", "另一种语言模型"],
+  ["another autoencoder ({whose})", "另一种自编码器（{whose}）"],
+  ["another autoencoder", "另一种自编码器"],
+  ["a ControlNet of another model", "其他模型的 ControlNet"],
+  ["a SigLIP vision encoder", "SigLIP 视觉编码器"],
+  ["a picture upscaler (ESRGAN)", "图像放大模型（ESRGAN）"],
+  ["an unknown model (its {count} tensors begin with {first})", "未知模型（共 {count} 个张量，第一个是 {first}）"],
+  ["choose a file like {example} from models/{folder}", "请从 models/{folder} 中选择 {example} 这样的文件"],
+  ["load it with a LoRA loader on top of a Z-Image model", "请用 LoRA 加载节点把它加载到 Z-Image 模型上"],
+  ["use a LoRA trained for Z-Image, from models/loras", "请使用 models/loras 中为 Z-Image 训练的 LoRA"],
+  ["Z-Image reads prompts with Qwen3-4B: use qwen_3_4b.safetensors", "Z-Image 用 Qwen3-4B 读取提示词：请使用 qwen_3_4b.safetensors"],
+  ["Z-Image needs FLUX.1's autoencoder: use ae.safetensors", "Z-Image 需要 FLUX.1 的自编码器：请使用 ae.safetensors"],
+  // companions
+  ["No text encoder is connected: the checkpoint loaded here holds none. Use Z-Image Load Text Encoder.", "没有连接文本编码器：所加载的模型文件里不含文本编码器。请使用“Z-Image 加载文本编码器”。"],
+  ["No VAE is connected: the checkpoint loaded here holds none. Use Z-Image Load VAE with ae.safetensors.", "没有连接 VAE：所加载的模型文件里不含 VAE。请用“Z-Image 加载 VAE”加载 ae.safetensors。"],
+  ["This CLIP is {name}, but Z-Image reads prompts with Qwen3-4B. Load qwen_3_4b.safetensors with Z-Image Load Text Encoder, or with the stock Load CLIP of type lumina2.", "这个 CLIP 是 {name}，而 Z-Image 用 Qwen3-4B 读取提示词。请用“Z-Image 加载文本编码器”加载 qwen_3_4b.safetensors，或用官方的“加载CLIP”（类型 lumina2）。"],
+  ["The prompt's features are {width} wide, but this model reads {expected}. Load the text encoder that belongs to the model: qwen_3_4b.safetensors, or nano's for nano.", "提示词的特征宽度是 {width}，而这个模型需要 {expected}。请加载与模型配套的文本编码器：qwen_3_4b.safetensors，nano 则用 nano 自带的。"],
+  ["The vision features are {width} wide, but this model reads {expected}. Load the vision model that belongs to it: SigLIP 2 so400m NaFlex, or nano's for nano.", "视觉特征的宽度是 {width}，而这个模型需要 {expected}。请加载与模型配套的视觉模型：SigLIP 2 so400m NaFlex，nano 则用 nano 自带的。"],
+  ["This VAE makes latents of {channels} channels at 1/{factor} of the size; Z-Image needs {expected} at 1/{cell}. Load ae.safetensors, the FLUX autoencoder.", "这个 VAE 的 Latent 有 {channels} 个通道、边长为 1/{factor}；Z-Image 需要 {expected} 个通道、1/{cell}。请加载 FLUX 的自编码器 ae.safetensors。"],
+  ["This sampler runs Z-Image models, but the model here is {name}. Load a Z-Image file with Z-Image Load Model or the stock Load Diffusion Model, or use the stock KSampler.", "这个采样器只运行 Z-Image 模型，而这里的模型是 {name}。请用“Z-Image 加载模型”或官方的“UNet加载器”加载 Z-Image 文件，或改用官方的“K采样器”。"],
+  ["This model is {name}, not a Z-Image diffusion model: {found}. Load a Z-Image file with Load Diffusion Model.", "这个模型是 {name}，不是 Z-Image 扩散模型：{found}。请用“UNet加载器”加载 Z-Image 文件。"],
+  ["This model is run by ComfyUI's own code ({name}), which knows nothing of this node. Put Z-Image Attach before it, or load the model with Z-Image Load Model.", "这个模型由 ComfyUI 自己的代码（{name}）运行，不认识此节点。请在前面加上“Z-Image 接管”，或用“Z-Image 加载模型”加载模型。"],
+  ["This ControlNet is made for a model {width} wide with {heads} heads, but the model here is {found} wide with {own}. Use a ControlNet of the same model.", "这个 ControlNet 适用于宽 {width}、{heads} 头的模型，而这里的模型宽 {found}、{own} 头。请使用同一模型的 ControlNet。"],
+  ["This Z-Image model cannot look at reference pictures; only Omni and Edit checkpoints can, and Turbo and base are not among them. Load one of those, or set 'pictures' to 'ignore' in Z-Image Edit Encode to draw from the words alone.", "这个 Z-Image 模型看不了参考图：只有 Omni 和 Edit 模型可以，Turbo 和 base 不行。请加载那样的模型，或在“Z-Image 编辑编码”中把 pictures 设为 ignore，只按文字出图。"],
+  // pictures, masks, latents
+  ["There is no picture: the image connected here is empty.", "没有图像：这里连接的图像是空的。"],
+  ["There is no mask; paint one in Load Image's mask editor and connect its mask output.", "没有遮罩；请在“加载图像”的遮罩编辑器里画一个，并连接它的遮罩输出。"],
+  ["A picture of {width}x{height} pixels is too small to encode: both sides must be at least {least} pixels. Upscale it first.", "{width}x{height} 像素的图像太小，无法编码：两边都至少要有 {least} 像素。请先放大。"],
+  ["Picture {index} has {width}x{height} pixels, too few to look at: both sides must have at least {least} when it is shrunk. Upscale or crop it first, or leave it out.", "第 {index} 张图像只有 {width}x{height} 像素，太小：缩小后两边都至少要有 {least} 像素。请先放大或裁剪，或去掉它。"],
+  ["Picture {index} has {width}x{height} pixels, more than the {most} megapixels that can be looked at. Set 'megapixels' to 1, so that pictures are shrunk first.", "第 {index} 张图像有 {width}x{height} 像素，超过了 {most} 百万像素的上限。请把百万像素设为 1，图像会先被缩小。"],
+  ["This picture of {width}x{height} pixels is not the region that was cut out, which was sampled at {across}x{down}: connect the decoded result of the same Inpaint or Outpaint node.", "这张 {width}x{height} 像素的图像不是裁出的区域（采样尺寸为 {across}x{down}）：请连接同一个局部重绘或扩图节点解码后的结果。"],
+  ["This latent has shape {shape}; Z-Image needs {channels} channels of one picture. It comes from another model's VAE: encode the picture with Z-Image's (ae.safetensors).", "这个 Latent 的形状是 {shape}；Z-Image 需要单张图的 {channels} 个通道。它来自别的模型的 VAE：请用 Z-Image 的 VAE（ae.safetensors）编码图像。"],
+  ["No picture is connected to look at. Connect one to 'images', or set 'pictures' to 'ignore' to draw from the words alone.", "没有连接参考图。请连接到 images，或把 pictures 设为 ignore，只按文字出图。"],
+  ["The ControlNet has nothing to look at: connect a control picture to 'image' (edges, depth, a pose), or a picture and a mask to 'inpaint_image' and 'mask'.", "ControlNet 没有可看的内容：请把控制图（边缘、深度、姿势）连到 image，或把图像和遮罩连到 inpaint_image 和 mask。"],
+  // numbers
+  ["{name} is {value}, not a finite number. Set one, or mend the node it comes from.", "{name} 是 {value}，不是有限的数。请改成正常的数，或修好提供它的节点。"],
+  ["{what} came out as NaN and would be black: {why}", "{what}算出了 NaN，会是全黑的：{why}"],
+  ["{what} holds values that are no numbers (NaN) and would draw black: {why}", "{what}含有不是数的值（NaN），画出来会是全黑的：{why}"],
+  ["The picture", "图像"],
+  ["Every picture", "每张图像"],
+  ["the model's numbers overflowed. Set precision to automatic or bfloat16 in Z-Image Load Model, take Sage attention off, or try without LoRAs.", "模型的数值溢出了。请在“Z-Image 加载模型”中把精度设为 automatic 或 bfloat16，关掉 Sage 注意力，或去掉 LoRA 再试。"],
+  ["the autoencoder's numbers overflowed. Start ComfyUI with --bf16-vae or --fp32-vae.", "自编码器的数值溢出了。请用 --bf16-vae 或 --fp32-vae 启动 ComfyUI。"],
+];
+
+const PLACEHOLDER = /\{(\w+)\}/g;
+
+/**
+ * What the artist reads of an exception's message.
+ * @param {string} message
+ * @param {Language} language
+ */
+export function errorText(message, language) {
+  const sentence = withoutFolders(message.split("\n\nTIPS:")[0].trim());
+  return language === "zh" ? translated(sentence) : sentence;
+}
+
+/**
+ * A text without the folders of absolute paths.
+ * @param {string} text
+ */
+export function withoutFolders(text) {
+  return text
+    .replace(/(["'])(?:[A-Za-z]:)?[\\/](?:(?!\1).)*[\\/]((?:(?!\1).)*)\1/g, "$1$2$1")
+    .replace(/(?<![\w:.\/\\])(?:[A-Za-z]:)?[\\/](?:[^\s\\/:;"',]+[\\/])+(?=[^\s\\/])/g, "");
+}
+
+/**
+ * Whether this pack's code raised an exception, by the innermost line of its traceback.
+ * @param {string[] | undefined} traceback
+ * @param {string} folder of the pack in custom_nodes
+ */
+export function isRaisedIn(traceback, folder) {
+  const last = (traceback ?? []).at(-1)?.replaceAll("\\", "/") ?? "";
+  return last.includes(`/${folder}/nodes/`) || last.includes(`/${folder}/zimage_core/`);
+}
+
+/** @param {string} text @param {number} [depth] @returns {string} */
+function translated(text, depth = 0) {
+  if (depth >= MAX_DEPTH) return text;
+  for (const [english, chinese] of SENTENCES) {
+    const values = match(english, text);
+    if (values) return chinese.replace(PLACEHOLDER, (_, name) => translated(values[name], depth + 1));
+  }
+  return text;
+}
+
+/**
+ * The texts that stand for a template's placeholders, or null if it does not match.
+ * @param {string} template
+ * @param {string} text
+ * @returns {Record<string, string> | null}
+ */
+function match(template, text) {
+  const literal = template.replace(/[.*+?^$()|[\]\\]/g, "\\$&");
+  const found = new RegExp(`^${literal.replace(PLACEHOLDER, "(?<$1>.+?)")}$`, "s").exec(text);
+  return found && (found.groups ?? {});
+}

@@ -1,0 +1,40 @@
+// @ts-check
+/** Why a run stopped, on the node that stopped it, until the next run starts. */
+import { isOn, language, onServerEvent, packFolder, rootGraph } from "./comfyui.mjs";
+import { errorText, isRaisedIn } from "./errors.mjs";
+import { classOf, nodeByExecutionId } from "./graph.mjs";
+import { Panel } from "./panel.mjs";
+import { REPORTS } from "./settings.mjs";
+
+/** @typedef {{node_id: string, exception_message: string, traceback?: string[]}} Failure ComfyUI's execution_error */
+
+/** @type {WeakMap<object, Panel>} panels of nodes, to which stock nodes get one with their first error of ours */
+const panels = new WeakMap();
+/** @type {Set<Panel>} panels with an error */
+const shown = new Set();
+
+/** @param {any} node @param {Panel} panel */
+export function addFailure(node, panel) {
+  panels.set(node, panel);
+}
+
+export function watchFailures() {
+  onServerEvent("execution_error", showFailure);
+  onServerEvent("execution_start", clear);
+}
+
+/** @param {Failure} failure */
+function showFailure({ node_id: id, exception_message: original, traceback }) {
+  const node = nodeByExecutionId(rootGraph(), id);
+  if (!node || !isOn(REPORTS)) return;
+  if (!classOf(node).startsWith("ZImage") && !isRaisedIn(traceback, packFolder())) return;
+  const panel = panels.get(node) ?? new Panel(node);
+  panels.set(node, panel);
+  shown.add(panel);
+  panel.show("error", { text: errorText(original, language()), title: original.trim(), tone: "error" });
+}
+
+function clear() {
+  for (const panel of shown) panel.show("error", null);
+  shown.clear();
+}

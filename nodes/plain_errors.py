@@ -1,0 +1,31 @@
+"""Errors of this pack's own classes leave a node as ValueError, with the same sentence and traceback.
+
+ComfyUI shows a class by its module, which for a pack is the path of its folder on the server.
+"""
+
+from functools import wraps
+from typing import Any, TypeVar
+
+from comfy_api.latest import io
+
+Node = TypeVar("Node", bound=type[io.ComfyNode])
+
+
+def with_plain_errors(node: Node) -> Node:
+    """The same node, whose `execute` raises ValueError for every class derived from it."""
+    execute: Any = node.execute.__func__
+    if hasattr(execute, "raises_plain_errors"):
+        return node
+
+    @wraps(execute)
+    def plain(cls: Any, *args: Any, **inputs: Any) -> Any:
+        try:
+            return execute(cls, *args, **inputs)
+        except ValueError as error:  # the base of CheckpointError and of every other class of ours
+            if type(error).__module__ == ValueError.__module__:
+                raise
+            raise ValueError(str(error)).with_traceback(error.__traceback__) from error.__cause__
+
+    plain.raises_plain_errors = True  # pyright: ignore[reportAttributeAccessIssue]
+    node.execute = classmethod(plain)
+    return node

@@ -1,0 +1,91 @@
+"""Why a run stopped is on the node that stopped it: the sentence first, in the page's language, without a path."""
+
+import pytest
+
+from paths import REPOSITORY
+
+NANO = REPOSITORY / "workflows" / "Z-Image Nano - text to image.json"
+BLUEPRINT = REPOSITORY / "subgraphs" / "Z-Image Nano - text to image.json"
+WRONG = "flux1-dev.safetensors"
+REFUSED = {
+    "en": f"{WRONG} is a FLUX-type diffusion model, not a Z-Image diffusion model; choose a file like "
+    "z_image_turbo_bf16.safetensors from models/diffusion_models",
+    "zh": f"{WRONG} 是 FLUX 类扩散模型，不是 Z-Image 的扩散模型；请从 models/diffusion_models 中选择 "
+    "z_image_turbo_bf16.safetensors 这样的文件。",
+}
+LINES = (
+    "(kind) => app.graph.nodes.find((node) => node.type === kind).widgets.find((each) => each.name === 'zimage_panel')"
+)
+
+
+def failed(canvas):
+    """The exception that ComfyUI reports for a run."""
+    [error] = [data for kind, data in canvas.run() if kind == "execution_error"]
+    canvas.errors.clear()  # the page also logs it to the console
+    return error
+
+
+@pytest.mark.parametrize("language", REFUSED)
+def test_a_wrong_file_is_named_first_on_its_loader_until_it_runs_again(canvas, language):
+    canvas.set_language(language)
+    canvas.open(NANO)
+    canvas.put("ZImageModelLoader", model_name=WRONG)
+    error = failed(canvas)
+    assert error["exception_type"] == "ValueError"
+    assert canvas.line("error") == REFUSED[language]
+    [title] = canvas.page.locator("[data-line=error]").evaluate_all("(lines) => lines.map((line) => line.title)")
+    assert title == REFUSED["en"]
+    canvas.put("ZImageModelLoader", model_name="nano (built in)")
+    canvas.put("ZImageSampler", steps=1)
+    assert canvas.run()[-1][0] == "execution_success"
+    assert canvas.lines("error") == []
+    canvas.page.keyboard.press("Escape")
+
+
+def test_it_stands_above_the_other_lines_of_a_sampler(canvas):
+    canvas.open(NANO)
+    canvas.page.evaluate(
+        "() => { const find = (kind) => app.graph.nodes.find((node) => node.type === kind);"
+        " const video = LiteGraph.createNode('EmptyHunyuanLatentVideo'); app.graph.add(video);"
+        " video.widgets.find((each) => each.name === 'length').value = 9; video.connect(0, find('ZImageSampler'), 3) }"
+    )
+    canvas.line("evaluations")
+    failed(canvas)
+    assert "as a video's frames have" in canvas.line("error")
+    first = canvas.page.evaluate(f"() => ({LINES})('ZImageSampler').element.firstElementChild.dataset.line")
+    assert first == "error"
+
+
+def test_a_stock_node_says_it_where_our_code_refused_and_not_where_its_own_did(canvas):
+    canvas.open(REPOSITORY / "workflows" / "Z-Image Turbo - default graph plus one node.json")
+    canvas.page.evaluate(
+        "() => { app.graph.clear(); const made = (kind) => { const node = LiteGraph.createNode(kind);"
+        " app.graph.add(node); return node };"
+        " const [model, text, encode, latent, sampler, decode, vae, save] = ['ZImageModelLoader',"
+        " 'ZImageTextEncoderLoader', 'CLIPTextEncode', 'ZImageEmptyLatent', 'KSampler', 'VAEDecode', 'ZImageVAELoader',"
+        " 'PreviewImage'].map(made); text.widgets[0].value = 'qwen_3_4b.safetensors';"
+        " for (const node of [model, vae]) node.widgets[0].value = 'nano (built in)';"
+        " text.connect(0, encode, 0); model.connect(0, sampler, 0); encode.connect(0, sampler, 1);"
+        " encode.connect(0, sampler, 2); latent.connect(0, sampler, 3); sampler.connect(0, decode, 0);"
+        " vae.connect(0, decode, 1); decode.connect(0, save, 0) }"
+    )
+    canvas.put("ZImageEmptyLatent", megapixels=0.004)
+    assert failed(canvas)["node_type"] == "KSampler"
+    assert "The prompt's features are" in canvas.line("error")
+
+
+def test_it_is_found_inside_a_subgraph(canvas):
+    canvas.open(BLUEPRINT)
+    canvas.page.evaluate(
+        "() => { const shown = LiteGraph.createNode('PreviewImage'); app.graph.add(shown);"
+        " app.graph.nodes.find((node) => node.subgraph).connect(0, shown, 0) }"
+    )
+    canvas.put("ZImageVAELoader", vae_name="nano (built in)")
+    canvas.put("ZImageModelLoader", model_name=WRONG)
+    failed(canvas)
+    canvas.page.evaluate(
+        "() => { const node = app.graph.nodes.find((each) => each.subgraph);"
+        " app.canvas.openSubgraph(node.subgraph, node) }"
+    )
+    canvas.scroll_to("ZImageModelLoader")
+    assert canvas.line("error") == REFUSED["en"]
