@@ -10,7 +10,7 @@ from torch import Tensor
 from .._shapes import Float
 
 NEIGHBOURHOOD = 3  # latent cells a side
-CELL = 4  # preview pixels a side that a latent cell becomes: half the picture's
+PREVIEW_PIXELS = 4  # preview pixels a side that a latent cell becomes: half the picture's
 
 
 def decode_linear(latents: Float[Tensor, "b c h w"], weights: Mapping[str, Tensor]) -> Float[Tensor, "b 3 4*h 4*w"]:
@@ -19,7 +19,7 @@ def decode_linear(latents: Float[Tensor, "b c h w"], weights: Mapping[str, Tenso
     `weights` holds `weight` (48, c, 3, 3) and `bias` (48,), as `fit_linear_decoder` returns them.
     """
     weight, bias = weights["weight"].to(latents), weights["bias"].to(latents)
-    return F.pixel_shuffle(F.conv2d(pad_edges(latents), weight, bias), CELL)
+    return F.pixel_shuffle(F.conv2d(pad_edges(latents), weight, bias), PREVIEW_PIXELS)
 
 
 def fit_linear_decoder(
@@ -28,7 +28,7 @@ def fit_linear_decoder(
     """The weights of `decode_linear` with the least squared error over pairs, solved in float64."""
     patches = rearrange(F.unfold(pad_edges(latents), NEIGHBOURHOOD), "b i n -> (b n) i")
     inputs = F.pad(patches, (0, 1), value=1.0).double()  # the last column is the bias
-    outputs = rearrange(F.pixel_unshuffle(pictures, CELL), "b o h w -> (b h w) o").double()
+    outputs = rearrange(F.pixel_unshuffle(pictures, PREVIEW_PIXELS), "b o h w -> (b h w) o").double()
     solution = torch.linalg.lstsq(inputs, outputs).solution.float()
     kernel = rearrange(solution[:-1], "(c k l) o -> o c k l", k=NEIGHBOURHOOD, l=NEIGHBOURHOOD)
     return {"weight": kernel.contiguous(), "bias": solution[-1].contiguous()}

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from ....zimage_core.config import NANO_LONGEST_SIDE, NANO_SIDE
-from ....zimage_core.vae.linear_decoder import CELL
+from ....zimage_core.regions import CELL
 from .nano_latents import NanoLatents
 
 LOGGER = logging.getLogger("zimage")

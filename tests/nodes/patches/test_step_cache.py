@@ -52,7 +52,7 @@ def core_cache(pack):
 def draw(pack, native, model, *, steps=12, captions=(17, 40), solver="euler", **guidance):
     """Our sampler: the latent, and the network calls it reports."""
     core = pack.bridge_sampling
-    latent, nfe, _ = core.sample(
+    latent, nfe, *_ = core.sample(
         model,
         native.conditioning(captions[0], 1),
         native.conditioning(captions[1], 2),
