@@ -10,7 +10,7 @@ import { DRAWING, SIZED, addLatentSize, addSamplerSize } from "./zimage/native.m
 import { Panel } from "./zimage/panel.mjs";
 import { PICKED, addPicker } from "./zimage/picker.mjs";
 import { SAMPLERS } from "./zimage/presets.mjs";
-import { addReport } from "./zimage/reports.mjs";
+import { addReport, watchReports } from "./zimage/reports.mjs";
 import { addSamplerFacts } from "./zimage/sampler.mjs";
 import { SETTINGS } from "./zimage/settings.mjs";
 
@@ -26,6 +26,7 @@ app.registerExtension({
     document.head.append(sheet);
     orderTemplates();
     watchFailures();
+    watchReports();
   },
 
   nodeCreated(node) {

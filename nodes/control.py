@@ -1,10 +1,10 @@
 """ControlNets: a picture's edges, depth or pose decide where things go."""
 
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 
 from ..zimage_core.adapters.control.control import DEFAULT_STRENGTH
 from ..zimage_core.checkpoints import CONTROL
-from .bridge.loading import control_net, files
+from .bridge.loading import control_net, files, picture_notes
 from .bridge.patches import control
 
 CATEGORY = "Z-Image/control"
@@ -133,7 +133,9 @@ class ZImageControl(io.ComfyNode):
     ) -> io.NodeOutput:
         percents = (start_percent, end_percent)
         pictures = (image, inpaint_image, mask)
-        return io.NodeOutput(control.apply(model, control_net, vae, *pictures, strength, percents, computation))
+        steered = control.apply(model, control_net, vae, *pictures, strength, percents, computation)
+        note = picture_notes.control_note(*pictures)
+        return io.NodeOutput(steered, ui=ui.PreviewText(note) if note else None)
 
 
 NODES: list[type[io.ComfyNode]] = [ZImageControlNetLoader, ZImageControl]

@@ -1,7 +1,8 @@
 """VAE encoding and decoding."""
 
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 
+from .bridge.loading import picture_notes
 from .bridge.tasks import images
 
 CATEGORY = "Z-Image/image"
@@ -31,7 +32,9 @@ class ZImageVAEEncode(io.ComfyNode):
 
     @classmethod
     def execute(cls, image, vae) -> io.NodeOutput:
-        return io.NodeOutput(images.encode(vae, image))
+        latent = images.encode(vae, image)
+        note = picture_notes.size_note(image, latent, "cropped")
+        return io.NodeOutput(latent, ui=ui.PreviewText(note) if note else None)
 
 
 class ZImageVAEDecode(io.ComfyNode):

@@ -1,8 +1,9 @@
 """Image to image, inpainting and outpainting."""
 
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 
 from ..zimage_core.regions import ANCHORS, FILLS, Margins
+from .bridge.loading import picture_notes
 from .bridge.tasks import regions
 from .latent import RATIOS
 
@@ -14,6 +15,7 @@ SIDE_MAX = 8192
 VAE_INPUT = "The FLUX autoencoder from Z-Image Load VAE or the stock Load VAE."
 LATENT_OUTPUT = "The region with its noise mask, for any sampler; a strength below 1 keeps some of what was there."
 STITCH_OUTPUT = "The way back into the picture, for Z-Image Stitch."
+NOTHING_NEW = "The picture has that size already: nothing is painted. Choose another ratio, or pixels to add."
 REGION_OUTPUT = "The region as the model sees it before painting."
 
 
@@ -84,7 +86,9 @@ class ZImageImageToImage(io.ComfyNode):
 
     @classmethod
     def execute(cls, image, vae, megapixels: float, batch_size: int) -> io.NodeOutput:
-        return io.NodeOutput(*regions.image_to_image(image, vae, megapixels, batch_size))
+        latent, width, height = regions.image_to_image(image, vae, megapixels, batch_size)
+        note = picture_notes.size_note(image, latent, "scaled and cropped")
+        return io.NodeOutput(latent, width, height, ui=ui.PreviewText(note) if note else None)
 
 
 class ZImageInpaint(io.ComfyNode):
@@ -138,11 +142,11 @@ class ZImageInpaint(io.ComfyNode):
 
     @classmethod
     def execute(cls, image, mask, vae, grow, feather, megapixels, fill, context) -> io.NodeOutput:
-        return io.NodeOutput(
-            *regions.inpaint(
-                image, mask, vae, grow=grow, feather=feather, megapixels=megapixels, fill=fill, context=context
-            )
+        latent, stitch, region = regions.inpaint(
+            image, mask, vae, grow=grow, feather=feather, megapixels=megapixels, fill=fill, context=context
         )
+        note = picture_notes.inpaint_note(image, mask, latent["noise_mask"])
+        return io.NodeOutput(latent, stitch, region, ui=ui.PreviewText(note) if note else None)
 
 
 def margin_input(side: str) -> io.Input:
@@ -206,11 +210,11 @@ class ZImageOutpaint(io.ComfyNode):
     ) -> io.NodeOutput:
         is_by_pixels = ratio == BY_PIXELS
         target = Margins(left=left, top=top, right=right, bottom=bottom) if is_by_pixels else RATIOS[ratio]
-        return io.NodeOutput(
-            *regions.outpaint(
-                image, vae, target=target, anchor=anchor, feather=feather, context=context, megapixels=megapixels
-            )
+        latent, stitch, region = regions.outpaint(
+            image, vae, target=target, anchor=anchor, feather=feather, context=context, megapixels=megapixels
         )
+        note = "" if latent["noise_mask"].any() else NOTHING_NEW
+        return io.NodeOutput(latent, stitch, region, ui=ui.PreviewText(note) if note else None)
 
 
 class ZImageStitch(io.ComfyNode):

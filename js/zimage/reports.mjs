@@ -1,14 +1,27 @@
 // @ts-check
-/** The text output of a node, shown on the node after it has run. */
-import { isOn } from "./comfyui.mjs";
+/** The text output of a node, shown on the node after it has run, until it runs again. */
+import { isOn, onServerEvent, rootGraph } from "./comfyui.mjs";
+import { nodeByExecutionId } from "./graph.mjs";
 import { REPORTS } from "./settings.mjs";
+
+/** @type {WeakMap<object, import("./panel.mjs").Panel>} */
+const panels = new WeakMap();
 
 /** @param {any} node @param {import("./panel.mjs").Panel} panel */
 export function addReport(node, panel) {
+  panels.set(node, panel);
   const previous = node.onExecuted;
   node.onExecuted = function (/** @type {{text?: unknown[]}} */ output) {
     previous?.apply(this, arguments);
     const text = output?.text?.join("\n");
     panel.show("report", text && isOn(REPORTS) ? { text } : null);
   };
+}
+
+/** A node without anything to report sends no output, so an earlier report goes when the node begins. */
+export function watchReports() {
+  onServerEvent("executing", (id) => {
+    const node = id == null ? null : nodeByExecutionId(rootGraph(), id);
+    if (node) panels.get(node)?.show("report", null);
+  });
 }
