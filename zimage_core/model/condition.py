@@ -97,7 +97,7 @@ class RawNetwork(Protocol):
 
 def run_block(stage: Stage, index: int, block: Block, x: Tensor) -> Tensor:
     """The block alone: the default `RunBlock`."""
-    return block(x, stage.rope, stage.norm_weights[index])
+    return block(x, rope=stage.rope, norms=stage.norm_weights[index])
 
 
 def split_modulation(clean: Modulation, noisy: Modulation, condition: Condition) -> Modulation:

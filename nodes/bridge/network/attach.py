@@ -18,6 +18,7 @@ from ....zimage_core.model.embed import TimestepEmbedder
 from ....zimage_core.ops import Layers
 from .conditions import zimage_conditions
 from .dit import ComfyS3DiT
+from .native_calls import NATIVE
 
 DIFFUSION_MODEL = "diffusion_model"  # ComfyUI's name for the network inside a MODEL
 FORWARD = "_forward"  # the method that runs inside ComfyUI's wrappers, which `forward` calls
@@ -139,7 +140,9 @@ def build_block(native: Any, config: DiTConfig) -> Block:
     parts["feed_forward"] = build_module(SwiGLU, feed_forward)
     if hasattr(native, "adaLN_modulation"):
         parts["adaLN_modulation"] = native.adaLN_modulation
-    return build_module(Block, parts)
+    block = build_module(Block, parts)
+    block.__dict__[NATIVE] = native  # not a submodule
+    return block
 
 
 def config_of(native: Any) -> DiTConfig:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ....zimage_core.kernels import Rope
 from ....zimage_core.model import Block, Condition, Stage
+from .native_calls import calls_as_native, changed_block
 
 ATTENTION_OVERRIDE = "optimized_attention_override"  # ComfyUI's option: a node's own attention function
 STEP_INVARIANT = "zimage_step_invariant"  # attribute of overrides whose result depends on nothing but their tensors
@@ -51,7 +52,13 @@ class PatchedBlocks:
         model_management.throw_exception_if_processing_interrupted()
         # not the whole stage: torch.compile would guard on the norm weights of all blocks, and compile each block anew
         attend = partial(self._attend, stage.name, stage.rope)
-        run = partial(block, rope=stage.rope, norms=stage.norm_weights[index], attend=attend)
+        changed = changed_block(block)
+        if changed is None:
+            run: Callable[[Tensor], Tensor] = partial(
+                block, rope=stage.rope, norms=stage.norm_weights[index], attend=attend
+            )
+        else:
+            run = calls_as_native(changed, stage, index, attend, self.options)
         match stage.name:
             case "noise_refiner":
                 return self._refine(stage, index, run, x)

@@ -18,10 +18,11 @@ from comfy import model_management
 from torch import Tensor
 
 from ....zimage_core.measure import Compute, run_and_compare
-from ....zimage_core.model import S3DiT
+from ....zimage_core.model import Block, S3DiT
 from ....zimage_core.runtime.capture import SWITCHED_OFF, CaptureFunction, is_switched_off
 from ....zimage_core.runtime.cuda_graphs import CapturedSteps, Inputs, Step, launch_bound
 from .blocks import ATTENTION_OVERRIDE, STEP_INVARIANT, Options
+from .native_calls import changed_block
 
 LOGGER = logging.getLogger("zimage")
 CUDA_GRAPHS = "zimage_cuda_graphs"  # key of `ModelCaptures` among a MODEL's transformer options
@@ -176,6 +177,8 @@ def _change_in_layers(network: S3DiT) -> str | None:
     """What layers do besides reading their weights; None if nothing."""
     for module in network.modules():
         attributes = vars(module)
+        if isinstance(module, Block) and changed_block(module) is not None:
+            return "a node replaces the work of a block"
         if attributes.get("weight_function") or attributes.get("bias_function"):
             return "a node changes weights while the model draws"
         if "_orig_mod" in attributes["_modules"] or attributes.get("_compiled_call_impl") is not None:

@@ -19,6 +19,7 @@ from .blocks import ATTENTION_OVERRIDE, STEP_INVARIANT, Options, PatchedBlocks
 from .conditions import RunCache, TensorIdentity, cached, run_cache_of
 from .control_hints import with_control_hints
 from .cuda_graphs import CUDA_GRAPHS, ModelCaptures
+from .native_calls import as_native_block
 from .native_names import name_block, network_names
 from .unequal_prompts import hidden_fill, prepare_together
 
@@ -38,6 +39,7 @@ class ComfyS3DiT(S3DiT):
         for name in STACKS:
             for index, block in enumerate(getattr(self, name, None) or ()):
                 name_block(block, index, zimage)
+                as_native_block(block)
 
     def forward(
         self,
@@ -63,10 +65,10 @@ class ComfyS3DiT(S3DiT):
         context: Tensor,
         num_tokens: Any = None,
         attention_mask: Any = None,
-        transformer_options: Options = {},  # noqa: B006 - ComfyUI's signature; it is copied, never written
         ref_latents: Sequence[Tensor] = (),
         ref_contexts: Sequence[Tensor] = (),
         siglip_feats: Sequence[Tensor] = (),
+        transformer_options: Options = {},  # noqa: B006 - ComfyUI's signature; it is copied, never written
         omni_rules: OmniRules | None = None,  # None: conditioning of stock nodes, which assumes ComfyUI's
         caption_lengths: Sequence[int] | None = None,
         **kwargs: Any,
