@@ -16,7 +16,7 @@ class ZImageAttach(io.ComfyNode):
             category="Z-Image/loaders",
             description="Runs a Z-Image model from any loader with this pack's code, so that attention guidance and "
             "layer skipping take effect. Weights, LoRAs and memory stay ComfyUI's.",
-            search_aliases=["nag", "skip layer guidance", "unet loader", "load diffusion model", "patch model"],
+            search_aliases=["nag", "skip layer guidance", "unet loader", "load diffusion model", "patch model", "接管"],
             inputs=[
                 io.Model.Input(
                     "model", tooltip="A Z-Image model from the stock Load Diffusion Model or another pack's loader."

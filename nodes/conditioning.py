@@ -19,7 +19,16 @@ class ZImageTextEncode(io.ComfyNode):
             display_name="Z-Image Text Encode",
             category="Z-Image/conditioning",
             description="Encodes a prompt, in English or Chinese, for Z-Image and tells how many tokens it has.",
-            search_aliases=["prompt", "clip text encode", "positive", "negative", "token count"],
+            search_aliases=[
+                "prompt",
+                "clip text encode",
+                "positive",
+                "negative",
+                "token count",
+                "提示词",
+                "正向",
+                "负向",
+            ],
             inputs=[
                 io.Clip.Input(
                     "clip",

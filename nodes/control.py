@@ -21,7 +21,16 @@ class ZImageControlNetLoader(io.ComfyNode):
             display_name="Z-Image Load ControlNet",
             category=CATEGORY,
             description="Loads a Fun ControlNet for Z-Image: Union or Tile, version 1.0, 2.0, 2.1 or 2.1 lite.",
-            search_aliases=["controlnet", "fun controlnet", "union", "tile", "model patch", "load model patch"],
+            search_aliases=[
+                "controlnet",
+                "fun controlnet",
+                "union",
+                "tile",
+                "model patch",
+                "load model patch",
+                "控制网",
+                "加载ControlNet",
+            ],
             inputs=[
                 io.Combo.Input(
                     "control_net_name",
@@ -59,7 +68,19 @@ class ZImageControl(io.ComfyNode):
             category=CATEGORY,
             description="Lets a control picture (edges, depth, a pose, a small picture to enlarge) or a mask steer a "
             "Z-Image model. Several of these nodes in a row add up.",
-            search_aliases=["controlnet", "apply controlnet", "canny", "depth", "pose", "inpaint", "fun controlnet"],
+            search_aliases=[
+                "controlnet",
+                "apply controlnet",
+                "canny",
+                "depth",
+                "pose",
+                "inpaint",
+                "fun controlnet",
+                "控制网",
+                "姿态",
+                "深度",
+                "线稿",
+            ],
             inputs=[
                 io.Model.Input(
                     "model", tooltip="A Z-Image model from this pack's loader, or from another after Z-Image Attach."

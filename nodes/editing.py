@@ -28,6 +28,9 @@ class ZImageEditEncode(io.ComfyNode):
                 "siglip",
                 "text encode omni",
                 "kontext",
+                "图像编辑",
+                "指令编辑",
+                "参考图",
             ],
             inputs=[
                 io.Clip.Input(

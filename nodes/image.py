@@ -18,7 +18,7 @@ class ZImageVAEEncode(io.ComfyNode):
             display_name="Z-Image VAE Encode",
             category=CATEGORY,
             description="Turns a picture into a latent to start from, cropping its sides to multiples of 16 pixels.",
-            search_aliases=["vae encode", "image to image", "img2img", "encode"],
+            search_aliases=["vae encode", "image to image", "img2img", "encode", "图生图", "编码"],
             inputs=[
                 io.Image.Input("image", tooltip="The picture to start from; its transparency is ignored."),
                 io.Vae.Input("vae", tooltip="The FLUX autoencoder from Z-Image Load VAE or the stock Load VAE."),
@@ -47,7 +47,7 @@ class ZImageVAEDecode(io.ComfyNode):
             display_name="Z-Image VAE Decode",
             category=CATEGORY,
             description="Turns a finished latent into a picture, and manages with less by itself when memory is short.",
-            search_aliases=["vae decode", "latent to image", "decode", "tiled"],
+            search_aliases=["vae decode", "latent to image", "decode", "tiled", "解码"],
             inputs=[
                 io.Latent.Input("latent", tooltip="A finished latent from a sampler."),
                 io.Vae.Input("vae", tooltip="The FLUX autoencoder from Z-Image Load VAE or the stock Load VAE."),

@@ -62,7 +62,20 @@ class ZImageImageToImage(io.ComfyNode):
             display_name="Z-Image Image to Image",
             category=CATEGORY,
             description="Turns any picture into a latent to start from, scaled to the area Z-Image draws best.",
-            search_aliases=["img2img", "i2i", "variation", "vae encode", "resize", "start image"],
+            search_aliases=[
+                "img2img",
+                "i2i",
+                "variation",
+                "vae encode",
+                "resize",
+                "start image",
+                "upscale",
+                "hires fix",
+                "图生图",
+                "重绘",
+                "放大",
+                "高清修复",
+            ],
             inputs=[
                 io.Image.Input("image", tooltip="The picture to start from, of any size; its transparency is ignored."),
                 io.Vae.Input("vae", tooltip=VAE_INPUT),
@@ -102,7 +115,18 @@ class ZImageInpaint(io.ComfyNode):
             category=CATEGORY,
             description="Cuts out the region around a mask and prepares it for repainting; Z-Image Stitch puts the "
             "result back and leaves every other pixel as it was.",
-            search_aliases=["inpaint", "mask", "crop and stitch", "repaint", "detailer", "face", "remove object"],
+            search_aliases=[
+                "inpaint",
+                "mask",
+                "crop and stitch",
+                "repaint",
+                "detailer",
+                "face",
+                "remove object",
+                "局部重绘",
+                "蒙版",
+                "去除物体",
+            ],
             inputs=[
                 io.Image.Input("image", tooltip="The picture to repair or change, of any size."),
                 io.Mask.Input(
@@ -171,7 +195,16 @@ class ZImageOutpaint(io.ComfyNode):
             category=CATEGORY,
             description="Enlarges a picture's canvas by pixels or to a ratio and prepares the new part for painting; "
             "Z-Image Stitch puts the result together.",
-            search_aliases=["outpaint", "extend", "uncrop", "expand canvas", "pad image", "aspect ratio"],
+            search_aliases=[
+                "outpaint",
+                "extend",
+                "uncrop",
+                "expand canvas",
+                "pad image",
+                "aspect ratio",
+                "扩图",
+                "外扩",
+            ],
             inputs=[
                 io.Image.Input("image", tooltip="The picture to continue beyond its edge, of any size."),
                 io.Vae.Input("vae", tooltip=VAE_INPUT),
@@ -228,7 +261,17 @@ class ZImageStitch(io.ComfyNode):
             category=CATEGORY,
             description="Puts a repainted region back into its picture; every pixel outside the mask stays exactly as "
             "it was.",
-            search_aliases=["stitch", "paste", "composite", "uncrop", "colour match", "color match", "seam"],
+            search_aliases=[
+                "stitch",
+                "paste",
+                "composite",
+                "uncrop",
+                "colour match",
+                "color match",
+                "seam",
+                "拼接",
+                "贴回",
+            ],
             inputs=[
                 io.Image.Input("image", tooltip="The painted region, from Z-Image VAE Decode, or several as a batch."),
                 STITCH.Input("stitch", tooltip="From the Z-Image Inpaint or Z-Image Outpaint that cut it out."),

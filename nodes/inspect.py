@@ -17,7 +17,16 @@ class ZImageInspectFile(io.ComfyNode):
             category="Z-Image/tools",
             description="Says what a model file is, whether it is complete and in which folder it belongs, "
             "from its header alone.",
-            search_aliases=["metadata", "file info", "what is this model", "lora info", "safetensors header", "gguf"],
+            search_aliases=[
+                "metadata",
+                "file info",
+                "what is this model",
+                "lora info",
+                "safetensors header",
+                "gguf",
+                "文件信息",
+                "元数据",
+            ],
             inputs=[
                 io.Combo.Input(
                     "file",

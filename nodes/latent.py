@@ -29,7 +29,17 @@ class ZImageEmptyLatent(io.ComfyNode):
             display_name="Z-Image Empty Latent",
             category="Z-Image/latent",
             description="A blank latent by aspect ratio and megapixels; both sides come out as multiples of 16 pixels.",
-            search_aliases=["resolution", "size", "aspect ratio", "empty latent image", "megapixels"],
+            search_aliases=[
+                "resolution",
+                "size",
+                "aspect ratio",
+                "empty latent image",
+                "megapixels",
+                "文生图",
+                "尺寸",
+                "分辨率",
+                "宽高比",
+            ],
             inputs=[
                 io.Combo.Input(
                     "ratio",

@@ -26,7 +26,19 @@ class ZImageModelLoader(io.ComfyNode):
             display_name="Z-Image Load Model",
             category=CATEGORY,
             description="Loads a Z-Image diffusion model: Turbo, base, a fine-tune, or the tiny built-in one.",
-            search_aliases=["zit", "zimage", "turbo", "unet", "checkpoint", "load diffusion model"],
+            search_aliases=[
+                "zit",
+                "zimage",
+                "turbo",
+                "unet",
+                "checkpoint",
+                "load diffusion model",
+                "tongyi",
+                "造相",
+                "通义",
+                "文生图",
+                "加载模型",
+            ],
             inputs=[
                 io.Combo.Input(
                     "model_name",
@@ -75,7 +87,7 @@ class ZImageTextEncoderLoader(io.ComfyNode):
             display_name="Z-Image Load Text Encoder",
             category=CATEGORY,
             description="Loads Qwen3-4B, which reads prompts for Z-Image, without the layer Z-Image does not use.",
-            search_aliases=["clip", "qwen", "qwen3", "text encoder", "load clip"],
+            search_aliases=["clip", "qwen", "qwen3", "text encoder", "load clip", "文本编码器", "加载文本编码器"],
             inputs=[
                 io.Combo.Input(
                     "text_encoder_name",
@@ -109,7 +121,7 @@ class ZImageVAELoader(io.ComfyNode):
             display_name="Z-Image Load VAE",
             category=CATEGORY,
             description="Loads the FLUX autoencoder, which turns Z-Image's latents into pictures and back.",
-            search_aliases=["vae", "ae", "autoencoder", "flux vae"],
+            search_aliases=["vae", "ae", "autoencoder", "flux vae", "加载VAE", "自编码器"],
             inputs=[
                 io.Combo.Input(
                     "vae_name",
@@ -141,7 +153,16 @@ class ZImageVisionLoader(io.ComfyNode):
             display_name="Z-Image Load Vision",
             category=CATEGORY,
             description="Loads SigLIP 2 NaFlex, with which Z-Image Omni and Edit models look at reference pictures.",
-            search_aliases=["clip vision", "siglip", "siglip2", "naflex", "load clip vision", "image encoder"],
+            search_aliases=[
+                "clip vision",
+                "siglip",
+                "siglip2",
+                "naflex",
+                "load clip vision",
+                "image encoder",
+                "视觉编码器",
+                "参考图",
+            ],
             inputs=[
                 io.Combo.Input(
                     "vision_name",

@@ -21,7 +21,18 @@ class ZImageLoraLoader(io.ComfyNode):
             display_name="Z-Image Load LoRA",
             category=CATEGORY,
             description="Puts up to four LoRAs of any trainer on a Z-Image model and reports what of each was used.",
-            search_aliases=["lora", "lycoris", "lokr", "loha", "dora", "load lora", "lora stack", "multi lora"],
+            search_aliases=[
+                "lora",
+                "lycoris",
+                "lokr",
+                "loha",
+                "dora",
+                "load lora",
+                "lora stack",
+                "multi lora",
+                "加载LoRA",
+                "微调",
+            ],
             inputs=[
                 io.Model.Input("model", tooltip="A Z-Image model from this pack's loader or any other."),
                 *(widget for slot in loras.SLOTS for widget in _slot_widgets(*slot, is_first=slot == loras.SLOTS[0])),
@@ -57,7 +68,16 @@ class ZImageConvertLora(io.ComfyNode):
             display_name="Z-Image Convert LoRA",
             category="Z-Image/tools",
             description="Writes a Z-Image LoRA of any trainer with the names ComfyUI or diffusers uses, without loss.",
-            search_aliases=["save lora", "export lora", "convert lora", "rename keys", "musubi", "diffusers"],
+            search_aliases=[
+                "save lora",
+                "export lora",
+                "convert lora",
+                "rename keys",
+                "musubi",
+                "diffusers",
+                "转换LoRA",
+                "保存LoRA",
+            ],
             inputs=[
                 io.Combo.Input(
                     "lora_name",

@@ -19,7 +19,19 @@ class ZImageOptimize(io.ComfyNode):
             category="Z-Image/loaders",
             description="Makes a Z-Image model faster or smaller, and says what it did and refused. What is not "
             "exact has to be asked for. Works on models of any loader.",
-            search_aliases=["speed", "faster", "int8", "sage attention", "torch compile", "low vram", "performance"],
+            search_aliases=[
+                "speed",
+                "faster",
+                "int8",
+                "sage attention",
+                "torch compile",
+                "low vram",
+                "performance",
+                "加速",
+                "优化",
+                "显存",
+                "量化",
+            ],
             inputs=[
                 io.Model.Input("model", tooltip="A Z-Image model, best straight from its loader."),
                 io.Combo.Input(

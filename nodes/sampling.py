@@ -29,7 +29,7 @@ class ZImageTurboSampler(io.ComfyNode):
             display_name="Z-Image Turbo Sampler",
             category=CATEGORY,
             description="Draws with Z-Image-Turbo: 8 steps, no guidance, no negative prompt.",
-            search_aliases=["zit", "ksampler", "turbo", "8 steps", "sampler"],
+            search_aliases=["zit", "ksampler", "turbo", "8 steps", "sampler", "tongyi", "造相", "采样器", "文生图"],
             inputs=[
                 io.Model.Input("model", tooltip=MODEL_INPUT),
                 io.Conditioning.Input("positive", tooltip="The encoded prompt."),
@@ -84,7 +84,18 @@ class ZImageSampler(io.ComfyNode):
             category=CATEGORY,
             description="Draws with Z-Image (base) and other undistilled models: guidance toward the prompt and away "
             "from the negative prompt.",
-            search_aliases=["ksampler", "cfg", "guidance", "base", "sampler", "negative prompt"],
+            search_aliases=[
+                "ksampler",
+                "cfg",
+                "guidance",
+                "base",
+                "sampler",
+                "negative prompt",
+                "tongyi",
+                "造相",
+                "采样器",
+                "文生图",
+            ],
             inputs=[
                 io.Model.Input("model", tooltip=MODEL_INPUT),
                 io.Conditioning.Input("positive", tooltip="The encoded prompt."),
@@ -186,7 +197,7 @@ class ZImageSigmas(io.ComfyNode):
             display_name="Z-Image Sigmas",
             category=CATEGORY,
             description="Z-Image's exact noise schedule for custom sampling.",
-            search_aliases=["scheduler", "basic scheduler", "shift", "auraflow", "flow match"],
+            search_aliases=["scheduler", "basic scheduler", "shift", "auraflow", "flow match", "调度器", "移位"],
             inputs=[
                 steps_input(TURBO, "8 for Turbo, 25 to 50 for base."),
                 shift_input(TURBO, is_advanced=False),

@@ -17,7 +17,17 @@ class ZImageStepCache(io.ComfyNode):
             category="Z-Image/sampling",
             description="Lossy: skips steps at which the model's prediction hardly changes, and uses the last one "
             "again. For the base model's many steps; Turbo's few leave nothing to skip.",
-            search_aliases=["easycache", "teacache", "first block cache", "fbcache", "speed", "skip steps"],
+            search_aliases=[
+                "easycache",
+                "teacache",
+                "first block cache",
+                "fbcache",
+                "speed",
+                "skip steps",
+                "加速",
+                "缓存",
+                "跳步",
+            ],
             inputs=[
                 io.Model.Input("model", tooltip="A Z-Image model from any loader."),
                 io.Float.Input(
