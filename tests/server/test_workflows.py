@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageStat
 
 from paths import REPOSITORY
 from shipped_workflows import WORKFLOWS, affordable, each_workflow
@@ -125,7 +125,9 @@ def test_a_note_explains_the_workflow_in_english_and_chinese_and_links_the_files
 def test_the_template_browser_lists_the_workflow_with_its_thumbnail(server, workflow):
     assert workflow.stem in server.get("/workflow_templates")["zimage-nodes"]
     thumbnail = workflow.with_suffix(".jpg")
-    assert Image.open(thumbnail).format == "JPEG"
+    picture = Image.open(thumbnail)
+    assert (picture.format, picture.size) == ("JPEG", (512, 512))
+    assert ImageStat.Stat(picture.convert("L")).mean[0] > 80  # no dark graph
     assert thumbnail.stat().st_size < 60_000
 
 

@@ -1,6 +1,7 @@
 """`make pictures`: draws the README's picture and the workflows' thumbnails with the built-in model."""
 
 import argparse
+import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -30,20 +31,10 @@ EDITS = (  # of the first row's pictures
     "replace the triangle with a circle",
 )
 COLUMNS = len(EDITS)
-THUMBNAILS = {
-    "Z-Image Nano - text to image": PROMPTS[0],
-    "Z-Image Nano - image to image": "a large red star on the left on a grey background",
-}
-ON_COMFYUI = (
-    "Z-Image Nano - inpaint",
-    "Z-Image Nano - outpaint",
-    "Z-Image Nano - faster",
-    "Z-Image Nano - App mode",
-)  # `generate` alone cannot draw what these show
-INPUTS_AND_RESULT = (
-    "Z-Image Nano - edit",
-    "Z-Image Nano - edit with three pictures",
-)  # the input pictures beside the result
+FIRST_PROMPTS = ("First prompt", "Picture to change", "Picture 1")  # titles of what draws the input picture
+SIDE = 512  # pixels of a thumbnail, which the template browser shows at about 200
+PLATE, CORNER = 112, 30  # pixels: the strip with the task's name, the one with what is needed
+BLUE, GREY = "#2b5d80", "#e8edf1"
 
 
 def enlarge(picture: Image.Image, side: int) -> Image.Image:
@@ -83,22 +74,47 @@ def contact_sheet(font: Path) -> Image.Image:
     return sheet
 
 
-def workflow_thumbnails() -> Iterator[tuple[str, Image.Image]]:
-    """Run workflows on a real ComfyUI; yields each one's name and thumbnail, 256 pixels high."""
+def drawn_pictures() -> dict[str, list[Image.Image]]:
+    """By task, nano's result and then the picture it began with, from its workflows on a real ComfyUI."""
+    pictures = {}
     with tempfile.TemporaryDirectory() as folder, running_server(Path(folder), Path(folder) / "output") as server:
-        for workflow in (*ON_COMFYUI, *INPUTS_AND_RESULT):
-            files = run(server, REPOSITORY / f"workflows/{workflow}.json")
-            shown = files if workflow in INPUTS_AND_RESULT else files[-1:]
-            yield workflow, side_by_side([Image.open(file).convert("RGB") for file in shown])
+        for path in sorted((REPOSITORY / "workflows").glob("Z-Image Nano - *.json")):
+            result = Image.open(run(server, path)[-1]).convert("RGB")
+            nodes = json.loads(path.read_text("utf-8"))["nodes"]
+            first = [node["widgets_values"][0] for node in nodes if node.get("title") in FIRST_PROMPTS]
+            task = path.stem.removeprefix("Z-Image Nano - ")
+            pictures[task] = [result, *(generate(prompt, seed=7)[0] for prompt in first)]
+    return pictures
 
 
-def side_by_side(pictures: Sequence[Image.Image]) -> Image.Image:
-    """Pictures of one size side by side, 256 pixels high."""
-    width = 256 * pictures[0].width // pictures[0].height
-    row = Image.new("RGB", (len(pictures) * (width + MARGIN) - MARGIN, 256), "white")
-    for index, picture in enumerate(pictures):
-        row.paste(picture.resize((width, 256), Image.Resampling.NEAREST), (index * (width + MARGIN), 0))
-    return row
+def thumbnail(name: str, pictures: Sequence[Image.Image], font: Path) -> Image.Image:
+    """Result left, what it began with right, the task's name below; without pictures the name alone."""
+    model, task = name.removeprefix("Z-Image ").split(" - ")
+    sheet = Image.new("RGB", (SIDE, SIDE), GREY)
+    draw = ImageDraw.Draw(sheet)
+    room = SIDE - PLATE - CORNER
+    columns = len(pictures[:2]) or 1
+    for index, picture in enumerate(pictures[:2]):
+        width = SIDE // columns - MARGIN
+        scale = min(width / picture.width, (room - MARGIN) / picture.height)
+        shown = picture.resize((int(picture.width * scale), int(picture.height * scale)), Image.Resampling.NEAREST)
+        left = index * SIDE // columns + (SIDE // columns - shown.width) // 2
+        sheet.paste(shown, (left, (room - shown.height) // 2 + MARGIN // 2))
+    top = room if pictures else 0
+    draw.rectangle((0, top, SIDE, SIDE - CORNER), fill=BLUE)
+    text, size = (f"{model}\n{task}" if not pictures else task), 84
+    while draw.multiline_textbbox((0, 0), text, ImageFont.truetype(str(font), size))[2] > SIDE - 2 * MARGIN:
+        if not pictures and text.count("\n") < 3 and " " in text.rpartition("\n")[2]:
+            text = text.replace(" ", "\n", 1)
+        else:
+            size -= 4
+    middle = SIDE // 2, (top + SIDE - CORNER) // 2
+    text_font = ImageFont.truetype(str(font), size)
+    draw.multiline_text(middle, text, fill="white", font=text_font, anchor="mm", align="center")
+    said = "nano, built in" if model == "Nano" else f"needs {model}" + (" · drawn by nano" if pictures else "")
+    corner = SIDE // 2, SIDE - CORNER // 2
+    draw.text(corner, said, fill="black", font=ImageFont.truetype(str(font), 24), anchor="mm")
+    return sheet
 
 
 def main() -> None:
@@ -107,10 +123,10 @@ def main() -> None:
     parser.add_argument("--font", type=Path, required=True, help="a font with Latin and Chinese letters")
     font = parser.parse_args().font
     contact_sheet(font).save(REPOSITORY / "docs/nano.png", optimize=True)
-    for workflow, prompt in THUMBNAILS.items():
-        enlarge(generate(prompt, seed=7)[0], 256).save(REPOSITORY / f"workflows/{workflow}.jpg", quality=90)
-    for workflow, thumbnail in workflow_thumbnails():
-        thumbnail.save(REPOSITORY / f"workflows/{workflow}.jpg", quality=90)
+    pictures = drawn_pictures()
+    for path in sorted((REPOSITORY / "workflows").glob("*.json")):
+        shown = pictures.get(path.stem.split(" - ")[1], [])
+        thumbnail(path.stem, shown, font).save(path.with_suffix(".jpg"), quality=85)
 
 
 if __name__ == "__main__":
