@@ -3,6 +3,7 @@
 from comfy_api.latest import io
 
 from .bridge.network import attach
+from .chinese_words import IN_CHINESE
 
 
 class ZImageAttach(io.ComfyNode):
@@ -16,7 +17,14 @@ class ZImageAttach(io.ComfyNode):
             category="Z-Image/loaders",
             description="Runs a Z-Image model from any loader with this pack's code, so that attention guidance and "
             "layer skipping take effect. Weights, LoRAs and memory stay ComfyUI's.",
-            search_aliases=["nag", "skip layer guidance", "unet loader", "load diffusion model", "patch model", "接管"],
+            search_aliases=[
+                "nag",
+                "skip layer guidance",
+                "unet loader",
+                "load diffusion model",
+                "patch model",
+                *IN_CHINESE["ZImageAttach"],
+            ],
             inputs=[
                 io.Model.Input(
                     "model", tooltip="A Z-Image model from the stock Load Diffusion Model or another pack's loader."

@@ -4,6 +4,7 @@ from comfy_api.latest import io
 
 from .bridge.loading import prompt_cache
 from .bridge.tasks import prompts
+from .chinese_words import IN_CHINESE
 
 KEEP = "keep every token"
 CUT = "cut at 512 tokens"
@@ -25,9 +26,7 @@ class ZImageTextEncode(io.ComfyNode):
                 "positive",
                 "negative",
                 "token count",
-                "提示词",
-                "正向",
-                "负向",
+                *IN_CHINESE["ZImageTextEncode"],
             ],
             inputs=[
                 io.Clip.Input(

@@ -6,6 +6,7 @@ from ..zimage_core.adapters.control.control import DEFAULT_STRENGTH
 from ..zimage_core.checkpoints import CONTROL
 from .bridge.loading import control_net, files, picture_notes
 from .bridge.patches import control
+from .chinese_words import IN_CHINESE
 
 CATEGORY = "Z-Image/control"
 COMPUTATIONS = ["author", "diffusers", "comfyui"]
@@ -28,8 +29,7 @@ class ZImageControlNetLoader(io.ComfyNode):
                 "tile",
                 "model patch",
                 "load model patch",
-                "控制网",
-                "加载ControlNet",
+                *IN_CHINESE["ZImageControlNetLoader"],
             ],
             inputs=[
                 io.Combo.Input(
@@ -76,10 +76,7 @@ class ZImageControl(io.ComfyNode):
                 "pose",
                 "inpaint",
                 "fun controlnet",
-                "控制网",
-                "姿态",
-                "深度",
-                "线稿",
+                *IN_CHINESE["ZImageControl"],
             ],
             inputs=[
                 io.Model.Input(

@@ -3,6 +3,7 @@
 from comfy_api.latest import io, ui
 
 from .bridge.tasks import editing
+from .chinese_words import IN_CHINESE
 
 LOOK, IGNORE = "look at them", "ignore"
 FIRST, LAST = "first picture", "last picture"
@@ -28,9 +29,7 @@ class ZImageEditEncode(io.ComfyNode):
                 "siglip",
                 "text encode omni",
                 "kontext",
-                "图像编辑",
-                "指令编辑",
-                "参考图",
+                *IN_CHINESE["ZImageEditEncode"],
             ],
             inputs=[
                 io.Clip.Input(

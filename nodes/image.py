@@ -4,6 +4,7 @@ from comfy_api.latest import io, ui
 
 from .bridge.loading import picture_notes
 from .bridge.tasks import images
+from .chinese_words import IN_CHINESE
 
 CATEGORY = "Z-Image/image"
 
@@ -18,7 +19,7 @@ class ZImageVAEEncode(io.ComfyNode):
             display_name="Z-Image VAE Encode",
             category=CATEGORY,
             description="Turns a picture into a latent to start from, cropping its sides to multiples of 16 pixels.",
-            search_aliases=["vae encode", "image to image", "img2img", "encode", "图生图", "编码"],
+            search_aliases=["vae encode", "image to image", "img2img", "encode", *IN_CHINESE["ZImageVAEEncode"]],
             inputs=[
                 io.Image.Input("image", tooltip="The picture to start from; its transparency is ignored."),
                 io.Vae.Input("vae", tooltip="The FLUX autoencoder from Z-Image Load VAE or the stock Load VAE."),
@@ -47,7 +48,7 @@ class ZImageVAEDecode(io.ComfyNode):
             display_name="Z-Image VAE Decode",
             category=CATEGORY,
             description="Turns a finished latent into a picture, and manages with less by itself when memory is short.",
-            search_aliases=["vae decode", "latent to image", "decode", "tiled", "解码"],
+            search_aliases=["vae decode", "latent to image", "decode", "tiled", *IN_CHINESE["ZImageVAEDecode"]],
             inputs=[
                 io.Latent.Input("latent", tooltip="A finished latent from a sampler."),
                 io.Vae.Input("vae", tooltip="The FLUX autoencoder from Z-Image Load VAE or the stock Load VAE."),

@@ -5,6 +5,7 @@ from comfy_api.latest import io, ui
 from ..zimage_core.regions import ANCHORS, FILLS, Margins
 from .bridge.loading import picture_notes
 from .bridge.tasks import regions
+from .chinese_words import IN_CHINESE
 from .latent import RATIOS
 
 CATEGORY = "Z-Image/inpaint"
@@ -71,10 +72,7 @@ class ZImageImageToImage(io.ComfyNode):
                 "start image",
                 "upscale",
                 "hires fix",
-                "图生图",
-                "重绘",
-                "放大",
-                "高清修复",
+                *IN_CHINESE["ZImageImageToImage"],
             ],
             inputs=[
                 io.Image.Input("image", tooltip="The picture to start from, of any size; its transparency is ignored."),
@@ -123,9 +121,7 @@ class ZImageInpaint(io.ComfyNode):
                 "detailer",
                 "face",
                 "remove object",
-                "局部重绘",
-                "蒙版",
-                "去除物体",
+                *IN_CHINESE["ZImageInpaint"],
             ],
             inputs=[
                 io.Image.Input("image", tooltip="The picture to repair or change, of any size."),
@@ -202,8 +198,7 @@ class ZImageOutpaint(io.ComfyNode):
                 "expand canvas",
                 "pad image",
                 "aspect ratio",
-                "扩图",
-                "外扩",
+                *IN_CHINESE["ZImageOutpaint"],
             ],
             inputs=[
                 io.Image.Input("image", tooltip="The picture to continue beyond its edge, of any size."),
@@ -269,8 +264,7 @@ class ZImageStitch(io.ComfyNode):
                 "colour match",
                 "color match",
                 "seam",
-                "拼接",
-                "贴回",
+                *IN_CHINESE["ZImageStitch"],
             ],
             inputs=[
                 io.Image.Input("image", tooltip="The painted region, from Z-Image VAE Decode, or several as a batch."),

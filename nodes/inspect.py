@@ -3,6 +3,7 @@
 from comfy_api.latest import io, ui
 
 from .bridge.loading import files, inspection
+from .chinese_words import IN_CHINESE
 
 
 class ZImageInspectFile(io.ComfyNode):
@@ -24,8 +25,7 @@ class ZImageInspectFile(io.ComfyNode):
                 "lora info",
                 "safetensors header",
                 "gguf",
-                "文件信息",
-                "元数据",
+                *IN_CHINESE["ZImageInspectFile"],
             ],
             inputs=[
                 io.Combo.Input(

@@ -3,6 +3,7 @@
 from comfy_api.latest import io
 
 from .bridge.tasks import latents
+from .chinese_words import IN_CHINESE
 
 RATIOS = {
     "1:1": (1, 1),
@@ -35,10 +36,7 @@ class ZImageEmptyLatent(io.ComfyNode):
                 "aspect ratio",
                 "empty latent image",
                 "megapixels",
-                "文生图",
-                "尺寸",
-                "分辨率",
-                "宽高比",
+                *IN_CHINESE["ZImageEmptyLatent"],
             ],
             inputs=[
                 io.Combo.Input(

@@ -5,6 +5,7 @@ from comfy_api.latest import io, ui
 
 from ..zimage_core.checkpoints import DIT, TEXT_ENCODER, VAE, VISION
 from .bridge.loading import files, host, model, repack, text, vae, vision
+from .chinese_words import IN_CHINESE
 
 CATEGORY = "Z-Image/loaders"
 PRECISIONS = {  # number format, and whether the main layers compute int8 GEMMs
@@ -34,10 +35,7 @@ class ZImageModelLoader(io.ComfyNode):
                 "checkpoint",
                 "load diffusion model",
                 "tongyi",
-                "造相",
-                "通义",
-                "文生图",
-                "加载模型",
+                *IN_CHINESE["ZImageModelLoader"],
             ],
             inputs=[
                 io.Combo.Input(
@@ -87,7 +85,14 @@ class ZImageTextEncoderLoader(io.ComfyNode):
             display_name="Z-Image Load Text Encoder",
             category=CATEGORY,
             description="Loads Qwen3-4B, which reads prompts for Z-Image, without the layer Z-Image does not use.",
-            search_aliases=["clip", "qwen", "qwen3", "text encoder", "load clip", "文本编码器", "加载文本编码器"],
+            search_aliases=[
+                "clip",
+                "qwen",
+                "qwen3",
+                "text encoder",
+                "load clip",
+                *IN_CHINESE["ZImageTextEncoderLoader"],
+            ],
             inputs=[
                 io.Combo.Input(
                     "text_encoder_name",
@@ -121,7 +126,7 @@ class ZImageVAELoader(io.ComfyNode):
             display_name="Z-Image Load VAE",
             category=CATEGORY,
             description="Loads the FLUX autoencoder, which turns Z-Image's latents into pictures and back.",
-            search_aliases=["vae", "ae", "autoencoder", "flux vae", "加载VAE", "自编码器"],
+            search_aliases=["vae", "ae", "autoencoder", "flux vae", *IN_CHINESE["ZImageVAELoader"]],
             inputs=[
                 io.Combo.Input(
                     "vae_name",
@@ -160,8 +165,7 @@ class ZImageVisionLoader(io.ComfyNode):
                 "naflex",
                 "load clip vision",
                 "image encoder",
-                "视觉编码器",
-                "参考图",
+                *IN_CHINESE["ZImageVisionLoader"],
             ],
             inputs=[
                 io.Combo.Input(

@@ -7,6 +7,7 @@ from comfy_api.latest import io, ui
 from ..zimage_core.checkpoints.lora.write import NAMINGS
 from .bridge.loading import files
 from .bridge.patches import loras
+from .chinese_words import IN_CHINESE
 
 CATEGORY = "Z-Image/loaders"
 
@@ -30,8 +31,7 @@ class ZImageLoraLoader(io.ComfyNode):
                 "load lora",
                 "lora stack",
                 "multi lora",
-                "加载LoRA",
-                "微调",
+                *IN_CHINESE["ZImageLoraLoader"],
             ],
             inputs=[
                 io.Model.Input("model", tooltip="A Z-Image model from this pack's loader or any other."),
@@ -75,8 +75,7 @@ class ZImageConvertLora(io.ComfyNode):
                 "rename keys",
                 "musubi",
                 "diffusers",
-                "转换LoRA",
-                "保存LoRA",
+                *IN_CHINESE["ZImageConvertLora"],
             ],
             inputs=[
                 io.Combo.Input(

@@ -4,6 +4,7 @@ from comfy_api.latest import io, ui
 
 from .bridge.loading import repack
 from .bridge.patches import optimize
+from .chinese_words import IN_CHINESE
 
 PRECISIONS = (optimize.KEEP, repack.INT8)
 
@@ -27,10 +28,7 @@ class ZImageOptimize(io.ComfyNode):
                 "torch compile",
                 "low vram",
                 "performance",
-                "加速",
-                "优化",
-                "显存",
-                "量化",
+                *IN_CHINESE["ZImageOptimize"],
             ],
             inputs=[
                 io.Model.Input("model", tooltip="A Z-Image model, best straight from its loader."),

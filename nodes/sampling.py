@@ -4,6 +4,7 @@ from comfy_api.latest import io
 
 from ..zimage_core.sampling import BASE, LAST_STEP, TURBO, Guidance, StepRange, shifted_schedule
 from .bridge.tasks import sampling
+from .chinese_words import IN_CHINESE
 from .sampler_inputs import (
     LATENT_INPUT,
     MODEL_INPUT,
@@ -29,7 +30,15 @@ class ZImageTurboSampler(io.ComfyNode):
             display_name="Z-Image Turbo Sampler",
             category=CATEGORY,
             description="Draws with Z-Image-Turbo: 8 steps, no guidance, no negative prompt.",
-            search_aliases=["zit", "ksampler", "turbo", "8 steps", "sampler", "tongyi", "造相", "采样器", "文生图"],
+            search_aliases=[
+                "zit",
+                "ksampler",
+                "turbo",
+                "8 steps",
+                "sampler",
+                "tongyi",
+                *IN_CHINESE["ZImageTurboSampler"],
+            ],
             inputs=[
                 io.Model.Input("model", tooltip=MODEL_INPUT),
                 io.Conditioning.Input("positive", tooltip="The encoded prompt."),
@@ -92,9 +101,7 @@ class ZImageSampler(io.ComfyNode):
                 "sampler",
                 "negative prompt",
                 "tongyi",
-                "造相",
-                "采样器",
-                "文生图",
+                *IN_CHINESE["ZImageSampler"],
             ],
             inputs=[
                 io.Model.Input("model", tooltip=MODEL_INPUT),
@@ -197,7 +204,14 @@ class ZImageSigmas(io.ComfyNode):
             display_name="Z-Image Sigmas",
             category=CATEGORY,
             description="Z-Image's exact noise schedule for custom sampling.",
-            search_aliases=["scheduler", "basic scheduler", "shift", "auraflow", "flow match", "调度器", "移位"],
+            search_aliases=[
+                "scheduler",
+                "basic scheduler",
+                "shift",
+                "auraflow",
+                "flow match",
+                *IN_CHINESE["ZImageSigmas"],
+            ],
             inputs=[
                 steps_input(TURBO, "8 for Turbo, 25 to 50 for base."),
                 shift_input(TURBO, is_advanced=False),

@@ -4,6 +4,7 @@ from comfy_api.latest import io
 
 from ..zimage_core.sampling import StepCache
 from .bridge.patches import step_cache
+from .chinese_words import IN_CHINESE
 
 
 class ZImageStepCache(io.ComfyNode):
@@ -24,9 +25,7 @@ class ZImageStepCache(io.ComfyNode):
                 "fbcache",
                 "speed",
                 "skip steps",
-                "加速",
-                "缓存",
-                "跳步",
+                *IN_CHINESE["ZImageStepCache"],
             ],
             inputs=[
                 io.Model.Input("model", tooltip="A Z-Image model from any loader."),

@@ -98,8 +98,9 @@ def git(folder: Path, *arguments: str) -> None:
 
 
 # comfy-test's patterns are right for what runs in ComfyUI. nano's recipe (`make nano`) does not: its readings are plain
-# layers that exist while it trains, and its captions are Chinese words, which Python reads as UTF-8 everywhere.
-RECIPE = shutil.ignore_patterns("stages", "captions.py", "edit_captions.py", "combinations.py")
+# layers that exist while it trains, and its captions are Chinese words, which Python reads as UTF-8 everywhere; so are
+# the words of chinese_words.py.
+RECIPE = shutil.ignore_patterns("stages", "captions.py", "edit_captions.py", "combinations.py", "chinese_words.py")
 
 
 # A stylesheet belongs to the document, so the one link to ours is no mistake as long as its rules touch only our own.

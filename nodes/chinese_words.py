@@ -1,0 +1,110 @@
+"""Chinese words by which the page's node search finds each node, whatever the page's language."""
+
+IN_CHINESE: dict[str, tuple[str, ...]] = {
+    "ZImageAttach": ("接管",),
+    "ZImageModelLoader": (
+        "造相",
+        "通义",
+        "文生图",
+        "加载模型",
+    ),
+    "ZImageTextEncoderLoader": (
+        "文本编码器",
+        "加载文本编码器",
+    ),
+    "ZImageVAELoader": (
+        "加载VAE",
+        "自编码器",
+    ),
+    "ZImageVisionLoader": (
+        "视觉编码器",
+        "参考图",
+    ),
+    "ZImageTextEncode": (
+        "提示词",
+        "正向",
+        "负向",
+    ),
+    "ZImageEditEncode": (
+        "图像编辑",
+        "指令编辑",
+        "参考图",
+    ),
+    "ZImageEmptyLatent": (
+        "文生图",
+        "尺寸",
+        "分辨率",
+        "宽高比",
+    ),
+    "ZImageTurboSampler": (
+        "造相",
+        "采样器",
+        "文生图",
+    ),
+    "ZImageSampler": (
+        "造相",
+        "采样器",
+        "文生图",
+    ),
+    "ZImageSigmas": (
+        "调度器",
+        "移位",
+    ),
+    "ZImageVAEEncode": (
+        "图生图",
+        "编码",
+    ),
+    "ZImageVAEDecode": ("解码",),
+    "ZImageImageToImage": (
+        "图生图",
+        "重绘",
+        "放大",
+        "高清修复",
+    ),
+    "ZImageInpaint": (
+        "局部重绘",
+        "蒙版",
+        "去除物体",
+    ),
+    "ZImageOutpaint": (
+        "扩图",
+        "外扩",
+    ),
+    "ZImageStitch": (
+        "拼接",
+        "贴回",
+    ),
+    "ZImageControlNetLoader": (
+        "控制网",
+        "加载ControlNet",
+    ),
+    "ZImageControl": (
+        "控制网",
+        "姿态",
+        "深度",
+        "线稿",
+    ),
+    "ZImageLoraLoader": (
+        "加载LoRA",
+        "微调",
+    ),
+    "ZImageConvertLora": (
+        "转换LoRA",
+        "保存LoRA",
+    ),
+    "ZImageInspectFile": (
+        "文件信息",
+        "元数据",
+    ),
+    "ZImageOptimize": (
+        "加速",
+        "优化",
+        "显存",
+        "量化",
+    ),
+    "ZImageStepCache": (
+        "加速",
+        "缓存",
+        "跳步",
+    ),
+}
