@@ -9,6 +9,7 @@ import { METERED, addMeter } from "./zimage/meter.mjs";
 import { DRAWING, SIZED, addLatentSize, addSamplerSize } from "./zimage/native.mjs";
 import { Panel } from "./zimage/panel.mjs";
 import { PICKED, addPicker } from "./zimage/picker.mjs";
+import { ROOMY, addRoom } from "./zimage/prompt_box.mjs";
 import { SAMPLERS } from "./zimage/presets.mjs";
 import { addReport, watchReports } from "./zimage/reports.mjs";
 import { addSamplerFacts } from "./zimage/sampler.mjs";
@@ -36,6 +37,7 @@ app.registerExtension({
     const panel = new Panel(node);
     addFailure(node, panel);
     if (METERED.includes(nodeClass)) addMeter(node, nodeClass, panel);
+    if (ROOMY.includes(nodeClass)) addRoom(node);
     if (SAMPLERS.includes(nodeClass)) addSamplerFacts(node, nodeClass, panel);
     if (DRAWING.includes(nodeClass)) addSamplerSize(node, panel);
     if (nodeClass === PICKED) addPicker(node, panel);

@@ -15,6 +15,7 @@ each_workflow = pytest.mark.parametrize("graph", GRAPHS.values(), ids=GRAPHS)
 TITLE_HEIGHT = 30  # pixels of a node's title, above its position
 PANEL_HEIGHT = 110  # of this pack's reports and meters below a node
 PREVIEW_HEIGHT = 340  # of the last live preview and the facts below a sampler, on the classic canvas
+SIZES_HEIGHT = 50  # of the numbers that Get Image Size shows
 PICTURE_HEIGHT = 300  # a node that has shown a picture
 SHOWS_PICTURES = ("SaveImage", "PreviewImage", "LoadImage", "ImageCompare")
 NARROWEST = 225  # Nodes 2.0 widens a narrower node
@@ -37,6 +38,8 @@ def grown(node: dict[str, Any]) -> Box:
     (left, top), (width, height) = node["pos"], node["size"]
     if node["type"] in SHOWS_PICTURES:
         height = max(height, PICTURE_HEIGHT)
+    if node["type"] == "GetImageSize":
+        height += SIZES_HEIGHT
     if node["type"].endswith("Sampler"):
         height += PREVIEW_HEIGHT
     elif node["type"].startswith("ZImage") and node["type"] not in LIGHT:
