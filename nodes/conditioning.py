@@ -31,6 +31,7 @@ class ZImageTextEncode(io.ComfyNode):
             inputs=[
                 io.Clip.Input(
                     "clip",
+                    display_name="CLIP",
                     tooltip="Qwen3-4B from Z-Image Load Text Encoder or the stock Load CLIP (lumina2).",
                 ),
                 io.String.Input(
@@ -42,6 +43,7 @@ class ZImageTextEncode(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "long_prompts",
+                    display_name="long prompts",
                     options=[KEEP, CUT],
                     default=KEEP,
                     advanced=True,
@@ -50,6 +52,7 @@ class ZImageTextEncode(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "remember",
+                    display_name="prompt cache",
                     options=[prompt_cache.MEMORY, prompt_cache.DISK, prompt_cache.OFF],
                     default=prompt_cache.MEMORY,
                     optional=True,

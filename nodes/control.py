@@ -34,6 +34,7 @@ class ZImageControlNetLoader(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "control_net_name",
+                    display_name="ControlNet name",
                     options=files.choices(CONTROL),
                     default=files.default(CONTROL),
                     tooltip="A file from models/model_patches or models/controlnet, such as "
@@ -84,9 +85,14 @@ class ZImageControl(io.ComfyNode):
                 ),
                 io.ModelPatch.Input(
                     "control_net",
+                    display_name="ControlNet",
                     tooltip="A Fun ControlNet from Z-Image Load ControlNet or the stock Load Model Patch.",
                 ),
-                io.Vae.Input("vae", tooltip="The FLUX autoencoder from Z-Image Load VAE or the stock Load VAE."),
+                io.Vae.Input(
+                    "vae",
+                    display_name="VAE",
+                    tooltip="The FLUX autoencoder from Z-Image Load VAE or the stock Load VAE.",
+                ),
                 io.Image.Input(
                     "image",
                     optional=True,
@@ -98,7 +104,7 @@ class ZImageControl(io.ComfyNode):
                     optional=True,
                     tooltip="A picture to repaint a part of, with a mask; only 2.x files can.",
                 ),
-                io.Mask.Input("mask", optional=True, tooltip="Where to repaint: white is painted anew, black is kept."),
+                io.Mask.Input("mask", optional=True, tooltip="Where to repaint: white is regenerated, black is kept."),
                 io.Float.Input(
                     "strength",
                     default=DEFAULT_STRENGTH,
@@ -109,6 +115,7 @@ class ZImageControl(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "start_percent",
+                    display_name="start percent",
                     default=0.0,
                     min=0.0,
                     max=1.0,
@@ -117,6 +124,7 @@ class ZImageControl(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "end_percent",
+                    display_name="end percent",
                     default=1.0,
                     min=0.0,
                     max=1.0,
@@ -125,6 +133,7 @@ class ZImageControl(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "computation",
+                    display_name="method",
                     options=COMPUTATIONS,
                     default=COMPUTATIONS[0],
                     advanced=True,

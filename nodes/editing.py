@@ -33,9 +33,15 @@ class ZImageEditEncode(io.ComfyNode):
             ],
             inputs=[
                 io.Clip.Input(
-                    "clip", tooltip="Qwen3-4B from Z-Image Load Text Encoder or the stock Load CLIP (lumina2)."
+                    "clip",
+                    display_name="CLIP",
+                    tooltip="Qwen3-4B from Z-Image Load Text Encoder or the stock Load CLIP (lumina2).",
                 ),
-                io.Vae.Input("vae", tooltip="The FLUX autoencoder from Z-Image Load VAE or the stock Load VAE."),
+                io.Vae.Input(
+                    "vae",
+                    display_name="VAE",
+                    tooltip="The FLUX autoencoder from Z-Image Load VAE or the stock Load VAE.",
+                ),
                 io.ClipVision.Input(
                     "clip_vision",
                     optional=True,
@@ -51,6 +57,7 @@ class ZImageEditEncode(io.ComfyNode):
                 ),
                 io.String.Input(
                     "negative_prompt",
+                    display_name="negative prompt",
                     multiline=True,
                     dynamic_prompts=True,
                     tooltip="What the result should not be like. It may stay empty.",
@@ -78,6 +85,7 @@ class ZImageEditEncode(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "size_of",
+                    display_name="size of",
                     options=[FIRST, LAST],
                     default=FIRST,
                     tooltip="Which picture's size the result gets. The reference pipeline takes the last one's.",

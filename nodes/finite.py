@@ -23,7 +23,7 @@ def with_finite_numbers(node: Node) -> Node:
     def checked(cls: Any, *args: Any, **inputs: Any) -> Any:
         for name, value in inputs.items():
             if isinstance(value, float) and not math.isfinite(value):
-                raise ValueError(f"{name} is {value}, not a finite number. Set one, or mend the node it comes from.")
+                raise ValueError(f"{name} is {value}, not a finite number. Set one, or fix the node it comes from.")
         return execute(cls, *args, **inputs)
 
     checked.refuses_infinite = True  # pyright: ignore[reportAttributeAccessIssue]

@@ -22,11 +22,15 @@ class ZImageVAEEncode(io.ComfyNode):
             search_aliases=["vae encode", "image to image", "img2img", "encode", *IN_CHINESE["ZImageVAEEncode"]],
             inputs=[
                 io.Image.Input("image", tooltip="The picture to start from; its transparency is ignored."),
-                io.Vae.Input("vae", tooltip="The FLUX autoencoder from Z-Image Load VAE or the stock Load VAE."),
+                io.Vae.Input(
+                    "vae",
+                    display_name="VAE",
+                    tooltip="The FLUX autoencoder from Z-Image Load VAE or the stock Load VAE.",
+                ),
             ],
             outputs=[
                 io.Latent.Output(
-                    display_name="latent", tooltip="The encoded picture; sample it with a strength below 1."
+                    display_name="latent", tooltip="The encoded picture; sample it with an img2img strength below 1."
                 )
             ],
         )
@@ -51,9 +55,14 @@ class ZImageVAEDecode(io.ComfyNode):
             search_aliases=["vae decode", "latent to image", "decode", "tiled", *IN_CHINESE["ZImageVAEDecode"]],
             inputs=[
                 io.Latent.Input("latent", tooltip="A finished latent from a sampler."),
-                io.Vae.Input("vae", tooltip="The FLUX autoencoder from Z-Image Load VAE or the stock Load VAE."),
+                io.Vae.Input(
+                    "vae",
+                    display_name="VAE",
+                    tooltip="The FLUX autoencoder from Z-Image Load VAE or the stock Load VAE.",
+                ),
                 io.Int.Input(
                     "tile_size",
+                    display_name="tile size",
                     default=0,
                     min=0,
                     max=4096,

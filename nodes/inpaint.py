@@ -14,7 +14,9 @@ BY_PIXELS = "by pixels"
 SIDE_MAX = 8192
 
 VAE_INPUT = "The FLUX autoencoder from Z-Image Load VAE or the stock Load VAE."
-LATENT_OUTPUT = "The region with its noise mask, for any sampler; a strength below 1 keeps some of what was there."
+LATENT_OUTPUT = (
+    "The region with its noise mask, for any sampler; an img2img strength below 1 keeps some of what was there."
+)
 STITCH_OUTPUT = "The way back into the picture, for Z-Image Stitch."
 NOTHING_NEW = "The picture has that size already: nothing is painted. Choose another ratio, or pixels to add."
 REGION_OUTPUT = "The region as the model sees it before painting."
@@ -76,10 +78,11 @@ class ZImageImageToImage(io.ComfyNode):
             ],
             inputs=[
                 io.Image.Input("image", tooltip="The picture to start from, of any size; its transparency is ignored."),
-                io.Vae.Input("vae", tooltip=VAE_INPUT),
+                io.Vae.Input("vae", display_name="VAE", tooltip=VAE_INPUT),
                 megapixels_input("the picture is scaled to before encoding, in its own shape"),
                 io.Int.Input(
                     "batch_size",
+                    display_name="batch size",
                     default=1,
                     min=1,
                     max=4096,
@@ -88,7 +91,7 @@ class ZImageImageToImage(io.ComfyNode):
             ],
             outputs=[
                 io.Latent.Output(
-                    display_name="latent", tooltip="The encoded picture; sample it with a strength below 1."
+                    display_name="latent", tooltip="The encoded picture; sample it with an img2img strength below 1."
                 ),
                 io.Int.Output(display_name="width", tooltip="Width of the new picture in pixels."),
                 io.Int.Output(display_name="height", tooltip="Height of the new picture in pixels."),
@@ -130,7 +133,7 @@ class ZImageInpaint(io.ComfyNode):
                     tooltip="What to repaint: from the mask editor of Load Image, or any mask. Grey counts from one "
                     "half up; another size is stretched.",
                 ),
-                io.Vae.Input("vae", tooltip=VAE_INPUT),
+                io.Vae.Input("vae", display_name="VAE", tooltip=VAE_INPUT),
                 io.Int.Input(
                     "grow",
                     default=8,
@@ -153,7 +156,8 @@ class ZImageInpaint(io.ComfyNode):
                     options=list(FILLS),
                     default="original",
                     tooltip="What lies under the mask before painting: original keeps it, surroundings lets their "
-                    "colours flow in, which removes things better, grey hides it. Matters most below strength 1.",
+                    "colours flow in, which removes things better, grey hides it. Matters most below img2img "
+                    "strength 1.",
                 ),
                 context_input(),
             ],
@@ -202,7 +206,7 @@ class ZImageOutpaint(io.ComfyNode):
             ],
             inputs=[
                 io.Image.Input("image", tooltip="The picture to continue beyond its edge, of any size."),
-                io.Vae.Input("vae", tooltip=VAE_INPUT),
+                io.Vae.Input("vae", display_name="VAE", tooltip=VAE_INPUT),
                 io.Combo.Input(
                     "ratio",
                     options=[BY_PIXELS, *RATIOS],
@@ -271,6 +275,7 @@ class ZImageStitch(io.ComfyNode):
                 STITCH.Input("stitch", tooltip="From the Z-Image Inpaint or Z-Image Outpaint that cut it out."),
                 io.Float.Input(
                     "colour_match",
+                    display_name="colour match",
                     default=1.0,
                     min=0.0,
                     max=1.0,

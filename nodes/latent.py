@@ -56,6 +56,7 @@ class ZImageEmptyLatent(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "batch_size",
+                    display_name="batch size",
                     default=1,
                     min=1,
                     max=4096,

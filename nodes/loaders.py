@@ -40,6 +40,7 @@ class ZImageModelLoader(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "model_name",
+                    display_name="model name",
                     options=files.choices(DIT),
                     default=files.default(DIT),
                     tooltip="A file from models/diffusion_models, such as z_image_turbo_bf16.safetensors, or an "
@@ -96,6 +97,7 @@ class ZImageTextEncoderLoader(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "text_encoder_name",
+                    display_name="text encoder name",
                     options=files.choices(TEXT_ENCODER),
                     default=files.default(TEXT_ENCODER),
                     tooltip="A file from models/text_encoders, such as qwen_3_4b.safetensors. "
@@ -130,6 +132,7 @@ class ZImageVAELoader(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "vae_name",
+                    display_name="VAE name",
                     options=files.choices(VAE),
                     default=files.default(VAE),
                     tooltip="A file from models/vae: ae.safetensors, the FLUX autoencoder. "
@@ -170,6 +173,7 @@ class ZImageVisionLoader(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "vision_name",
+                    display_name="vision name",
                     options=files.choices(VISION),
                     default=files.default(VISION),
                     tooltip="A file from models/clip_vision, such as siglip2_so400m_patch16_naflex.safetensors, or the "

@@ -80,6 +80,7 @@ class ZImageConvertLora(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "lora_name",
+                    display_name="LoRA name",
                     options=files.lora_choices(),
                     default=files.NO_LORA,
                     tooltip="A file from models/loras, of any trainer.",
@@ -93,6 +94,7 @@ class ZImageConvertLora(io.ComfyNode):
                 ),
                 io.String.Input(
                     "filename_prefix",
+                    display_name="filename prefix",
                     default="loras/z_image_lora",
                     tooltip="Folder and name inside ComfyUI's output folder; a number is added, so nothing is "
                     "overwritten.",
@@ -117,6 +119,7 @@ def _slot_widgets(lora: str, strength: str, *, is_first: bool) -> list[io.Input]
     return [
         io.Combo.Input(
             lora,
+            display_name=lora.replace("lora_", "LoRA "),
             options=files.lora_choices(),
             default=files.NO_LORA,
             advanced=not is_first,
@@ -126,6 +129,7 @@ def _slot_widgets(lora: str, strength: str, *, is_first: bool) -> list[io.Input]
         ),
         io.Float.Input(
             strength,
+            display_name=strength.replace("_", " "),
             default=1.0,
             min=-100.0,
             max=100.0,

@@ -66,13 +66,13 @@ class ZImageOptimize(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "graph",
+                    display_name="CUDA graphs",
                     options=[optimize.OFF, optimize.AUTOMATIC],
                     default=optimize.OFF,
                     optional=True,
                     advanced=True,
-                    tooltip="Automatic records a step's whole work and launches it at once, for picture sizes that "
-                    "gain by it: mostly small ones on fast NVIDIA cards. The pictures stay the same; the whole model "
-                    "stays on the card.",
+                    tooltip="Automatic runs a whole step as one CUDA graph, for picture sizes that gain by it: mostly "
+                    "small ones on fast NVIDIA GPUs. The pictures stay the same; the whole model stays on the GPU.",
                 ),
             ],
             outputs=[

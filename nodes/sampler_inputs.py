@@ -7,7 +7,7 @@ from .bridge.tasks import sampling
 
 SEED_MAX = 0xFFFFFFFFFFFFFFFF
 MODEL_INPUT = "A Z-Image model from Z-Image Load Model or the stock Load Diffusion Model."
-LATENT_INPUT = "A blank latent for text to image, or an encoded picture together with a strength below 1."
+LATENT_INPUT = "A blank latent for text to image, or an encoded picture together with an img2img strength below 1."
 
 
 def seed_input() -> io.Input:
@@ -30,6 +30,7 @@ def steps_input(preset: Preset, advice: str) -> io.Input:
 def solver_input(preset: Preset) -> io.Input:
     return io.Combo.Input(
         "solver",
+        display_name="sampler",
         options=list(SOLVERS),
         default=preset.solver,
         advanced=True,
@@ -54,6 +55,7 @@ def shift_input(preset: Preset, *, is_advanced: bool) -> io.Input:
 def strength_input() -> io.Input:
     return io.Float.Input(
         "strength",
+        display_name="img2img strength",
         default=1.0,
         min=0.0,
         max=1.0,
@@ -68,6 +70,7 @@ def range_inputs() -> list[io.Input]:
     return [
         io.Boolean.Input(
             "add_noise",
+            display_name="add noise",
             default=True,
             optional=True,
             advanced=True,
@@ -75,6 +78,7 @@ def range_inputs() -> list[io.Input]:
         ),
         io.Int.Input(
             "start_at_step",
+            display_name="start at step",
             default=0,
             min=0,
             max=LAST_STEP,
@@ -85,6 +89,7 @@ def range_inputs() -> list[io.Input]:
         ),
         io.Int.Input(
             "end_at_step",
+            display_name="end at step",
             default=LAST_STEP,
             min=0,
             max=LAST_STEP,
@@ -94,10 +99,11 @@ def range_inputs() -> list[io.Input]:
         ),
         io.Boolean.Input(
             "return_with_leftover_noise",
+            display_name="return with leftover noise",
             default=False,
             optional=True,
             advanced=True,
-            tooltip="On to keep the noise that is left at end_at_step, for a sampler that goes on from there; off to "
+            tooltip="On to keep the noise that is left at the end step, for a sampler that goes on from there; off to "
             "finish the picture in the last step.",
         ),
     ]
@@ -108,7 +114,7 @@ def outputs() -> list[io.Output]:
         io.Latent.Output(display_name="latent", tooltip="The finished latent, for Z-Image VAE Decode."),
         io.Int.Output(
             display_name="evaluations",
-            tooltip="How often the network really ran for each picture: once a step, twice with guidance, "
+            tooltip="How often the model really ran for each picture: once a step, twice with guidance, "
             "and twice again with heun; what a cache skipped does not count.",
         ),
     ]

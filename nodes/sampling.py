@@ -107,13 +107,14 @@ class ZImageSampler(io.ComfyNode):
                 io.Model.Input("model", tooltip=MODEL_INPUT),
                 io.Conditioning.Input("positive", tooltip="The encoded prompt."),
                 io.Conditioning.Input(
-                    "negative", tooltip="What to avoid, encoded; an empty prompt is fine. Unused at cfg 1."
+                    "negative", tooltip="What to avoid, encoded; an empty prompt is fine. Unused at CFG 1."
                 ),
                 io.Latent.Input("latent", tooltip=LATENT_INPUT),
                 seed_input(),
                 steps_input(BASE, "25 to 50 for the base model."),
                 io.Float.Input(
                     "cfg",
+                    display_name="CFG",
                     default=BASE.cfg,
                     min=1.0,
                     max=100.0,
@@ -126,26 +127,29 @@ class ZImageSampler(io.ComfyNode):
                 strength_input(),
                 io.Float.Input(
                     "cfg_normalization",
+                    display_name="CFG normalization",
                     default=0.0,
                     min=0.0,
                     max=10.0,
                     step=0.05,
                     advanced=True,
-                    tooltip="Caps how much guidance may strengthen the prediction; 1 tames burnt colours at high cfg, "
+                    tooltip="Caps how much guidance may strengthen the prediction; 1 tames burnt colours at high CFG, "
                     "0 is no cap.",
                 ),
                 io.Float.Input(
                     "cfg_truncation",
+                    display_name="CFG end",
                     default=1.0,
                     min=0.0,
                     max=1.0,
                     step=0.01,
                     advanced=True,
                     tooltip="Lossy below 1: guide only until this part of the noise is gone, which late steps alone "
-                    "reach at high shift, and save their second evaluation; 1 guides to the end.",
+                    "reach at high shift, and save their second model call; 1 guides to the end.",
                 ),
                 io.Float.Input(
                     "cfg_start",
+                    display_name="CFG start",
                     default=0.0,
                     min=0.0,
                     max=1.0,
@@ -153,7 +157,7 @@ class ZImageSampler(io.ComfyNode):
                     optional=True,
                     advanced=True,
                     tooltip="Lossy above 0: guide only once this part of the noise is gone; 0.05 saves the first 7 of "
-                    "28 steps at shift 6 their second evaluation. 0 guides from the start.",
+                    "28 steps at shift 6 their second model call. 0 guides from the start.",
                 ),
                 *range_inputs(),
             ],

@@ -36,11 +36,12 @@ class ZImageStepCache(io.ComfyNode):
                     max=3.0,
                     step=0.005,
                     round=0.0001,
-                    tooltip="How far the prediction may have drifted, relative to itself, before the network runs "
-                    "again: 0.02 is careful, 0.1 skips about half of 28 steps, 0 skips none.",
+                    tooltip="How far the prediction may have drifted, relative to itself, before the model "
+                    "runs again: 0.02 is careful, 0.1 skips about half of 28 steps, 0 skips none.",
                 ),
                 io.Float.Input(
                     "start_percent",
+                    display_name="start percent",
                     default=step_cache.DEFAULT_CACHE.start,
                     min=0.0,
                     max=1.0,
@@ -50,6 +51,7 @@ class ZImageStepCache(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "end_percent",
+                    display_name="end percent",
                     default=step_cache.DEFAULT_CACHE.end,
                     min=0.0,
                     max=1.0,
@@ -60,6 +62,7 @@ class ZImageStepCache(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "max_skips",
+                    display_name="max skips",
                     default=step_cache.DEFAULT_CACHE.max_skips,
                     min=1,
                     max=1000,

@@ -80,7 +80,7 @@ export const SENTENCES = [
   ["No picture is connected to look at. Connect one to 'images', or set 'pictures' to 'ignore' to draw from the words alone.", "没有连接参考图。请连接到 images，或把 pictures 设为 ignore，只按文字出图。"],
   ["The ControlNet has nothing to look at: connect a control picture to 'image' (edges, depth, a pose), or a picture and a mask to 'inpaint_image' and 'mask'.", "ControlNet 没有可看的内容：请把控制图（边缘、深度、姿势）连到 image，或把图像和遮罩连到 inpaint_image 和 mask。"],
   // numbers
-  ["{name} is {value}, not a finite number. Set one, or mend the node it comes from.", "{name} 是 {value}，不是有限的数。请改成正常的数，或修好提供它的节点。"],
+  ["{name} is {value}, not a finite number. Set one, or fix the node it comes from.", "{name} 是 {value}，不是有限的数。请改成正常的数，或修好提供它的节点。"],
   ["{what} came out as NaN and would be black: {why}", "{what}算出了 NaN，会是全黑的：{why}"],
   ["{what} holds values that are no numbers (NaN) and would draw black: {why}", "{what}含有不是数的值（NaN），画出来会是全黑的：{why}"],
   ["The picture", "图像"],

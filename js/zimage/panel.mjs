@@ -122,7 +122,10 @@ function renderButton(button) {
     shape.className = "zimage-shape";
     shape.style.width = `${button.shape.width}px`;
     shape.style.height = `${button.shape.height}px`;
-    element.append(shape);
+    const box = document.createElement("span");
+    box.className = "zimage-shape-box";
+    box.append(shape);
+    element.append(box, button.text);
   } else {
     element.textContent = button.text;
   }

@@ -6,7 +6,7 @@ import { adviceFor, releaseOf, settingsFor } from "./presets.mjs";
 import { MODEL_FILES, factsOf } from "./releases.mjs";
 import { ADVICE, EVALUATIONS } from "./settings.mjs";
 import { watch } from "./watch.mjs";
-import { setValues, valueOf, valuesOf } from "./widgets.mjs";
+import { labelOf, setValues, valueOf, valuesOf } from "./widgets.mjs";
 
 /** @typedef {import("./panel.mjs").Panel} Panel */
 /** @typedef {{evaluations: number, seconds: number, pictures: number}} RunInfo */
@@ -92,6 +92,6 @@ function fixButton(node, nodeClass, name) {
 export function applySettings(node, nodeClass, name) {
   const settings = settingsFor(nodeClass, name);
   setValues(node, settings);
-  const values = Object.entries(settings).map(([widget, value]) => `${widget} ${value}`);
+  const values = Object.entries(settings).map(([widget, value]) => `${labelOf(node, widget)} ${value}`);
   toast("Z-Image", message("applied", { name: message(name), values: values.join(", ") }));
 }

@@ -20,14 +20,14 @@ export const SETTINGS = [
   toggle(METER, "Token meter", "Count the tokens of a prompt while you write, and show what is too long."),
   toggle(
     EVALUATIONS,
-    "Evaluations and time",
-    "Tell under a sampler how often the network will run, and how long a picture last took.",
+    "Model calls and time",
+    "Tell under a sampler how often the model will run, and how long a picture last took.",
   ),
   toggle(
     ADVICE,
     "Mark unusual settings",
     "Say so when Turbo is run with many steps or high guidance, base with too few, or a model far from the size it " +
-      "was made for, and offer to mend it; a new latent takes that size by itself.",
+      "was made for, and offer to fix it; a new latent takes that size by itself.",
   ),
   toggle(PICKER, "Ratio picker", "Draw the aspect ratios under Z-Image Empty Latent, to pick one by its shape."),
   toggle(

@@ -17,6 +17,11 @@ function widgetFor(node, name) {
   return outside ? widgetFor(outside.node, outside.name) : undefined;
 }
 
+/** What the page calls a widget, in its language. @param {NodeLike} node @param {string} name */
+export function labelOf(node, name) {
+  return widgetFor(node, name)?.label || name;
+}
+
 /**
  * A widget's value; undefined if its input is connected, or if there is no such widget.
  * @param {NodeLike} node

@@ -62,42 +62,42 @@ def test_the_meter_uses_the_vocabulary_of_the_encoder_that_is_connected(shared):
 def test_a_sampler_shows_the_evaluations_it_will_make_and_then_the_time_it_took(shared):
     shared.open(NANO)
     shared.scroll_to("ZImageSampler")
-    assert shared.line("evaluations", "40 evaluations")
+    assert shared.line("evaluations", "40 model calls")
     shared.put("ZImageSampler", steps=5, cfg=1.0)
-    assert shared.line("evaluations", "5 evaluations")
+    assert shared.line("evaluations", "5 model calls")
     shared.put("ZImageSampler", end_at_step=3)
-    assert shared.line("evaluations", "3 evaluations")
+    assert shared.line("evaluations", "3 model calls")
     shared.put("ZImageSampler", end_at_step=10000)
-    assert shared.line("evaluations", "5 evaluations")
+    assert shared.line("evaluations", "5 model calls")
     shared.run()
-    took = shared.line("took", "last time 5 evaluations")
+    took = shared.line("took", "last time 5 model calls")
     assert float(re.search(r"([\d.]+) s per picture", took)[1]) > 0
 
 
 def test_a_step_cache_makes_the_count_an_upper_bound(shared):
     shared.open(WORKFLOWS / "Z-Image Nano - faster.json")
     shared.scroll_to("ZImageSampler")
-    assert shared.line("evaluations", "at most 40 evaluations")
+    assert shared.line("evaluations", "at most 40 model calls")
 
 
 def test_turbo_with_fifty_steps_is_marked_and_mended_with_one_click(shared):
     shared.open(TURBO)
     shared.scroll_to("ZImageTurboSampler")
-    shared.line("evaluations", "8 evaluations")
+    shared.line("evaluations", "8 model calls")
     assert shared.lines("advice") == []
     shared.put("ZImageTurboSampler", steps=50)
     assert "made for 8 steps" in shared.line("advice")
     shared.page.get_by_role("button", name="Turbo settings").click()
     shared.page.wait_for_function("!document.querySelector('.zimage-line[data-line=advice]')")
     assert shared.value("ZImageTurboSampler", "steps") == 8
-    shared.page.get_by_text("Turbo settings: steps 8, shift 3, solver euler").first.wait_for()
+    shared.page.get_by_text("Turbo settings: steps 8, shift 3, sampler euler").first.wait_for()
 
 
 def test_a_stock_sampler_with_turbo_at_guidance_8_is_marked_too_and_others_never(shared):
     shared.open(WORKFLOWS / "Z-Image Turbo - default graph plus one node.json")
     shared.scroll_to("KSampler")
     shared.put("KSampler", cfg=8.0, steps=50)
-    assert "made for 8 steps at cfg 1" in shared.line("advice")
+    assert "made for 8 steps at CFG 1" in shared.line("advice")
     assert menu_of(shared, "KSampler") == ["Z-Image: Turbo settings", "Z-Image: Base settings"]
     shared.put("UNETLoader", unet_name="flux1-dev.safetensors")
     shared.page.wait_for_function("!document.querySelector('.zimage-line[data-line=advice]')")

@@ -25,7 +25,7 @@ LOGGER = logging.getLogger("zimage")
 WARM_UPS = 3  # runs before a capture, in which back-ends choose kernels and allocate
 POOL_STREAMS = 32  # of a device: PyTorch gives them out in turns
 FAILED: list[torch.cuda.CUDAGraph] = []  # kept, as PyTorch's allocator of pinned memory still refers to them
-SWITCHED_OFF = "a recording failed before, and CUDA graphs stay off until the program is started again"
+SWITCHED_OFF = "a capture failed before, and CUDA graphs stay off until the program is started again"
 
 
 @runtime_checkable
@@ -97,7 +97,7 @@ class OwnStreamCapture:
     def __call__(self, run: Compute, pool_from: Replayable | None) -> tuple[Tensor, CudaCapture]:
         """The output of a run and its graph."""
         if is_switched_off():
-            raise RuntimeError(f"Nothing is recorded: {SWITCHED_OFF}.")
+            raise RuntimeError(f"Nothing is captured: {SWITCHED_OFF}.")
         device = torch.cuda.current_device()
         if device not in self.streams:
             self.streams[device] = self.source.lend(self, device)
@@ -137,7 +137,7 @@ def _check_never_waits(run: Compute) -> None:
         finally:
             torch.cuda.set_sync_debug_mode(mode)
     if any("called a synchronizing CUDA operation" in str(each.message) for each in caught):
-        raise RuntimeError("The run waits for the GPU, which a recording cannot.")
+        raise RuntimeError("The run waits for the GPU, which a capture cannot.")
 
 
 def _captured(run: Compute, pool: "Pool") -> tuple[Tensor, torch.cuda.CUDAGraph]:
@@ -182,7 +182,7 @@ def _switch_off(graph: torch.cuda.CUDAGraph, pool: "Pool", error: BaseException)
     generator = torch.cuda.default_generators[device]
     generator.graphsafe_set_state(generator.clone_state())  # which is not marked as being captured
     LOGGER.warning(
-        "Z-Image: recording failed (%s); CUDA graphs stay off until the program is started again",
+        "Z-Image: capture failed (%s); CUDA graphs stay off until the program is started again",
         first_line(error) or type(error).__name__,
     )
 

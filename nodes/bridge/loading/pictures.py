@@ -38,5 +38,5 @@ def mask_batch(masks: Any) -> Tensor:
             f"The mask connected here has shape {tuple(masks.shape)}, but a mask has a height and a width. "
             "Connect the MASK output of a node like Load Image."
         )
-    check_finite(masks, "The mask connected here", "mend the node it comes from.")
+    check_finite(masks, "The mask connected here", "fix the node it comes from.")
     return masks.reshape(-1, *masks.shape[-2:]).to(torch.float32)

@@ -86,7 +86,7 @@ class ModelCaptures:
         if fingerprint.has_hooks:
             return "a hook in Python watches its layers"
         if fingerprint.devices != frozenset({device}):
-            return "not all of its weights are on the card"
+            return "not all of its weights are on the GPU"
         return None
 
     def after_unloading(self, patcher: Any, is_unpatched: bool) -> None:
@@ -130,7 +130,9 @@ class ModelCaptures:
         else:
             self.steps.drop()
             self.phases[key] = Phase.EAGER
-            LOGGER.warning("Z-Image: a step could not be recorded and runs block by block: %s", replayed)
+            LOGGER.warning(
+                "Z-Image: a step could not be captured as a CUDA graph and runs block by block: %s", replayed
+            )
         return expected
 
     def _has_free_memory(self, device: torch.device) -> bool:

@@ -115,9 +115,9 @@ def _lossy(prompt: Prompt, node: Node) -> Iterator[str]:
     if values.get("attention") == optimize.SAGE:
         yield "SageAttention"
     if values.get("caching") == optimize.STEPS:
-        yield "a step cache, which may skip evaluations"
+        yield "a step cache, which may skip model calls"
     if node.get("class_type") in STEP_CACHES and values.get("threshold", values.get("reuse_threshold")) != 0:
-        yield f"{STEP_CACHES[node['class_type']]}, which may skip evaluations"
+        yield f"{STEP_CACHES[node['class_type']]}, which may skip model calls"
     if values.get("cfg_truncation", 1.0) != 1.0:
         yield f"guidance ends at {values['cfg_truncation']}"
     if values.get("cfg_start", 0.0) != 0.0:

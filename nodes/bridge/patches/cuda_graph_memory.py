@@ -51,13 +51,13 @@ def with_cuda_graphs(model: Any, choice: str, is_compiled: bool) -> tuple[Any, s
     if choice == OFF:
         earlier: ModelCaptures | None = model.model_options.get("transformer_options", {}).get(CUDA_GRAPHS)
         is_on = earlier is not None and earlier.model() is model.model
-        return model, "graph: left to the Z-Image Optimize before" if is_on else "graph: off"
+        return model, "CUDA graphs: left to the Z-Image Optimize before" if is_on else "CUDA graphs: off"
     network = model.get_model_object(DIFFUSION_MODEL)
     if not isinstance(network, S3DiT):
         check_is_zimage(network, type(model.model).__name__)
     reason = _refusal(model, is_compiled)
     if reason is not None:
-        return model, f"graph: refused, because {reason}"
+        return model, f"CUDA graphs: refused, because {reason}"
     is_dynamic = model.is_dynamic()
     clone = (without_dynamic_vram(model) if is_dynamic else model).clone()
     captures = ModelCaptures(clone.model)
@@ -69,8 +69,8 @@ def with_cuda_graphs(model: Any, choice: str, is_compiled: bool) -> tuple[Any, s
         clone.remove_callbacks_with_key(event, CUDA_GRAPHS)
         clone.add_callback_with_key(event, CUDA_GRAPHS, callback)
     clone.set_additional_models(CUDA_GRAPHS, [GraphMemory(captures.steps, model.load_device, model.offload_device)])
-    moved = "; the model stays on the card as a whole" if is_dynamic else ""
-    return clone, f"graph: whole steps are recorded, for picture sizes that gain by it; the same pictures{moved}"
+    moved = "; the whole model stays on the GPU" if is_dynamic else ""
+    return clone, f"CUDA graphs: on, for picture sizes that gain by them; the same pictures{moved}"
 
 
 def without_dynamic_vram(model: Any) -> Any:
@@ -125,14 +125,14 @@ class GraphMemory(comfy.model_patcher.ModelPatcher):
 def _refusal(model: Any, is_compiled: bool) -> str | None:
     """Why no step of a MODEL can be captured; None if steps can."""
     if not is_nvidia_gpu(model.load_device):
-        return f"steps are recorded on NVIDIA cards only, and this model draws on {model.load_device.type}"
+        return f"they need an NVIDIA GPU, and this model draws on {model.load_device.type}"
     if is_compiled:
         return "the layers are compiled; choose one of the two"
     if is_switched_off():
         return SWITCHED_OFF
     share = model_memory(model).resident_fraction
     if share < 1:
-        return f"only about {share:.0%} of the weights can stay on the card, and a recorded step needs them all there"
+        return f"only about {share:.0%} of the weights can stay on the GPU, and CUDA graphs need them all there"
     if model.is_dynamic() and model.cached_patcher_init is None:
         return (
             "ComfyUI moves the weights while it draws and the loader does not tell their file; use Z-Image Load Model"

@@ -90,8 +90,8 @@ def with_precision(model: Any, precision: str) -> Decision:
 def with_our_forward(model: Any) -> Decision:
     """This pack's forward, also around the layers of a stock loader."""
     if isinstance(model.model, ZImageModel):
-        return Decision(model, "forward: this pack's; captions refined once a run")
-    report = "forward: this pack's, around the stock loader's layers; captions refined once a run"
+        return Decision(model, "code: this pack's; captions refined once a run")
+    report = "code: this pack's, around the stock loader's layers; captions refined once a run"
     return Decision(attach(model), report)
 
 

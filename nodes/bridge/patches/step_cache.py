@@ -59,7 +59,7 @@ def sample_with_cache(cache: StepCache, executor: Any, *args: Any, **kwargs: Any
         guider.model_options = options
         state.clear()
         LOGGER.info(
-            "Z-Image Step Cache: the network ran for %d of %d evaluations and rested for %d (threshold %g)",
+            "Z-Image Step Cache: the model ran for %d of %d calls and rested for %d (threshold %g)",
             state.nfe,
             state.nfe + state.n_reused,
             state.n_reused,

@@ -208,5 +208,5 @@ def starting_latent(model: Any, latent: dict[str, Any]) -> Tensor:
     if samples.ndim == 5 and samples.shape[2] == 1:
         samples = samples[:, :, 0]
     check_channels(samples)
-    check_finite(samples, "The latent connected here", "mend the sampler or the VAE Encode it comes from.")
+    check_finite(samples, "The latent connected here", "fix the sampler or the VAE Encode it comes from.")
     return samples

@@ -148,9 +148,10 @@ def test_a_failed_capture_is_logged_once_and_never_tried_again(gpu, load, optimi
     for _ in range(2):
         assert torch.equal(sample(captured), expected)
     assert len(tries) == 1
-    lines = [record.message for record in caplog.records if "could not be recorded" in record.message]
+    lines = [record.message for record in caplog.records if "could not be captured" in record.message]
     assert lines == [
-        "Z-Image: a step could not be recorded and runs block by block: operation not permitted while capturing"
+        "Z-Image: a step could not be captured as a CUDA graph and runs block by block: "
+        "operation not permitted while capturing"
     ]
 
 
@@ -233,7 +234,7 @@ def test_a_model_that_comfyui_moves_while_it_draws_is_loaded_as_a_whole(comfy, g
     model.add_patches({"diffusion_model.x_embedder.weight": ("diff", (torch.full((256, 64), 0.05),))})
     model.is_dynamic = lambda: True
     captured, report = optimize(model)
-    assert "; the model stays on the card as a whole" in report
+    assert "; the whole model stays on the GPU" in report
     assert captured.model is not model.model
     assert type(captured) is comfy.model_patcher.ModelPatcher
     del model.is_dynamic
@@ -254,13 +255,13 @@ def test_one_that_was_attached_before_is_attached_again(gpu, pack, native, optim
 
 def refusal(optimize, model, **choices):
     optimized, report = optimize(model, **choices)
-    (line,) = [line for line in report.splitlines() if line.startswith("graph: ")]
+    (line,) = [line for line in report.splitlines() if line.startswith("CUDA graphs: ")]
     assert "zimage_cuda_graphs" not in optimized.model_options["transformer_options"]
-    return line.removeprefix("graph: refused, because ")
+    return line.removeprefix("CUDA graphs: refused, because ")
 
 
 def test_on_a_cpu_it_is_refused(load, optimize):
-    assert refusal(optimize, load["ours"]()) == ("steps are recorded on NVIDIA cards only, and this model draws on cpu")
+    assert refusal(optimize, load["ours"]()) == ("they need an NVIDIA GPU, and this model draws on cpu")
 
 
 @pytest.mark.slow
@@ -275,7 +276,7 @@ def test_what_cannot_be_captured_is_refused_in_one_sentence(bridge, gpu, load, o
     free = needed.step + 0.8 * needed.weights - model.loaded_size()
     monkeypatch.setattr(bridge.cuda_graph_memory.model_management, "get_free_memory", lambda device: free)
     assert refusal(optimize, model) == (
-        "only about 80% of the weights can stay on the card, and a recorded step needs them all there"
+        "only about 80% of the weights can stay on the GPU, and CUDA graphs need them all there"
     )
 
 
@@ -283,17 +284,17 @@ def test_what_cannot_be_captured_is_refused_in_one_sentence(bridge, gpu, load, o
 def test_a_second_node_leaves_the_first_ones_captures_alone(gpu, load, optimize, sample):
     model = load["ours"]()
     captured, report = optimize(optimize(model).model, "off")
-    assert "graph: left to the Z-Image Optimize before" in report.splitlines()
+    assert "CUDA graphs: left to the Z-Image Optimize before" in report.splitlines()
     assert torch.equal(sample(captured), sample(optimize(model, "off").model))
     assert gpu.captures == 1
     other, report = optimize(captured, "off", precision="int8 (faster, not exact)")  # other layers
-    assert "graph: off" in report.splitlines()
+    assert "CUDA graphs: off" in report.splitlines()
     sample(other)
     assert gpu.captures == 1
 
 
 def test_off_is_what_it_is_unless_asked_for(load, optimize, bridge):
-    assert "graph: off" in optimize(load["ours"](), "off").report.splitlines()
+    assert "CUDA graphs: off" in optimize(load["ours"](), "off").report.splitlines()
     node = importlib.import_module("zimage_pack.nodes.optimize").ZImageOptimize
     last = node.define_schema().inputs[-1]
     assert (last.id, last.default, last.optional, last.advanced) == ("graph", "off", True, True)

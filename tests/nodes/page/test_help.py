@@ -16,6 +16,7 @@ DOCS = REPOSITORY / "js" / "docs"
 LANGUAGES = ("en", "zh")
 PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
 MOST_BYTES, MOST_BYTES_IN_ALL = 30_000, 700_000
+MOST_TABLE = 90  # characters of a row
 MOST_CHOICES = 5  # longer dropdowns are ratios
 MOST_WORDS, MOST_CHINESE_LETTERS = 60, 100
 
@@ -57,12 +58,25 @@ def choices(widget):
     return [] if are_files or len(offered) > MOST_CHOICES else offered
 
 
+def entries(text):
+    """The lists' entries that begin with a name, by which inputs and outputs are told of."""
+    return [line for line in text.splitlines() if re.match(r"- \*\*[^`*]+\*\*( `|:|：|,|、|（| \()", line)]
+
+
 def left_out(schema, text):
-    """Names that have no row in a table, and choices that are not told of anywhere."""
-    rows = "\n".join(line for line in text.splitlines() if line.startswith("|"))
+    """Names that no entry of a list begins with, and choices that are not told of anywhere."""
+    rows = "\n".join(entries(text))
     names = [each.id for each in schema.inputs] + [each.display_name for each in schema.outputs]
     values = [str(choice) for each in schema.inputs for choice in choices(each)]
-    return [name for name in names if f"`{name}`" not in rows] + [value for value in values if value not in text]
+    missing = [name for name in names if f"`{name}`" not in rows and f"**{name}**" not in rows]
+    return missing + [value for value in values if value not in " ".join(text.split())]
+
+
+def test_no_table_is_wider_than_the_panel_and_good_values_stand_in_the_entry():
+    """The panel is narrow by default: a table of sentences hides its last column, where good values stood."""
+    for node_id, language in pages():
+        for line in page(node_id, language).splitlines():
+            assert not (line.startswith("|") and len(line) > MOST_TABLE), f"{node_id}/{language}: {line}"
 
 
 def test_every_input_output_and_choice_is_named_on_both_pages(schemas):
@@ -86,10 +100,14 @@ def test_chinese_pages_call_inputs_and_outputs_what_the_canvas_calls_them():
 
 
 def outline(text):
-    """Rows of each table and pictures under each heading, in order: what two translations share."""
+    """Entries, rows of each table and pictures under each heading, in order: what two translations share."""
     sections = re.split(r"^## .*$", text, flags=re.MULTILINE)
     return [
-        ([line.count(" | ") for line in each.splitlines() if line.startswith("|")], len(PICTURE.findall(each)))
+        (
+            len(entries(each)),
+            [line.count(" | ") for line in each.splitlines() if line.startswith("|")],
+            len(PICTURE.findall(each)),
+        )
         for each in sections
     ]
 

@@ -209,7 +209,7 @@ def test_what_was_skipped_is_logged_once(pack, native, models, cache, caplog):
         _, some = draw(pack, native, cache(models.ours, threshold=0.2))
     messages = [record.getMessage() for record in caplog.records if "Step Cache" in record.getMessage()]
     assert messages == [
-        f"Z-Image Step Cache: the network ran for {some} of 24 evaluations and rested for {24 - some} (threshold 0.2)"
+        f"Z-Image Step Cache: the model ran for {some} of 24 calls and rested for {24 - some} (threshold 0.2)"
     ]
 
 
