@@ -110,6 +110,8 @@ def test_facts_are_stored_beside_the_prompt_graph(drawn):
     [facts] = facts_in(file)
     assert facts["model"] == facts["text_encoder"] == "nano (built in)"
     assert facts["numbers"] == "bfloat16"
+    assert facts["prompt"] == "a small blue star at the top left on a yellow background" and "negative" not in facts
+    assert (facts["width"], facts["height"]) == Image.open(file).size
     assert (facts["seed"], facts["steps"], facts["cfg"], facts["shift"]) == (5, 28, 4.0, 6.0)
     assert (facts["solver"], facts["strength"], facts["evaluations"]) == ("res_multistep", 1.0, 28 + 19)
     assert len(facts["lossy"]) == 3  # the step cache, where guidance starts, where it ends

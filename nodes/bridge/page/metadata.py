@@ -11,7 +11,7 @@ from typing import Any, TypeGuard, cast
 
 from ..loading import files, inspection, repack
 from ..patches import loras, optimize
-from . import samplers
+from . import asked, samplers
 from .prompt_graph import Node, Prompt, ancestors, inputs_of, value_in
 
 KEY = "zimage"
@@ -67,7 +67,8 @@ def metadata_of(prompt: Prompt, running: Collection[str]) -> Iterator[Metadata]:
         chain = samplers.model_chain(prompt, name)
         if samplers.is_described(prompt[name], chain):
             settings = samplers.settings_of(prompt, name, chain)
-            yield {"sampler": name, **settings, **_model_chain(prompt, name, chain, origin)}
+            wanted = {**asked.texts_of(prompt, name), **asked.size_of(prompt, name)}
+            yield {"sampler": name, **wanted, **settings, **_model_chain(prompt, name, chain, origin)}
 
 
 def _model_chain(prompt: Prompt, node_id: str, chain: list[Node], origin: Origin) -> Metadata:

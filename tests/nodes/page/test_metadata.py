@@ -148,7 +148,7 @@ EXPECTED = {
     "KSampler": {"scheduler": "beta", "denoise": 0.5, "shift": 1.5},
     "KSamplerAdvanced": {"scheduler": "beta", "shift": 1.5, "add_noise": "disable", "start_at_step": 2},
     "SamplerCustom": {"scheduler": "beta", "denoise": 0.5, "shift": 1.5},
-    "SamplerCustomAdvanced": {"shift": 6.0, "strength": 0.5, "text_encoder": "nano (built in)"},
+    "SamplerCustomAdvanced": {"shift": 6.0, "strength": 0.5, "text_encoder": "nano (built in)", "prompt": "x"},
 }
 
 
@@ -172,3 +172,31 @@ def test_our_samplers_name_the_part_of_the_steps_only_where_it_is_one(metadata):
     [entry] = facts_of(metadata, {"sampler": sampler(steps=10, cfg_start=0.0, **taken)}, "ZImageModelLoader")
     assert entry.items() >= {"end_at_step": 4, "return_with_leftover_noise": True, "evaluations": 16}.items()
     assert not entry.keys() & {"add_noise", "start_at_step"}
+
+
+ASKED = {
+    "one": stock("ZImageTextEncode", prompt="a fox", clip=["c", 0]),
+    "two": stock("CLIPTextEncode", text=["words", 0], clip=["c", 0]),
+    "words": stock("PrimitiveString", value="blur"),
+    "empty": stock("ZImageEmptyLatent", ratio="3:2", megapixels=1.0, batch_size=1),
+    "edit": stock("ZImageEditEncode", prompt="blue", negative_prompt="red", clip=["c", 0]),
+    "zero": stock("ConditioningZeroOut", conditioning=["one", 0]),
+    "joined": stock("CLIPTextEncode", text=["join", 0], clip=["c", 0]),
+    "join": stock("StringConcatenate", string_a="a", string_b="b", delimiter=""),
+    "photo": stock("VAEEncode", pixels=["resized", 0]),
+    "resized": stock("ImageScale", width=640, height=320),
+}
+SOCKETS = [
+    ({"positive": "one", "negative": "two", "latent": "empty"}, ("a fox", "blur", 1248, 832)),
+    ({"positive": "edit", "negative": "edit", "latent": "photo"}, ("blue", "red", None, None)),
+    ({"positive": "one", "negative": "zero"}, ("a fox", None, None, None)),
+    ({"positive": "joined", "latent": "first"}, (None, None, 1248, 832)),
+]
+
+
+@pytest.mark.parametrize(("sockets", "expected"), SOCKETS)
+def test_prompts_and_size_are_those_that_the_sockets_lead_to(metadata, sockets, expected):
+    links = {name: [node, 0] for name, node in sockets.items()}
+    graph = {**ASKED, "first": sampler(latent=["empty", 0]), "sampler": sampler(**links), "save": save("sampler")}
+    entry = metadata.on_prompt({"prompt": graph})["extra_data"]["extra_pnginfo"]["zimage"][-1]
+    assert tuple(entry.get(name) for name in ("prompt", "negative", "width", "height")) == expected

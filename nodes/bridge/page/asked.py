@@ -1,0 +1,73 @@
+"""What a queued prompt asks a sampler to draw: prompt, negative prompt, size; not what only running tells."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..tasks import latents
+from .prompt_graph import Node, Prompt, inputs_of, link_in, upstream, value_in
+
+POSITIVE, NEGATIVE = ("positive", "conditioning"), ("negative",)  # sockets of samplers and guiders
+TEXTS = ("prompt", "text")  # widgets of nodes that encode one
+ZEROED = "ConditioningZeroOut"  # what goes into it no longer counts
+LATENTS = "latent"  # how the names of samplers' LATENT sockets begin
+EMPTY_LATENT = "ZImageEmptyLatent"
+
+
+def texts_of(prompt: Prompt, node_id: str) -> dict[str, str]:
+    """The prompt, and the negative prompt if there is one."""
+    holder = _conditioned(prompt, node_id)
+    texts = {
+        "prompt": _text(prompt, holder, POSITIVE, TEXTS),
+        "negative": _text(prompt, holder, NEGATIVE, ("negative_prompt", *TEXTS)),
+    }
+    return {name: text for name, text in texts.items() if text}
+
+
+def size_of(prompt: Prompt, node_id: str) -> dict[str, int]:
+    """Width and height in pixels of an empty or a scaled latent, the nearest; a picture's are known when it loads."""
+    socket = next((name for name in inputs_of(prompt[node_id]) if name.startswith(LATENTS)), LATENTS)
+    for node in upstream(prompt, node_id, socket, prefix=LATENTS):
+        values = {name: value_in(prompt, value) for name, value in inputs_of(node).items()}
+        size = (
+            _from_ratio(values) if node["class_type"] == EMPTY_LATENT else (values.get("width"), values.get("height"))
+        )
+        match size:
+            case (int(width), int(height)):
+                return {"width": width, "height": height}
+            case (None, None):
+                continue
+            case _:
+                return {}
+    return {}
+
+
+def _from_ratio(values: dict[str, Any]) -> tuple[int, int] | tuple[str, str]:
+    """The size that Z-Image Empty Latent makes of its widgets; two words where only running tells."""
+    try:
+        width, height = (int(side) for side in values["ratio"].split(":"))
+        return latents.size_from_ratio((width, height), float(values["megapixels"]))
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+        return "not", "known"
+
+
+def _conditioned(prompt: Prompt, node_id: str) -> str:
+    """The node with the sockets for conditioning: the sampler, or its guider."""
+    guider = link_in(inputs_of(prompt[node_id]).get("guider"))
+    return guider.node_id if guider and guider.node_id in prompt else node_id
+
+
+def _text(prompt: Prompt, node_id: str, sockets: Iterable[str], widgets: Iterable[str]) -> str | None:
+    """The text in the nearest node that has such a widget."""
+    names = list(widgets)
+    for socket in sockets:
+        for node in upstream(prompt, node_id, socket):
+            if node["class_type"] == ZEROED:
+                return None
+            if name := _first(node, names):
+                text = value_in(prompt, inputs_of(node)[name])
+                return text if isinstance(text, str) else None
+    return None
+
+
+def _first(node: Node, names: Iterable[str]) -> str | None:
+    return next((name for name in names if name in inputs_of(node)), None)
