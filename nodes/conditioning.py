@@ -72,7 +72,9 @@ class ZImageTextEncode(io.ComfyNode):
 
     @classmethod
     def execute(cls, clip, prompt: str, long_prompts: str, remember: str = prompt_cache.MEMORY) -> io.NodeOutput:
-        return io.NodeOutput(*prompts.encode(clip, prompt, is_cut=long_prompts == CUT, remember=remember))
+        conditioning, tokens = prompts.encode(clip, prompt, is_cut=long_prompts == CUT, remember=remember)
+        told = tokens.describe()
+        return io.NodeOutput(conditioning, told, ui={"text": [told]} if tokens.is_truncated else None)
 
 
 NODES: list[type[io.ComfyNode]] = [ZImageTextEncode]

@@ -74,7 +74,7 @@ def encode(
         positive=conditioning_set_values(positive, values),
         negative=conditioning_set_values(negative, values),
         latent=empty_latent(CELL * width, CELL * height, 1),
-        report=f"{describe(latents, has_vision=bool(vision_outputs))}; prompt: {tokens}",
+        report=f"{describe(latents, has_vision=bool(vision_outputs))}; prompt: {tokens.describe()}",
     )
 
 
@@ -86,7 +86,7 @@ def encode_text_only(
     if pictures := [shrink_to_limit(picture, index, megapixels) for index, picture in enumerate(split_batches(images))]:
         height, width = crop_to_patches(pictures[sized_by]).shape[1:3]
     (positive, tokens), (negative, _) = (prompts.encode(clip, text, is_cut=False) for text in prompt_pair)
-    report = f"no picture is looked at; prompt: {tokens}"
+    report = f"no picture is looked at; prompt: {tokens.describe()}"
     return EditInputs(positive=positive, negative=negative, latent=empty_latent(width, height, 1), report=report)
 
 

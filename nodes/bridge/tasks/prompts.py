@@ -5,15 +5,15 @@ from typing import Any
 from torch import Tensor
 
 from ....zimage_core.config import MAX_CAPTION_TOKENS, MOST_CAPTION_TOKENS
-from ....zimage_core.text import truncate
+from ....zimage_core.text import PromptTokens, truncate
 from ..loading import prompt_cache
 from ..loading.text import TOKENS_KEY
 
 
 def encode(
     clip: Any, prompt: str, *, is_cut: bool, template: str | None = None, remember: str = prompt_cache.MEMORY
-) -> tuple[Any, str]:
-    """CONDITIONING of a prompt in Qwen3's chat template or in `template`, and a sentence about its token count.
+) -> tuple[Any, PromptTokens]:
+    """CONDITIONING of a prompt in Qwen3's chat template or in `template`, and its tokens.
 
     `is_cut` truncates at 512 tokens, else the model's last position does; `remember` is one of the cache choices of
     `prompt_cache`.
@@ -32,7 +32,7 @@ def encode(
     pairs = tokens[TOKENS_KEY][0]
     cut = truncate(tuple(range(len(pairs))), MAX_CAPTION_TOKENS if is_cut else MOST_CAPTION_TOKENS)
     tokens[TOKENS_KEY] = [pairs[: len(cut.ids)]]
-    return prompt_cache.encode(clip, tokens, remember), cut.describe()
+    return prompt_cache.encode(clip, tokens, remember), cut
 
 
 def replace_lone_surrogates(prompt: str) -> str:

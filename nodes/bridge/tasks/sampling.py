@@ -32,6 +32,15 @@ NO_NEGATIVE = (
     "as NAGuidance does, changes nothing: use Z-Image Sampler with cfg 1 and a negative prompt instead"
 )
 
+NO_STEPS = (
+    "No step ran, so the latent leaves as it came: img2img strength is 0, or none of this run's steps lies between "
+    "start at step and end at step. A strength below 1 leaves out the first steps; the others keep their numbers."
+)
+MASKED_HAND_OVER = (
+    "This latent has a mask, and a masked run cannot be shared by two samplers: what lies outside the mask would be "
+    "handed over as noise. Draw it with one sampler, with add noise on and return with leftover noise off."
+)
+
 
 class SamplingResult(NamedTuple):
     """A finished latent and what it took."""
@@ -84,8 +93,10 @@ def sample(
     """
     check_model(model)
     start = starting_latent(model, latent)
-    if len(sigmas) < 2:  # strength 0: nothing to do
-        return SamplingResult({**latent, "samples": start}, 0, 0.0)
+    if len(sigmas) < 2:  # strength 0, or a range without steps: nothing to do
+        return SamplingResult({**latent, "samples": start}, 0, 0.0, NO_STEPS)
+    if latent.get("noise_mask") is not None and (sigmas[-1] > 0 or not adds_noise):
+        raise ValueError(MASKED_HAND_OVER)
     noise = (
         comfy.sample.prepare_noise(start, seed, latent.get("batch_index")) if adds_noise else torch.zeros_like(start)
     )

@@ -63,17 +63,17 @@ def test_our_encode_node_gives_the_stock_nodes_conditioning_on_either_clip(pack,
         conditioning, tokens = pack.bridge_prompts.encode(clip, PROMPTS[0], is_cut=False)
         stock = clip.encode_from_tokens_scheduled(clip.tokenize(PROMPTS[0]))
         assert torch.equal(conditioning[0][0], stock[0][0])
-        assert tokens == "14 of 512 tokens"
+        assert tokens.describe() == "14 of 512 tokens"
 
 
 def test_a_long_prompt_is_cut_at_512_or_kept_and_the_count_is_told(pack, our_clip):
     kept, told = pack.bridge_prompts.encode(our_clip, PROMPTS[4], is_cut=False)
     n_total = kept[0][0].shape[1]
     assert n_total > 700
-    assert told.startswith(f"{n_total} tokens, all kept")
+    assert told.describe().startswith(f"{n_total} tokens, all kept")
     cut, told = pack.bridge_prompts.encode(our_clip, PROMPTS[4], is_cut=True)
     assert cut[0][0].shape[1] == 512
-    assert f"the last {n_total - 512} were cut off" in told
+    assert f"the last {n_total - 512} were cut off" in told.describe()
     torch.testing.assert_close(cut[0][0], kept[0][0][:, :512])  # causal: what was cut changes nothing before it
 
 
@@ -81,7 +81,13 @@ def test_no_prompt_is_longer_than_the_published_positions_and_what_is_cut_is_tol
     """1536 positions hold a caption that pads to 1504 tokens, and the picture's after it."""
     kept, told = pack.bridge_prompts.encode(our_clip, "fox " * 3000, is_cut=False)
     assert kept[0][0].shape[1] == 1504
-    assert "more than 1504" in told and "cut off" in told
+    assert "more than 1504" in told.describe() and "cut off" in told.describe()
+
+
+def test_what_is_cut_is_said_on_the_node_and_nothing_else_is(pack, our_clip):
+    node = pack.groups[1].ZImageTextEncode
+    assert "cut off" in node.execute(our_clip, "fox " * 600, "cut at 512 tokens").ui["text"][0]
+    assert node.execute(our_clip, "fox", "cut at 512 tokens").ui is None
 
 
 def test_encoding_stops_between_layers_when_the_user_cancels(comfy, pack, our_clip):

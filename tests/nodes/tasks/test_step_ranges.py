@@ -155,3 +155,29 @@ def test_progress_counts_the_steps_of_the_range(comfy, models, sample):
     finally:
         comfy.utils.set_progress_bar_global_hook(None)
     assert seen[0] == (1, 4) and seen[-1] == (4, 4)  # ComfyUI drops what follows too quickly
+
+
+@pytest.mark.parametrize(
+    "ranges",
+    [
+        {"start_at_step": 3, "end_at_step": 3},
+        {"end_at_step": 0},
+        {"start_at_step": 11},
+        {"strength": 0.5, "end_at_step": 4},
+    ],
+)
+def test_a_range_without_steps_returns_the_latent_and_says_so(pack, native, models, ranges):
+    latent = {"samples": torch.randn(1, 16, 4, 6)}
+    sampler = pack.groups[3].ZImageTurboSampler
+    settings = {"seed": 7, "steps": STEPS, "solver": "euler", "shift": 3.0, "strength": 1.0, **ranges}
+    drawn = sampler.execute(model=models.ours, positive=native.conditioning(17, 1), latent=latent, **settings)
+    assert torch.equal(drawn.result[0]["samples"], latent["samples"])
+    assert "No step ran" in drawn.ui["text"][0]
+
+
+@pytest.mark.parametrize("half", [{"end_at_step": 4, "return_with_leftover_noise": True}, {"add_noise": False}])
+def test_a_masked_run_is_not_shared_by_two_samplers(sample, models, half):
+    """What lies outside the mask would be the first sampler's noise; ComfyUI's own nodes draw just that."""
+    latent = {"samples": torch.zeros(1, 16, 4, 6), "noise_mask": torch.ones(1, 1, 32, 48)}
+    with pytest.raises(ValueError, match="masked run cannot be shared"):
+        sample(models.ours, latent, **half)
