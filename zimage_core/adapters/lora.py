@@ -37,7 +37,7 @@ class LoraReport:
     ranks: tuple[int, ...]
     alphas: tuple[float, ...]
     matched: int  # weights that change; queries, keys and values count as three where the file has them separately
-    unmatched: tuple[str, ...]  # names that match nothing in the model
+    unmatched: tuple[str, ...]  # names that match nothing in the model, each once
     text_encoder: tuple[str, ...]  # keys for a text encoder; ignored, as Z-Image is trained with a frozen one
     redundant: tuple[str, ...]  # modules whose parameters other modules of the file change already
 
@@ -81,13 +81,12 @@ class Lora:
                     f"{list(delta.shape)}, the weight there {[stop - start, *width]}. "
                     "It was trained for a model of another size; use it with that one"
                 )
+        missing = tuple(sorted({target.parameter for target in self.deltas.keys() - fitting.keys()}))
         if not fitting:
-            names = _listed_names(sorted(target.parameter for target in self.deltas))
             raise AdapterError(
-                f"{self.file} changes nothing in this model: none of its {len(self.deltas)} weights is there "
-                f"({names}). Use it with the model it was made for"
+                f"{self.file} changes nothing in this model: none of its {len(missing)} weights is there "
+                f"({_listed_names(missing)}). Use it with the model it was made for"
             )
-        missing = tuple(sorted(target.parameter for target in self.deltas.keys() - fitting.keys()))
         return replace(self, deltas=fitting, unmatched=self.unmatched + missing)
 
     def report(self) -> LoraReport:
@@ -111,7 +110,7 @@ def _fits(delta: Delta, shape: tuple[int, ...]) -> bool:
     return delta.shape == (shape[:1] if isinstance(delta, OFT | BOFT) else shape)
 
 
-def _listed_names(names: tuple[str, ...] | list[str]) -> str:
+def _listed_names(names: tuple[str, ...]) -> str:
     """The count and the first few names: "7 (a, b, c, d, e, …)"."""
     more = ", …" if len(names) > MAX_LISTED else ""
     return f"{len(names)} ({', '.join(name[:80] for name in names[:MAX_LISTED])}{more})"

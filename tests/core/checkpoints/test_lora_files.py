@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 import loras
 import tiny
 from lora_changes import BLOCKS, DRAWN, HALF, SHAPES, changes, random, same
+from zimage_core.adapters import AdapterError
 from zimage_core.checkpoints import read_lora
 
 
@@ -172,6 +173,17 @@ def test_text_encoder_keys_are_ignored_and_unknown_ones_named():
     }
     assert "Not matched: 4 (" in report.describe()
     assert "Ignored: 2" in report.describe()
+
+
+def test_a_fused_weight_that_is_not_there_is_named_once_for_its_three_parts():
+    apart = {name: pair for name, pair in BLOCKS.items() if "attention.to_" in name}
+    lora = read_lora(loras.keyed(apart, lambda name: "transformer." + name, loras.A, loras.B))
+    gone = {key: shape for key, shape in SHAPES.items() if key != "layers.0.attention.qkv.weight"}
+    assert lora.fitted(gone).report().unmatched == ("layers.0.attention.qkv.weight",)
+    assert "Not matched: 1 (layers.0.attention.qkv.weight)" in lora.fitted(gone).report().describe()
+    with pytest.raises(AdapterError) as refusal:
+        lora.fitted({"x_pad_token": (1, 256)})
+    assert str(refusal.value).count("layers.0.attention.qkv.weight") == 1
 
 
 def test_8_bit_files_make_the_change_of_their_values():
