@@ -41,8 +41,8 @@ def test_the_count_is_that_of_the_qwen_tokenizer_on_the_chat_template(comfy, tok
 
 @pytest.mark.parametrize("prompt", PROMPTS)
 def test_the_count_is_what_the_encode_node_reports_of_the_built_in_encoder(pack, token_count, clip, prompt):
-    _, sentence = pack.bridge_prompts.encode(clip, prompt, is_cut=False, remember="off")
-    assert sentence.startswith(f"{token_count.measure(prompt, token_count.files.BUILT_IN, 'prompt').tokens} of 512")
+    _, tokens = pack.bridge_prompts.encode(clip, prompt, is_cut=False, remember="off")
+    assert tokens.describe().startswith(f"{token_count.measure(prompt, token_count.files.BUILT_IN, 'prompt').tokens} of 512")
 
 
 @pytest.mark.parametrize("words", [0, 500, 504, 505, 506, 507, 508, 509, 600])
@@ -55,11 +55,11 @@ def test_the_words_beyond_the_limit_are_exactly_those_that_do_not_fit(token_coun
 
 
 def test_half_of_an_emoji_is_counted_and_encoded_as_one_sign(pack, token_count, clip):
-    _, sentence = pack.bridge_prompts.encode(clip, "a \ud83e circle", is_cut=False, remember="off")
+    _, tokens = pack.bridge_prompts.encode(clip, "a \ud83e circle", is_cut=False, remember="off")
     for encoder, template in ((token_count.files.BUILT_IN, "prompt"), ("qwen", "prompt"), ("qwen", "edit")):
         broken, mended = (token_count.measure(text, encoder, template) for text in ("a \ud83e circle", "a ? circle"))
         assert broken == mended
-    assert sentence.startswith(str(token_count.measure("a ? circle", token_count.files.BUILT_IN, "prompt").tokens))
+    assert tokens.describe().startswith(str(token_count.measure("a ? circle", token_count.files.BUILT_IN, "prompt").tokens))
 
 
 def test_an_instruction_about_pictures_has_a_template_of_its_own(token_count):
