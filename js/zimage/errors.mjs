@@ -87,7 +87,7 @@ export const SENTENCES = [
   ["Every picture", "每张图像"],
   ["the model's numbers overflowed. Set precision to automatic or bfloat16 in Z-Image Load Model, take Sage attention off, or try without LoRAs.", "模型的数值溢出了。请在“Z-Image 加载模型”中把精度设为 automatic 或 bfloat16，关掉 Sage 注意力，或去掉 LoRA 再试。"],
   ["the autoencoder's numbers overflowed. Start ComfyUI with --bf16-vae or --fp32-vae.", "自编码器的数值溢出了。请用 --bf16-vae 或 --fp32-vae 启动 ComfyUI。"],
-  ["This latent has a mask, and a masked run cannot be shared by two samplers: what lies outside the mask would be handed over as noise. Draw it with one sampler, with add noise on and return with leftover noise off", "这个 latent 带有遮罩，而带遮罩的采样不能由两个采样器分段完成：遮罩以外的部分会以噪声的形式交给下一个采样器。请只用一个采样器，打开“添加噪波”，关闭“返回剩余噪波”。"],
+  ["This latent has a mask, and a masked run cannot be shared by two samplers: what lies outside the mask would be handed over as noise. Draw it with one sampler, with add noise on and return with leftover noise off.", "这个 latent 带有遮罩，而带遮罩的采样不能由两个采样器分段完成：遮罩以外的部分会以噪声的形式交给下一个采样器。请只用一个采样器，打开“添加噪波”，关闭“返回剩余噪波”。"],
 ];
 
 const PLACEHOLDER = /\{(\w+)\}/g;
