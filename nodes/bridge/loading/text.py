@@ -17,9 +17,10 @@ from ....zimage_core.checkpoints import TEXT_ENCODER, CheckpointError
 from ....zimage_core.checkpoints.formats.files import tensor_files
 from ....zimage_core.checkpoints.load import OpenedNetwork
 from ....zimage_core.checkpoints.weights import Weights
-from ....zimage_core.config import TextConfig
+from ....zimage_core.config import NANO_TEXT, TextConfig
 from ....zimage_core.runtime.prompt_cache import file_identity
 from ....zimage_core.text import TEMPLATE, Qwen3
+from .files import BUILT_IN_TOKENIZER
 from .prompt_cache import IDENTITY
 from .weights import MIXED_PRECISION, load_weights, loadable_packed, open_file
 
@@ -172,8 +173,13 @@ def tokenizer_of(folder: Path) -> Any:
 
 
 def load_text_encoder(path: str, tokenizer: Path | None, embeddings: Any = None) -> comfy.sd.CLIP:
-    """The CLIP of a text-encoder file; `tokenizer` None means Qwen's vocabulary, which comes with ComfyUI."""
+    """The CLIP of a text-encoder file; `tokenizer` None means the one that fits the embedding table.
+
+    That is nano's for a table of its size, else Qwen's, which comes with ComfyUI.
+    """
     opened = open_file(path, TEXT_ENCODER)
+    if tokenizer is None and opened.config.vocab_size == NANO_TEXT.vocab_size:
+        tokenizer = BUILT_IN_TOKENIZER
     identity = file_identity(tensor_files(TEXT_ENCODER.path_in(Path(path))))
     check_depth(opened)
     packed = loadable_packed(opened)

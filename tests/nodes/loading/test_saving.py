@@ -6,7 +6,7 @@ from safetensors.torch import load_file, save_file
 from saved_parts import embeddings, newest, same, save_node, weights_of, whole_encoder
 
 import tiny
-from zimage_core.checkpoints import inspect
+from zimage_core.checkpoints import DIT, TEXT_ENCODER, VAE, inspect
 
 ROUNDS = 3
 
@@ -58,6 +58,21 @@ def test_an_all_in_one_checkpoint_of_our_parts_loads_again_bit_equal(pack, nativ
         }
         for name, part in parts.items():
             same(weights_of(networks[name](part)), expected[name])
+
+
+@pytest.mark.parametrize("node", ["CLIPSave", "CheckpointSave"])
+def test_a_saved_nano_text_encoder_reads_prompts_with_nanos_tokenizer_under_any_name(pack, out, node):
+    from zimage_core.nano.files import FOLDER, TOKENIZER, file_of
+
+    load = pack.bridge_text.load_text_encoder
+    clip = load(str(file_of(TEXT_ENCODER)), FOLDER / TOKENIZER)
+    expected = embeddings(clip)
+    parts = {"clip": clip}
+    if node == "CheckpointSave":
+        parts["model"] = pack.bridge_model.load_model(str(file_of(DIT)))
+        parts["vae"] = pack.bridge_vae.load_vae(str(file_of(VAE)))
+    save_node(node, **parts)
+    assert torch.equal(embeddings(load(newest(out), None)), expected)
 
 
 @pytest.mark.parametrize("node", ["ModelSave", "VAESave"])
