@@ -18,16 +18,25 @@ WIDTH, HEIGHT = 2000, 1125
 MARGIN = 24  # pixels of canvas around the graph
 WIDEST = 1400
 FIT_TO_WINDOW = """(margin) => {  // zooms to the whole graph; returns its rectangle
-    const { nodes } = app.graph, view = app.canvas.ds;
-    const left = Math.min(...nodes.map((node) => node.pos[0])) - margin;
-    const top = Math.min(...nodes.map((node) => node.pos[1] - 30)) - margin;
-    const width = Math.max(...nodes.map((node) => node.pos[0] + node.size[0])) + margin - left;
-    const height = Math.max(...nodes.map((node) => node.pos[1] + node.size[1])) + margin - top;
+    const { nodes, groups } = app.graph, view = app.canvas.ds;
+    const boxes = [
+        ...nodes.map(({ pos, size }) => [pos[0], pos[1] - 30, pos[0] + size[0], pos[1] + size[1]]),
+        ...groups.map(({ pos, size }) => [pos[0], pos[1], pos[0] + size[0], pos[1] + size[1]]),
+    ];
+    const left = Math.min(...boxes.map((box) => box[0])) - margin;
+    const top = Math.min(...boxes.map((box) => box[1])) - margin;
+    const width = Math.max(...boxes.map((box) => box[2])) + margin - left;
+    const height = Math.max(...boxes.map((box) => box[3])) + margin - top;
     view.scale = Math.min(1, (innerWidth - 80) / width, (innerHeight - 190) / height);
     view.offset = [60 / view.scale - left, 90 / view.scale - top];
     app.canvas.setDirty(true, true);
     return { x: 60, y: 90, width: width * view.scale, height: height * view.scale };
 }"""
+RUN_TO_THE_END = """() => new Promise((done, failed) => {
+    app.api.addEventListener("execution_success", done, { once: true });
+    app.api.addEventListener("execution_error", ({ detail }) => failed(detail.exception_message), { once: true });
+    app.queuePrompt(0, 1);
+})"""
 SETTINGS = {"Comfy.VueNodes.Enabled": True, "Comfy.Minimap.Visible": False, "Comfy.Graph.CanvasInfo": False}
 HIDE_MENUS = """() => {  // they float over the canvas
     for (const each of document.querySelectorAll("body *"))
@@ -60,8 +69,7 @@ def screenshot(page: Any, url: str, workflow: str, language: str) -> Image.Image
             change_setting(page, setting, value)
     page.keyboard.press("Escape")
     load_workflow(page, json.loads((REPOSITORY / "workflows" / f"{workflow}.json").read_text("utf-8")))
-    page.evaluate("async () => { await app.queuePrompt(0, 1) }")
-    page.wait_for_timeout(15_000)
+    page.evaluate(RUN_TO_THE_END)
     rectangle = page.evaluate(FIT_TO_WINDOW, MARGIN)
     page.wait_for_timeout(2_000)
     page.evaluate(HIDE_MENUS)
