@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from ....zimage_core.checkpoints import DIT, CheckpointError, inspect, read_lora
+from ....zimage_core.checkpoints.identify.release import NANO
 from ....zimage_core.config import NANO_LONGEST_SIDE, NANO_SIDE
 from .files import BUILT_IN, LORAS, path_of
 
 RELEASED = {"side": 1024, "shortest": 256, "longest": 6272}  # generous: 0.25 to 16 megapixels at every ratio
-NANO = "nano (20 steps, CFG 3); it comes with the pack"
 
 
 def description(path: str) -> str:
@@ -30,11 +30,14 @@ def origin(name: str) -> dict[str, str]:
         report = inspect(path_of(DIT, name))
     except (CheckpointError, OSError):
         return {}
-    return {"release": NANO if name == BUILT_IN else report.release, "numbers": report.precision}
+    return {
+        "release": f"{NANO}; it comes with the pack" if name == BUILT_IN else report.release,
+        "numbers": report.precision,
+    }
 
 
 def native_size(name: str, release: str) -> dict[str, dict[str, int]]:
     """The side in pixels a model of the dropdown was made for, and the sides it draws; nothing for unknown models."""
-    if name == BUILT_IN:
+    if name == BUILT_IN or release.startswith(NANO):
         return {"native": {"side": NANO_SIDE, "shortest": NANO_SIDE, "longest": NANO_LONGEST_SIDE}}
     return {"native": RELEASED} if release else {}

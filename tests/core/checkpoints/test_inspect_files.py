@@ -17,6 +17,8 @@ from zimage_core.checkpoints import (
     load_dit,
     load_vae,
 )
+from zimage_core.config import NANO_DIT, NANO_OMNI_DIT
+from zimage_core.model import S3DiT
 
 DIFFUSERS = shapes_of(DIT_DIFFUSERS.to_file(dit_state()))
 
@@ -67,6 +69,15 @@ def test_an_all_in_one_checkpoint_is_all_three(tmp_path):
 def test_omni_is_told_by_its_tensors_whatever_its_name(tmp_path):
     file = headers.write(tmp_path / "z_image_turbo.safetensors", {**DIFFUSION, "siglip_embedder.0.weight": (1152,)})
     assert inspect(file).release.startswith("Omni or Edit (looks at reference pictures")
+
+
+@pytest.mark.parametrize("config", [NANO_DIT, NANO_OMNI_DIT], ids=["drawing", "editing"])
+@pytest.mark.parametrize("to_file", [dict, DIT_DIFFUSERS.to_file], ids=["single file", "diffusers"])
+@pytest.mark.parametrize("prefix", ["", "model.diffusion_model."])
+def test_nano_is_told_by_its_sizes_whatever_its_name(tmp_path, config, to_file, prefix):
+    state = to_file(S3DiT(config, device="meta").state_dict())
+    file = headers.write(tmp_path / "z_image_turbo.safetensors", shapes_of(state, prefix))
+    assert inspect(file).release == "nano (20 steps, CFG 3); its sizes say so"
 
 
 @pytest.mark.parametrize(

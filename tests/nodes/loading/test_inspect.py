@@ -2,6 +2,7 @@
 
 import json
 import struct
+from shutil import copyfile
 
 import pytest
 import torch
@@ -9,7 +10,8 @@ from safetensors.torch import save_file
 
 import loras
 import tiny
-from zimage_core.checkpoints import DIT_DIFFUSERS
+from zimage_core.checkpoints import DIT, DIT_DIFFUSERS
+from zimage_core.nano.files import file_of
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +91,16 @@ def test_the_built_in_files_come_last_and_say_what_they_are(pack, models, inspec
     choices = pack.bridge_files.all_choices()
     assert f"nano (built in)/{part}" in choices[-4:]
     assert inspect(f"nano (built in)/{part}")[0].endswith(f"is a Z-Image {part}")
+
+
+def test_a_saved_nano_is_nano_with_its_settings_and_picture_size(pack, models):
+    """In a picture's metadata and for the page."""
+    inspection = pack.groups[6].inspection
+    copyfile(file_of(DIT), models / "diffusion_models" / "z_image_copy.safetensors")
+    saved, built_in = (inspection.origin(name) for name in ("z_image_copy.safetensors", "nano (built in)"))
+    assert [each["release"].partition(";")[0] for each in (saved, built_in)] == ["nano (20 steps, CFG 3)"] * 2
+    sizes = (inspection.native_size(*each) for each in [("x", saved["release"]), ("nano (built in)", "")])
+    assert [each["native"]["side"] for each in sizes] == [64, 64]
 
 
 def test_an_empty_users_dropdown_has_the_built_in_files_and_gguf_folders_join_when_listed(

@@ -74,7 +74,7 @@ def _with_networks(
     located = main.locate(entries.keys())
     assert located is not None  # the caller has located each of them
     prefix, layout = located
-    keys = [key.removeprefix(prefix) for key in entries if key.startswith(prefix)]
+    sizes = {key.removeprefix(prefix): entry.shape for key, entry in entries.items() if key.startswith(prefix)}
     names = [f"a Z-Image {network.name}" for network in networks]
     return replace(
         report,
@@ -82,8 +82,8 @@ def _with_networks(
         networks=networks,
         folder=main.folder if len(networks) == 1 else "checkpoints",
         layout=f"{layout.name}, names begin with {prefix}" if prefix else layout.name,
-        release=release_of(keys, metadata, report.file) if main is DIT else "",
-        n_layers=max(count_blocks(keys, blocks) for blocks in main.block_lists),
+        release=release_of(sizes, metadata, report.file) if main is DIT else "",
+        n_layers=max(count_blocks(sizes, blocks) for blocks in main.block_lists),
         absent_layers="; ".join(filter(None, (_absent_layers(network, entries) for network in networks))),
     )
 

@@ -16,7 +16,7 @@ class FileReport:
     folder: str = ""  # the models/ folder it belongs in
     advice: str = ""  # what to do, where it cannot be loaded
     layout: str = ""
-    release: str = ""  # Turbo or base, and how that is known
+    release: str = ""  # Turbo, base, Omni or nano, and how that is known
     precision: str = ""
     n_layers: int = 0
     absent_layers: str = ""  # what is to be said of layers that are not there
