@@ -50,7 +50,7 @@ def test_with_default_choices_it_draws_the_same_picture(comfy, native, optimize,
         picture(comfy, native, optimized), expected, atol=0 if loader == "ours" else 1e-4, rtol=0
     )
     topics = [line.partition(":")[0] for line in report.splitlines()]
-    assert topics == ["precision", "graph", "forward", "attention", "compiling", "caching", "memory"]
+    assert topics == ["precision", "CUDA graphs", "code", "attention", "compiling", "caching", "memory"]
     assert "one exact kernel on cpu" in report
 
 
