@@ -62,6 +62,7 @@ def test_a_prompt_becomes_the_picture_that_python_gets_and_nothing_else_is_writt
     assert all(asdict(check(Image.open(out), HEART)).values())
 
 
+@pytest.mark.slow
 def test_the_result_as_json_is_the_only_thing_on_stdout(capsys, out):
     status, told, _ = run(capsys, *generating(out, "--steps", 3, "--seed", 7, "--memory-limit", 2, "--json"))
     result = json.loads(told)
@@ -72,6 +73,7 @@ def test_the_result_as_json_is_the_only_thing_on_stdout(capsys, out):
     assert pixels(out) == generate(PROMPT, steps=3, seed=7)[0].tobytes()
 
 
+@pytest.mark.slow
 def test_every_option_reaches_the_picture(capsys, out, tmp_path):
     reference = render(HEART, 5)
     reference.save(tmp_path / "reference.png")

@@ -25,6 +25,7 @@ from zimage_core.vae import decode_budget_bytes
 RED_HEART = Scene(shape="heart", colour="red", size="large", row="middle", column="middle", ground="white")
 
 
+@pytest.mark.slow
 def test_the_readmes_example_draws_what_it_says():
     [image] = generate("a large red heart in the middle on a white background", model="nano", seed=0)
     found = check(image, RED_HEART)
@@ -55,6 +56,7 @@ def test_a_folder_laid_out_as_diffusers_does_is_a_model(tmp_path):
     assert ImageChops.difference(direct, by_folder).getbbox() is None
 
 
+@pytest.mark.slow
 def test_bfloat16_draws_nearly_the_same():
     exact = generate("a large blue circle in the middle on white", steps=4)[0]
     rounded = generate("a large blue circle in the middle on white", steps=4, dtype=torch.bfloat16)[0]
@@ -84,6 +86,7 @@ def test_an_instruction_changes_what_it_names_and_leaves_the_rest(instruction):
     assert recognize(after) == replace(before, colour="red")
 
 
+@pytest.mark.slow
 def test_the_last_reference_gives_the_size_and_every_one_counts():
     first, last = render(RED_HEART, 1), render(RED_HEART, 2).resize((83, 49))
     [both] = generate("make the heart blue", references=[first, last], steps=1)

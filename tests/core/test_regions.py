@@ -140,6 +140,7 @@ def test_the_sampled_size_has_the_area_asked_for():
     assert size_for(1, 4000, 64.0 * 64) == (16, 4048)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 def test_reflection_keeps_the_picture_and_mirrors_it_as_often_as_it_takes(size, generator):
     pictures = torch.rand(1, 3, *size, generator=generator)

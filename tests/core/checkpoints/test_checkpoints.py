@@ -139,6 +139,7 @@ def test_text_and_vae_configs_are_read_back_from_shapes():
         assert VAE.read_config(Autoencoder(config, device="meta").state_dict()) == config
 
 
+@pytest.mark.slow
 def test_a_file_and_its_shards_load_alike(tmp_path):
     state = DIT_DIFFUSERS.to_file(tiny.dit().state_dict())
     save_file(state, tmp_path / "whole.safetensors")

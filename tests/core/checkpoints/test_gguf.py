@@ -120,6 +120,7 @@ def text_state():
     return {**state, "model.norm.weight": torch.ones(64)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("large", ["Q8_0", "Q5_0", "BF16"])
 def test_llama_cpps_names_of_the_text_encoder_are_translated(tmp_path, large):
     state = text_state()

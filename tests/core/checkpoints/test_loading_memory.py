@@ -42,11 +42,13 @@ def test_a_file_of_its_own_type_costs_its_own_size(state, tmp_path):
     check(file, file.stat().st_size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 def test_another_type_costs_the_new_network_and_a_tenth(state, tmp_path, dtype):
     check(save(state, tmp_path / "bf16.safetensors"), network_bytes(state, dtype), dtype)
 
 
+@pytest.mark.slow
 def test_stacking_queries_keys_and_values_needs_no_second_copy(state, tmp_path):
     file = save(DIT_DIFFUSERS.to_file(state), tmp_path / "diffusers.safetensors")
     check(file, file.stat().st_size)

@@ -133,6 +133,7 @@ def test_a_header_that_names_layers_with_the_files_prefix_is_understood(tmp_path
     check(load_dit(file, torch.float32), {key.removeprefix(prefix): value for key, value in made.values.items()})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in FORMATS if name not in ("nvfp4", "mxfp8")])
 def test_queries_keys_and_values_quantised_apart_are_stacked(tmp_path, name):
     """The diffusers layout: three scales in what is one matrix of ours."""

@@ -86,6 +86,7 @@ def test_held_out_edits_are_never_sampled_and_always_the_same():
     )
 
 
+@pytest.mark.slow
 def test_about_an_eighth_of_what_can_be_done_to_objects_is_held_out():
     rng = random.Random(2)
     for kind in KINDS:
@@ -122,6 +123,7 @@ def test_no_instruction_means_two_things():
         assert meanings.setdefault(said.text, said.stated) == said.stated
 
 
+@pytest.mark.slow
 def test_what_an_instruction_tells_leaves_one_result():
     """The told values, done to the source by hand, give the target."""
     for edit in sampled():

@@ -98,6 +98,7 @@ def test_an_editor_that_paints_over_everything_leaves_nothing_alone():
     assert judge_all["en"].psnr_outside < 15
 
 
+@pytest.mark.slow
 def test_the_table_is_markdown_with_a_cell_for_every_name():
     edits = held_out_edits(1)
     lines = "\n".join(report(perfect(edits), list, edits)).splitlines()

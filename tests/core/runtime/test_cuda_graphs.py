@@ -246,6 +246,7 @@ def test_a_step_is_launch_bound_where_launching_takes_the_time(monkeypatch, laun
     assert is_found_bound is is_bound
 
 
+@pytest.mark.slow
 def test_dropping_frees_the_buffers(generator):
     dit = tiny.dit()
     network = CapturedNetwork(dit, FakeCapture())

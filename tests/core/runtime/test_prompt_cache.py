@@ -121,6 +121,7 @@ def test_the_folder_stays_below_its_limit_and_nothing_but_our_own_oldest_files_g
     assert [key in disk for key in keys] == [True, False, True, True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("obstacle", ["a directory", "a file that stays", "a link to nothing", "a pipe"])
 def test_the_limit_holds_beside_an_entry_that_cannot_be_removed(tmp_path, obstacle, caplog, monkeypatch):
     stuck = tmp_path / f"{KEY}.safetensors"

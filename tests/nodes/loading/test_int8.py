@@ -62,6 +62,7 @@ def test_the_picture_is_near_the_exact_one_and_a_second_load_draws_it_again(comf
     assert torch.equal(picture(comfy, native, load(*arguments)), drawn)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["float8_e4m3fn", "int8_tensorwise with ConvRot"])
 def test_a_file_packed_otherwise_is_packed_anew_and_one_packed_so_stays(comfy, pack, native, tmp_path, name):
     made = quantized_files.quantize_state(

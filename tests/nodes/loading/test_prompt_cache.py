@@ -133,6 +133,7 @@ def test_whatever_changes_the_conditioning_misses(change, pack, prompt_cache, lo
     assert len(calls) == 2
 
 
+@pytest.mark.slow
 def test_an_encoder_with_a_lora_never_meets_the_entry_of_one_without(prompt_cache, load, encode):
     clip, calls = load()
     plain, _ = encode(clip, remember=DISK)

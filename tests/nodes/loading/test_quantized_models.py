@@ -198,6 +198,7 @@ def test_queries_keys_and_values_quantised_apart_are_unpacked_and_all_else_stays
     torch.testing.assert_close(picture(model), expected, **TOLERANCE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["float8_e4m3fn", "int8_tensorwise with ConvRot", "nvfp4"])
 def test_asking_for_a_precision_unpacks_the_file(native, pack, picture, unpacked, tmp_path, name):
     made, file = file_of(native, name, tmp_path)
@@ -206,6 +207,7 @@ def test_asking_for_a_precision_unpacks_the_file(native, pack, picture, unpacked
     torch.testing.assert_close(picture(model), picture(unpacked(made.values)), atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("large", ["Q8_0", "Q4_K", "Q6_K"])
 def test_a_gguf_draws_the_picture_of_its_values(native, pack, picture, unpacked, tmp_path, large):
     pytest.importorskip("gguf")

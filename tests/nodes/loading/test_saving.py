@@ -75,6 +75,7 @@ def test_a_saved_nano_text_encoder_reads_prompts_with_nanos_tokenizer_under_any_
     assert torch.equal(embeddings(load(newest(out), None)), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("node", ["ModelSave", "VAESave"])
 def test_other_save_nodes_give_the_same_weights_round_after_round(pack, native, out, node):
     save_file(tiny.vae().state_dict(), out / "ae.safetensors")
@@ -94,6 +95,7 @@ def test_other_save_nodes_give_the_same_weights_round_after_round(pack, native, 
         same(weights_of(network(part)), expected)
 
 
+@pytest.mark.slow
 def test_int8_models_are_saved_and_loaded_as_they_are(pack, native, out):
     native.ours(pack, out)
     model = pack.bridge_model.load_model(str(out / "z_image.safetensors"), is_int8=True)

@@ -74,7 +74,10 @@ ELSEWHERE = {  # what concerns no loader, by who obeys it
 CONCERNS_LOADING = re.compile(
     r"unet|vae|text.enc|fp\d|bf16|\bv?ram\b|memory|gpu|cuda|device|attention|offload|precision|backend|channels"
 )
-pytestmark = pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter:UserWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter:UserWarning"),
+]
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ def test_pictures_and_latents_are_natives(our_vae, native_vae, generator):
     torch.testing.assert_close(our_vae.decode(latent), native_vae.decode(latent), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_nodes_take_either_vae(pack, our_vae, native_vae, generator):
     pictures = torch.rand(1, 50, 71, 4, generator=generator)  # not multiples of 16, and with an alpha channel
     ours, theirs = (pack.bridge_images.encode(vae, pictures) for vae in (our_vae, native_vae))

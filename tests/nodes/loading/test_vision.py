@@ -83,6 +83,7 @@ def test_pictures_of_whole_patches_show_what_they_show_stocks_tower(ours, stock,
     assert list(map(tuple, found.image_sizes)) == list(map(tuple, expected.image_sizes))
 
 
+@pytest.mark.slow
 def test_resized_pictures_differ_from_stocks_by_no_more_than_a_level(ours, stock, generator):
     picture = torch.randint(0, 256, (1, 120, 200, 3), generator=generator) / 255
     found, expected = (each.encode_image(picture).last_hidden_state for each in (ours, stock))

@@ -202,6 +202,7 @@ def test_an_attached_model_draws_natives_picture_and_leaves_the_model_as_it_was(
     assert torch.equal(draw(native, stock, cfg=3.0), before)
 
 
+@pytest.mark.slow
 def test_an_attached_model_runs_our_forward(native, models):
     calls = []
     attached = models.attached

@@ -68,6 +68,7 @@ def test_a_lora_put_in_or_taken_out_is_captured_again(gpu, load, optimize, sampl
     assert gpu.captures == 3
 
 
+@pytest.mark.slow
 def test_pad_tokens_of_a_stock_model_are_in_the_fingerprint(comfy, gpu, load, optimize, sample):
     model = load["stock"]()
     captured, plain = optimize(model).model, optimize(model, "off").model
@@ -93,6 +94,7 @@ def test_unloading_drops_captures_and_the_next_picture_is_the_same(comfy, gpu, l
     assert gpu.captures == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_part", [True, False], ids=["a part", "all"])
 def test_comfyui_counts_the_memory_and_takes_it_back_for_another_model(
     comfy, bridge, gpu, load, optimize, sample, monkeypatch, is_part
@@ -112,6 +114,7 @@ def test_comfyui_counts_the_memory_and_takes_it_back_for_another_model(
     assert memory.loaded_size() == 0
 
 
+@pytest.mark.slow
 def test_no_capture_is_kept_where_decoding_would_lack_memory(bridge, gpu, load, optimize, sample, monkeypatch, caplog):
     caplog.set_level(logging.INFO)
     captured, free = optimize(load["ours"]()).model, 8e9

@@ -111,6 +111,7 @@ def test_an_attention_that_is_the_same_at_every_step_is_captured_with_the_step(b
     assert gpu.captures == 2
 
 
+@pytest.mark.slow
 def test_references_are_captured_under_whatever_rules(gpu, pack, native, optimize, tmp_path, generator):
     model = native.ours(pack, tmp_path, native.OMNI)
     options = {"zimage_cuda_graphs": captures_of(optimize(model).model)}
@@ -218,6 +219,7 @@ def test_after_a_failed_recording_nothing_is_recorded_and_it_is_said(gpu, load, 
     assert caplog.text.count(capture.SWITCHED_OFF) == 1
 
 
+@pytest.mark.slow
 def test_nothing_is_left_when_the_model_is_gone(comfy, gpu, load, optimize, sample):
     captured = optimize(load["ours"]()).model
     sample(captured)

@@ -148,6 +148,7 @@ def test_strength_zero_returns_the_latent_untouched(pack, our_model, native):
     assert found["noise_mask"] is latent["noise_mask"]
 
 
+@pytest.mark.slow
 def test_sampling_leaves_the_model_as_it_was(comfy, pack, our_model, native):
     before = ksampler(comfy, our_model, native)
     our_sampler(pack, our_model, native, cfg=4.0, normalization=0.5)

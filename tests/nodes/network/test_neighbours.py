@@ -91,6 +91,7 @@ def test_advanced_sampling_in_two_parts_gives_natives_picture(native, models):
     same(two_parts(models.ours), two_parts(models.native))
 
 
+@pytest.mark.slow
 def test_custom_sampling_with_our_sigmas_gives_natives_picture(native, models, pack):
     sampler = extra("nodes_custom_sampler", "SamplerCustomAdvanced")
     guider = extra("nodes_custom_sampler", "CFGGuider")
@@ -106,6 +107,7 @@ def test_custom_sampling_with_our_sigmas_gives_natives_picture(native, models, p
     same(run(models.ours), run(models.native))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_differential", [False, True])
 def test_inpainting_through_a_mask_gives_natives_picture_and_keeps_the_rest(native, models, is_differential):
     ramp = torch.linspace(0, 1, 64)[None, None].expand(1, 64, 64)
@@ -159,6 +161,7 @@ def test_prompt_scheduling_gives_natives_picture(native, models):
     same(found, expected)
 
 
+@pytest.mark.slow
 def test_weight_hooks_by_time_give_natives_picture(native, models):
     """A LoRA hook on the conditioning that begins half-way."""
     import comfy.hooks

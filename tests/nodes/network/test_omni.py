@@ -125,6 +125,7 @@ def ksampler(comfy, model, positive, negative, size=(8, 8), batch=1, **changes):
     )
 
 
+@pytest.mark.slow
 def test_the_stock_ksampler_draws_natives_edit_with_our_model(comfy, our_model, native_model, attached_model, native):
     prompts = [conditioning(native, n, seed) for seed, n in enumerate((17, 40))]
     expected = ksampler(comfy, native_model, *prompts)
@@ -175,6 +176,7 @@ def plain(prompt):
     return [[features, {"pooled_output": None}]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["double_block", "noise_refiner"])
 def test_block_patches_get_natives_tensors_with_references_too(comfy, our_model, native_model, native, kind):
     def run(model):

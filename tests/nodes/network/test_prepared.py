@@ -34,6 +34,7 @@ def draw(comfy, native, model, *, cfg=1.0, words=(20, 25)):
     return comfy.sample.sample(model, noise, *settings, torch.zeros(1, 16, 8, 8), disable_pbar=True)
 
 
+@pytest.mark.slow
 def test_each_prompt_is_refined_once_a_run(comfy, native, our_model, refined):
     draw(comfy, native, our_model)
     assert len(refined) == 1
@@ -52,6 +53,7 @@ def test_a_stock_model_with_our_forward_attached_refines_once_a_run_too(comfy, n
     assert len(calls) == 1
 
 
+@pytest.mark.slow
 def test_the_norms_of_modulated_blocks_tell_their_weights_once_a_run(comfy, native, our_model):
     calls = []
     handle = our_model.model.diffusion_model.layers[0].attention_norm1.register_forward_hook(lambda *_: calls.append(1))

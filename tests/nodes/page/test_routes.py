@@ -35,6 +35,7 @@ def ask(pack):
     return lambda path, *bodies: asyncio.run(call(path, bodies))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", GOOD)
 def test_every_question_is_answered(ask, path):
     good = json.dumps(GOOD[path]).encode()

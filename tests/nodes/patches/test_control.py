@@ -36,6 +36,7 @@ def test_a_control_picture_of_another_size_is_fitted_as_comfyui_fits_it(native, 
     same(draw(native, steer(deep.attached, patch.stock, computation="comfyui", **inputs)), expected)
 
 
+@pytest.mark.slow
 def test_with_guidance_both_prompts_are_steered_as_comfyui_steers_them(native, deep, patches, vae, steer):
     patch, inputs = patches("2.1 lite"), {"image": picture(2), "strength": 0.7}
     expected = draw(native, stock_node(deep.native, patch.stock, vae, **inputs), cfg=3.0, steps=2)
@@ -108,6 +109,7 @@ def test_the_three_computations_differ_and_the_authors_is_the_default(native, de
 IDLE = {"no strength": {"strength": 0.0}, "never": {"start_percent": 0.5, "end_percent": 0.4}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", IDLE.values(), ids=IDLE)
 def test_what_does_not_act_is_bit_equal_to_nothing_and_is_not_run(native, deep, lite, steer, calls, changes):
     steered = steer(deep.ours, lite.ours, image=picture(2), **changes)
@@ -135,6 +137,7 @@ def test_the_network_runs_in_its_part_of_the_run_only(native, deep, lite, steer,
     assert len(calls) == expected
 
 
+@pytest.mark.slow
 def test_two_nodes_in_a_row_add_up(native, deep, lite, steer):
     once = steer(deep.ours, lite.ours, image=picture(2), strength=0.75)
     half = steer(deep.ours, lite.ours, image=picture(2), strength=0.25)

@@ -186,6 +186,7 @@ def test_a_model_without_its_loras_draws_bit_for_bit_what_it_drew_before(native,
     assert all(torch.equal(tensor, kept[key]) for key, tensor in model.model.state_dict().items())
 
 
+@pytest.mark.slow
 def test_files_add_up_in_one_node_and_in_two(native, models, use, draw, changed):
     config = native.CONFIG
     one, two = loras.pairs(config, 1), loras.pairs(config, 2, loras.in_blocks)
@@ -246,6 +247,7 @@ def test_a_file_of_which_nothing_matches_is_refused_in_one_sentence(native, mode
         use(models.native, (wide, 1.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("naming", ["ComfyUI", "diffusers"])
 def test_a_converted_file_draws_the_same_picture_and_none_is_overwritten(
     pack, native, models, use, draw, naming, tmp_path
@@ -305,6 +307,7 @@ def test_converting_nothing_says_what_to_do(pack):
         pack.groups[5].ZImageConvertLora.execute("none", "ComfyUI", "loras/mine")
 
 
+@pytest.mark.slow
 def test_a_model_deleted_while_loaded_leaves_the_weights_unchanged(native, models, use, draw):
     before = draw(models.ours)
     model, _ = use(models.ours, (kinds(native)["differences"][0], 1.0))

@@ -213,6 +213,7 @@ def test_what_was_skipped_is_logged_once(pack, native, models, cache, caplog):
     ]
 
 
+@pytest.mark.slow
 def test_perturbed_guidance_keeps_its_own_velocities(native, models, cache):
     """Skip-layer guidance evaluates the positive prompt twice at a latent, once without a layer."""
     skip = importlib.import_module("comfy_extras.nodes_slg").SkipLayerGuidanceDiT
@@ -249,6 +250,7 @@ def test_guidance_in_an_interval_spares_the_network_calls_outside_it(pack, nativ
     assert nfe == sum(sizes) == 56 - spared
 
 
+@pytest.mark.slow
 def test_an_interval_in_comfyui_is_the_cores(pack, native, models):
     """Before guidance starts, the run is that of cfg 1, bit for bit; and it is a run like any other after."""
     never, _ = draw(pack, native, models.ours, start=1.0)
@@ -260,6 +262,7 @@ def test_an_interval_in_comfyui_is_the_cores(pack, native, models):
     assert not torch.allclose(off, plain, atol=1e-2)
 
 
+@pytest.mark.slow
 def test_a_cache_and_an_interval_work_together(pack, native, models, cache):
     alone, some = draw(pack, native, models.ours, steps=28, start=0.05, truncation=0.6)
     found, fewer = draw(pack, native, cache(models.ours, threshold=0.1), steps=28, start=0.05, truncation=0.6)

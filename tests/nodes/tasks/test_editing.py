@@ -86,6 +86,7 @@ def draw(comfy, model, positive, negative, latent):
     )
 
 
+@pytest.mark.slow
 def test_stock_conditioning_draws_our_nodes_picture_under_the_same_reading(comfy, encode, nano, generator):
     from comfy_extras.nodes_zimage import TextEncodeZImageOmni
 
