@@ -20,6 +20,7 @@ export const SENTENCES = [
   ["{file} changes nothing in this model: none of its {count} weights is there ({names}). Use it with the model it was made for", "{file} 对这个模型不起作用：它的 {count} 个权重这里一个也没有（{names}）。请与它所属的模型一起使用。"],
   ["{file} does not fit this model: its change to {key} has shape {shape}, the weight there {found}. It was trained for a model of another size; use it with that one", "{file} 与这个模型不匹配：它对 {key} 的改动形状是 {shape}，而这里的权重是 {found}。它是为另一种大小的模型训练的，请与那个模型一起使用。"],
   ["{file} is a GGUF file with packed weights, and reading those needs the gguf library; install it into ComfyUI's Python with: pip install gguf", "{file} 是带压缩权重的 GGUF 文件，读取它需要 gguf 库；请在 ComfyUI 的 Python 中安装：pip install gguf"],
+  ["{file} holds numbers that are not finite in {key}: its training failed, or the file is damaged; use an earlier save of it, or download it again", "{file} 的 {key} 中含有非有限数值（NaN 或无穷大）：训练失败，或文件已损坏；请改用它较早保存的版本，或重新下载。"],
   ["no file at {path}; check the name, or put the file there", "找不到文件 {path}；请检查文件名，或把文件放到那里。"],
   ["{file} cannot be read ({reason}); check its permissions and its disk", "{file} 无法读取（{reason}）；请检查文件权限和磁盘。"],
   // what a file is, and what to do

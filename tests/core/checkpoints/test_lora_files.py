@@ -10,7 +10,7 @@ import loras
 import tiny
 from lora_changes import BLOCKS, DRAWN, HALF, SHAPES, changes, random, same
 from zimage_core.adapters import AdapterError
-from zimage_core.checkpoints import read_lora
+from zimage_core.checkpoints import CheckpointError, read_lora
 
 
 @pytest.mark.parametrize("name", loras.plain_families(DRAWN))
@@ -190,3 +190,15 @@ def test_8_bit_files_make_the_change_of_their_values():
     eight = {name: loras.Pair(*(each.to(torch.float8_e4m3fn) for each in pair)) for name, pair in BLOCKS.items()}
     wide = {name: loras.Pair(*(each.float() for each in pair)) for name, pair in eight.items()}
     same(changes(read_lora(loras.keyed(eight, str, loras.A, loras.B))), loras.expected(tiny.DIT, wide))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_numbers_that_are_not_finite_are_refused_by_their_key(value, dtype):
+    name = "diffusion_model.layers.0.attention.out"
+    up, down = torch.ones(tiny.DIT.dim, 2, dtype=dtype), torch.ones(2, tiny.DIT.dim, dtype=dtype)
+    lora = {f"{name}.lora_A.weight": down, f"{name}.lora_B.weight": up}
+    assert read_lora(lora).deltas
+    up[3, 1] = value
+    with pytest.raises(CheckpointError, match=r"not finite in diffusion_model\.layers\.0\.attention\.out\.lora_B"):
+        read_lora(lora)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from ...adapters import N_PARTS, Delta, Lora, Target
@@ -21,6 +22,7 @@ from .keys import TEXT_ENCODER, family_of, flatten, foreign_model_of, split_endi
 
 StateDict = Mapping[str, Tensor]  # by the file's keys
 AlphaOf = Callable[[str, int], float | None]  # from a module's name and rank
+CHECKED_DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 ADVICE = "use a LoRA trained for Z-Image, from models/loras"
 
 
@@ -41,6 +43,7 @@ def read_lora(source: str | Path | StateDict, metadata: Mapping[str, str] | None
 def _lora(tensors: StateDict, metadata: Mapping[str, str], file: str) -> Lora:
     text_encoder = {key for key in tensors if TEXT_ENCODER.match(key)}
     ours = {key: tensor for key, tensor in tensors.items() if key not in text_encoder}
+    _check_finite(ours, file)
     modules, unmatched = _modules(ours)
     alpha_of = alphas_of(metadata)
     deltas: dict[Target, Delta] = {}
@@ -118,6 +121,16 @@ def _check_is_lora(entries: Mapping[str, TensorEntry], metadata: Mapping[str, st
     """Raise `CheckpointError` for a file of another kind, before its tensors are read."""
     if not any(split_ending(key) for key in entries):
         raise CheckpointError(f"{file} is {identify(entries, metadata, file).what}, not a LoRA; {ADVICE}")
+
+
+def _check_finite(tensors: StateDict, file: str) -> None:
+    """Raise `CheckpointError` for NaN or infinite numbers, which would make every picture black."""
+    for key, tensor in tensors.items():
+        if tensor.dtype in CHECKED_DTYPES and not torch.isfinite(tensor).all():
+            raise CheckpointError(
+                f"{file} holds numbers that are not finite in {key[:80]}: its training failed, or the file is damaged; "
+                "use an earlier save of it, or download it again"
+            )
 
 
 def _why_nothing_matches(ours: StateDict, count: int, file: str) -> str:
