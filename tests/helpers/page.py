@@ -18,7 +18,7 @@ IGNORED_ERRORS = (  # from the page itself: no internet access, optional files
     "ERR_NAME_NOT_RESOLVED",
     "ComfyApp graph accessed before initialization",
 )
-PATIENCE = 300_000  # milliseconds after which a condition counts as failed, also where other work keeps the cores busy
+PATIENCE = 120_000  # milliseconds after which a condition counts as failed, also where other work keeps the cores busy
 RUN = re.compile(r"^\s*(Run|运行)\s*$")  # the Run button's label, on the canvas and in App mode
 
 NODES = "[app.graph, ...(app.graph.subgraphs?.values?.() ?? [])].flatMap((graph) => graph.nodes)"
