@@ -13,8 +13,14 @@ PANEL_HEIGHT = 110  # pixels that workflows leave below nodes for this pack's pa
 LARGEST = 0.06  # megapixels on two cores
 
 
+VIEW = "compare_view"  # Compare Images sends what its slider shows, which it never reads
+
+
 def classes_and_inputs(prompt):
-    return {node_id: (node["class_type"], node["inputs"]) for node_id, node in prompt.items()}
+    return {
+        node_id: (node["class_type"], {name: value for name, value in node["inputs"].items() if name != VIEW})
+        for node_id, node in prompt.items()
+    }
 
 
 def assert_drawn(messages):
