@@ -118,7 +118,7 @@ def test_the_menu_of_a_sampler_sets_it_up_and_undo_takes_it_back(shared):
     while waiting := shared.page.evaluate(f"() => {TRACKER}.undoQueue.length"):  # the page may have kept both changes
         shared.page.keyboard.press("Control+z")
         shared.page.wait_for_function(f"(before) => {TRACKER}.undoQueue.length < before", arg=waiting)
-    shared.page.wait_for_function(f"() => {SAMPLER}?.widgets.length > 0")
+    shared.page.wait_for_function(f"() => !{TRACKER}._restoringState && {SAMPLER}?.widgets.length > 0")
     assert [shared.value("ZImageSampler", name) for name in SETTINGS] == before
 
 
