@@ -5,27 +5,21 @@ computes.
 """
 
 import math
-from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 
-from comfy_api.latest import io
-
-Node = TypeVar("Node", bound=type[io.ComfyNode])
+from .execute import Execute, Node, with_around
 
 
 def with_finite_numbers(node: Node) -> Node:
     """The same node, whose `execute` first refuses numbers that are none, by the name of their widget."""
-    execute: Any = node.execute.__func__
-    if hasattr(execute, "refuses_infinite"):
-        return node
+    return with_around(node, _checked)
 
-    @wraps(execute)
+
+def _checked(execute: Execute) -> Execute:
     def checked(cls: Any, *args: Any, **inputs: Any) -> Any:
         for name, value in inputs.items():
             if isinstance(value, float) and not math.isfinite(value):
                 raise ValueError(f"{name} is {value}, not a finite number. Set one, or fix the node it comes from.")
         return execute(cls, *args, **inputs)
 
-    checked.refuses_infinite = True  # pyright: ignore[reportAttributeAccessIssue]
-    node.execute = classmethod(checked)
-    return node
+    return checked

@@ -3,21 +3,17 @@
 ComfyUI shows a class by its module, which for a pack is the path of its folder on the server.
 """
 
-from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 
-from comfy_api.latest import io
-
-Node = TypeVar("Node", bound=type[io.ComfyNode])
+from .execute import Execute, Node, with_around
 
 
 def with_plain_errors(node: Node) -> Node:
     """The same node, whose `execute` raises ValueError for every class derived from it."""
-    execute: Any = node.execute.__func__
-    if hasattr(execute, "raises_plain_errors"):
-        return node
+    return with_around(node, _plain)
 
-    @wraps(execute)
+
+def _plain(execute: Execute) -> Execute:
     def plain(cls: Any, *args: Any, **inputs: Any) -> Any:
         try:
             return execute(cls, *args, **inputs)
@@ -26,6 +22,4 @@ def with_plain_errors(node: Node) -> Node:
                 raise
             raise ValueError(str(error)).with_traceback(error.__traceback__) from error.__cause__
 
-    plain.raises_plain_errors = True  # pyright: ignore[reportAttributeAccessIssue]
-    node.execute = classmethod(plain)
-    return node
+    return plain
