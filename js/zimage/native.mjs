@@ -32,11 +32,13 @@ export const SIZED = Object.keys(SIZE_WIDGETS);
 
 /** The line under a sampler. @param {any} node @param {Panel} panel */
 export function addSamplerSize(node, panel) {
-  const source = () => sourceFor(node);
   watch({
     node,
-    state: () => JSON.stringify([isOn(ADVICE), modelFileOf(node), source()?.node.id, source()?.size]),
-    update: () => showSize(panel, modelFileOf(node), source()),
+    state() {
+      const source = sourceFor(node);
+      return JSON.stringify([isOn(ADVICE), modelFileOf(node), source?.node.id, source?.size]);
+    },
+    update: () => showSize(panel, modelFileOf(node), sourceFor(node)),
   });
 }
 
@@ -48,11 +50,12 @@ export function addLatentSize(node, panel) {
     node,
     state: () => JSON.stringify([isOn(ADVICE), files(), sizeValues(node)]),
     async update() {
-      const facts = await Promise.all(files().map(factsOf));
+      const names = files();
+      const facts = await Promise.all(names.map(factsOf));
       if (facts.includes(undefined)) return false;
       const [native, ...others] = facts.map((each) => each?.native);
       if (native && isOn(ADVICE) && others.every((each) => each?.side === native.side)) follow(native.side);
-      const far = files().find((_, index) => isFarFrom(node, facts[index]?.native)) ?? "";
+      const far = names.find((_, index) => isFarFrom(node, facts[index]?.native)) ?? "";
       return showSize(panel, far, sourceAt(node));
     },
   });

@@ -8,10 +8,8 @@ import comfyui_version
 
 LOGGER = logging.getLogger("zimage")
 VERSION: str = comfyui_version.__version__
-OLDEST_TESTED = (
-    0,
-    16,
-)  # as pyproject.toml says; one minor version older runs as well, but no archive of it is published
+# As pyproject.toml says; one minor version older runs as well, but no archive of it is published.
+OLDEST_TESTED = (0, 16)
 INT8_FORMAT = "int8_tensorwise"
 
 

@@ -4,10 +4,11 @@ from typing import Any
 
 from torch import Tensor
 
+from ....zimage_core.regions.masks import THRESHOLD
 from .pictures import colour_images, mask_batch
 from .vae import CELL
 
-THRESHOLD = 0.5  # from here up a mask counts, as in the core's regions
+NOTHING_REPAINTED = "nothing is repainted. Paint white where the picture is to change."
 
 
 def inpaint_note(images: Tensor, masks: Any, noise_mask: Tensor) -> str:
@@ -20,7 +21,7 @@ def inpaint_note(images: Tensor, masks: Any, noise_mask: Tensor) -> str:
         lines.append(f"The mask is {mask} and the picture {picture}: the mask was stretched to it.")
     if brightest < THRESHOLD:
         found = "black" if brightest == 0 else f"at most {brightest:.2f} bright, and grey counts from one half up"
-        lines.append(f"The mask is {found}: nothing is repainted. Paint white where the picture is to change.")
+        lines.append(f"The mask is {found}: {NOTHING_REPAINTED}")
     elif not noise_mask.any():
         lines.append("Nothing is left of the mask when it is shrunk: nothing is repainted. Set grow to 0 or more.")
     if darkest >= THRESHOLD:
@@ -36,7 +37,7 @@ def control_note(image: Tensor | None, inpaint_image: Tensor | None, mask: Any) 
     if mask is not None and inpaint_image is not None:
         batch = mask_batch(mask)
         if not batch.any():
-            lines.append("The mask is black: nothing is repainted. Paint white where the picture is to change.")
+            lines.append(f"The mask is black: {NOTHING_REPAINTED}")
         width, height = batch.shape[2], batch.shape[1]
         if width * inpaint_image.shape[1] != height * inpaint_image.shape[2]:
             lines.append(

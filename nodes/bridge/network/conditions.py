@@ -132,7 +132,7 @@ class TokenCount(CONDConstant):
         return isinstance(other, TokenCount)
 
     def concat(self, others: list[CONDRegular]) -> int:
-        return max(self.cond, *(other.cond for other in others)) if others else self.cond
+        return max([self.cond, *(other.cond for other in others)])
 
 
 class ReferenceCond(CONDList):

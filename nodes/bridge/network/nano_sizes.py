@@ -7,13 +7,12 @@ from typing import Any
 
 from torch import Tensor
 
-from ....zimage_core.config import NANO_LONGEST_SIDE, NANO_SIDE
+from ....zimage_core.config import NANO_DIT, NANO_LONGEST_SIDE, NANO_SIDE
 from ....zimage_core.regions import CELL
 from .nano_latents import NanoLatents
 
 LOGGER = logging.getLogger("zimage")
 KEY = "zimage_nano_size"
-PATCH = 2  # latent cells along a side
 
 
 def size_note(model: Any, shape: Sequence[int], *, is_masked: bool) -> str:
@@ -24,7 +23,8 @@ def size_note(model: Any, shape: Sequence[int], *, is_masked: bool) -> str:
     if not isinstance(model.model.latent_format, NanoLatents):
         return ""
     height, width = shape[-2:]
-    area_side = PATCH * round(math.sqrt(height * width) / PATCH)
+    patch = NANO_DIT.patch_size
+    area_side = patch * round(math.sqrt(height * width) / patch)
     sides = (area_side,) if is_masked else (height, width)
     if all(NANO_SIDE <= CELL * side <= NANO_LONGEST_SIDE for side in sides):
         return ""

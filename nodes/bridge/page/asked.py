@@ -28,26 +28,24 @@ def size_of(prompt: Prompt, node_id: str) -> dict[str, int]:
     socket = next((name for name in inputs_of(prompt[node_id]) if name.startswith(LATENTS)), LATENTS)
     for node in upstream(prompt, node_id, socket, prefix=LATENTS):
         values = {name: value_in(prompt, value) for name, value in inputs_of(node).items()}
-        size = (
-            _from_ratio(values) if node["class_type"] == EMPTY_LATENT else (values.get("width"), values.get("height"))
-        )
-        match size:
-            case (int(width), int(height)):
-                return {"width": width, "height": height}
-            case (None, None):
-                continue
-            case _:
-                return {}
+        if node["class_type"] == EMPTY_LATENT:
+            return _from_ratio(values)
+        width, height = values.get("width"), values.get("height")
+        if isinstance(width, int) and isinstance(height, int):
+            return {"width": width, "height": height}
+        if width is not None or height is not None:
+            return {}
     return {}
 
 
-def _from_ratio(values: dict[str, Any]) -> tuple[int, int] | tuple[str, str]:
-    """The size that Z-Image Empty Latent makes of its widgets; two words where only running tells."""
+def _from_ratio(values: dict[str, Any]) -> dict[str, int]:
+    """The size that Z-Image Empty Latent makes of its widgets; nothing where only running tells."""
     try:
-        width, height = (int(side) for side in values["ratio"].split(":"))
-        return latents.size_from_ratio((width, height), float(values["megapixels"]))
+        across, down = (int(side) for side in values["ratio"].split(":"))
+        width, height = latents.size_from_ratio((across, down), float(values["megapixels"]))
     except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
-        return "not", "known"
+        return {}
+    return {"width": width, "height": height}
 
 
 def _conditioned(prompt: Prompt, node_id: str) -> str:
