@@ -15,7 +15,7 @@ const MIN_WIDTH = 120; // pixels; a narrower element has not been laid out yet
 const LINE_HEIGHT = 24; // pixels, estimated
 
 export class Panel {
-  /** @type {Map<string, Line>} */
+  /** @type {Map<string, {line: Line, row: HTMLElement}>} */
   #lines = new Map();
   #element = document.createElement("div");
   /** @type {any} */
@@ -30,18 +30,29 @@ export class Panel {
   }
 
   /**
-   * Show a line, replacing the one of that name; null removes it.
+   * Show a line, replacing the one of that name; null removes it. Other lines keep their elements, so that a button
+   * that is being pressed stays under the pointer.
    * @param {string} name
    * @param {Line | null} line
    */
   show(name, line) {
     if (!this.#node.graph) return; // deleted during an await
-    if (line === null && !this.#lines.has(name)) return;
-    if (JSON.stringify(line) === JSON.stringify(this.#lines.get(name) ?? null)) return;
-    line === null ? this.#lines.delete(name) : this.#lines.set(name, line);
-    const lines = [...this.#lines].sort(([, one], [, other]) => rankOf(one) - rankOf(other));
-    this.#element.replaceChildren(...lines.map(([key, each]) => renderLine(key, each)));
+    const shown = this.#lines.get(name);
+    if (JSON.stringify(line) === JSON.stringify(shown?.line ?? null)) return;
+    shown?.row.remove();
+    line === null ? this.#lines.delete(name) : this.#lines.set(name, { line, row: renderLine(name, line) });
+    this.#place();
     this.#fit();
+  }
+
+  /** Put new rows where they belong, without moving those that are there. */
+  #place() {
+    const lines = [...this.#lines.values()].sort((one, other) => rankOf(one.line) - rankOf(other.line));
+    let next = /** @type {HTMLElement | null} */ (null);
+    for (const { row } of lines.reverse()) {
+      if (row.parentElement !== this.#element) this.#element.insertBefore(row, next);
+      next = row;
+    }
   }
 
   #fit() {

@@ -24,6 +24,23 @@ def press(canvas, kind, label):
     canvas.page.wait_for_function(SETTLED)
 
 
+def test_a_button_that_is_held_down_survives_news_in_another_line(canvas):
+    canvas.open(NANO)
+    canvas.put("ZImageEmptyLatent", megapixels=1.0)
+    canvas.line("native")
+    canvas.scroll_to("ZImageSampler")
+    before = canvas.line("evaluations")
+    button = canvas.page.locator("[data-line=native]", has=canvas.page.get_by_role("button")).last.get_by_role("button")
+    button.hover()
+    canvas.page.mouse.down()
+    canvas.put("ZImageSampler", steps=5)
+    canvas.page.wait_for_function(
+        "(before) => document.querySelector('[data-line=evaluations]').innerText !== before", arg=before
+    )
+    canvas.page.mouse.up()
+    canvas.page.wait_for_function(SETTLED)
+
+
 @pytest.mark.parametrize("pressed_on", ["ZImageSampler", "ZImageEmptyLatent"])
 def test_nano_at_the_nodes_default_is_marked_on_both_nodes_and_one_click_mends_it(shared, pressed_on):
     shared.open(NANO)

@@ -44,7 +44,6 @@ DAMAGED = {
     "rank 0": ({Q + loras.A: torch.zeros(0, 64), Q + loras.B: torch.zeros(64, 0)}, "do not make a product"),
     "whole numbers": ({Q + loras.A: HALF.long(), Q + loras.B: HALF.T.contiguous()}, "int64, not fractions"),
     "alpha": ({Q + loras.A: HALF, Q + loras.B: HALF.T.contiguous(), Q + ".alpha": HALF}, "alpha is not a number"),
-    "infinite alpha": ({Q + loras.A: HALF, Q + loras.B: HALF.T, Q + ".alpha": torch.tensor(torch.inf)}, "not a number"),
     "two kinds": ({Q + ".diff": HALF, Q + loras.A: HALF, Q + loras.B: HALF.T}, "LoRA and a full difference at once"),
     "loha": ({Q + ".hada_w1_a": HALF}, "hada_w1_b is missing"),
     "lokr": ({Q + ".lokr_w1": HALF[0], Q + ".lokr_w2": HALF}, "no matrix"),
@@ -56,6 +55,12 @@ DAMAGED = {
 @pytest.mark.parametrize(("state", "words"), DAMAGED.values(), ids=DAMAGED)
 def test_tensors_that_make_no_sense_get_a_sentence_with_the_modules_name(state, words):
     with pytest.raises(CheckpointError, match=rf"damaged at transformer.layers.0.attention.to_q: .*{words}"):
+        read_lora(state)
+
+
+def test_an_infinite_alpha_is_named_as_every_number_that_is_not_finite():
+    state = {Q + loras.A: HALF, Q + loras.B: HALF.T, Q + ".alpha": torch.tensor(torch.inf)}
+    with pytest.raises(CheckpointError, match=r"not finite in transformer.layers.0.attention.to_q.alpha"):
         read_lora(state)
 
 
