@@ -9,8 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from native_pictures import draw, extra, lora, same, stock_node
+from zimage_core.checkpoints import read_lora
 
 
 def start(seed=3, batch=1):
@@ -242,24 +244,44 @@ def test_fun_controlnets_steer_our_model_as_they_steer_natives(native, deep, var
 
 
 @pytest.mark.slow
-def test_training_a_lora_takes_two_steps_and_lowers_natives_loss_alike(native, models):
+def train(native, model):
+    """The weights and losses of two steps of ComfyUI's training node."""
     node = importlib.import_module("comfy_extras.nodes_train").TrainLoraNode
     schema = node.define_schema()
     settings = {each.id: each.default for each in schema.inputs if getattr(each, "default", None) is not None}
     lists = {"latents": [start()], "positive": [native.conditioning(17, 1)]}
     changes = {"steps": 2, "batch_size": 1, "rank": 4, "training_dtype": "fp32", "lora_dtype": "fp32", "seed": 3}
+    inputs = {**settings, **changes, "model": model}
+    wrapped = {key: value if key in lists else [value] for key, value in {**inputs, **lists}.items()}
+    with torch.inference_mode(False):
+        weights, losses, *_ = node.execute(**wrapped).result
+    return weights, losses
 
-    def run(model):
-        inputs = {**settings, **changes, "model": model}
-        wrapped = {key: value if key in lists else [value] for key, value in {**inputs, **lists}.items()}
-        with torch.inference_mode(False):
-            weights, losses, *_ = node.execute(**wrapped).result
-        return weights, losses
 
-    (ours, our_losses), (theirs, native_losses) = run(models.ours.clone()), run(models.native.clone())
+def test_training_a_lora_takes_two_steps_and_lowers_natives_loss_alike(native, models):
+    (ours, our_losses), (theirs, native_losses) = (train(native, each.clone()) for each in (models.ours, models.native))
     assert ours.keys() == theirs.keys()
     found, expected = (torch.tensor([float(x) for x in losses["loss"]]) for losses in (our_losses, native_losses))
     torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
+
+
+def test_a_lora_trained_on_ours_and_saved_by_stock_changes_ours_as_natives(native, models, tmp_path, monkeypatch):
+    import comfy.sd
+    import folder_paths
+
+    monkeypatch.setattr(folder_paths, "output_directory", str(tmp_path))
+    weights, _ = train(native, models.ours.clone())
+    large = {key: value * 30 if key.endswith("lora_up.weight") else value for key, value in weights.items()}
+    extra("nodes_train", "SaveLoRA")(lora=large, prefix="loras/trained", steps=2)
+    [file] = (tmp_path / "loras").glob("trained_2_steps_*.safetensors")
+    saved = load_file(file)
+    ours, theirs = (
+        comfy.sd.load_lora_for_models(each, None, dict(saved), 1.0, 0.0)[0] for each in (models.ours, models.native)
+    )
+    found = draw(native, ours)
+    assert (found - draw(native, models.ours)).abs().max() > 1e-2
+    same(found, draw(native, theirs))
+    assert len(read_lora(file).deltas) > 0
 
 
 @pytest.mark.slow
