@@ -25,6 +25,12 @@ IN_CHINESE: dict[str, tuple[str, ...]] = {
         "正向",
         "负向",
     ),
+    "ZImagePrompt": (
+        "提示词",
+        "通配符",
+        "随机提示词",
+        "风格",
+    ),
     "ZImageEditEncode": (
         "图像编辑",
         "指令编辑",

@@ -3,6 +3,7 @@
 
 const TASKS = [
   "text to image",
+  "prompt variations",
   "image to image",
   "inpaint",
   "outpaint",

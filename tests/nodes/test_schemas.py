@@ -13,6 +13,7 @@ IDS = {
     "ZImageTextEncoderLoader",
     "ZImageVAELoader",
     "ZImageTextEncode",
+    "ZImagePrompt",
     "ZImageEmptyLatent",
     "ZImageTurboSampler",
     "ZImageSampler",

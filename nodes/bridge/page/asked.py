@@ -1,16 +1,17 @@
 """What a queued prompt asks a sampler to draw: prompt, negative prompt, size; not what only running tells."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
-from ..tasks import latents
-from .prompt_graph import Node, Prompt, inputs_of, link_in, upstream, value_in
+from ..tasks import latents, prompt_writing
+from .prompt_graph import Link, Node, Prompt, inputs_of, link_in, origin_of, upstream, value_in
 
 POSITIVE, NEGATIVE = ("positive", "conditioning"), ("negative",)  # sockets of samplers and guiders
 TEXTS = ("prompt", "text")  # widgets of nodes that encode one
 ZEROED = "ConditioningZeroOut"  # what goes into it no longer counts
 LATENTS = "latent"  # how the names of samplers' LATENT sockets begin
 EMPTY_LATENT = "ZImageEmptyLatent"
+PROMPT_WRITER = "ZImagePrompt"
 
 
 def texts_of(prompt: Prompt, node_id: str) -> dict[str, str]:
@@ -62,9 +63,24 @@ def _text(prompt: Prompt, node_id: str, sockets: Iterable[str], widgets: Iterabl
             if node["class_type"] == ZEROED:
                 return None
             if name := _first(node, names):
-                text = value_in(prompt, inputs_of(node)[name])
+                text = _written(prompt, origin_of(prompt, inputs_of(node)[name]))
                 return text if isinstance(text, str) else None
     return None
+
+
+def _written(prompt: Prompt, origin: Any) -> Any:
+    """A text, or the one that Z-Image Prompt makes of its widgets; None if only running it tells."""
+    if not isinstance(origin, Link):
+        return origin
+    node = prompt.get(origin.node_id, {})
+    values = {name: value_in(prompt, value) for name, value in inputs_of(node).items()}
+    text, style, seed = values.get("text"), values.get("style"), values.get("seed")
+    if node.get("class_type") != PROMPT_WRITER or not isinstance(text, str) or not isinstance(style, str):
+        return None
+    try:
+        return prompt_writing.written(text, style, int(cast(Any, seed)))
+    except (OSError, OverflowError, TypeError, ValueError):  # the node says it when it runs
+        return None
 
 
 def _first(node: Node, names: Iterable[str]) -> str | None:

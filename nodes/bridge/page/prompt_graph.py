@@ -29,13 +29,19 @@ def link_in(value: Any) -> Link | None:
 
 def value_in(prompt: Prompt, value: Any) -> Any:
     """A widget's value, followed through nodes with a single input, as primitives; None if only running them tells."""
+    origin = origin_of(prompt, value)
+    return None if isinstance(origin, Link) else origin
+
+
+def origin_of(prompt: Prompt, value: Any) -> Any:
+    """A widget's value as above, or else the `Link` to the first node that has not one input; None for a cycle."""
     for _ in range(LONGEST_CHAIN):  # so a cycle ends, too
         link = link_in(value)
         if link is None:
             return value
         values = list(inputs_of(prompt.get(link.node_id, {})).values())
         if len(values) != 1:
-            return None
+            return link
         value = values[0]
     return None
 
