@@ -3,7 +3,6 @@
 
 const TASKS = [
   "text to image",
-  "prompt variations",
   "image to image",
   "inpaint",
   "outpaint",
@@ -12,6 +11,7 @@ const TASKS = [
   "LoRA",
   "ControlNet",
   "high-resolution second pass",
+  "prompt variations",
   "App mode",
   "faster",
   "attach to stock loaders",
