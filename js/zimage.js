@@ -3,6 +3,7 @@
 import { app } from "../../scripts/app.js";
 import { orderTemplates } from "./zimage/comfyui.mjs";
 import { addFailure, watchFailures } from "./zimage/failures.mjs";
+import { SAVES, addFileName } from "./zimage/file_name.mjs";
 import { classOf } from "./zimage/graph.mjs";
 import { menuItems } from "./zimage/menu.mjs";
 import { METERED, addMeter } from "./zimage/meter.mjs";
@@ -42,6 +43,7 @@ app.registerExtension({
     if (DRAWING.includes(nodeClass)) addSamplerSize(node, panel);
     if (nodeClass === PICKED) addPicker(node, panel);
     if (SIZED.includes(nodeClass)) addLatentSize(node, panel);
+    if (nodeClass === SAVES) addFileName(node);
     if (isOurs) addReport(node, panel);
   },
 

@@ -61,6 +61,11 @@ IN_CHINESE: dict[str, tuple[str, ...]] = {
         "编码",
     ),
     "ZImageVAEDecode": ("解码",),
+    "ZImageSaveImage": (
+        "保存图像",
+        "保存图片",
+        "生成参数",
+    ),
     "ZImageImageToImage": (
         "图生图",
         "重绘",

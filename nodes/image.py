@@ -1,8 +1,9 @@
-"""VAE encoding and decoding."""
+"""VAE encoding and decoding, and saving."""
 
 from comfy_api.latest import io, ui
 
 from .bridge.loading import picture_notes
+from .bridge.page import saved_picture
 from .bridge.tasks import images
 from .chinese_words import IN_CHINESE
 
@@ -81,4 +82,42 @@ class ZImageVAEDecode(io.ComfyNode):
         return io.NodeOutput(images.decode(vae, latent, tile_size))
 
 
-NODES: list[type[io.ComfyNode]] = [ZImageVAEEncode, ZImageVAEDecode]
+class ZImageSaveImage(io.ComfyNode):
+    """Saves pictures as ComfyUI's Save Image does, with the text that sites read settings from."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZImageSaveImage",
+            display_name="Z-Image Save Image",
+            category=CATEGORY,
+            description="Saves PNG files like Save Image, with prompt and settings as CivitAI and A1111 read them.",
+            search_aliases=["save", "save image", "civitai", "a1111", "metadata", *IN_CHINESE["ZImageSaveImage"]],
+            inputs=[
+                io.Image.Input("images", tooltip="The pictures to save; a batch becomes several files."),
+                io.String.Input(
+                    "filename_prefix",
+                    display_name="filename prefix",
+                    default="ComfyUI",
+                    tooltip="Folder and name inside ComfyUI's output folder; a number is added, so nothing is "
+                    "overwritten. %date:yyyy-MM-dd% and other values of nodes work as in Save Image.",
+                ),
+                io.Boolean.Input(
+                    "parameters",
+                    default=True,
+                    tooltip="Also write prompt, seed, settings and the hashes of model and LoRAs as text that CivitAI, "
+                    "A1111 and picture managers read. A model file is read once for its hash.",
+                ),
+            ],
+            outputs=[io.Image.Output(display_name="images", tooltip="The same pictures.")],
+            hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo, io.Hidden.unique_id],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, images, filename_prefix: str, parameters: bool) -> io.NodeOutput:
+        saved = saved_picture.save(images, filename_prefix, cls.hidden, with_parameters=parameters)
+        return io.NodeOutput(images, ui=ui.SavedImages(saved))
+
+
+NODES: list[type[io.ComfyNode]] = [ZImageVAEEncode, ZImageVAEDecode, ZImageSaveImage]

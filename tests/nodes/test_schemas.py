@@ -20,6 +20,7 @@ IDS = {
     "ZImageSigmas",
     "ZImageVAEEncode",
     "ZImageVAEDecode",
+    "ZImageSaveImage",
     "ZImageAttach",
     "ZImageLoraLoader",
     "ZImageStepCache",

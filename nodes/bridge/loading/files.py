@@ -11,7 +11,7 @@ from pathlib import Path
 import folder_paths
 
 from ....zimage_core import atomic_file
-from ....zimage_core.checkpoints.networks import ADD_ON_NETWORKS, PIPELINE_NETWORKS, AnyNetwork
+from ....zimage_core.checkpoints.networks import ADD_ON_NETWORKS, DIT, PIPELINE_NETWORKS, AnyNetwork
 from ....zimage_core.nano.files import FOLDER, TOKENIZER, file_of
 
 BUILT_IN = "nano (built in)"
@@ -57,6 +57,14 @@ def file_state(path: str) -> str:
     files = sorted(file for file in place.iterdir() if file.exists()) if place.is_dir() else [place]
     states = [file.stat() for file in files]
     return " ".join(f"{state.st_mtime_ns} {state.st_size}" for state in states)
+
+
+def model_path(name: str) -> str:
+    """The diffusion-model file behind a name in any loader's dropdown, whole checkpoints among them."""
+    try:
+        return path_of(DIT, name)
+    except FileNotFoundError:
+        return folder_paths.get_full_path_or_raise(CHECKPOINTS, name)
 
 
 def lora_choices() -> list[str]:

@@ -66,9 +66,23 @@ def metadata_of(prompt: Prompt, running: Collection[str]) -> Iterator[Metadata]:
     for name in names[:MOST_SAMPLERS]:
         chain = samplers.model_chain(prompt, name)
         if samplers.is_described(prompt[name], chain):
-            settings = samplers.settings_of(prompt, name, chain)
-            wanted = {**asked.texts_of(prompt, name), **asked.size_of(prompt, name)}
-            yield {"sampler": name, **wanted, **settings, **_model_chain(prompt, name, chain, origin)}
+            yield _entry(prompt, name, chain, origin)
+
+
+def last_sampler(prompt: Prompt, node_id: str) -> Metadata | None:
+    """The entry of the one sampler, with any MODEL, that draws last before a node; None for none and for several."""
+    names = [name for name in ancestors(prompt, [node_id]) if prompt[name]["class_type"] in samplers.SAMPLERS]
+    earlier = {each for name in names for each in ancestors(prompt, [name]) - {name}}
+    last = [name for name in names if name not in earlier]
+    if len(last) != 1:
+        return None
+    return _entry(prompt, last[0], samplers.model_chain(prompt, last[0]), inspection.origin)
+
+
+def _entry(prompt: Prompt, name: str, chain: list[Node], origin: Origin) -> Metadata:
+    wanted = {**asked.texts_of(prompt, name), **asked.size_of(prompt, name)}
+    settings = samplers.settings_of(prompt, name, chain)
+    return {"sampler": name, **wanted, **settings, **_model_chain(prompt, name, chain, origin)}
 
 
 def _model_chain(prompt: Prompt, node_id: str, chain: list[Node], origin: Origin) -> Metadata:

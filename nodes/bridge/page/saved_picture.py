@@ -1,0 +1,97 @@
+"""Pictures saved as PNG: names, numbers and text chunks as ComfyUI's Save Image gives them, and `parameters` beside."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import folder_paths
+from comfy.cli_args import args
+from comfy_api.latest import io, ui
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
+
+from ..loading import file_hash, files, host, pictures
+from . import metadata
+from .parameters import Facts, parameters_text
+from .prompt_graph import Prompt
+
+KEY = "parameters"
+COMPRESSION = 4  # of zlib's 9, as ComfyUI's Save Image
+
+
+def save(images: Any, prefix: str, hidden: Any, *, with_parameters: bool) -> list[ui.SavedResult]:
+    """Write IMAGE (b, h, w, c) to the output folder, one PNG each; `hidden` is the node's: prompt, page's data, id.
+
+    Raises ValueError for what is no picture, a prefix that leads out of the folder, and a folder that takes no file.
+    """
+    batch = pictures.colour_images(images)
+    output = folder_paths.get_output_directory()
+    _check_inside(output, prefix)
+    height, width = batch.shape[1:3]
+    info = PngInfo()
+    for name, text in _chunks(hidden, (width, height), with_parameters=with_parameters).items():
+        info.add_text(name, text)
+    try:
+        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(prefix, output, width, height)
+        results: list[ui.SavedResult] = []
+        for number, picture in enumerate(batch):
+            file = f"{name.replace('%batch_num%', str(number))}_{counter + number:05}_.png"
+            _to_pil(picture).save(Path(folder) / file, pnginfo=info, compress_level=COMPRESSION)
+            results.append(ui.SavedResult(file, subfolder, io.FolderType.output))
+    except OSError as error:
+        raise ValueError(
+            f"The picture cannot be written to ComfyUI's output folder ({error.strerror or 'no such name'}). "
+            "Make room or allow writing there, or change filename_prefix."
+        ) from error
+    return results
+
+
+def _chunks(hidden: Any, size: tuple[int, int], *, with_parameters: bool) -> dict[str, str]:
+    """Text chunks by name: the prompt graph and what the page and other packs add, as JSON; none if switched off."""
+    if args.disable_metadata:
+        return {}
+    graph = {} if hidden.prompt is None else {"prompt": json.dumps(hidden.prompt)}
+    added = {name: json.dumps(value) for name, value in (hidden.extra_pnginfo or {}).items()}
+    text = _parameters(hidden.prompt or {}, hidden.unique_id, size) if with_parameters else None
+    return {**graph, **added, **({KEY: text} if text else {})}
+
+
+def _parameters(prompt: Prompt, node_id: str, size: tuple[int, int]) -> str | None:
+    """The `parameters` text of pictures that reach a node; nothing where no sampler or several drew them."""
+    facts = metadata.last_sampler(prompt, node_id)
+    if facts is None:
+        return None
+    text = parameters_text(facts, size, dict(_hashes(facts)), f"ComfyUI {host.VERSION}")
+    return text.encode("utf-8", "replace").decode("utf-8")  # half an emoji cannot be written
+
+
+def _hashes(facts: Facts) -> Iterator[tuple[str, str]]:
+    """Names and hashes of the model file and the LoRA files; the built-in model, folders and lost files have none."""
+    model = facts.get("model")
+    named = [(str(model), files.model_path)] if model and model != files.BUILT_IN else []
+    for name, path_of in [*named, *((str(lora["file"]), files.lora_path) for lora in facts.get("loras", ()))]:
+        if digits := _hash(name, path_of):
+            yield name, digits
+
+
+def _hash(name: str, path_of: Callable[[str], str]) -> str | None:
+    try:
+        return file_hash.short_hash(path_of(name))
+    except OSError:
+        return None
+
+
+def _check_inside(output: str, prefix: str) -> None:
+    target = Path(os.path.normpath(Path(output) / prefix))
+    if "\0" in prefix or not target.is_relative_to(os.path.normpath(output)):
+        raise ValueError(
+            f"filename_prefix {prefix!r} leads out of ComfyUI's output folder. Write a name, or folder/name inside it."
+        )
+
+
+def _to_pil(picture: Tensor) -> Image.Image:
+    """Colours (h, w, c) in [0, 1] to 8 bits as Save Image does: cut to whole numbers, not rounded."""
+    return Image.fromarray((picture[..., :4].float().cpu() * 255.0).clamp(0, 255).byte().numpy())
