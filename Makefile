@@ -10,7 +10,7 @@
 # make judge   measure the built-in model
 # make bench   ours, diffusers and ComfyUI's native code on the same work, for ten minutes
 # make count   operations, bytes and syncs of the same work instead of seconds
-# make pictures FONT=…  draw the README's picture and nano's thumbnails again, with a font that has Chinese
+# make pictures FONT=…  draw nano's pictures, the README's animation and the thumbnails again, with a font that has Chinese
 # make help-pictures  draw the help pages' pictures again, with nano on a real ComfyUI, in about ten minutes
 # make screens   take the README's screenshots again
 # make clean   remove what the above created, but not the download cache
@@ -71,6 +71,7 @@ count: dev
 
 pictures: setup
 	$(BIN)/python -m tools.pictures.draw_thumbnails --font "$(FONT)"
+	$(BIN)/python -m tools.pictures.draw_animation --font "$(FONT)"
 
 help-pictures: setup
 	$(BIN)/python -m tools.pictures.draw_help

@@ -18,9 +18,17 @@ PAGES = [
 ]
 
 
-def test_a_picture_comes_before_any_sentence():
-    first = next(line for line in README.splitlines()[1:] if line.strip())
-    assert first.startswith("![")
+def test_one_sentence_and_a_picture_come_first():
+    sentence, picture, *_ = (line for line in README.splitlines()[1:] if line.strip())
+    assert sentence.endswith(".") and len(sentence) < 140
+    assert picture.startswith("![")
+
+
+def test_the_evidence_named_in_the_table_of_tasks_is_there():
+    table = README.partition("## What you can do here")[2].partition("\n\n![")[0]
+    named = re.findall(r"`(tests/[^`]+)`", table)
+    assert len(named) >= 8
+    assert [each for each in named if not (REPOSITORY / each).exists()] == []
 
 
 @pytest.mark.parametrize("page", PAGES)
