@@ -99,6 +99,11 @@ IN_CHINESE: dict[str, tuple[str, ...]] = {
         "加载LoRA",
         "微调",
     ),
+    "ZImageLoraList": (
+        "LoRA列表",
+        "多个LoRA",
+        "触发词",
+    ),
     "ZImageConvertLora": (
         "转换LoRA",
         "保存LoRA",

@@ -21,6 +21,10 @@ export const SENTENCES = [
   ["{file} does not fit this model: its change to {key} has shape {shape}, the weight there {found}. It was trained for a model of another size; use it with that one", "{file} 与这个模型不匹配：它对 {key} 的改动形状是 {shape}，而这里的权重是 {found}。它是为另一种大小的模型训练的，请与那个模型一起使用。"],
   ["{file} is a GGUF file with packed weights, and reading those needs the gguf library; install it into ComfyUI's Python with: pip install gguf", "{file} 是带压缩权重的 GGUF 文件，读取它需要 gguf 库；请在 ComfyUI 的 Python 中安装：pip install gguf"],
   ["{file} holds numbers that are not finite in {key}: its training failed, or the file is damaged; use an earlier save of it, or download it again", "{file} 的 {key} 中含有非有限数值（NaN 或无穷大）：训练失败，或文件已损坏；请改用它较早保存的版本，或重新下载。"],
+  ["Line {line}: there is no LoRA {name} in models/loras. The nearest names are {near}; write one of them, or put # before the line.", "第 {line} 行：models/loras 里没有 LoRA {name}。最接近的文件名是 {near}；请改成其中之一，或在行首加 #。"],
+  ["Line {line}: there is no LoRA {name} in models/loras, nor one of a similar name. Put the file there, or put # before the line.", "第 {line} 行：models/loras 里没有 LoRA {name}，也没有相近的文件名。请把文件放到那里，或在行首加 #。"],
+  ["Line {line}: no file name stands before the colon. Write it as: style.safetensors : 0.8", "第 {line} 行：冒号前没有文件名。请写成：style.safetensors : 0.8"],
+  ["Line {line}: the strength is '{found}', not a number. Write it as: style.safetensors : 0.8", "第 {line} 行：强度是“{found}”，不是数字。请写成：style.safetensors : 0.8"],
   ["no file at {path}; check the name, or put the file there", "找不到文件 {path}；请检查文件名，或把文件放到那里。"],
   ["{file} cannot be read ({reason}); check its permissions and its disk", "{file} 无法读取（{reason}）；请检查文件权限和磁盘。"],
   // what a file is, and what to do

@@ -9,6 +9,7 @@ const TASKS = [
   "edit",
   "edit with three pictures",
   "LoRA",
+  "LoRA list",
   "ControlNet",
   "high-resolution second pass",
   "prompt variations",

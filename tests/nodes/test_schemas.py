@@ -23,6 +23,7 @@ IDS = {
     "ZImageSaveImage",
     "ZImageAttach",
     "ZImageLoraLoader",
+    "ZImageLoraList",
     "ZImageStepCache",
     "ZImageOptimize",
     "ZImageConvertLora",

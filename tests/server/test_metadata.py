@@ -156,6 +156,24 @@ def test_loras_are_stored_with_the_strength_of_a_linked_number(server, run):
     assert facts_in(outcome.files[0])[0]["loras"] == [{"file": "nano_style.safetensors", "strength": 0.75}]
 
 
+def test_the_loras_of_a_list_are_stored_and_it_draws_what_the_loader_draws(server, run):
+    write_lora(server.base / "models" / "loras" / "nano_style.safetensors")
+    rows = {f"lora_{i}": "none" for i in (2, 3, 4)} | {f"strength_{i}": 1.0 for i in (2, 3, 4)}
+    outcomes = []
+    for lora in (
+        node("ZImageLoraList", model=["model", 0], loras="# off.safetensors\nnano_style.safetensors : 0.75"),
+        node("ZImageLoraLoader", model=["model", 0], lora_1="nano_style.safetensors", strength_1=0.75, **rows),
+    ):
+        prompt = text_to_image(seed=3) | {"lora": lora}
+        prompt["sampler"]["inputs"]["model"] = ["lora", 0]
+        outcomes.append(run(prompt))
+        assert outcomes[-1].error is None, outcomes[-1].error
+    listed, loaded = (facts_in(outcome.files[0])[0] for outcome in outcomes)
+    assert listed["loras"] == loaded["loras"] == [{"file": "nano_style.safetensors", "strength": 0.75}]
+    one, other = (Image.open(outcome.files[0]).tobytes() for outcome in outcomes)
+    assert one == other
+
+
 def test_a_picture_of_the_stock_sampler_has_the_same_facts(run):
     prompt = {**text_to_image(), "negative": encode(""), "sampler": ksampler(), "save": save("stock")}
     outcome = run(prompt)

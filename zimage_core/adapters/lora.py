@@ -1,7 +1,7 @@
 """`Lora`: an adapter file of any trainer and kind, as weight deltas by parameter of our networks; and its report."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from .deltas import BOFT, OFT, Delta
@@ -65,6 +65,7 @@ class Lora:
     unmatched: tuple[str, ...] = ()
     text_encoder: tuple[str, ...] = ()
     redundant: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])  # of the file, as its trainer wrote it
 
     def fitted(self, shapes: Mapping[str, tuple[int, ...]]) -> "Lora":
         """The LoRA without deltas for parameters missing in `shapes`, which are added to `unmatched`.

@@ -4,7 +4,9 @@ from .formats.errors import CheckpointError
 from .formats.files import read_tensors
 from .identify.inspect import inspect
 from .load import load_control, load_dit, load_text_encoder, load_vae, load_vision, open_network
+from .lora.about import trained_for, trigger_words
 from .lora.read import read_lora
+from .lora.rows import Row, choose, parse_rows
 from .lora.write import save_lora
 from .networks import CONTROL, CONTROL_PUBLISHED, DIT, DIT_DIFFUSERS, TEXT_ENCODER, VAE, VAE_DIFFUSERS, VISION
 
@@ -18,6 +20,8 @@ __all__ = [
     "VAE_DIFFUSERS",
     "VISION",
     "CheckpointError",
+    "Row",
+    "choose",
     "inspect",
     "load_control",
     "load_dit",
@@ -25,7 +29,10 @@ __all__ = [
     "load_vae",
     "load_vision",
     "open_network",
+    "parse_rows",
     "read_lora",
     "read_tensors",
     "save_lora",
+    "trained_for",
+    "trigger_words",
 ]

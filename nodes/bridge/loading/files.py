@@ -69,7 +69,12 @@ def model_path(name: str) -> str:
 
 def lora_choices() -> list[str]:
     """Names for a dropdown of LoRAs, which begins with none at all."""
-    return [NO_LORA, *folder_paths.get_filename_list(LORAS)]
+    return [NO_LORA, *lora_names()]
+
+
+def lora_names() -> list[str]:
+    """Every LoRA of the user's, below models/loras."""
+    return folder_paths.get_filename_list(LORAS)
 
 
 def lora_path(name: str) -> str:

@@ -9,14 +9,16 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cache
 from typing import Any, TypeGuard, cast
 
+from ....zimage_core.checkpoints import parse_rows
 from ..loading import files, inspection, repack
 from ..patches import loras, optimize
 from . import asked, samplers
-from .prompt_graph import Node, Prompt, ancestors, inputs_of, value_in
+from .prompt_graph import Node, Prompt, ancestors, inputs_of, upstream, value_in
 
 KEY = "zimage"
 MODEL_FILES = ("model_name", "unet_name", "ckpt_name", "gguf_name")  # file widgets of this pack's and other loaders
 ENCODER_FILES = ("text_encoder_name", "clip_name", "clip_name1")
+LORA_LIST = "ZImageLoraList"
 STEP_CACHES = {"ZImageStepCache": "a step cache", "EasyCache": "EasyCache", "LazyCache": "LazyCache"}
 
 MOST_SAMPLERS = 100  # described in one picture; ComfyUI answers nobody while a prompt is read
@@ -105,6 +107,13 @@ def _model(prompt: Prompt, chain: Iterable[Node], origin: Origin) -> Metadata:
     return {"model": name, **origin(name)}
 
 
+def model_file(prompt: Prompt | None, node_id: str) -> str | None:
+    """The diffusion model's file behind a node's `model` input, as its loader's dropdown names it; None if unknown."""
+    if not prompt or node_id not in prompt:  # inside an expanded node
+        return None
+    return _file(prompt, upstream(prompt, node_id, "model", prefix="model"), MODEL_FILES)
+
+
 def _file(prompt: Prompt, nodes: Iterable[Node], widgets: Iterable[str]) -> str | None:
     """The file in a widget of one of these names, in the nearest node that has one."""
     values = (value_in(prompt, inputs_of(node).get(name)) for node in nodes for name in widgets)
@@ -112,12 +121,23 @@ def _file(prompt: Prompt, nodes: Iterable[Node], widgets: Iterable[str]) -> str 
 
 
 def _loras(prompt: Prompt, node: Node) -> Iterator[Metadata]:
-    """The LoRAs of Z-Image Load LoRA or of a stock LoRA loader."""
+    """The LoRAs of Z-Image LoRA List, of Z-Image Load LoRA or of a stock LoRA loader."""
     inputs = inputs_of(node)
+    if node.get("class_type") == LORA_LIST:
+        yield from _listed(value_in(prompt, inputs.get("loras")))
     for name, strength in (*loras.SLOTS, ("lora_name", "strength_model")):
         file, weight = value_in(prompt, inputs.get(name)), value_in(prompt, inputs.get(strength))
         if isinstance(file, str) and file != files.NO_LORA and weight != 0:
             yield {"file": file, "strength": weight}
+
+
+def _listed(text: object) -> Iterator[Metadata]:
+    """The LoRAs of a list that act; nothing if a line cannot be read, which running tells."""
+    try:
+        rows = parse_rows(text) if isinstance(text, str) else []
+    except ValueError:
+        return
+    yield from ({"file": row.name, "strength": row.strength} for row in rows if row.strength)
 
 
 def _lossy(prompt: Prompt, node: Node) -> Iterator[str]:

@@ -66,6 +66,7 @@ def _lora(tensors: StateDict, metadata: Mapping[str, str], file: str) -> Lora:
         unmatched=tuple(sorted(unmatched)),
         text_encoder=tuple(sorted(text_encoder)),
         redundant=tuple(redundant),
+        metadata=metadata,
     )
 
 

@@ -1,0 +1,39 @@
+"""What LoRA files of real trainers tell of themselves: trigger words and the release they were trained for."""
+
+import json
+
+import pytest
+
+from zimage_core.checkpoints import trained_for, trigger_words
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        ({}, ()),
+        ({"modelspec.trigger_phrase": "pxl style, 8-bit"}, ("pxl style", "8-bit")),
+        ({"ssmd_keywords": '["a", "b", "a"]'}, ("a", "b")),
+        ({"ss_tag_frequency": json.dumps({"10_cat": {"cat": 3, " sky": 9}, "5_dog": {"cat": 8}})}, ("cat", "sky")),
+        ({"ss_tag_frequency": "{}", "ss_output_name": "x"}, ()),
+        ({"ss_tag_frequency": "not JSON"}, ()),
+        ({"ss_tag_frequency": '{"a": {"b": "many"}, "c": 4}'}, ()),
+        ({"ss_tag_frequency": json.dumps({"a": {"caption " * 20: 9, "word": 1}})}, ("word",)),
+    ],
+)
+def test_trigger_words_are_those_the_file_names_or_the_most_frequent_tags(metadata, words):
+    assert trigger_words(metadata) == words
+
+
+@pytest.mark.parametrize(
+    ("metadata", "release"),
+    [
+        ({}, None),
+        ({"ss_base_model_version": "zimage:turbo"}, "Turbo"),
+        ({"ss_base_model_version": "zimage", "ss_sd_model_name": "z_image_turbo_bf16.safetensors"}, "Turbo"),
+        ({"ss_base_model_version": "zimage"}, None),
+        ({"ss_sd_model_name": "z_image_bf16.safetensors"}, "base"),
+        ({"ss_sd_model_name": "Z-Image-De-Turbo.safetensors"}, None),
+    ],
+)
+def test_the_release_is_told_only_where_the_metadata_tells_it(metadata, release):
+    assert trained_for(metadata) == release

@@ -1,0 +1,71 @@
+"""A list of LoRAs as text, one a line, so that it can be read, shared and edited without a page's help.
+
+    pixel art.safetensors : 0.8
+    # people/portrait.safetensors : 0.5
+
+A line is a file name, or that, a colon and a strength; 1 where none is given. One that begins with # is off, and empty
+lines are ignored. The order of the lines is that of application.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+OFF = "#"
+LIKENESS = 0.4  # of a name to one that is offered in its place, from 0 to 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line that is on."""
+
+    line: int  # its number, from 1
+    name: str  # of a file below models/loras, with "/" between folders
+    strength: float
+
+
+def parse_rows(text: str) -> list[Row]:
+    """The lines that are on, in order. Raises `ValueError` with one sentence for a line that cannot be read."""
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]
+    return [_row(number, line) for number, line in lines if line and not line.startswith(OFF)]
+
+
+def choose(row: Row, names: Sequence[str]) -> str:
+    """The one among `names` that a row means, with either slash. Raises `ValueError` that offers the nearest ones."""
+    by_name = {_with_slashes(name): name for name in names}
+    if row.name in by_name:
+        return by_name[row.name]
+    near = get_close_matches(row.name, by_name, n=3, cutoff=LIKENESS)
+    if near:
+        raise ValueError(
+            f"Line {row.line}: there is no LoRA {row.name} in models/loras. The nearest names are {', '.join(near)}; "
+            "write one of them, or put # before the line."
+        )
+    raise ValueError(
+        f"Line {row.line}: there is no LoRA {row.name} in models/loras, nor one of a similar name. "
+        "Put the file there, or put # before the line."
+    )
+
+
+def _row(number: int, line: str) -> Row:
+    """A line's file and strength; only the last colon divides, as file names may hold colons."""
+    name, colon, written = line.rpartition(":")
+    if not colon:
+        return Row(number, _with_slashes(line), 1.0)
+    if not name.strip():
+        raise ValueError(f"Line {number}: no file name stands before the colon. Write it as: style.safetensors : 0.8")
+    try:
+        strength = float(written)
+    except ValueError:
+        strength = math.nan
+    if not math.isfinite(strength):
+        raise ValueError(
+            f"Line {number}: the strength is '{written.strip()}', not a number. Write it as: style.safetensors : 0.8"
+        )
+    return Row(number, _with_slashes(name.strip()), strength)
+
+
+def _with_slashes(name: str) -> str:
+    """A name with "/" between folders, as it is also shared with other systems."""
+    return name.replace("\\", "/")
