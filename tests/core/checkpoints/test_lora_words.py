@@ -1,4 +1,4 @@
-"""What LoRA files of real trainers tell of themselves: trigger words and the release they were trained for."""
+"""What a LoRA file's metadata tells of it: trigger words and the release they were trained for."""
 
 import json
 

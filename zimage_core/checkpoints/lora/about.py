@@ -1,7 +1,7 @@
 """What a LoRA's file tells of itself: the words it was trained on, and the release of Z-Image.
 
-The keys are those of ModelSpec (github.com/Stability-AI/ModelSpec), of kohya's sd-scripts, whose `ss_` keys ai-toolkit
-and musubi-tuner write, too, and of the web UI (`ssmd_`). Every value is a string, some hold JSON.
+The keys are those of ModelSpec (github.com/Stability-AI/ModelSpec), of kohya's sd-scripts (`ss_`) and of AUTOMATIC1111's
+web UI (`ssmd_`), without having been compared with files of each. Every value is a string, some hold JSON.
 """
 
 import json
