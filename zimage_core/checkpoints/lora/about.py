@@ -1,6 +1,6 @@
 """What a LoRA's file tells of itself: the words it was trained on, and the release of Z-Image.
 
-The keys are those of ModelSpec (github.com/Stability-AI/ModelSpec), of kohya's sd-scripts (`ss_`) and of AUTOMATIC1111's
+The keys are those of ModelSpec (github.com/Stability-AI/ModelSpec), of kohya's sd-scripts (`ss_`) and AUTOMATIC1111's
 web UI (`ssmd_`), without having been compared with files of each. Every value is a string, some hold JSON.
 """
 
