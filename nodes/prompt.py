@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from .bridge.loading import prompt_files
 from .bridge.tasks import prompt_writing
 from .chinese_words import IN_CHINESE
-from .sampler_inputs import SEED_MAX
+from .sampler_inputs import seed_input
 
 
 class ZImagePrompt(io.ComfyNode):
@@ -42,14 +42,7 @@ class ZImagePrompt(io.ComfyNode):
                     tooltip="How the picture is made: a sentence added in the language of the prompt. Your own styles "
                     "come first.",
                 ),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=SEED_MAX,
-                    control_after_generate=True,
-                    tooltip="Decides choices and wildcards. The same seed writes the same prompt on every machine.",
-                ),
+                seed_input("Decides choices and wildcards. The same seed writes the same prompt on every machine."),
             ],
             outputs=[
                 io.String.Output(

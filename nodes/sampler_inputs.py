@@ -7,17 +7,18 @@ from .bridge.tasks import sampling
 
 SEED_MAX = 0xFFFFFFFFFFFFFFFF
 MODEL_INPUT = "A Z-Image model from Z-Image Load Model or the stock Load Diffusion Model."
+NOISE_SEED = "Which noise to start from. The same seed gives the same noise on every machine."
 LATENT_INPUT = "A blank latent for text to image, or an encoded picture together with an img2img strength below 1."
 
 
-def seed_input() -> io.Input:
+def seed_input(tooltip: str = NOISE_SEED) -> io.Input:
     return io.Int.Input(
         "seed",
         default=0,
         min=0,
         max=SEED_MAX,
         control_after_generate=True,
-        tooltip="Which noise to start from. The same seed gives the same noise on every machine.",
+        tooltip=tooltip,
     )
 
 
