@@ -45,14 +45,22 @@ class LoraReport:
         """The report as a few lines of text."""
         ranks = f", rank {_listed_numbers(self.ranks)}" if self.ranks else ""
         alphas = f", alpha {_listed_numbers(self.alphas)}" if self.alphas else ", no alpha" if self.ranks else ""
+        return "\n".join(
+            [
+                f"{self.file}: {' and '.join(self.kinds)}, {self.family}",
+                f"Matched: {self.matched}{ranks}{alphas}",
+                *self.unused(),
+            ]
+        )
+
+    def unused(self) -> list[str]:
+        """A line for each reason for which parts of the file are not used; empty if all are."""
         lines = [
-            f"{self.file}: {' and '.join(self.kinds)}, {self.family}",
-            f"Matched: {self.matched}{ranks}{alphas}",
             f"Not matched: {_listed_names(self.unmatched)}" if self.unmatched else "",
             f"Ignored: {len(self.text_encoder)} keys for a text encoder" if self.text_encoder else "",
             f"Left out: {len(self.redundant)} keys that repeat others" if self.redundant else "",
         ]
-        return "\n".join(line for line in lines if line)
+        return [line for line in lines if line]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,13 +40,12 @@ def state(text: str) -> str:
 def _description(row: Row, lora: Lora, release: str) -> str:
     """A few lines on one LoRA."""
     report = lora.report()
-    details = report.describe().split("\n")[2:]  # after the kind and the count, which stand here in other words
     total = report.matched + len(report.unmatched)
     words = ", ".join(trigger_words(lora.metadata))
     lines = [
         f"{row.name} : {row.strength:g}{'' if row.strength else ' (left out: its strength is 0)'}",
         f"{report.matched} of {total} modules; {' and '.join(report.kinds)}, {report.family}",
-        *details,
+        *report.unused(),
         f"Trigger words: {words}" if words else "",
         _mismatch(lora, release),
     ]
