@@ -5,6 +5,7 @@ changes. The node shows how far it is, and stopping the run stops it.
 """
 
 import hashlib
+from functools import cache
 from pathlib import Path
 
 from comfy.model_management import throw_exception_if_processing_interrupted
@@ -14,20 +15,16 @@ from .files import file_state
 
 DIGITS = 10
 CHUNK = 16 * 2**20  # bytes read between two looks at the stop button
-_known: dict[str, tuple[str, str]] = {}  # path -> (its time and size, digits)
 
 
 def short_hash(path: str) -> str:
     """The first ten hex digits of a file's SHA-256. Raises OSError if it cannot be read, as a folder cannot."""
-    state = file_state(path)
-    known_state, digits = _known.get(path, ("", ""))
-    if state != known_state:
-        digits = _sha256(Path(path))[:DIGITS]
-        _known[path] = state, digits
-    return digits
+    return _sha256(Path(path), file_state(path))[:DIGITS]
 
 
-def _sha256(path: Path) -> str:
+@cache
+def _sha256(path: Path, state: str) -> str:
+    """All hex digits, read again only when the file's `state` changes."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         bar = ProgressBar(path.stat().st_size)
