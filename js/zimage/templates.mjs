@@ -12,6 +12,7 @@ const TASKS = [
   "LoRA list",
   "ControlNet",
   "high-resolution second pass",
+  "first steps, then Turbo",
   "prompt variations",
   "App mode",
   "faster",
