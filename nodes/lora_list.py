@@ -28,7 +28,20 @@ class ZImageLoraList(io.ComfyNode):
                     default="",
                     placeholder="style.safetensors : 0.8\n# switched off.safetensors : 1",
                     tooltip="One LoRA a line: a file from models/loras, a colon, its strength (1 if none is given). "
-                    "A line that begins with # is off.",
+                    "A line that begins with # is off. After the strength may stand a part of the steps (@ 0.2-1) and "
+                    "factors for blocks (blocks 0-9=0.5).",
+                ),
+                io.Float.Input(
+                    "most_change",
+                    display_name="most change",
+                    default=0.0,
+                    min=0.0,
+                    max=100.0,
+                    step=0.5,
+                    optional=True,
+                    advanced=True,
+                    tooltip="The most that all LoRAs together may change the weights, in percent: above it all "
+                    "strengths are lowered together. 0 is no limit; the report tells the change.",
                 ),
             ],
             outputs=[
@@ -40,20 +53,24 @@ class ZImageLoraList(io.ComfyNode):
                 io.String.Output(
                     display_name="report",
                     tooltip="For each LoRA: how many of its modules fit, its trigger words, and whether it was trained "
-                    "for this release.",
+                    "for this release; then how much the list changes the weights.",
                 ),
             ],
             hidden=[io.Hidden.prompt, io.Hidden.unique_id],
         )
 
     @classmethod
+    def validate_inputs(cls, loras: str | None = None) -> bool | str:
+        return lora_list.check(loras)
+
+    @classmethod
     def fingerprint_inputs(cls, loras: str, **linked) -> str:
         return lora_list.state(loras)
 
     @classmethod
-    def execute(cls, model, loras: str) -> io.NodeOutput:
+    def execute(cls, model, loras: str, most_change: float = 0.0) -> io.NodeOutput:
         model_file = metadata.model_file(cls.hidden.prompt, cls.hidden.unique_id) if cls.hidden else None
-        changed, report, words = lora_list.load_list(model, loras, model_file)
+        changed, report, words = lora_list.load_list(model, loras, model_file, most_change)
         return io.NodeOutput(changed, words, report, ui=ui.PreviewText(report))
 
 

@@ -25,6 +25,9 @@ export const SENTENCES = [
   ["Line {line}: there is no LoRA {name} in models/loras, nor one of a similar name. Put the file there, or put # before the line.", "第 {line} 行：models/loras 里没有 LoRA {name}，也没有相近的文件名。请把文件放到那里，或在行首加 #。"],
   ["Line {line}: no file name stands before the colon. Write it as: style.safetensors : 0.8", "第 {line} 行：冒号前没有文件名。请写成：style.safetensors : 0.8"],
   ["Line {line}: the strength is '{found}', not a number. Write it as: style.safetensors : 0.8", "第 {line} 行：强度是“{found}”，不是数字。请写成：style.safetensors : 0.8"],
+  ["Line {line}: after @ stands '{found}', not two numbers from 0 to 1, the smaller first. Write it as: style.safetensors : 0.8 @ 0.2-1", "第 {line} 行：@ 后面是“{found}”，应为 0 到 1 之间的两个数，小的在前。请写成：style.safetensors : 0.8 @ 0.2-1"],
+  ["Line {line}: after blocks stands '{found}', not a block with a number. Write it as: style.safetensors : 0.8 blocks 0-9=0.5 noise_refiner=0 rest=1", "第 {line} 行：blocks 后面的“{found}”不是带数值的模块。请写成：style.safetensors : 0.8 blocks 0-9=0.5 noise_refiner=0 rest=1"],
+  ["Line {line}: {file} cannot change its strength between steps, because it holds more than additions to layers ({found}). Leave out @ and > in this line.", "第 {line} 行：{file} 不能在各步之间改变强度，因为它不只是对各层的叠加（{found}）。请去掉这一行里的 @ 和 >。"],
   ["no file at {path}; check the name, or put the file there", "找不到文件 {path}；请检查文件名，或把文件放到那里。"],
   ["{file} cannot be read ({reason}); check its permissions and its disk", "{file} 无法读取（{reason}）；请检查文件权限和磁盘。"],
   // what a file is, and what to do

@@ -1,5 +1,6 @@
 """Adapters for the diffusion model: LoRAs injected into its weights, and ControlNets run beside its blocks."""
 
+from .change_norm import Scaled, inner_products, norm_of_sum
 from .control import Control, ControlNet, SigmaRange, control_context, controlled_flow
 from .deltas import (
     BOFT,
@@ -29,6 +30,7 @@ from .inject import (
     total_change,
 )
 from .lora import N_PARTS, AdapterError, Lora, LoraReport, Target
+from .side_branch import can_unpack, unpacked_weight
 
 __all__ = [
     "BOFT",
@@ -50,18 +52,23 @@ __all__ = [
     "LowRank",
     "ScaledDelta",
     "SetWeight",
+    "Scaled",
     "SigmaRange",
     "Target",
+    "can_unpack",
     "control_context",
     "controlled_flow",
     "deltas_by_parameter",
     "glora_of_file",
     "inject",
     "injected",
+    "inner_products",
     "is_quantized",
     "merged_weight",
+    "norm_of_sum",
     "parameter_shapes",
     "tensors_of",
     "total_change",
+    "unpacked_weight",
     "with_tensors",
 ]

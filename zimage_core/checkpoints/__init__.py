@@ -6,6 +6,7 @@ from .identify.inspect import inspect
 from .load import load_control, load_dit, load_text_encoder, load_vae, load_vision, open_network
 from .lora.about import trained_for, trigger_words
 from .lora.read import read_lora
+from .lora.row_strength import Strength, by_blocks
 from .lora.rows import Row, choose, parse_rows
 from .lora.write import save_lora
 from .networks import CONTROL, CONTROL_PUBLISHED, DIT, DIT_DIFFUSERS, TEXT_ENCODER, VAE, VAE_DIFFUSERS, VISION
@@ -30,6 +31,8 @@ __all__ = [
     "load_vision",
     "open_network",
     "parse_rows",
+    "by_blocks",
+    "Strength",
     "read_lora",
     "read_tensors",
     "save_lora",

@@ -26,6 +26,7 @@ from .unequal_prompts import compares_prompts
 RULES_KEY = "zimage_omni_rules"  # in conditioning: the `OmniRules` it was made for
 REFERENCE_CONDS = {"ref_latents", "ref_contexts", "siglip_feats"}  # ComfyUI's names
 RUN_CACHE = "zimage_run_cache"  # attribute of a caption tensor
+WEIGHTS_AT_STEP = "zimage_weights_at_step"  # in transformer options: what tells this step's weights from others'
 
 Conditions = dict[str, Any]
 RunCache = dict[Any, Any]

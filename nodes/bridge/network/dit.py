@@ -16,7 +16,7 @@ from ....zimage_core.model import COMFYUI, Condition, OmniRules, Reference, S3Di
 from ....zimage_core.model.condition import BaseNormWeights
 from ....zimage_core.model.sequence import UNIT_GRID, Grid
 from .blocks import ATTENTION_OVERRIDE, STEP_INVARIANT, Options, PatchedBlocks
-from .conditions import RunCache, TensorIdentity, cached, run_cache_of
+from .conditions import WEIGHTS_AT_STEP, RunCache, TensorIdentity, cached, run_cache_of
 from .control_hints import with_control_hints
 from .cuda_graphs import CUDA_GRAPHS, ModelCaptures
 from .native_calls import as_native_block
@@ -91,7 +91,7 @@ class ComfyS3DiT(S3DiT):
         captions = [caption[:length] for caption, length in zip(context, lengths, strict=True)]
         size = (latent.shape[-2], latent.shape[-1])
         grid = rope_grid(transformer_options)
-        key: tuple[Any, ...] = (tuple(lengths), size, grid)
+        key: tuple[Any, ...] = (tuple(lengths), size, grid, transformer_options.get(WEIGHTS_AT_STEP))
         if not len(ref_latents):
             prepare = partial(
                 prepare_together, partial(self.prepare, latent_size=size, grid=grid, run=blocks), captions

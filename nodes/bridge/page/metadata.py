@@ -137,7 +137,9 @@ def _listed(text: object) -> Iterator[Metadata]:
         rows = parse_rows(text) if isinstance(text, str) else []
     except ValueError:
         return
-    yield from ({"file": row.name, "strength": row.strength} for row in rows if row.strength)
+    for row in (row for row in rows if row.strength.acts):
+        varies = {"varies": str(row.strength)} if str(row.strength) != f"{row.strength.peak:g}" else {}
+        yield {"file": row.name, "strength": row.strength.peak, **varies}
 
 
 def _lossy(prompt: Prompt, node: Node) -> Iterator[str]:

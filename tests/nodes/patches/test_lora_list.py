@@ -85,7 +85,7 @@ def test_the_report_tells_what_fits_the_trigger_words_and_a_lora_of_the_other_re
     lora_list = importlib.import_module("zimage_pack.nodes.bridge.patches.lora_list")
     model = native.model()
     _, report, words = lora_list.load_list(model, "one.safetensors : 0.8\ntwo.safetensors", "nano (built in)")
-    first, second = report.split("\n\n")
+    first, second, _ = report.split("\n\n")
     assert "3 of 4 modules" in first and "3 of 3 modules" in second and "Trigger words: word two" in second
     assert words == "word one, word two"
     assert "Trained for" not in report
@@ -110,6 +110,8 @@ def test_a_turbo_lora_on_base_is_said(native, pack, put, files, file, said, monk
         ("one.safetensors : strong", r"Line 1: the strength is 'strong', not a number"),
         ("one.safetensors : nan", r"Line 1: the strength is 'nan', not a number"),
         ("one.safetensors :", r"Line 1: the strength is '', not a number"),
+        ("one.safetensors : 1 @ 0.5-0.2", r"Line 1: after @ stands '0.5-0.2', not two numbers from 0 to 1"),
+        ("one.safetensors : 1 blocks 0-9", r"Line 1: after blocks stands '0-9', not a block with a number"),
         (" : 0.5", r"Line 1: no file name"),
     ],
 )
@@ -117,6 +119,12 @@ def test_a_line_in_error_is_told_with_its_number_and_the_next_step(native, put, 
     with pytest.raises(ValueError, match=told) as error:
         put(model=native.model(), loras=text)
     assert not re.search("\n", str(error.value))
+    assert put.__self__.validate_inputs(loras=text) == str(error.value)  # before the run, in the same words
+
+
+def test_a_list_that_can_be_read_and_one_from_another_node_pass_before_the_run(put, files):
+    assert put.__self__.validate_inputs(loras=LIST) is True
+    assert put.__self__.validate_inputs(loras=None) is True  # as ComfyUI asks where a text is linked
 
 
 def test_folders_are_found_with_either_slash(native, put, files, lora_folder):

@@ -90,7 +90,11 @@ class LoKr:
 
     def matrix(self) -> Float[Tensor, "o i"]:
         """dW in float32."""
-        return self.scale * torch.kron(_product(self.w1, torch.float32), _product(self.w2, torch.float32))
+        return self.scale * torch.kron(*self.factors())
+
+    def factors(self, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+        """w1 and w2 as matrices (o1, p) and (o2, q)."""
+        return _product(self.w1, dtype), _product(self.w2, dtype)
 
     def change(self, weight: Float[Tensor, "o i"], strength: float = 1.0) -> Float[Tensor, "o i"]:
         """strength · dW in float32; it does not depend on the weight."""
@@ -98,7 +102,7 @@ class LoKr:
 
     def apply(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... o"]:
         """x @ dW.T without forming dW: kron(w1, w2) vec(X) = vec(w1 @ X @ w2.T) for row-major X."""
-        w1, w2 = (_product(factor, x.dtype).to(x.device) for factor in (self.w1, self.w2))
+        w1, w2 = (factor.to(x.device) for factor in self.factors(x.dtype))
         grid = rearrange(x, "... (p q) -> ... p q", p=w1.shape[1])
         return self.scale * rearrange(w1 @ grid @ w2.T, "... p q -> ... (p q)")
 

@@ -3,14 +3,17 @@
     pixel art.safetensors : 0.8
     # people/portrait.safetensors : 0.5
 
-A line is a file name, or that, a colon and a strength; 1 where none is given. One that begins with # is off, and empty
-lines are ignored. The order of the lines is that of application.
+    style.safetensors : 0.3>1 @ 0-0.5 blocks 0-9=0.5
+
+A line is a file name, or that, a colon and a strength (`row_strength.py` has all its forms); 1 where none is given. One
+that begins with # is off, and empty lines are ignored. The order of the lines is that of application.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+
+from .row_strength import Strength, parse_strength
 
 OFF = "#"
 LIKENESS = 0.4  # of a name to one that is offered in its place, from 0 to 1
@@ -22,7 +25,7 @@ class Row:
 
     line: int  # its number, from 1
     name: str  # of a file below models/loras, with "/" between folders
-    strength: float
+    strength: Strength
 
 
 def parse_rows(text: str) -> list[Row]:
@@ -52,18 +55,10 @@ def _row(number: int, line: str) -> Row:
     """A line's file and strength; only the last colon divides, as file names may hold colons."""
     name, colon, written = line.rpartition(":")
     if not colon:
-        return Row(number, _with_slashes(line), 1.0)
+        return Row(number, _with_slashes(line), Strength(1.0, 1.0))
     if not name.strip():
         raise ValueError(f"Line {number}: no file name stands before the colon. Write it as: style.safetensors : 0.8")
-    try:
-        strength = float(written)
-    except ValueError:
-        strength = math.nan
-    if not math.isfinite(strength):
-        raise ValueError(
-            f"Line {number}: the strength is '{written.strip()}', not a number. Write it as: style.safetensors : 0.8"
-        )
-    return Row(number, _with_slashes(name.strip()), strength)
+    return Row(number, _with_slashes(name.strip()), parse_strength(number, written))
 
 
 def _with_slashes(name: str) -> str:
