@@ -14,6 +14,7 @@ import { ROOMY, addRoom } from "./zimage/prompt_box.mjs";
 import { SAMPLERS } from "./zimage/presets.mjs";
 import { addReport, watchReports } from "./zimage/reports.mjs";
 import { addSamplerFacts } from "./zimage/sampler.mjs";
+import { DRAWN, addSigmaCurve } from "./zimage/sigma_curve.mjs";
 import { SETTINGS } from "./zimage/settings.mjs";
 
 app.registerExtension({
@@ -40,6 +41,7 @@ app.registerExtension({
     if (METERED.includes(nodeClass)) addMeter(node, nodeClass, panel);
     if (ROOMY.includes(nodeClass)) addRoom(node);
     if (SAMPLERS.includes(nodeClass)) addSamplerFacts(node, nodeClass, panel);
+    if (nodeClass === DRAWN) addSigmaCurve(node, panel);
     if (DRAWING.includes(nodeClass)) addSamplerSize(node, panel);
     if (nodeClass === PICKED) addPicker(node, panel);
     if (SIZED.includes(nodeClass)) addLatentSize(node, panel);

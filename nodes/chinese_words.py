@@ -56,6 +56,11 @@ IN_CHINESE: dict[str, tuple[str, ...]] = {
         "调度器",
         "移位",
     ),
+    "ZImageDrawnSigmas": (
+        "调度器",
+        "手绘",
+        "曲线",
+    ),
     "ZImageVAEEncode": (
         "图生图",
         "编码",

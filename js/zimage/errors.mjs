@@ -87,6 +87,13 @@ export const SENTENCES = [
   ["This latent has shape {shape}; Z-Image needs {channels} channels of one picture. It comes from another model's VAE: encode the picture with Z-Image's (ae.safetensors).", "这个 Latent 的形状是 {shape}；Z-Image 需要单张图的 {channels} 个通道。它来自别的模型的 VAE：请用 Z-Image 的 VAE（ae.safetensors）编码图像。"],
   ["No picture is connected to look at. Connect one to 'images', or set 'pictures' to 'ignore' to draw from the words alone.", "没有连接参考图。请连接到 images，或把 pictures 设为 ignore，只按文字出图。"],
   ["The ControlNet has nothing to look at: connect a control picture to 'image' (edges, depth, a pose), or a picture and a mask to 'inpaint_image' and 'mask'.", "ControlNet 没有可看的内容：请把控制图（边缘、深度、姿势）连到 image，或把图像和遮罩连到 inpaint_image 和 mask。"],
+  // drawn schedules
+  ["The curve needs at least two points, but the text has {count}. Write for example: {example}", "曲线至少要有两个点，而这里有 {count} 个。例如：{example}"],
+  ["'{found}' is not a point of the curve. Write the part of the steps, a space and sigma, with commas between points: 0 1, 0.5 0.85, 1 0", "“{found}”不是曲线上的点。请写步数比例、空格和 sigma，点与点之间用逗号分隔：0 1, 0.5 0.85, 1 0"],
+  ["The point {point} lies outside the curve: both its numbers must be from 0 to 1.", "点 {point} 在曲线范围之外：两个数都要在 0 到 1 之间。"],
+  ["The point {point} does not go on downward from {before}: from point to point the part of the steps must rise and sigma must fall.", "点 {point} 没有从 {before} 继续下降：每个点的步数比例都要比前一个大，sigma 都要比前一个低。"],
+  ["The curve goes from {first} to {last} of the steps. Let its first point begin with 0 and its last one with 1.", "曲线只覆盖步数的 {first} 到 {last}。请让第一个点以 0 开头，最后一个点以 1 开头。"],
+  ["The curve is so flat that two of {steps} steps have the same sigma. Take fewer steps, or move its points apart.", "曲线太平，{steps} 步中有两步的 sigma 相同。请减少步数，或把点拉开。"],
   // numbers
   ["{name} is {value}, not a finite number. Set one, or fix the node it comes from.", "{name} 是 {value}，不是有限的数。请改成正常的数，或修好提供它的节点。"],
   ["{what} came out as NaN and would be black: {why}", "{what}算出了 NaN，会是全黑的：{why}"],

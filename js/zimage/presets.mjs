@@ -1,5 +1,6 @@
 // @ts-check
 /** Sampler settings of the released models, and advice for settings that do not fit the model. Pure. */
+import { STRAIGHT } from "./drawn_schedule.mjs";
 
 /** @typedef {{steps: number, cfg: number, shift: number, solver: string}} Preset */
 /** @typedef {"turbo" | "base" | "other"} Release */
@@ -18,6 +19,7 @@ const WIDGETS = {
   ZImageTurboSampler: { turbo: ["steps", "shift", "solver"] },
   ZImageSampler: { turbo: ["steps", "cfg", "shift", "solver"], base: ["steps", "cfg", "shift", "solver"] },
   ZImageSigmas: { turbo: ["steps", "shift"], base: ["steps", "shift"] },
+  ZImageDrawnSigmas: { turbo: ["steps", "shift", "points"], base: ["steps", "shift", "points"] },
   KSampler: { turbo: ["steps", "cfg"], base: ["steps", "cfg"] },
 };
 
@@ -31,11 +33,11 @@ const BASE_MIN = { steps: 15, cfg: 1.5 };
  * Widget values that a preset sets on a node of this class; empty where the preset does not apply.
  * @param {string} nodeClass
  * @param {"turbo" | "base"} name
- * @returns {Partial<Preset>}
+ * @returns {Partial<Preset> & {points?: string}}
  */
 export function settingsFor(nodeClass, name) {
   const table = /** @type {Record<string, Record<string, string[]>>} */ (WIDGETS);
-  const preset = /** @type {Record<string, number | string>} */ (PRESETS[name]);
+  const preset = /** @type {Record<string, number | string>} */ ({ ...PRESETS[name], points: STRAIGHT });
   return Object.fromEntries((table[nodeClass]?.[name] ?? []).map((widget) => [widget, preset[widget]]));
 }
 

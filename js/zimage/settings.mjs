@@ -7,6 +7,7 @@ export const METER = "ZImage.TokenMeter";
 export const EVALUATIONS = "ZImage.Evaluations";
 export const ADVICE = "ZImage.Advice";
 export const PICKER = "ZImage.RatioPicker";
+export const CURVE = "ZImage.SigmaCurve";
 export const REPORTS = "ZImage.Reports";
 export const MENU = "ZImage.Menu";
 
@@ -30,6 +31,7 @@ export const SETTINGS = [
       "was made for, and offer to fix it; a new latent takes that size by itself.",
   ),
   toggle(PICKER, "Ratio picker", "Draw the aspect ratios under Z-Image Empty Latent, to pick one by its shape."),
+  toggle(CURVE, "Sigma curve", "Draw the curve of Z-Image Draw Sigmas on the node, with points to drag."),
   toggle(
     REPORTS,
     "Reports on the node",

@@ -14,6 +14,7 @@ const TASKS = [
   "high-resolution second pass",
   "first steps, then Turbo",
   "prompt variations",
+  "draw sigmas",
   "App mode",
   "faster",
   "attach to stock loaders",

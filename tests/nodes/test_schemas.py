@@ -18,6 +18,7 @@ IDS = {
     "ZImageTurboSampler",
     "ZImageSampler",
     "ZImageSigmas",
+    "ZImageDrawnSigmas",
     "ZImageVAEEncode",
     "ZImageVAEDecode",
     "ZImageSaveImage",

@@ -1,5 +1,6 @@
 """Flow-matching sampling: schedule, solvers, guidance, step caching and the loop that joins them."""
 
+from .drawn_schedule import STRAIGHT, drawn_schedule, read_points
 from .guidance import Guidance
 from .loop import Step, denoise, start_latent
 from .nfe import count_nfe
@@ -15,6 +16,7 @@ __all__ = [
     "NANO",
     "OMNI",
     "SOLVERS",
+    "STRAIGHT",
     "TURBO",
     "UNCACHED",
     "Guidance",
@@ -28,8 +30,10 @@ __all__ = [
     "Velocity",
     "count_nfe",
     "denoise",
+    "drawn_schedule",
     "euler",
     "heun",
+    "read_points",
     "shift_sigma",
     "shifted_schedule",
     "start_latent",

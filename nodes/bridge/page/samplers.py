@@ -15,7 +15,7 @@ STOCK = ("KSampler", "KSamplerAdvanced", "SamplerCustom", "SamplerCustomAdvanced
 SAMPLERS = (*OURS, *STOCK)
 PREFIX = "ZImage"  # of this pack's node ids
 PARTS = ("noise", "guider", "sampler", "sigmas")  # sockets of a custom sampler
-SETTINGS = ("seed", "steps", "cfg", "solver", "scheduler", "shift", "strength", "denoise")
+SETTINGS = ("seed", "steps", "cfg", "solver", "scheduler", "shift", "points", "strength", "denoise")
 SAME_SETTING = {"noise_seed": "seed", "sampler_name": "solver"}  # ComfyUI's names
 NEUTRAL: dict[str, tuple[Any, ...]] = {  # the part of the steps, named where it is not the whole
     "add_noise": (True, "enable"),

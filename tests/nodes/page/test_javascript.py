@@ -39,8 +39,20 @@ def test_presets_are_those_of_the_samplers(pack):
     assert published == {"turbo": vars(presets.TURBO), "base": vars(presets.BASE)}
 
 
+def test_a_drawn_schedules_sigmas_are_those_of_the_node(pack):
+    schedules = importlib.import_module(f"{pack.entry.__name__}.zimage_core.sampling.drawn_schedule")
+    texts = ("0 1, 1 0", "0 1, 0.5 0.85, 1 0", "0 0.9, 0.1 0.2, 0.2 0.19, 0.9 0.01, 1 0", " 0 1 \uff0c .3 .7;1 0.1,")
+    asked = list(product((1, 8, 28), (0.5, 1.0, 3.0, 6.0), texts))
+    parts = "Array.from({length: steps + 1}, (_, i) => i / steps)"
+    sigmas = f"{json.dumps(asked)}.map(([steps, shift, text]) => it.sigmasAt(it.readPoints(text), shift, {parts}))"
+    for given, found in zip(asked, evaluate("drawn_schedule", sigmas), strict=True):
+        assert schedules.drawn_schedule(*given).tolist() == pytest.approx(found, abs=1e-6), given
+
+
 def test_every_widget_the_page_sets_is_there(schemas):
-    for node_id, name in product(("ZImageTurboSampler", "ZImageSampler", "ZImageSigmas"), ("turbo", "base")):
+    for node_id, name in product(
+        ("ZImageTurboSampler", "ZImageSampler", "ZImageSigmas", "ZImageDrawnSigmas"), ("turbo", "base")
+    ):
         widgets = {each.id for each in schemas[node_id].inputs}
         assert set(evaluate("presets", f'Object.keys(it.settingsFor("{node_id}", "{name}"))')) <= widgets
 
