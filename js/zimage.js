@@ -16,6 +16,7 @@ import { addReport, watchReports } from "./zimage/reports.mjs";
 import { addSamplerFacts } from "./zimage/sampler.mjs";
 import { DRAWN, addSigmaCurve } from "./zimage/sigma_curve.mjs";
 import { SETTINGS } from "./zimage/settings.mjs";
+import { watchTimeLeft } from "./zimage/time_left.mjs";
 
 app.registerExtension({
   name: "zimage.comfort",
@@ -30,6 +31,7 @@ app.registerExtension({
     orderTemplates();
     watchFailures();
     watchReports();
+    watchTimeLeft();
   },
 
   nodeCreated(node) {

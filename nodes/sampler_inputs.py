@@ -110,6 +110,18 @@ def range_inputs() -> list[io.Input]:
     ]
 
 
+def seed_per_picture_input() -> io.Input:
+    return io.Boolean.Input(
+        "seed_per_picture",
+        display_name="seed per picture",
+        default=False,
+        optional=True,
+        advanced=True,
+        tooltip="On to draw each picture of a batch from a seed of its own, counting up from the seed, so that it can "
+        "be drawn again alone; off for ComfyUI's noise, where only the first picture can.",
+    )
+
+
 def outputs() -> list[io.Output]:
     return [
         io.Latent.Output(display_name="latent", tooltip="The finished latent, for Z-Image VAE Decode."),

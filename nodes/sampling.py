@@ -11,6 +11,7 @@ from .sampler_inputs import (
     outputs,
     range_inputs,
     seed_input,
+    seed_per_picture_input,
     shift_input,
     solver_input,
     steps_input,
@@ -49,6 +50,7 @@ class ZImageTurboSampler(io.ComfyNode):
                 shift_input(TURBO, is_advanced=True),
                 strength_input(),
                 *range_inputs(),
+                seed_per_picture_input(),
             ],
             outputs=outputs(),
         )
@@ -68,6 +70,7 @@ class ZImageTurboSampler(io.ComfyNode):
         start_at_step=0,
         end_at_step=LAST_STEP,
         return_with_leftover_noise=False,
+        seed_per_picture=False,
     ) -> io.NodeOutput:
         taken = StepRange(start=start_at_step, end=end_at_step, keeps_noise=return_with_leftover_noise)
         result = sampling.sample(
@@ -78,6 +81,7 @@ class ZImageTurboSampler(io.ComfyNode):
             guidance=Guidance(cfg=TURBO.cfg),
             shift=shift,
             adds_noise=add_noise,
+            has_seed_per_picture=seed_per_picture,
         )
         return io.NodeOutput(result.latent, result.nfe, ui=result.ui())
 
@@ -160,6 +164,7 @@ class ZImageSampler(io.ComfyNode):
                     "28 steps at shift 6 their second model call. 0 guides from the start.",
                 ),
                 *range_inputs(),
+                seed_per_picture_input(),
             ],
             outputs=outputs(),
         )
@@ -184,6 +189,7 @@ class ZImageSampler(io.ComfyNode):
         start_at_step=0,
         end_at_step=LAST_STEP,
         return_with_leftover_noise=False,
+        seed_per_picture=False,
     ) -> io.NodeOutput:
         taken = StepRange(start=start_at_step, end=end_at_step, keeps_noise=return_with_leftover_noise)
         result = sampling.sample(
@@ -194,6 +200,7 @@ class ZImageSampler(io.ComfyNode):
             guidance=Guidance(cfg=cfg, normalization=cfg_normalization, truncation=cfg_truncation, start=cfg_start),
             shift=shift,
             adds_noise=add_noise,
+            has_seed_per_picture=seed_per_picture,
         )
         return io.NodeOutput(result.latent, result.nfe, ui=result.ui())
 

@@ -45,6 +45,11 @@ export class Panel {
     this.#fit();
   }
 
+  /** Whether a line of that name is shown. @param {string} name */
+  has(name) {
+    return this.#lines.has(name);
+  }
+
   /** Put new rows where they belong, without moving those that are there. */
   #place() {
     const lines = [...this.#lines.values()].sort((one, other) => rankOf(one.line) - rankOf(other.line));

@@ -5,11 +5,12 @@ import { isOn, message, request, toast } from "./comfyui.mjs";
 import { adviceFor, releaseOf, settingsFor } from "./presets.mjs";
 import { MODEL_FILES, factsOf } from "./releases.mjs";
 import { ADVICE, EVALUATIONS } from "./settings.mjs";
+import { addTimeLeft } from "./time_left.mjs";
 import { watch } from "./watch.mjs";
 import { labelOf, setValues, valueOf, valuesOf } from "./widgets.mjs";
 
 /** @typedef {import("./panel.mjs").Panel} Panel */
-/** @typedef {{evaluations: number, seconds: number, pictures: number}} RunInfo */
+/** @typedef {{evaluations: number, seconds: number, pictures: number, seeds?: string}} RunInfo */
 
 const COUNTED = ["ZImageTurboSampler", "ZImageSampler"];
 const RANGE = ["start_at_step", "end_at_step", "return_with_leftover_noise"];
@@ -27,6 +28,7 @@ export function addSamplerFacts(node, nodeClass, panel) {
     const state = () => JSON.stringify([isOn(EVALUATIONS), values(), isCached()]);
     watch({ node, state, update: () => showNfe(panel, values(), isCached()) });
     showLastRun(node, panel);
+    addTimeLeft(node, panel);
   }
   const state = () => JSON.stringify([isOn(ADVICE), values(), modelOf(node)]);
   watch({ node, state, update: () => showAdvice(node, nodeClass, panel, modelOf(node)) });
@@ -62,6 +64,7 @@ function showLastRun(node, panel) {
     const seconds = run.seconds / run.pictures;
     const values = { count: run.evaluations, seconds: seconds < 10 ? seconds.toFixed(2) : seconds.toFixed(1) };
     panel.show("took", { text: message("took", values) });
+    panel.show("seeds", run.seeds ? { text: message("seeds", { seeds: run.seeds }) } : null);
   };
 }
 

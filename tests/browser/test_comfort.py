@@ -74,6 +74,30 @@ def test_a_sampler_shows_the_evaluations_it_will_make_and_then_the_time_it_took(
     assert float(re.search(r"([\d.]+) s per picture", took)[1]) > 0
 
 
+def test_a_batch_with_seeds_of_its_own_tells_them(shared):
+    shared.open(NANO)
+    shared.put("ZImageEmptyLatent", batch_size=2)
+    shared.put("ZImageSampler", seed=2**53 + 2, steps=2, seed_per_picture=True)
+    shared.run()
+    assert shared.line("seeds", f"seeds of the pictures: {2**53 + 2}, {2**53 + 3}")
+
+
+def test_the_time_left_is_told_while_steps_are_slow_and_goes_with_the_run(shared):
+    """The server's messages at a pace of our own: two steps a second apart, of ten."""
+    shared.open(NANO)
+    tell = "([kind, data]) => app.api.dispatchCustomEvent(kind, data)"
+    node = shared.page.evaluate(f"String({SAMPLER}.id)")
+    shared.page.evaluate(tell, ["executing", node])
+    for value in (1, 2):
+        shared.page.evaluate(tell, ["progress", {"node": node, "value": value, "max": 10, "prompt_id": "a"}])
+        shared.page.wait_for_timeout(1000)
+    told = shared.line("left", "about")
+    minutes, seconds = re.search(r"about (?:(\d+) min )?(\d+) s left", told).groups()
+    assert 60 * int(minutes or 0) + int(seconds) >= 8  # more where the machine is busy
+    shared.page.evaluate(tell, ["executing", None])
+    shared.page.wait_for_function("!document.body.innerText.includes(' left')")
+
+
 def test_a_step_cache_makes_the_count_an_upper_bound(shared):
     shared.open(WORKFLOWS / "Z-Image Nano - faster.json")
     shared.scroll_to("ZImageSampler")

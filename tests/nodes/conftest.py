@@ -65,7 +65,7 @@ def pack(comfy) -> SimpleNamespace:
         "network": ("dit", "blocks", "attach", "step_memory"),
         "loading": ("model", "text", "vae", "files", "vision"),
         "patches": ("loras",),
-        "tasks": ("latents", "images", "model_shift", "prompts", "sampling"),
+        "tasks": ("latents", "images", "model_shift", "noise", "prompts", "sampling"),
     }
     return SimpleNamespace(
         entry=module,

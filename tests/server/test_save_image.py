@@ -59,6 +59,20 @@ def test_a_batch_becomes_numbered_files_that_never_overwrite(run):
     assert [file.name for file in run(again).files] == ["n0_00002_.png"]
 
 
+def test_each_picture_of_a_batch_names_the_seed_that_draws_it_alone(run):
+    prompt = saved(text_to_image(seed=20), "seeds")
+    prompt["latent"]["inputs"]["batch_size"] = 2
+    sampler = next(each for each in prompt.values() if each["class_type"] == "ZImageTurboSampler")
+    sampler["inputs"]["seed_per_picture"] = True
+    first, second = (Image.open(file) for file in run(prompt).files)
+    assert [re.search(r"Seed: (\d+)", each.text["parameters"])[1] for each in (first, second)] == ["20", "21"]
+    alone = picture(run, saved(text_to_image(seed=21), "alone"))
+    difference = torch.frombuffer(bytearray(alone.tobytes()), dtype=torch.uint8).int() - torch.frombuffer(
+        bytearray(second.tobytes()), dtype=torch.uint8
+    )
+    assert difference.abs().max() <= 1
+
+
 def test_hashes_are_those_of_the_files(server, run):
     file = server.base / "models" / "loras" / "nano_hashed.safetensors"
     file.parent.mkdir(exist_ok=True)

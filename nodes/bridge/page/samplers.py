@@ -17,11 +17,12 @@ PREFIX = "ZImage"  # of this pack's node ids
 PARTS = ("noise", "guider", "sampler", "sigmas")  # sockets of a custom sampler
 SETTINGS = ("seed", "steps", "cfg", "solver", "scheduler", "shift", "points", "strength", "denoise")
 SAME_SETTING = {"noise_seed": "seed", "sampler_name": "solver"}  # ComfyUI's names
-NEUTRAL: dict[str, tuple[Any, ...]] = {  # the part of the steps, named where it is not the whole
+NEUTRAL: dict[str, tuple[Any, ...]] = {  # named where they are another: the part of the steps, and a batch's seeds
     "add_noise": (True, "enable"),
     "start_at_step": (0,),
     "end_at_step": (LAST_STEP,),
     "return_with_leftover_noise": (False, "disable"),
+    "seed_per_picture": (False,),
 }
 
 Values = dict[str, Any]

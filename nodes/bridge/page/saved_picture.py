@@ -16,6 +16,7 @@ from torch import Tensor
 from ..loading import file_hash, files, host, pictures
 from . import metadata
 from .parameters import Facts, parameters_text
+from .picture_seeds import picture_seeds
 from .prompt_graph import Prompt
 
 KEY = "parameters"
@@ -31,14 +32,14 @@ def save(images: Any, prefix: str, hidden: Any, *, with_parameters: bool) -> lis
     output = folder_paths.get_output_directory()
     _check_inside(output, prefix)
     height, width = batch.shape[1:3]
-    info = PngInfo()
-    for name, text in _chunks(hidden, (width, height), with_parameters=with_parameters).items():
-        info.add_text(name, text)
+    chunks = _chunks(hidden)
+    text_of = _parameters(hidden, (width, height)) if with_parameters and chunks is not None else None
     try:
         folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(prefix, output, width, height)
         results: list[ui.SavedResult] = []
         for number, picture in enumerate(batch):
             file = f"{name.replace('%batch_num%', str(number))}_{counter + number:05}_.png"
+            info = _png_info({**(chunks or {}), KEY: text_of(number) if text_of else None})
             _to_pil(picture).save(Path(folder) / file, pnginfo=info, compress_level=COMPRESSION)
             results.append(ui.SavedResult(file, subfolder, io.FolderType.output))
     except OSError as error:
@@ -49,23 +50,36 @@ def save(images: Any, prefix: str, hidden: Any, *, with_parameters: bool) -> lis
     return results
 
 
-def _chunks(hidden: Any, size: tuple[int, int], *, with_parameters: bool) -> dict[str, str]:
-    """Text chunks by name: the prompt graph and what the page and other packs add, as JSON; none if switched off."""
+def _png_info(chunks: dict[str, str | None]) -> PngInfo:
+    info = PngInfo()
+    for name, text in chunks.items():
+        if text:
+            info.add_text(name, text)
+    return info
+
+
+def _chunks(hidden: Any) -> dict[str, str] | None:
+    """Text chunks by name: the prompt graph and what the page and other packs add, as JSON; None if switched off."""
     if args.disable_metadata:
-        return {}
+        return None
     graph = {} if hidden.prompt is None else {"prompt": json.dumps(hidden.prompt)}
-    added = {name: json.dumps(value) for name, value in (hidden.extra_pnginfo or {}).items()}
-    text = _parameters(hidden.prompt or {}, hidden.unique_id, size) if with_parameters else None
-    return {**graph, **added, **({KEY: text} if text else {})}
+    return {**graph, **{name: json.dumps(value) for name, value in (hidden.extra_pnginfo or {}).items()}}
 
 
-def _parameters(prompt: Prompt, node_id: str, size: tuple[int, int]) -> str | None:
-    """The `parameters` text of pictures that reach a node; nothing where no sampler or several drew them."""
-    facts = metadata.last_sampler(prompt, node_id)
+def _parameters(hidden: Any, size: tuple[int, int]) -> Callable[[int], str] | None:
+    """The `parameters` text of picture k of a batch that reaches a node; None where no sampler or several drew it."""
+    prompt: Prompt = hidden.prompt or {}
+    facts = metadata.last_sampler(prompt, hidden.unique_id)
     if facts is None:
         return None
-    text = parameters_text(facts, size, dict(_hashes(facts)), f"ComfyUI {host.VERSION}")
-    return text.encode("utf-8", "replace").decode("utf-8")  # half an emoji cannot be written
+    hashes, seed_of = dict(_hashes(facts)), picture_seeds(prompt, hidden.unique_id)
+
+    def text_of(number: int) -> str:
+        own = {**facts, "seed": seed_of(number)} if seed_of else facts
+        text = parameters_text(own, size, hashes, f"ComfyUI {host.VERSION}")
+        return text.encode("utf-8", "replace").decode("utf-8")  # half an emoji cannot be written
+
+    return text_of
 
 
 def _hashes(facts: Facts) -> Iterator[tuple[str, str]]:

@@ -20,6 +20,7 @@ from ..network.unequal_prompts import compares_prompts
 from . import previews
 from .latents import check_channels, to_intermediate
 from .model_shift import set_shift
+from .noise import batch_noise, noise_per_picture, seed_of
 
 LOGGER = logging.getLogger("zimage")
 COUNTER_KEY = "zimage_evaluations"
@@ -49,11 +50,14 @@ class SamplingResult(NamedTuple):
     nfe: int  # network calls per image
     seconds: float  # for the whole batch, without loading the model
     note: str = ""  # what the artist should know of this run
+    seeds: tuple[int, ...] = ()  # of the pictures, where each has its own
 
     def ui(self) -> dict[str, Any]:
         """The node's UI output, which js/zimage/sampler.mjs shows on the node."""
         n_images = len(self.latent["samples"])
-        run = {"evaluations": self.nfe, "seconds": self.seconds, "pictures": n_images}
+        run: dict[str, Any] = {"evaluations": self.nfe, "seconds": self.seconds, "pictures": n_images}
+        if len(self.seeds) > 1:
+            run["seeds"] = ", ".join(map(str, self.seeds))  # beyond what JavaScript's numbers hold
         return {"zimage_run": [run], **({"text": [self.note]} if self.note else {})}
 
 
@@ -85,11 +89,13 @@ def sample(
     guidance: Guidance,
     shift: float | None = None,
     adds_noise: bool = True,
+    has_seed_per_picture: bool = False,
 ) -> SamplingResult:
     """Sample a latent along `sigmas`; fewer than two of them return it as it is.
 
     `shift` is that of `sigmas`, where it may be another than the MODEL's. Without `adds_noise` the latent is one that
-    another sampler left at the first of `sigmas`.
+    another sampler left at the first of `sigmas`. With `has_seed_per_picture`, picture k of a batch begins with the
+    noise of `seed` + k alone.
     """
     check_model(model)
     start = starting_latent(model, latent)
@@ -97,9 +103,9 @@ def sample(
         return SamplingResult({**latent, "samples": start}, 0, 0.0, NO_STEPS)
     if latent.get("noise_mask") is not None and (sigmas[-1] > 0 or not adds_noise):
         raise ValueError(MASKED_HAND_OVER)
-    noise = (
-        comfy.sample.prepare_noise(start, seed, latent.get("batch_index")) if adds_noise else torch.zeros_like(start)
-    )
+    numbers = latent.get("batch_index")
+    draw_noise = noise_per_picture if has_seed_per_picture else batch_noise
+    noise = draw_noise(start, seed, numbers) if adds_noise else torch.zeros_like(start)
     if negative is positive and compares_prompts(model.model_options):
         LOGGER.warning(NO_NEGATIVE)
     counted, nfe = with_call_counter(model)
@@ -125,7 +131,9 @@ def sample(
     check_drawn(finished, MODEL_OVERFLOWED)
     out = {key: value for key, value in latent.items() if key != "downscale_ratio_spacial"}
     note = size_note(model, start.shape, is_masked=latent.get("noise_mask") is not None)
-    return SamplingResult({**out, "samples": finished}, nfe(), seconds, note)
+    own = has_seed_per_picture and adds_noise
+    seeds = tuple(seed_of(seed, number) for number in numbers or range(len(start))) if own else ()
+    return SamplingResult({**out, "samples": finished}, nfe(), seconds, note, seeds)
 
 
 def planned_nfe(widgets: Mapping[str, Any]) -> int:

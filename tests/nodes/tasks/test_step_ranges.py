@@ -86,10 +86,10 @@ def test_two_samplers_in_a_row_are_one(models, sample, solver, strength):
 
 
 def test_the_neutral_values_are_bit_equal_to_their_absence(pack, models, sample):
-    neutral = {each.id: each.default for each in pack.groups[3].ZImageSampler.define_schema().inputs[-4:]}
+    neutral = {each.id: each.default for each in pack.groups[3].ZImageSampler.define_schema().inputs[-5:]}
     assert neutral == {
         **{"add_noise": True, "start_at_step": 0},
-        **{"end_at_step": 10000, "return_with_leftover_noise": False},
+        **{"end_at_step": 10000, "return_with_leftover_noise": False, "seed_per_picture": False},
     }
     for strength in (1.0, 0.5):
         (expected, n), (found, m) = (
