@@ -3,9 +3,10 @@
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -26,16 +27,25 @@ def newest_frontend() -> Path | None:
     """The newest frontend on PyPI, unpacked in the cache; None without network access and cache."""
     cache = cache_folder() / "frontend"
     cache.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(cache)]
-    subprocess.run([*command, "comfyui-frontend-package"], check=False, capture_output=True, timeout=300)
-    wheels = sorted(cache.glob("*.whl"), key=lambda wheel: [int(part) for part in wheel.name.split("-")[1].split(".")])
-    if not wheels:
-        return None
-    place = cache / wheels[-1].stem
-    if not place.exists():
-        with zipfile.ZipFile(wheels[-1]) as wheel:
-            wheel.extractall(place)
-    return place / "comfyui_frontend_package" / "static"
+    with tempfile.TemporaryDirectory(dir=cache, prefix="part-") as part:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", part]
+        subprocess.run([*command, "comfyui-frontend-package"], check=False, capture_output=True, timeout=300)
+        for wheel in Path(part).glob("*.whl"):
+            unpack(wheel, cache / wheel.stem)
+    unpacked = [each for each in cache.glob("comfyui_frontend_package-*") if each.is_dir()]
+    places = sorted(unpacked, key=lambda each: [int(part) for part in each.name.split("-")[1].split(".")])
+    return places[-1] / "comfyui_frontend_package" / "static" if places else None
+
+
+def unpack(wheel: Path, place: Path) -> None:
+    """Unpack a wheel where it is missing; whole at once, as another worker may be about to use it."""
+    if place.exists():
+        return
+    whole = wheel.with_suffix("")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(whole)
+    with suppress(OSError):  # the other one was quicker
+        whole.rename(place)
 
 
 @pytest.fixture(scope="module")
