@@ -50,6 +50,14 @@ export function rootGraph() {
   return app.rootGraph ?? app.graph;
 }
 
+/**
+ * What ComfyUI's last check of inputs before a run refused, by execution id; empty if nothing.
+ * @returns {Record<string, {errors: {type: string, details: string}[]}>}
+ */
+export function inputErrors() {
+  return app.lastNodeErrors ?? {};
+}
+
 /** The name of this pack's folder in custom_nodes, which ComfyUI serves under /extensions. */
 export function packFolder() {
   return decodeURIComponent(/\/extensions\/([^/]+)\//.exec(import.meta.url)?.[1] ?? "");

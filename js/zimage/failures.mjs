@@ -1,10 +1,11 @@
 // @ts-check
-/** Why a run stopped, on the node that stopped it, until the next run starts. */
-import { isOn, language, onServerEvent, packFolder, rootGraph } from "./comfyui.mjs";
+/** Why a run stopped or was refused, on the node that did so, until the next run starts. */
+import { inputErrors, isOn, language, onServerEvent, packFolder, rootGraph } from "./comfyui.mjs";
 import { errorText, isRaisedIn } from "./errors.mjs";
 import { classOf, nodeByExecutionId } from "./graph.mjs";
 import { Panel } from "./panel.mjs";
 import { REPORTS } from "./settings.mjs";
+import { watch } from "./watch.mjs";
 
 /** @typedef {{node_id: string, exception_message: string, traceback?: string[]}} Failure ComfyUI's execution_error */
 
@@ -16,6 +17,21 @@ const shown = new Set();
 /** @param {any} node @param {Panel} panel */
 export function addFailure(node, panel) {
   panels.set(node, panel);
+  const told = () => (isOn(REPORTS) ? errorText(refusalOf(node), language()) : "");
+  watch({
+    node,
+    state: told,
+    update: () => panel.show("refusal", told() ? { text: told(), title: refusalOf(node), tone: "error" } : null),
+  });
+}
+
+/** What a node's own check of its inputs says before a run; "" if it has no objection. @param {any} node */
+function refusalOf(node) {
+  for (const [id, { errors }] of Object.entries(inputErrors())) {
+    const own = errors.find((each) => each.type === "custom_validation_failed");
+    if (own && nodeByExecutionId(rootGraph(), id) === node) return own.details.replace(/^\w+ - /, "");
+  }
+  return "";
 }
 
 export function watchFailures() {

@@ -42,6 +42,24 @@ def test_a_wrong_file_is_named_first_on_its_loader_until_it_runs_again(canvas, l
     canvas.page.keyboard.press("Escape")
 
 
+def test_a_line_of_the_lora_list_that_cannot_be_read_is_told_before_the_run(canvas):
+    canvas.set_language("zh")
+    canvas.add("ZImageLoraList")
+    canvas.page.evaluate(
+        "() => { const node = (kind) => { const made = LiteGraph.createNode(kind); app.graph.add(made); return made };"
+        " const list = app.graph.nodes[0]; node('ZImageModelLoader').connect(0, list, 0);"
+        " const view = node('PreviewAny'); view.pos = [900, 120]; list.connect(2, view, 0) }"
+    )
+    canvas.put("ZImageLoraList", loras="\nstyle.safetensors : strong")
+    canvas.press_run()
+    assert canvas.line("refusal") == "第 2 行：强度是“strong”，不是数字。请写成：style.safetensors : 0.8"
+    canvas.errors.clear()  # the page also logs the refusal
+    canvas.page.keyboard.press("Escape")
+    canvas.put("ZImageLoraList", loras="")
+    assert canvas.run()[-1][0] == "execution_success"
+    assert canvas.lines("refusal") == []
+
+
 def test_it_stands_above_the_other_lines_of_a_sampler(canvas):
     canvas.open(NANO)
     canvas.page.evaluate(

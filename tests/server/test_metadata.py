@@ -174,6 +174,25 @@ def test_the_loras_of_a_list_are_stored_and_it_draws_what_the_loader_draws(serve
     assert one == other
 
 
+def test_a_lora_that_varies_under_a_limit_is_stored_so_and_a_wrong_line_stops_before_the_run(server, run):
+    write_lora(server.base / "models" / "loras" / "nano_style.safetensors")
+    written = "0.75 @ 0.5-1 blocks 0=0.5"
+
+    def prompt(name):
+        lora = node("ZImageLoraList", model=["model", 0], loras=f"{name} : {written}", most_change=1.0)
+        graph = text_to_image(seed=3) | {"lora": lora}
+        graph["sampler"]["inputs"]["model"] = ["lora", 0]
+        return graph
+
+    outcome = run(prompt("nano_style.safetensors"))
+    assert outcome.error is None, outcome.error
+    [lora] = facts_in(outcome.files[0])[0]["loras"]
+    assert lora == {"file": "nano_style.safetensors", "strength": 0.75, "varies": written, "most_change": 1.0}
+    status, answer = server.post("/prompt", {"prompt": prompt("nano_stile.safetensors")})
+    assert status == 400
+    assert "Line 1: there is no LoRA nano_stile.safetensors" in str(answer["node_errors"]["lora"]["errors"])
+
+
 def test_a_picture_of_the_stock_sampler_has_the_same_facts(run):
     prompt = {**text_to_image(), "negative": encode(""), "sampler": ksampler(), "save": save("stock")}
     outcome = run(prompt)

@@ -8,16 +8,15 @@ formed. Other kinds are computed in full, and what depends on the weight, at the
 Letters: n adapters, o output width, i input width.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from .._shapes import Float
-from .deltas import Additive, Delta, FullDifference, LoKr, LowRank
-from .lora import Lora, Target
+from .deltas import Additive, Delta, FullDifference, LoKr, LowRank, to_device
+from .lora import N_PARTS, Lora, Target
 
 WeightOf = Callable[[str], Tensor]  # a parameter by name, in float32
 
@@ -39,10 +38,17 @@ class Change(NamedTuple):
     factor: float
 
 
-def inner_products(adapters: Sequence[Scaled], heights: dict[str, int], weight_of: WeightOf) -> Float[Tensor, "n n"]:
-    """<dW_a, dW_b> of every two adapters at strength 1, in float64, over the parameters in `heights` (their rows o)."""
+def inner_products(
+    adapters: Sequence[Scaled], heights: Mapping[str, int], weight_of: WeightOf, device: torch.device | None = None
+) -> Float[Tensor, "n n"]:
+    """<dW_a, dW_b> of every two adapters at strength 1, in float64, over the parameters in `heights` (their rows o).
+
+    One parameter after the other is computed on `device`, where `weight_of` gives its weight; without one, where the
+    deltas are.
+    """
     products = torch.zeros(len(adapters), len(adapters), dtype=torch.float64)
-    for changes in _changes(adapters, heights, weight_of).values():
+    for parameter, height in heights.items():
+        changes = list(_changes(adapters, parameter, height, weight_of, device))
         for place, first in enumerate(changes):
             for second in changes[: place + 1]:
                 product = first.factor * second.factor * _inner_product(first, second)
@@ -58,17 +64,19 @@ def norm_of_sum(strengths: Sequence[float], products: Float[Tensor, "n n"]) -> f
     return float((vector @ products @ vector).clamp_min(0).sqrt())
 
 
-def _changes(adapters: Sequence[Scaled], heights: dict[str, int], weight_of: WeightOf) -> dict[str, list[Change]]:
-    """The changes of every parameter."""
-    changes: defaultdict[str, list[Change]] = defaultdict(list)
+def _changes(
+    adapters: Sequence[Scaled], parameter: str, height: int, weight_of: WeightOf, device: torch.device | None
+) -> Iterator[Change]:
+    """The changes of one parameter."""
+    targets = [Target(parameter, part) for part in (None, *range(N_PARTS))]
     for number, (parts, strength) in enumerate(adapters):
         for lora, factor in parts:
-            for target, delta in lora.deltas.items():
-                if target.parameter in heights:
-                    start, stop = target.rows(heights[target.parameter])
-                    added = _added(target, delta, strength * factor, weight_of)
-                    changes[target.parameter].append(Change(number, start, stop, added, factor))
-    return changes
+            for target in targets:
+                delta = lora.deltas.get(target)
+                if delta is not None:
+                    moved = delta if device is None else to_device(delta, device)
+                    added = _added(target, moved, strength * factor, weight_of)
+                    yield Change(number, *target.rows(height), added, factor)
 
 
 def _added(target: Target, delta: Delta, strength: float, weight_of: WeightOf) -> Additive:

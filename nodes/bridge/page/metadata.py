@@ -124,7 +124,9 @@ def _loras(prompt: Prompt, node: Node) -> Iterator[Metadata]:
     """The LoRAs of Z-Image LoRA List, of Z-Image Load LoRA or of a stock LoRA loader."""
     inputs = inputs_of(node)
     if node.get("class_type") == LORA_LIST:
-        yield from _listed(value_in(prompt, inputs.get("loras")))
+        limit = value_in(prompt, inputs.get("most_change"))
+        limited = {"most_change": limit} if limit else {}
+        yield from ({**lora, **limited} for lora in _listed(value_in(prompt, inputs.get("loras"))))
     for name, strength in (*loras.SLOTS, ("lora_name", "strength_model")):
         file, weight = value_in(prompt, inputs.get(name)), value_in(prompt, inputs.get(strength))
         if isinstance(file, str) and file != files.NO_LORA and weight != 0:

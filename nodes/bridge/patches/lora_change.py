@@ -63,7 +63,8 @@ def measure(model: Any, loras: Sequence[tuple[Lora, Strength]]) -> StackChange:
     changed = {target.parameter for parts, _ in adapters for lora, _ in parts for target in lora.deltas}
     readable = {parameter for parameter in changed if _can_read(network, parameter)}
     heights = {parameter: shape[0] for parameter, shape in parameter_shapes(network).items() if parameter in readable}
-    products = inner_products(adapters, heights, lambda parameter: _weight(model, parameter).float().cpu())
+    device = model.load_device  # its speed is needed, not its memory: one parameter's deltas at a time
+    products = inner_products(adapters, heights, lambda name: _weight(model, name).to(device).float(), device)
     whole = sum(_norm(model, parameter) ** 2 for parameter in sorted(readable)) ** 0.5
     strengths = [strength for _, strength in loras]
     alone = [strength.peak * float(products[index, index].sqrt()) for index, strength in enumerate(strengths)]

@@ -78,16 +78,16 @@ class Run:
         progress = progress_at(sigma, self.percent_to_sigma)
         return tuple(window.strength_at(progress) for window in self.windows)
 
-    def inject(self, network: nn.Module, strengths: Sequence[float], device: torch.device) -> Injection:
-        """Side branches in a network, until they are ejected."""
-        injection = Injection()
+    def inject(
+        self, injection: Injection, network: nn.Module, strengths: Sequence[float], device: torch.device
+    ) -> None:
+        """Add the side branches of windows that act to a network, until the injection is ejected."""
         if device not in self.deltas:
             self.deltas[device] = self._on(device)
         for parameter, numbered in self.deltas[device].items():
             active = [scaled._replace(strength=strengths[each]) for each, scaled in numbered if strengths[each]]
             if active:
                 injection.add_side_branch(network.get_submodule(parameter.rpartition(".")[0]), active)
-        return injection
 
     def _on(self, device: torch.device) -> dict[str, list[tuple[int, ScaledDelta]]]:
         deltas: defaultdict[str, list[tuple[int, ScaledDelta]]] = defaultdict(list)
@@ -122,8 +122,9 @@ def call_with_branches(executor: Any, x: Tensor, *args: Any, **kwargs: Any) -> T
         return executor(x, *args, **kwargs)
     changed = {name: value for name, value in options.items() if name != CUDA_GRAPHS}  # a graph repeats old strengths
     kwargs["transformer_options"] = {**changed, WEIGHTS_AT_STEP: strengths}
-    injection = run.inject(executor.class_obj, strengths, x.device)
+    injection = Injection()
     try:
+        run.inject(injection, executor.class_obj, strengths, x.device)
         return executor(x, *args, **kwargs)
     finally:
         injection.eject()

@@ -109,6 +109,22 @@ def test_what_changes_nothing_is_equal_to_the_bit(native, put, written, plain):
     assert torch.equal(draw(native, found, steps=STEPS), draw(native, expected, steps=STEPS))
 
 
+def test_steps_at_which_a_window_acts_are_not_repeated_from_a_captured_graph(native, put):
+    from comfy.patcher_extension import WrappersMP
+
+    model, seen = native.model(), []
+    model.model_options["transformer_options"]["zimage_cuda_graphs"] = object()
+    changed = put(model=model, loras="strong.safetensors : 0.8 @ 0.5-1").result[0]
+
+    def watch(run, *args, **kwargs):
+        seen.append("zimage_cuda_graphs" in kwargs["transformer_options"])
+        return run(*args, **kwargs)
+
+    changed.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, "watch", watch)
+    draw(native, changed, steps=STEPS)
+    assert seen == [True, True, False, False]
+
+
 def weights(model):
     """Every changed weight as ComfyUI patches it."""
     return {key: model.patch_weight_to_device(f"diffusion_model.{key}.weight", return_weight=True) for key in MODULES}

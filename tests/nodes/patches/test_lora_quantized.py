@@ -5,9 +5,11 @@ The reference is linearity: a layer with weight W + ΔW gives x @ (W + ΔW)ᵀ, 
 
 import gc
 import importlib
+import re
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import loras
 import quantized_files
@@ -125,6 +127,23 @@ def test_side_branches_add_up_in_one_node_and_in_two(native, load, use):
         torch.testing.assert_close(layer_output(changed, X), exact, atol=1e-5, rtol=0)
     alone = layer_output(model, X) + X @ (0.7 * change[QKV + ".weight"]).T
     torch.testing.assert_close(layer_output(first, X), alone, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["float8_e4m3fn", "int8_tensorwise by rows"])
+def test_a_list_measures_quantized_weights_and_windows_run_beside_them(native, load, pack, draw, lora_folder, name):
+    model, (state, changes) = load(name), lora(native, lambda name: name.startswith("layers.") and "adaLN" not in name)
+    save_file(state, lora_folder / "listed.safetensors")
+    importlib.import_module("folder_paths").filename_list_cache.clear()
+    put = importlib.import_module("zimage_pack.nodes.lora_list").ZImageLoraList.execute
+    always, _, report = put(model=model, loras="listed.safetensors : 0.8").result
+    weights = [native.weights()[key].double() for key in changes]
+    norms = [torch.stack([each.norm() for each in many]).norm() for many in (changes.values(), weights)]
+    found = re.search(r"It changes the weights by ([\d.]+) %\.", report)
+    assert float(found[1]) == pytest.approx(80 * float(norms[0] / norms[1]), rel=0.05)
+    windowed = put(model=model, loras="listed.safetensors : 0.8 @ 0-0.99").result[0]  # every step is within
+    torch.testing.assert_close(draw(windowed), draw(always), atol=1e-5, rtol=0)
+    before = draw(model)
+    assert (draw(windowed) - before).abs().max() > 0.01 and torch.equal(draw(model), before)
 
 
 def test_lokr_and_full_differences_run_as_side_branches_too(native, load, use):
