@@ -113,6 +113,13 @@ IN_CHINESE: dict[str, tuple[str, ...]] = {
         "转换LoRA",
         "保存LoRA",
     ),
+    "ZImageGrid": (
+        "对比图",
+        "XYZ图表",
+        "参数对比",
+        "网格图",
+    ),
+    "ZImageGridSheet": ("对比图拼版",),
     "ZImageInspectFile": (
         "文件信息",
         "元数据",

@@ -26,7 +26,8 @@ class ProgressBars:
         if kind == "executing":
             self.close()
             if data.get("node"):
-                print(f"  {self.prompt[data['node']]['class_type']}")
+                shown = data.get("display_node") or data["node"]  # the node on the canvas, of nodes that run inside it
+                print(f"  {self.prompt[shown]['class_type']}")
         elif kind == "progress":
             if self.bar is None:
                 self.bar = tqdm(

@@ -43,6 +43,7 @@ export class Panel {
     line === null ? this.#lines.delete(name) : this.#lines.set(name, { line, row: renderLine(name, line) });
     this.#place();
     this.#fit();
+    afterLayout(() => this.#fit());
   }
 
   /** Whether a line of that name is shown. @param {string} name */
@@ -85,6 +86,11 @@ export class Panel {
     widget.serialize = false;
     return widget;
   }
+}
+
+/** Two frames later: ComfyUI gives a new element its width as it draws the first. @param {() => void} action */
+function afterLayout(action) {
+  requestAnimationFrame(() => requestAnimationFrame(action));
 }
 
 /**

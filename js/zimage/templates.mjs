@@ -15,6 +15,7 @@ const TASKS = [
   "first steps, then Turbo",
   "prompt variations",
   "draw sigmas",
+  "grid",
   "App mode",
   "faster",
   "attach to stock loaders",

@@ -28,6 +28,8 @@ IDS = {
     "ZImageStepCache",
     "ZImageOptimize",
     "ZImageConvertLora",
+    "ZImageGrid",
+    "ZImageGridSheet",
     "ZImageInspectFile",
     "ZImageStitch",
     "ZImageOutpaint",

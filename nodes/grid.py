@@ -1,0 +1,203 @@
+"""The comparison grid, and the sheet it ends in."""
+
+from comfy_api.latest import io
+
+from ..zimage_core.grid import NO_AXIS
+from ..zimage_core.sampling import TURBO
+from .bridge.loading import files
+from .bridge.tasks import grid, grid_axes
+from .chinese_words import IN_CHINESE
+from .sampler_inputs import LATENT_INPUT, SEED_MAX, shift_input, solver_input, steps_input, strength_input
+
+CATEGORY = "Z-Image/image"
+
+
+class ZImageGrid(io.ComfyNode):
+    """Pictures that differ in one to three settings, on one labelled sheet."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZImageGrid",
+            display_name="Z-Image Grid",
+            category=CATEGORY,
+            description="Compares settings: draws a picture for every combination of values on up to three axes, and "
+            "puts them on one labelled sheet.",
+            search_aliases=[
+                "xyz plot",
+                "xy plot",
+                "x/y/z",
+                "compare",
+                "contact sheet",
+                "batch",
+                *IN_CHINESE["ZImageGrid"],
+            ],
+            inputs=[
+                *_sources(),
+                io.String.Input(
+                    "prompt",
+                    multiline=True,
+                    dynamic_prompts=False,  # else the page would decide choices at every run, and draw everything again
+                    tooltip="What the pictures should show. A prompt axis takes its place.",
+                ),
+                *_axis_inputs("x", "columns", "steps", "4, 8, 12"),
+                *_axis_inputs("y", "rows", NO_AXIS, ""),
+                *_axis_inputs("z", "sheets", NO_AXIS, "", is_advanced=True),
+                *_setting_inputs(),
+            ],
+            outputs=[
+                io.Image.Output(display_name="sheet", tooltip="The labelled sheet; with a z axis one for each value."),
+                io.Image.Output(display_name="pictures", tooltip="All pictures, row by row, without labels."),
+                io.String.Output(display_name="labels", tooltip="A line for each picture: what it was drawn with."),
+            ],
+            enable_expand=True,
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, **inputs) -> str:
+        return grid_axes.files_state(inputs)
+
+    @classmethod
+    def execute(cls, model, clip, vae, latent, **widgets) -> io.NodeOutput:
+        axes = grid_axes.axes_of(widgets, cls.define_schema().inputs)
+        settings = grid_axes.settings_of(axes, widgets)
+        expansion = grid.expand(grid.Sources(model, clip, vae, latent), settings, grid_axes.layout_of(axes))
+        labels = "\n".join(grid_axes.picture_labels(axes))
+        return io.NodeOutput(expansion.sheets, expansion.pictures, labels, expand=expansion.nodes)
+
+
+class ZImageGridSheet(io.ComfyNode):
+    """The last node of a grid's graph, which ComfyUI runs in place of Z-Image Grid."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZImageGridSheet",
+            display_name="Z-Image Grid Sheet",
+            category=CATEGORY,
+            description="The last step inside Z-Image Grid: puts its pictures on the labelled sheet.",
+            search_aliases=["grid sheet", *IN_CHINESE["ZImageGridSheet"]],
+            inputs=[io.String.Input("layout", default="", tooltip="The labels, as Z-Image Grid writes them.")],
+            outputs=[
+                io.Image.Output(display_name="sheet", tooltip="The labelled sheet; with a z axis one for each value."),
+                io.Image.Output(display_name="pictures", tooltip="All pictures, row by row, without labels."),
+            ],
+            is_dev_only=True,
+            accept_all_inputs=True,  # picture_0, picture_1, and so on
+        )
+
+    @classmethod
+    def execute(cls, layout: str, **pictures) -> io.NodeOutput:
+        return io.NodeOutput(*grid.sheets_of(layout, pictures))
+
+
+def _sources() -> list[io.Input]:
+    """Sockets that the node hands on unread; lazy, so that a mistake in an axis is told before a model is loaded."""
+    return [
+        io.Model.Input(
+            "model", lazy=True, raw_link=True, tooltip="The model that draws. A model axis loads others in its place."
+        ),
+        io.Clip.Input(
+            "clip",
+            display_name="CLIP",
+            lazy=True,
+            raw_link=True,
+            tooltip="Qwen3-4B from Z-Image Load Text Encoder or the stock Load CLIP (lumina2).",
+        ),
+        io.Vae.Input(
+            "vae",
+            display_name="VAE",
+            lazy=True,
+            raw_link=True,
+            tooltip="The FLUX autoencoder from Z-Image Load VAE or the stock Load VAE.",
+        ),
+        io.Latent.Input("latent", lazy=True, raw_link=True, tooltip=LATENT_INPUT),
+    ]
+
+
+def _axis_inputs(letter: str, where: str, name: str, values: str, *, is_advanced: bool = False) -> list[io.Input]:
+    return [
+        io.Combo.Input(
+            f"{letter}_axis",
+            display_name=f"{letter.upper()} axis ({where})",
+            options=[NO_AXIS, *grid_axes.NAMES],
+            default=name,
+            advanced=is_advanced,
+            tooltip=f"What differs between {where}; none for nothing.",
+        ),
+        io.String.Input(
+            f"{letter}_values",
+            display_name=f"{letter.upper()} values",
+            multiline=True,
+            placeholder=f"{letter.upper()} values",
+            dynamic_prompts=False,
+            default=values,
+            advanced=is_advanced,
+            tooltip="The values with commas between them; numbers also as 1-4 or 4-12:4, prompts one a line. Words in "
+            "prompt: first the words to replace, then what takes their place.",
+        ),
+    ]
+
+
+def _setting_inputs() -> list[io.Input]:
+    """The settings that no axis varies."""
+    return [
+        io.String.Input(
+            "negative_prompt",
+            display_name="negative prompt",
+            multiline=True,
+            placeholder="negative prompt",
+            dynamic_prompts=False,
+            default="",
+            advanced=True,
+            tooltip="What to avoid, in all pictures. Unused at CFG 1.",
+        ),
+        io.Int.Input(
+            "seed",
+            default=0,
+            min=0,
+            max=SEED_MAX,
+            control_after_generate=False,  # another seed would draw everything again
+            tooltip="Which noise to start from, the same for all pictures unless an axis varies it.",
+        ),
+        _advanced(steps_input(TURBO, "8 for Turbo, 25 to 50 for base.")),
+        io.Float.Input(
+            "cfg",
+            display_name="CFG",
+            default=TURBO.cfg,
+            min=1.0,
+            max=100.0,
+            step=0.1,
+            advanced=True,
+            tooltip="How strongly to follow the prompt: 1 for Turbo, 3 to 5 for base.",
+        ),
+        solver_input(TURBO),
+        shift_input(TURBO, is_advanced=True),
+        _advanced(strength_input()),
+        io.Combo.Input(
+            "lora",
+            display_name="LoRA",
+            options=files.lora_choices(),
+            default=files.NO_LORA,
+            advanced=True,
+            tooltip="A file from models/loras that is put on the model in all pictures, for a LoRA strength axis.",
+        ),
+        io.Float.Input(
+            "lora_strength",
+            display_name="LoRA strength",
+            default=1.0,
+            min=-100.0,
+            max=100.0,
+            step=0.01,
+            advanced=True,
+            tooltip="How strong the LoRA acts: 1 as trained, 0 not at all; below 0 it does the opposite.",
+        ),
+    ]
+
+
+def _advanced(widget: io.Input) -> io.Input:
+    widget.advanced = True
+    return widget
+
+
+NODES: list[type[io.ComfyNode]] = [ZImageGrid, ZImageGridSheet]

@@ -1,0 +1,23 @@
+"""Z-Image Grid in the page: a mistake stands on the node in the page's language, and the next run draws the sheet."""
+
+from paths import REPOSITORY
+
+GRAPH = REPOSITORY / "workflows" / "Z-Image Nano - grid.json"
+
+
+def test_a_mistake_in_an_axis_is_told_in_chinese_and_is_gone_with_the_sheet(canvas):
+    canvas.set_language("zh")
+    canvas.open(GRAPH)
+    canvas.put("ZImageGrid", x_values="2, many")
+    assert canvas.run()[-1][0] == "execution_error"
+    canvas.errors.clear()  # the page also logs it to the console
+    assert canvas.line("error") == (
+        "X 轴（steps）：“many”不是 1 到 1000 之间的整数。请用逗号分隔各个数字，或写成范围，如 4-12:4。"
+    )
+    canvas.put("ZImageGrid", x_values="1, 2", y_axis="none")
+    messages = canvas.run()
+    assert messages[-1][0] == "execution_success"
+    outputs = [data["output"] or {} for kind, data in messages if kind == "executed"]
+    assert any("images" in each for each in outputs)
+    assert canvas.lines("error") == []
+    assert canvas.value("ZImageGrid", "seed") == 7  # else the next run would draw everything again

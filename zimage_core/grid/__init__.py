@@ -1,0 +1,24 @@
+"""Comparison grids: values along up to three axes, written as text, and the labelled sheet of their pictures."""
+
+from .axes import MOST_PICTURES, NO_AXIS, Axis, cells, check, layout_of, parse_axis, picture_labels
+from .sheet import Layout, compose
+from .values import Choices, Kind, Lines, Numbers, Replacements, Value
+
+__all__ = [
+    "MOST_PICTURES",
+    "NO_AXIS",
+    "Axis",
+    "Choices",
+    "Kind",
+    "Layout",
+    "Lines",
+    "Numbers",
+    "Replacements",
+    "Value",
+    "cells",
+    "check",
+    "compose",
+    "layout_of",
+    "parse_axis",
+    "picture_labels",
+]
