@@ -9,6 +9,8 @@ export const MESSAGES = {
     beyond: "longer than the model was trained with; beyond it: “{words}”",
     cut: "the end will be cut: “{words}”",
     closing: "only the closing marks are beyond it",
+    unknownWords:
+      "nano does not know “{words}”: it draws a circle, square, triangle, star, heart or ring, in eight colours on six backgrounds",
     unanswered: "ComfyUI does not answer; this line comes back by itself",
     evaluations: "{count} model calls per picture",
     atMost: "at most {count} model calls per picture",
@@ -38,6 +40,7 @@ export const MESSAGES = {
     beyond: "超出模型训练时的长度，超出部分：“{words}”",
     cut: "末尾会被截掉：“{words}”",
     closing: "超出的只有结尾标记",
+    unknownWords: "nano 不认识“{words}”：它只会画圆形、正方形、三角形、星星、爱心和圆环，有八种颜色、六种背景",
     unanswered: "ComfyUI 没有回应，恢复后这一行会自动更新",
     evaluations: "每张图调用模型 {count} 次",
     atMost: "每张图最多调用模型 {count} 次",

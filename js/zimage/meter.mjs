@@ -3,7 +3,7 @@
 import { loaderFile } from "./graph.mjs";
 import { isOn, language, message, request } from "./comfyui.mjs";
 import { METER } from "./settings.mjs";
-import { meterLine } from "./tokens.mjs";
+import { meterLine, unknownText } from "./tokens.mjs";
 import { valueOf } from "./widgets.mjs";
 import { watch } from "./watch.mjs";
 
@@ -24,12 +24,14 @@ export function addMeter(node, nodeClass, panel) {
   const isShown = () => isOn(METER) && typeof valueOf(node, "prompt") === "string";
 
   async function update() {
-    if (!isShown()) return panel.show("tokens", null);
+    if (!isShown()) return ["tokens", "unknown"].forEach((name) => panel.show(name, null));
     const sent = query();
     const { data, isOffline } = await request("tokens", sent);
     if (data) {
       const { text, isOver, fill } = meterLine(language(), data, String(sent.prompt), isCut());
       panel.show("tokens", { text, fill, tone: isOver ? "warning" : "plain" });
+      const unknown = unknownText(language(), data.unknown);
+      panel.show("unknown", unknown === null ? null : { text: unknown, tone: "warning" });
     } else {
       panel.show("tokens", isOffline ? { text: message("unanswered") } : null);
     }

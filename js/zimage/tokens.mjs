@@ -2,7 +2,7 @@
 /** The text and bar of the token meter, from the server's count. Pure. */
 import { format } from "./messages.mjs";
 
-/** @typedef {{tokens: number, limit: number, beyond: string}} Length */
+/** @typedef {{tokens: number, limit: number, beyond: string, unknown: string[]}} Length */
 /** @typedef {{text: string, isOver: boolean, fill: number}} MeterLine fill: how full the bar is, 0 to 1 */
 
 const MAX_SHOWN = 80; // characters of the text beyond the limit
@@ -21,6 +21,16 @@ export function meterLine(language, length, prompt, isCut) {
   const fill = Math.min(1, length.tokens / length.limit);
   const overflow = isOver ? `${separator(language)}${overflowText(language, length, isCut)}` : "";
   return { text: `${count}${overflow}`, isOver, fill };
+}
+
+/**
+ * What the built-in model does not know of a prompt, and what it can draw; null if it knows every word.
+ * @param {import("./messages.mjs").Language} language
+ * @param {string[]} words
+ */
+export function unknownText(language, words) {
+  const quoted = words.join(language === "zh" ? "、" : ", ");
+  return words.length ? format(language, "unknownWords", { words: shortened(quoted) }) : null;
 }
 
 /**

@@ -74,6 +74,15 @@ def test_a_sampler_shows_the_evaluations_it_will_make_and_then_the_time_it_took(
     assert float(re.search(r"([\d.]+) s per picture", took)[1]) > 0
 
 
+def test_the_built_in_encoder_names_the_words_it_never_read(shared):
+    shared.open(NANO)
+    shared.scroll_to("ZImageTextEncode")
+    shared.put("ZImageTextEncode", prompt="a red fox in the snow")
+    assert shared.line("unknown", "nano does not know “fox, snow”")
+    shared.put("ZImageTextEncode", prompt="a red heart")
+    shared.page.wait_for_function("!document.body.innerText.includes('does not know')")
+
+
 def test_a_batch_with_seeds_of_its_own_tells_them(shared):
     shared.open(NANO)
     shared.put("ZImageEmptyLatent", batch_size=2)

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { hasChoices, meterLine } from "../../js/zimage/tokens.mjs";
+import { hasChoices, meterLine, unknownText } from "../../js/zimage/tokens.mjs";
 
-const length = (tokens, beyond = "") => ({ tokens, limit: 512, beyond });
+const length = (tokens, beyond = "") => ({ tokens, limit: 512, beyond, unknown: [] });
 
 test("a prompt that fits shows its count and how full the bar is", () => {
   assert.deepEqual(meterLine("en", length(128), "a fox", false), { text: "128 / 512 tokens", isOver: false, fill: 0.25 });
@@ -25,4 +25,10 @@ test("the bar never runs over, and very long words are shortened between charact
 test("a prompt with choices, of which ComfyUI takes one, is counted about", () => {
   assert.ok(hasChoices("a {red|blue} fox") && !hasChoices("a {red} fox") && !hasChoices("{a} | {b}"));
   assert.ok(meterLine("en", length(9), "a {red|blue} fox", false).text.startsWith("≈ "));
+});
+
+test("unknown words are listed, and nothing is said where there are none", () => {
+  assert.equal(unknownText("en", []), null);
+  assert.match(unknownText("en", ["fox", "snow"]) ?? "", /does not know “fox, snow”/);
+  assert.match(unknownText("zh", ["狐狸"]) ?? "", /不认识“狐狸”/);
 });

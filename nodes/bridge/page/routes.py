@@ -33,7 +33,7 @@ def register() -> None:
 
 
 def tokens(query: Query) -> dict[str, Any]:
-    """{prompt, encoder, template} -> {tokens, limit, beyond}."""
+    """{prompt, encoder, template} -> {tokens, limit, beyond, unknown}."""
     prompt = str(query["prompt"])
     if len(prompt) > MAX_CHARACTERS:
         raise ValueError(f"a prompt of {len(prompt)} characters is not counted; the most is {MAX_CHARACTERS}")

@@ -7,6 +7,7 @@ from typing import Any
 from comfy.text_encoders.z_image import ZImageTokenizer
 
 from ....zimage_core.config import MAX_CAPTION_TOKENS
+from ....zimage_core.nano.known_words import unknown_words
 from ....zimage_core.text import TEMPLATE, chunk_templates
 from ..loading import files
 from ..loading.text import TOKENS_KEY, tokenizer_of
@@ -18,23 +19,26 @@ TEMPLATES = {PLAIN: TEMPLATE, EDIT: chunk_templates(1)[-2]}  # with pictures, th
 
 @dataclass(frozen=True, kw_only=True)
 class Length:
-    """Token count of a prompt in its template, and the text beyond the limit."""
+    """Token count of a prompt in its template, the text beyond the limit, and words that the encoder never read."""
 
     tokens: int
     limit: int
     beyond: str
+    unknown: tuple[str, ...] = ()  # of the built-in encoder; Qwen3 has read everything
 
 
 def measure(prompt: str, encoder: str, template: str) -> Length:
     """The length of a prompt for a text encoder file; all but the built-in one have Qwen3's vocabulary."""
-    tokenizer = _tokenizer(encoder == files.BUILT_IN)
+    is_built_in = encoder == files.BUILT_IN
+    tokenizer = _tokenizer(is_built_in)
     text = TEMPLATES[template]
     pairs = tokenizer.tokenize_with_weights(replace_lone_surrogates(prompt), llama_template=text)[TOKENS_KEY][0]
     ids = [pair[0] for pair in pairs[MAX_CAPTION_TOKENS:] if isinstance(pair[0], int)]
     closing = text.partition("{}")[2]
     beyond = getattr(tokenizer, TOKENS_KEY).tokenizer.decode(ids, clean_up_tokenization_spaces=False)
     beyond = _without_closing(closing, beyond).lstrip("\ufffd")  # half of a character that the limit cuts in two
-    return Length(tokens=len(pairs), limit=MAX_CAPTION_TOKENS, beyond=beyond)
+    unknown = tuple(unknown_words(prompt)) if is_built_in else ()
+    return Length(tokens=len(pairs), limit=MAX_CAPTION_TOKENS, beyond=beyond, unknown=unknown)
 
 
 def _without_closing(closing: str, text: str) -> str:
