@@ -2,6 +2,7 @@
 
 import json
 import re
+from urllib.parse import unquote
 
 import pytest
 import yaml
@@ -36,7 +37,7 @@ def test_everything_a_page_links_to_in_the_repository_is_there(page):
     text = (REPOSITORY / page).read_text("utf-8")
     for target in re.findall(r"\]\(([^)#\s]+)", text):
         if "://" not in target:
-            assert ((REPOSITORY / page).parent / target).exists(), target
+            assert ((REPOSITORY / page).parent / unquote(target)).exists(), target
 
 
 def test_every_node_has_its_line_in_the_table():
