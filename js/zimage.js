@@ -5,6 +5,7 @@ import { orderTemplates } from "./zimage/comfyui.mjs";
 import { addFailure, watchFailures } from "./zimage/failures.mjs";
 import { SAVES, addFileName } from "./zimage/file_name.mjs";
 import { classOf } from "./zimage/graph.mjs";
+import { LISTED, addLoraRows } from "./zimage/lora_rows.mjs";
 import { menuItems } from "./zimage/menu.mjs";
 import { METERED, addMeter } from "./zimage/meter.mjs";
 import { DRAWING, SIZED, addLatentSize, addSamplerSize } from "./zimage/native.mjs";
@@ -47,6 +48,7 @@ app.registerExtension({
     if (DRAWING.includes(nodeClass)) addSamplerSize(node, panel);
     if (nodeClass === PICKED) addPicker(node, panel);
     if (SIZED.includes(nodeClass)) addLatentSize(node, panel);
+    if (nodeClass === LISTED) addLoraRows(node, panel);
     if (nodeClass === SAVES) addFileName(node);
     if (isOurs) addReport(node, panel);
   },

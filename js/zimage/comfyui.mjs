@@ -40,6 +40,44 @@ export async function request(path, query) {
   }
 }
 
+/**
+ * Names of the files in one of the folders below models, with "/" between folders; null if the server does not answer.
+ * @param {string} folder
+ * @returns {Promise<string[] | null>}
+ */
+export async function modelFiles(folder) {
+  try {
+    const response = await api.fetchApi(`/models/${folder}`);
+    const names = response.ok ? await response.json() : null;
+    return names?.map((/** @type {string} */ name) => name.replaceAll("\\", "/")) ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/** Whether App mode or its builder is open, which shows chosen widgets and no nodes. */
+export function isAppMode() {
+  const open = /** @type {any} */ (app.extensionManager).workflow?.activeWorkflow;
+  return (open?.activeMode ?? open?.initialMode ?? "graph") !== "graph";
+}
+
+/** Run a function whose changes undo takes back as one. @param {() => void} change */
+export function asOneStep(change) {
+  app.canvas.emitBeforeChange();
+  try {
+    change();
+  } finally {
+    app.canvas.emitAfterChange();
+  }
+}
+
+/** Let the wheel zoom over an element that lies on the classic canvas; Nodes 2.0 sees it by itself. @param {HTMLElement} element */
+export function passWheel(element) {
+  element.addEventListener("wheel", (event) => {
+    if (!(/** @type {any} */ (globalThis).LiteGraph.vueNodesMode)) app.canvas.processMouseWheel(event);
+  });
+}
+
 /** Call a function with the data of every server message of a kind. @param {string} kind @param {(data: any) => void} call */
 export function onServerEvent(kind, call) {
   api.addEventListener(kind, (/** @type {CustomEvent} */ event) => call(event.detail));

@@ -1,7 +1,7 @@
 // @ts-check
 /** Follows links of the node graph upstream, through reroutes, bypassed nodes and subgraphs. Pure: it only reads. */
 
-/** @typedef {{name: string, label?: string, value?: any, callback?: (value: any) => void, serializeValue?: () => any, options?: any}} WidgetLike */
+/** @typedef {{name: string, label?: string, value?: any, callback?: (value: any) => void, serializeValue?: () => any, options?: any, hidden?: boolean}} WidgetLike */
 /** @typedef {{name: string, type?: unknown, link?: number | null}} InputLike */
 /** @typedef {{origin_id: number | string, origin_slot: number}} LinkLike */
 /**

@@ -7,7 +7,7 @@
 /** @typedef {{width: number, height: number}} Shape */
 /** @typedef {{text: string, title: string, onClick: () => void, shape?: Shape, isOn?: boolean}} Button */
 /** @typedef {"plain" | "warning" | "error"} Tone */
-/** @typedef {{text: string, title?: string, tone?: Tone, fill?: number, buttons?: Button[]}} Line fill: of a bar, 0..1 */
+/** @typedef {{text: string, title?: string, tone?: Tone, fill?: number, buttons?: Button[], content?: HTMLElement}} Line fill: of a bar, 0..1 */
 
 const WIDGET = "zimage_panel";
 const MARGIN = 4;
@@ -42,8 +42,8 @@ export class Panel {
     shown?.row.remove();
     line === null ? this.#lines.delete(name) : this.#lines.set(name, { line, row: renderLine(name, line) });
     this.#place();
-    this.#fit();
-    afterLayout(() => this.#fit());
+    this.fit();
+    afterLayout(() => this.fit());
   }
 
   /** Whether a line of that name is shown. @param {string} name */
@@ -61,7 +61,8 @@ export class Panel {
     }
   }
 
-  #fit() {
+  /** Make room for lines that have grown. */
+  fit() {
     if (!this.#widget && this.#lines.size) this.#widget = this.#add();
     if (!this.#widget) return;
     this.#widget.hidden = this.#lines.size === 0;
@@ -119,6 +120,7 @@ function renderLine(name, line) {
   row.append(text);
   if (line.fill !== undefined) row.append(renderBar(line.fill));
   if (line.buttons) row.append(...line.buttons.map(renderButton));
+  if (line.content) row.append(line.content);
   return row;
 }
 

@@ -8,6 +8,7 @@ export const EVALUATIONS = "ZImage.Evaluations";
 export const ADVICE = "ZImage.Advice";
 export const PICKER = "ZImage.RatioPicker";
 export const CURVE = "ZImage.SigmaCurve";
+export const LORA_ROWS = "ZImage.LoraRows";
 export const REPORTS = "ZImage.Reports";
 export const MENU = "ZImage.Menu";
 
@@ -32,6 +33,11 @@ export const SETTINGS = [
   ),
   toggle(PICKER, "Ratio picker", "Draw the aspect ratios under Z-Image Empty Latent, to pick one by its shape."),
   toggle(CURVE, "Sigma curve", "Draw the curve of Z-Image Draw Sigmas on the node, with points to drag."),
+  toggle(
+    LORA_ROWS,
+    "LoRA rows",
+    "Show the text of Z-Image LoRA List as rows, each with a switch, a strength and a place in the order.",
+  ),
   toggle(
     REPORTS,
     "Reports on the node",

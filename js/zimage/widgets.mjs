@@ -63,3 +63,9 @@ export function setValues(node, values) {
   if (changed.length) node.graph?.setDirtyCanvas?.(true, true);
   return Object.fromEntries(changed);
 }
+
+/** Hide a widget of a node's own, or show it again; it stays saved and queued. @param {NodeLike} node @param {string} name @param {boolean} isHidden */
+export function setHidden(node, name, isHidden) {
+  const widget = node.widgets?.find((each) => each.name === name);
+  if (widget) widget.hidden = isHidden;
+}

@@ -108,6 +108,8 @@ RECIPE = shutil.ignore_patterns("stages", "captions.py", "edit_captions.py", "co
 HARMLESS_IN_PAGE = (
     # A stylesheet belongs to the document; its rules touch only our own elements (tested below).
     ("shared-dom-injection", "document.head.append(sheet)"),
+    # A list that is open lies above everything, as a browser's own does; it goes when it closes.
+    ("shared-dom-injection", "document.body.append(box)"),
     # The page asks once for the templates and shows them in the answer's order, which no file can say. The wrapper
     # passes on what it gets and sorts only this pack's own list (docs/architecture.md, decision 23).
     (

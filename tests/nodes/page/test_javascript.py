@@ -49,6 +49,18 @@ def test_a_drawn_schedules_sigmas_are_those_of_the_node(pack):
         assert schedules.drawn_schedule(*given).tolist() == pytest.approx(found, abs=1e-6), given
 
 
+def test_the_rows_of_a_lora_list_are_those_the_node_reads(pack):
+    rows = importlib.import_module(f"{pack.entry.__name__}.zimage_core.checkpoints.lora.rows")
+    text = (
+        "a.safetensors : 0.8\n\n  # b.safetensors : 1\n#off\r\nstyle\\c d.safetensors:-.5"
+        "\x0be:f.safetensors : 1e-1\u2028g\nh:.5>1 @ 0-0.5 blocks 0-9=2"
+    )
+    shown = evaluate("lora_text", f"it.rowsOf({json.dumps(text)}).filter((row) => row.isOn)")
+    assert [(row["line"] + 1, row["name"], row["strength"]) for row in shown] == [
+        (row.line, row.name, row.strength.first) for row in rows.parse_rows(text)
+    ]
+
+
 def test_every_widget_the_page_sets_is_there(schemas):
     for node_id, name in product(
         ("ZImageTurboSampler", "ZImageSampler", "ZImageSigmas", "ZImageDrawnSigmas"), ("turbo", "base")
