@@ -133,6 +133,16 @@ def test_after_an_interruption_only_missing_pictures_are_drawn(server, run):
     assert np.array_equal(pixels(resumed.files)[0], by_hand(run, seed=100, steps=8))
 
 
+def test_pictures_of_one_lora_strength_are_drawn_one_after_the_other(run):
+    lora = "pixel_art_style_z_image_turbo.safetensors"
+    files = loaders("z_image_turbo_bf16.safetensors", "qwen_3_4b.safetensors", "ae.safetensors")
+    outcome = run(grid(("LoRA strength", "0.1, 0.2"), ("seed", "300-302"), lora=lora) | files)
+    assert outcome.error is None, outcome.error
+    order = [int(name.rpartition("-")[2]) for name in of_kind(outcome, "ZImageVAEDecode")]
+    along_rows = sorted(order)  # nodes are numbered as their pictures stand on the sheet
+    assert order == [*along_rows[0::2], *along_rows[1::2]]
+
+
 def test_a_value_more_draws_one_picture_more(run):
     run(grid(("seed", "200, 201")))
     outcome = run(grid(("seed", "200, 299, 201")))
