@@ -6,7 +6,7 @@ import { STRAIGHT } from "./drawn_schedule.mjs";
 /** @typedef {"turbo" | "base" | "other"} Release */
 /** @typedef {"turboTooMuch" | "turboGuided" | "turboSteps" | "baseTooLittle" | "baseInTurbo"} Problem */
 /** @typedef {{problem: Problem, fix: "turbo" | "base" | null}} Advice */
-/** @typedef {{steps?: unknown, cfg?: unknown}} Values */
+/** @typedef {{steps?: unknown, cfg?: unknown, start_at_step?: unknown, end_at_step?: unknown}} Values */
 
 /** @type {Record<"turbo" | "base", Preset>} */
 export const PRESETS = {
@@ -64,11 +64,19 @@ export function adviceFor(nodeClass, release, values, hasLora) {
   const isTurboSampler = nodeClass === "ZImageTurboSampler";
   if (release === "turbo" && above(values.cfg, TURBO_BURNT.cfg)) return { problem: "turboTooMuch", fix: "turbo" };
   if (release === "turbo" && above(values.cfg, TURBO_MADE_FOR.cfg)) return { problem: "turboGuided", fix: "turbo" };
-  if (release === "turbo" && above(values.steps, TURBO_MADE_FOR.steps)) return { problem: "turboSteps", fix: "turbo" };
+  if (release === "turbo" && above(stepsTaken(values), TURBO_MADE_FOR.steps)) return { problem: "turboSteps", fix: "turbo" };
   if (release !== "base" || hasLora) return null;
   if (isTurboSampler) return { problem: "baseInTurbo", fix: null };
-  const isTooLittle = below(values.steps, BASE_MIN.steps) || below(values.cfg, BASE_MIN.cfg);
+  const isFew = stepsTaken(values) === values.steps && below(values.steps, BASE_MIN.steps); // else others go on
+  const isTooLittle = isFew || below(values.cfg, BASE_MIN.cfg);
   return isTooLittle ? { problem: "baseTooLittle", fix: "base" } : null;
+}
+
+/** The steps that a sampler with a part of them runs, or all; undefined if a link gives them. @param {Values} values */
+function stepsTaken({ steps, start_at_step: start, end_at_step: end }) {
+  if (typeof steps !== "number") return undefined;
+  const last = typeof end === "number" ? Math.min(end, steps) : steps;
+  return Math.max(0, last - (typeof start === "number" ? start : 0));
 }
 
 /** @param {unknown} value @param {number} limit */

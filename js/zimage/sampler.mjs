@@ -16,6 +16,7 @@ const COUNTED = ["ZImageTurboSampler", "ZImageSampler"];
 const RANGE = ["start_at_step", "end_at_step", "return_with_leftover_noise"];
 const QUERIED = ["steps", "shift", "strength", "solver", "cfg", "cfg_truncation", "cfg_start", ...RANGE];
 const REQUIRED = ["steps", "shift", "strength", "solver"];
+const ADVISED = ["steps", "cfg", "start_at_step", "end_at_step"];
 const CACHES = ["ZImageStepCache", "EasyCache", "LazyCache"];
 
 /** @param {any} node @param {string} nodeClass @param {Panel} panel */
@@ -73,7 +74,7 @@ async function showAdvice(node, nodeClass, panel, { file, hasLora }) {
   if (!isOn(ADVICE)) return panel.show("advice", null);
   const facts = await factsOf(file);
   if (!facts) return false;
-  const advice = adviceFor(nodeClass, releaseOf(facts.release), valuesOf(node, ["steps", "cfg"]), hasLora);
+  const advice = adviceFor(nodeClass, releaseOf(facts.release), valuesOf(node, ADVISED), hasLora);
   if (!advice) return panel.show("advice", null);
   const { fix } = advice;
   const text = message(advice.problem, { file });

@@ -31,6 +31,15 @@ test("settings people use on purpose are left alone", () => {
   }
 });
 
+test("of several samplers in a row each is judged by the steps it takes", () => {
+  const last = { steps: 16, cfg: 1, start_at_step: 8, end_at_step: 10000 };
+  assert.equal(problem("ZImageTurboSampler", "turbo", last, false), null);
+  assert.equal(problem("ZImageTurboSampler", "turbo", { ...last, start_at_step: 0 }, false), "turboSteps");
+  const first = { steps: 12, cfg: 4, start_at_step: 0, end_at_step: 6 };
+  assert.equal(problem("ZImageSampler", "base", first, false), null);
+  assert.equal(problem("ZImageSampler", "base", { ...first, end_at_step: 12 }, false), "baseTooLittle");
+});
+
 test("a base model in Turbo's settings is marked, unless a LoRA may have distilled it", () => {
   assert.equal(problem("KSampler", "base", { steps: 8, cfg: 1 }, false), "baseTooLittle");
   assert.equal(problem("KSampler", "base", { steps: 8, cfg: 1 }, true), null);
