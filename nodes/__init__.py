@@ -5,6 +5,7 @@ import logging
 
 from comfy_api.latest import ComfyExtension, io
 
+from .cached_reports import with_cached_reports
 from .finite import with_finite_numbers
 from .plain_errors import with_plain_errors
 
@@ -41,7 +42,10 @@ class ZImageExtension(ComfyExtension):
 
 
 def validated(nodes: list[type[io.ComfyNode]]) -> list[type[io.ComfyNode]]:
-    """The nodes, which refuse NaN and raise plain errors, after checking that this ComfyUI can build each schema."""
+    """The nodes, which refuse NaN, raise plain errors and report from the cache.
+
+    Before that each schema is built, since a group of nodes that this ComfyUI cannot build is left out as a whole.
+    """
     for node in nodes:
         node.define_schema()
-    return [with_plain_errors(with_finite_numbers(node)) for node in nodes]
+    return [with_cached_reports(with_plain_errors(with_finite_numbers(node))) for node in nodes]

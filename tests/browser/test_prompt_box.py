@@ -10,15 +10,14 @@ LINES = (  # whole lines of text that each visible box shows
 )
 
 
-@pytest.mark.parametrize(("kind", "boxes"), [("ZImageTextEncode", 1), ("ZImageEditEncode", 2)])
+@pytest.mark.parametrize(("kind", "boxes"), [("ZImageTextEncode", 1), ("ZImageEditEncode", 2), ("ZImagePrompt", 1)])
 def test_a_new_node_shows_eight_lines_and_a_saved_one_keeps_its_size(shared, kind, boxes):
     shared.add(kind)
     shared.scroll_to(kind)
-    shared.line("tokens")
     shared.page.wait_for_function(f"({LINES})().length === {boxes}")
     shared.page.wait_for_function(f"({LINES})().every((lines) => lines >= 8)")
     saved = shared.serialized()
     saved["nodes"][0]["size"][1] = 330 * boxes
     shared.open(saved)
-    shared.line("tokens")
+    shared.page.wait_for_function(f"({LINES})().length === {boxes}")
     assert shared.heights() == {str(saved["nodes"][0]["id"]): pytest.approx(330 * boxes, abs=2)}

@@ -42,9 +42,12 @@ def test_it_draws_the_picture_of_the_finished_prompt_and_names_it(run, seed):
     assert json.loads(picture.text["prompt"])["writer"]["inputs"]["text"] == TEXT  # to draw others of it
 
 
-def test_a_second_run_writes_nothing_again(run):
+def test_a_second_run_writes_nothing_again_and_still_tells_the_finished_prompt(run, server):
     run(graph(3))
-    assert "writer" not in run(graph(3)).executed
+    again = run(graph(3))
+    assert again.executed == []
+    outputs = server.get(f"/history/{again.prompt_id}")[again.prompt_id]["outputs"]
+    assert outputs["writer"]["text"] == [finished(3)]
 
 
 def test_a_mistake_is_said_on_the_node(run):

@@ -63,7 +63,7 @@ def wildcard_lines(name: str) -> list[str]:
 def _names(names: list[str]) -> str:
     if not names:
         return f"{FOLDERS} hold no .txt file yet"
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    more = ", …" if len(names) > MOST_NAMES else ""
     return f"in {FOLDERS} there are {', '.join(sorted(names)[:MOST_NAMES])}{more}"
 
 

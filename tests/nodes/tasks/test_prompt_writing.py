@@ -2,9 +2,11 @@
 
 import importlib
 import json
+import re
 from types import SimpleNamespace
 
 import pytest
+from scripts import NODE, evaluate
 
 
 @pytest.fixture
@@ -54,6 +56,21 @@ def test_a_missing_file_is_named_with_those_that_are_there_and_no_path_of_the_se
     with pytest.raises(ValueError, match="no wildcard file hair.txt: in user/zimage/wildcards .* there are a, b[.]$"):
         written(modules, "__hair__")
     assert str(user.parent) not in str(error.value)
+
+
+@pytest.mark.skipif(NODE is None, reason="no Node here; Debian's package nodejs brings it")
+def test_the_page_says_every_mistake_in_chinese(modules, user):
+    (user / "wildcards/loop.txt").write_text("__loop__", "utf-8")
+    (user / "wildcards/open.txt").write_text("{red", "utf-8")
+    texts = ("a {red|blue fox", "a fox}", "{3$$red|blue}", "{0::red|0::blue}", "__none__", "__loop__", "__open__")
+    told = []
+    for text, style in (*((text, "none") for text in texts), ("a fox", "oil")):
+        with pytest.raises(ValueError) as error:
+            written(modules, text, style)
+        told.append(str(error.value))
+    names = {"none", "open", "red", "loop", "oil", "txt", "user", "zimage", "models", "wildcards"}
+    for sentence in evaluate("errors", f"{json.dumps(told)}.map((each) => it.errorText(each, 'zh'))"):
+        assert not set(re.findall(r"[A-Za-z]{3,}", sentence)) - names, sentence
 
 
 @pytest.mark.parametrize("name", ["../secret", "..", "/etc/passwd", "animals/../../secret", "C:\\secret", "secret.txt"])
