@@ -11,6 +11,7 @@ import { METERED, addMeter } from "./zimage/meter.mjs";
 import { DRAWING, SIZED, addLatentSize, addSamplerSize } from "./zimage/native.mjs";
 import { Panel } from "./zimage/panel.mjs";
 import { PICKED, addPicker } from "./zimage/picker.mjs";
+import { WITH_HISTORY, addHistory, watchRuns } from "./zimage/prompt_history.mjs";
 import { ROOMY, addRoom } from "./zimage/prompt_box.mjs";
 import { SAMPLERS } from "./zimage/presets.mjs";
 import { addReport, watchReports } from "./zimage/reports.mjs";
@@ -33,6 +34,7 @@ app.registerExtension({
     watchFailures();
     watchReports();
     watchTimeLeft();
+    watchRuns();
   },
 
   nodeCreated(node) {
@@ -43,6 +45,7 @@ app.registerExtension({
     addFailure(node, panel);
     if (METERED.includes(nodeClass)) addMeter(node, nodeClass, panel);
     if (ROOMY.includes(nodeClass)) addRoom(node);
+    if (WITH_HISTORY.includes(nodeClass)) addHistory(node, nodeClass, panel);
     if (SAMPLERS.includes(nodeClass)) addSamplerFacts(node, nodeClass, panel);
     if (nodeClass === DRAWN) addSigmaCurve(node, panel);
     if (DRAWING.includes(nodeClass)) addSamplerSize(node, panel);

@@ -78,6 +78,25 @@ export function passWheel(element) {
   });
 }
 
+/** The JSON of one of the user's own files in ComfyUI; null if it is not there, or not readable. @param {string} name */
+export async function readUserFile(name) {
+  try {
+    const response = await api.getUserData(name);
+    return response.ok ? await response.json() : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Write one of the user's own files; without a server it is not written. @param {string} name @param {unknown} value */
+export async function writeUserFile(name, value) {
+  try {
+    await api.storeUserData(name, value, { overwrite: true, stringify: true, throwOnError: false });
+  } catch {
+    return;
+  }
+}
+
 /** Call a function with the data of every server message of a kind. @param {string} kind @param {(data: any) => void} call */
 export function onServerEvent(kind, call) {
   api.addEventListener(kind, (/** @type {CustomEvent} */ event) => call(event.detail));

@@ -11,6 +11,7 @@ export const MESSAGES = {
     closing: "only the closing marks are beyond it",
     unknownWords:
       "nano does not know “{words}”: it draws a circle, square, triangle, star, heart or ring, in eight colours on six backgrounds",
+    lastPrompts: "Last prompts",
     unanswered: "ComfyUI does not answer; this line comes back by itself",
     evaluations: "{count} model calls per picture",
     atMost: "at most {count} model calls per picture",
@@ -53,6 +54,7 @@ export const MESSAGES = {
     cut: "末尾会被截掉：“{words}”",
     closing: "超出的只有结尾标记",
     unknownWords: "nano 不认识“{words}”：它只会画圆形、正方形、三角形、星星、爱心和圆环，有八种颜色、六种背景",
+    lastPrompts: "最近的提示词",
     unanswered: "ComfyUI 没有回应，恢复后这一行会自动更新",
     evaluations: "每张图调用模型 {count} 次",
     atMost: "每张图最多调用模型 {count} 次",

@@ -4,6 +4,7 @@
 const CATEGORY = "Z-Image";
 
 export const METER = "ZImage.TokenMeter";
+export const HISTORY = "ZImage.PromptHistory";
 export const EVALUATIONS = "ZImage.Evaluations";
 export const ADVICE = "ZImage.Advice";
 export const PICKER = "ZImage.RatioPicker";
@@ -20,6 +21,7 @@ function toggle(id, name, tooltip) {
 
 export const SETTINGS = [
   toggle(METER, "Token meter", "Count the tokens of a prompt while you write, and show what is too long."),
+  toggle(HISTORY, "Last prompts", "Keep the last 20 prompts that were run, and offer them under prompt boxes."),
   toggle(
     EVALUATIONS,
     "Model calls and time",

@@ -1,6 +1,6 @@
 // @ts-check
 /** The curve on Z-Image Draw Sigmas: it writes the node's text of points, which alone is saved. */
-import { isOn, message } from "./comfyui.mjs";
+import { isOn, message, passWheel } from "./comfyui.mjs";
 import { STRAIGHT, readPoints, sigmasAt, writePoints } from "./drawn_schedule.mjs";
 import { applySettings } from "./sampler.mjs";
 import { CURVE } from "./settings.mjs";
@@ -26,6 +26,7 @@ export function addSigmaCurve(node, panel) {
     update();
   });
   const widget = addWidget(node, plot.element);
+  passWheel(plot.element);
   const values = () => valuesOf(node, ["steps", "shift", "points"]);
 
   function update() {

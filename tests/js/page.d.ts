@@ -7,6 +7,8 @@ declare module "*/scripts/app.js" {
 declare module "*/scripts/api.js" {
   export const api: {
     fetchApi(route: string, options?: RequestInit): Promise<Response>;
+    getUserData(file: string): Promise<Response>;
+    storeUserData(file: string, data: unknown, options: object): Promise<Response>;
     getWorkflowTemplates(): Promise<Record<string, string[]>>;
     addEventListener(kind: string, listener: (event: CustomEvent) => void): void;
   };
