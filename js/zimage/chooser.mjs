@@ -2,7 +2,7 @@
 /** A list that opens at a button, to choose one of many names by typing a part of it; a click elsewhere or Esc closes it. */
 import { matching } from "./lora_text.mjs";
 
-/** @typedef {{names: string[], label: string, empty: string, onChoice: (name: string) => void}} Choice empty: said where no name matches */
+/** @typedef {{names: Promise<string[] | null>, label: string, empty: (isKnown: boolean) => string, onChoice: (name: string) => void}} Choice names: null if they are not to be had; empty: what is said where none matches */
 
 const MAX_SHOWN = 200; // names; a search shows the others
 const GAP = 4; // pixels between the button and the list, and around it
@@ -13,6 +13,8 @@ export function openChooser(button, { names, label, empty, onChoice }) {
   const list = document.createElement("div");
   const search = document.createElement("input");
   const box = document.createElement("div");
+  const place = button.getBoundingClientRect();
+  let known = /** @type {string[] | null | undefined} */ (undefined); // until they have come
   let active = 0;
 
   const options = () => /** @type {HTMLElement[]} */ ([...list.querySelectorAll("[role=option]")]);
@@ -20,14 +22,15 @@ export function openChooser(button, { names, label, empty, onChoice }) {
   const activate = (index) => {
     const all = options();
     active = Math.max(0, Math.min(index, all.length - 1));
-    all.forEach((each, place) => each.setAttribute("aria-selected", String(place === active)));
+    all.forEach((each, at) => each.setAttribute("aria-selected", String(at === active)));
     search.setAttribute("aria-activedescendant", all[active]?.id ?? "");
     all[active]?.scrollIntoView({ block: "nearest" });
   };
   const fill = () => {
-    const found = matching(names, search.value).slice(0, MAX_SHOWN);
+    const found = matching(known ?? [], search.value).slice(0, MAX_SHOWN);
     list.replaceChildren(...found.map(optionOf));
-    if (!found.length) list.textContent = empty;
+    if (!found.length && known !== undefined) list.textContent = empty(known !== null);
+    placeAt(box, place);
     activate(0);
   };
   /** @param {string | undefined} name */
@@ -48,6 +51,7 @@ export function openChooser(button, { names, label, empty, onChoice }) {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step) activate(active + step);
     else if (event.key === "Enter") choose(options()[active]?.textContent ?? undefined);
+    else if (event.key === "Escape") box.hidePopover(); // which by itself would empty the search first
     else return;
     event.preventDefault();
   });
@@ -64,10 +68,13 @@ export function openChooser(button, { names, label, empty, onChoice }) {
     if (/** @type {ToggleEvent} */ (event).newState === "closed") box.remove();
   });
   document.body.append(box);
-  fill();
   box.showPopover();
-  placeAt(box, button.getBoundingClientRect());
+  placeAt(box, place);
   search.focus();
+  void names.then((all) => {
+    known = all;
+    fill();
+  });
 }
 
 /** @param {string} name @param {number} index */

@@ -33,7 +33,7 @@ class LoraRows {
   #element = document.createElement("div");
   /** @type {string[] | null} */
   #files = null;
-  #typed = ""; // the state that a strength being typed has made, which must not be drawn over
+  #drawn = ""; // the state that the rows show, also while a strength is typed, which must not be drawn over
   #height = 0; // of the node before it was shown as text
   /** @type {any} */
   #node;
@@ -54,9 +54,9 @@ class LoraRows {
   }
 
   async update() {
-    if (this.state === this.#typed) return;
+    if (this.state === this.#drawn) return;
     this.#draw();
-    if (!this.#isShown || this.#isText || !this.#text) return;
+    if (!this.#isShown || !this.#text) return;
     this.#files = await modelFiles(FOLDER);
     this.#draw();
   }
@@ -79,6 +79,7 @@ class LoraRows {
   }
 
   #draw(focus = this.#focus()) {
+    this.#drawn = this.state;
     this.#hideText();
     const rows = this.#isText ? [] : rowsOf(this.#text);
     const elements = rows.map((row, index) => loraRow(row, this.#placeOf(row, index, rows.length), this.#changes(row, index)));
@@ -129,7 +130,7 @@ class LoraRows {
   /** @param {string} text */
   #type(text) {
     setValues(this.#node, { [WIDGET]: text });
-    this.#typed = this.state;
+    this.#drawn = this.state;
   }
 
   #turnOver() {
@@ -150,10 +151,11 @@ class LoraRows {
   }
 
   /** @param {HTMLElement} from @param {(name: string) => void} onChoice */
-  async #choose(from, onChoice) {
-    this.#files = await modelFiles(FOLDER);
-    const empty = message(this.#files ? "noLoras" : "unanswered");
-    openChooser(from, { names: this.#files ?? [], label: message("searchLoras"), empty, onChoice });
+  #choose(from, onChoice) {
+    const names = modelFiles(FOLDER);
+    void names.then((files) => (this.#files = files));
+    const empty = (/** @type {boolean} */ isKnown) => message(isKnown ? "noLoras" : "unanswered");
+    openChooser(from, { names, label: message("searchLoras"), empty, onChoice });
   }
 
   /** Where the focus is, if it is in here. @returns {Focus | undefined} */
