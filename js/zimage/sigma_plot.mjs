@@ -75,7 +75,7 @@ export class SigmaPlot {
 
   #listen() {
     const { element } = this;
-    for (const kind of ["mousedown", "click", "dblclick", "keydown"]) {
+    for (const kind of ["mousedown", "click", "dblclick"]) {
       element.addEventListener(kind, (event) => event.stopPropagation());
     }
     element.addEventListener("pointerdown", (event) => this.#press(event));
@@ -113,16 +113,17 @@ export class SigmaPlot {
     this.#pressed = added.index;
   }
 
-  /** @param {KeyboardEvent} event */
+  /** Keys that mean nothing here are the canvas's, such as those of undo. @param {KeyboardEvent} event */
   #type(event) {
     const index = this.#handles.indexOf(/** @type {HTMLButtonElement} */ (event.target));
     const arrow = ARROWS[event.key];
-    if (index < 0) return;
+    if (index < 0 || event.ctrlKey || event.metaKey) return;
     const [part, sigma] = this.#points[index];
     if (arrow) this.#change(withMoved(this.#points, index, [part + arrow[0], sigma + arrow[1]]));
     else if (event.key === "Delete" || event.key === "Backspace") this.#change(withRemoved(this.#points, index));
     else if (event.key === "Enter") this.#addBeside(index);
     else return;
+    event.stopPropagation();
     event.preventDefault();
   }
 
