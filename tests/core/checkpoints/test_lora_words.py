@@ -24,6 +24,22 @@ def test_trigger_words_are_those_the_file_names_or_the_most_frequent_tags(metada
     assert trigger_words(metadata) == words
 
 
+AI_TOOLKIT = {  # what jobs/process/BaseSDTrainProcess.py of ostris/ai-toolkit writes, for every release of Z-Image
+    "training_info": '{"step": 2000, "epoch": 12}',
+    "ss_base_model_version": "zimage",
+    "ss_output_name": "ohwx",
+    "ss_tag_frequency": '{"1_ohwx": {"ohwx": 1}}',
+    "name": "ohwx",
+    "software": '{"name": "ai-toolkit", "url": "https://github.com/ostris/ai-toolkit"}',
+}
+MUSUBI = {"ss_base_model_version": "z_image", "ss_sd_model_name": "z_image_turbo_bf16.safetensors"}  # of musubi-tuner
+
+
+def test_the_two_trainers_most_used_are_read_as_they_write():
+    assert (trigger_words(AI_TOOLKIT), trained_for(AI_TOOLKIT)) == (("ohwx",), None)
+    assert (trigger_words(MUSUBI), trained_for(MUSUBI)) == ((), "Turbo")
+
+
 @pytest.mark.parametrize(
     ("metadata", "release"),
     [

@@ -1,7 +1,8 @@
 """What a LoRA's file tells of itself: the words it was trained on, and the release of Z-Image.
 
 The keys are those of ModelSpec (github.com/Stability-AI/ModelSpec), of kohya's sd-scripts (`ss_`) and AUTOMATIC1111's
-web UI (`ssmd_`), without having been compared with files of each. Every value is a string, some hold JSON.
+web UI (`ssmd_`). Every value is a string, some hold JSON. By their sources, musubi-tuner names the model's file in
+`ss_sd_model_name`; ai-toolkit writes its trigger word as a tag, and the version "zimage" whatever the release was.
 """
 
 import json
