@@ -1,6 +1,7 @@
 // @ts-check
 /** UI extras for Z-Image nodes in ComfyUI's frontend. Nodes run the same without them. */
 import { app } from "../../scripts/app.js";
+import { hideAdvanced } from "./zimage/advanced.mjs";
 import { orderTemplates } from "./zimage/comfyui.mjs";
 import { addFailure, watchFailures } from "./zimage/failures.mjs";
 import { SAVES, addFileName } from "./zimage/file_name.mjs";
@@ -43,6 +44,7 @@ app.registerExtension({
     if (!isOurs && !DRAWING.includes(nodeClass)) return;
     const panel = new Panel(node);
     addFailure(node, panel);
+    if (isOurs) hideAdvanced(node, panel);
     if (METERED.includes(nodeClass)) addMeter(node, nodeClass, panel);
     if (ROOMY.includes(nodeClass)) addRoom(node);
     if (WITH_HISTORY.includes(nodeClass)) addHistory(node, nodeClass, panel);

@@ -10,6 +10,11 @@ export function isOn(id) {
   return app.extensionManager.setting.get(id) !== false;
 }
 
+/** Whether nodes are drawn by LiteGraph, not by Nodes 2.0. */
+export function isClassic() {
+  return app.extensionManager.setting.get("Comfy.VueNodes.Enabled") !== true;
+}
+
 export function language() {
   return languageOf(app.extensionManager.setting.get("Comfy.Locale"));
 }
