@@ -11,8 +11,9 @@ SIDE = 128  # pixels; smaller pictures are doubled, and the page shrinks a strip
 GAP = 8  # pixels
 LINE_HEIGHT = 40  # pixels
 LARGEST_FONT = 34  # points; a narrow panel shrinks it to a third
-TEXT_COLORS = "black", "#707070"
-FRAME_COLOR = "#c8c8c8"  # without it a white picture has no visible edge
+TEXT_COLORS = "#3d8bc4", "#868686"  # of a setting and of a number, readable on a light and on a dark page
+FRAME_COLOR = "#868686"  # without it a white picture has no visible edge
+CLEAR = 0, 0, 0, 0
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,10 @@ def difference(first: Image.Image, second: Image.Image, times: int) -> Image.Ima
 
 
 def strip(rows: Sequence[Sequence[Cell]]) -> Image.Image:
-    """Rows of pictures on white."""
+    """Rows of pictures on a transparent ground, as the page has a light and a dark theme."""
     row_images = [row_image(row) for row in rows]
-    sheet = Image.new(
-        "RGB", (max(each.width for each in row_images), sum(each.height for each in row_images) + GAP), "white"
-    )
+    size = max(each.width for each in row_images), sum(each.height for each in row_images) + GAP
+    sheet = Image.new("RGBA", size, CLEAR)
     top = 0
     for each in row_images:
         sheet.paste(each, (0, top))
@@ -74,7 +74,7 @@ def row_image(row: Sequence[Cell]) -> Image.Image:
     tallest = max(picture.height for picture in pictures)
     n_lines = max(len(cell.lines) for cell in row)
     width = sum(picture.width + GAP for picture in pictures) + GAP
-    sheet = Image.new("RGB", (width, GAP + tallest + n_lines * LINE_HEIGHT), "white")
+    sheet = Image.new("RGBA", (width, GAP + tallest + n_lines * LINE_HEIGHT), CLEAR)
     draw, left = ImageDraw.Draw(sheet), GAP
     for cell, picture in zip(row, pictures, strict=True):
         top = GAP + tallest - picture.height
