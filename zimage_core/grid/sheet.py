@@ -18,7 +18,7 @@ from .labels import Font, font_for, wrapped
 
 LEAST_SIDE = 192  # pixels: smaller pictures are enlarged by a whole factor, else no label would fit beside them
 MOST_SIDE = 16384  # pixels of all columns or rows: browsers show nothing larger, so larger sheets are made smaller
-LETTERS = 1 / 24  # height of letters in widths of a picture
+LETTERS = 1 / 24  # height of letters, of a picture's shorter side: a row of a batch is wide, its labels are not larger
 LEAST_LETTERS = 18  # pixels
 ROW_LABELS = 0.75  # of a picture's width: the most that labels of rows take
 MOST_LINES = 6  # of labels above; those of rows have a picture's height
@@ -59,7 +59,7 @@ class _Places:
 
     def __init__(self, layout: Layout, height: int, width: int) -> None:
         self.layout, self.height, self.width = layout, height, width
-        self.size = max(LEAST_LETTERS, round(width * LETTERS))
+        self.size = max(LEAST_LETTERS, round(min(height, width) * LETTERS))
         self.gap, self.line = round(self.size * GAP), round(self.size * LINE)
         self.font: Font = font_for("".join((*layout.columns, *layout.rows, *layout.sheets)), self.size)
         self.columns = [wrapped(label, self.font, width, MOST_LINES) for label in layout.columns]

@@ -51,6 +51,12 @@ def test_labels_are_drawn_outside_the_pictures_and_not_cut_by_the_edge():
     assert bool((bare == 1).all()) and bare.shape[0] < sheet.shape[0] and bare.shape[1] < sheet.shape[1]
 
 
+def test_labels_of_a_batch_are_as_large_as_those_of_one_picture():
+    layout = Layout(columns=["steps 4"], rows=["CFG 1"], sheets=["seed 1"])
+    one, wide = noise(1, 200, 240), noise(1, 200, 4800)
+    assert found(compose(one, layout)[0], one[0]) == found(compose(wide, layout)[0], wide[0])
+
+
 def test_small_pictures_are_enlarged_by_a_whole_factor():
     picture = noise(1, 64, 48)
     [sheet] = compose(picture, Layout(columns=["seed 1"], rows=[""], sheets=[""]))
