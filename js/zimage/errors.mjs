@@ -124,6 +124,7 @@ export const SENTENCES = [
   ["{letter} axis, {name}: '{words}' does not stand in the prompt. The first value is what the others replace; write it as it stands there.", "{letter} 轴（{name}）：提示词里没有“{words}”。第一个值是被其余值替换的文字，请照提示词里的样子写。"],
   ["{letter} axis, {name}: {why}", "{letter} 轴（{name}）：{why}"],
   ["'{word}' is not a {noun} from {low} to {high}. Write numbers with commas between them, or a range as 4-12:4.", "“{word}”不是 {low} 到 {high} 之间的{noun}。请用逗号分隔各个数字，或写成范围，如 4-12:4。"],
+  ["a red circle (one prompt a line)", "一个红色的圆（每行一个提示词）"],
   ["whole number", "整数"],
   ["number", "数"],
   ["the step of '{word}' is {step}. Write a range as 4-12:4, which is 4, 8, 12.", "“{word}”的间隔是 {step}。范围请写成 4-12:4，即 4, 8, 12。"],

@@ -19,6 +19,7 @@ const LINE_END = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/; // where Python's s
 const FILE = /\.(?:safetensors|sft|ckpt|pth?|pt2|bin|pkl)$/i; // the endings that ComfyUI lists
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?(?![\w.])/i;
 const OFF = "# ";
+const DIVIDED = /^(.*)(?::|(?<=\.safetensors ?)：)/s; // the last colon, as names may hold colons; a Chinese one only after a file's ending
 
 /** The lines that are not empty. @param {string} text @returns {Row[]} */
 export function rowsOf(text) {
@@ -99,12 +100,11 @@ function numberOf(colon, strength) {
   return NUMBER.test(strength) ? Number(strength) : NaN;
 }
 
-/** Only the last colon divides, as file names may hold colons. @param {string} written @returns {Pieces} */
+/** @param {string} written @returns {Pieces} */
 function piecesOf(written) {
   const [, mark, body] = /** @type {string[]} */ (/^(\s*(?:#[#\s]*)?)(.*)$/s.exec(written));
-  const place = body.lastIndexOf(":");
-  const name = body.slice(0, place < 0 ? undefined : place).trimEnd();
-  const [colon] = /** @type {string[]} */ (/^\s*:?\s*/.exec(body.slice(name.length)));
+  const name = (DIVIDED.exec(body)?.[1] ?? body).trimEnd();
+  const [colon] = /** @type {string[]} */ (/^\s*[:：]?\s*/.exec(body.slice(name.length)));
   const given = body.slice(name.length + colon.length);
   const [strength] = NUMBER.exec(given) ?? /** @type {string[]} */ (/^\S*/.exec(given));
   return { mark, name, colon, strength, rest: given.slice(strength.length) };

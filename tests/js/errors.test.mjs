@@ -16,6 +16,10 @@ test("a known sentence is Chinese throughout, an unknown one stays as it is", ()
     "flux1.safetensors 是 FLUX 类扩散模型，不是 Z-Image 的扩散模型；请从 models/diffusion_models 中选择 z_image_turbo_bf16.safetensors 这样的文件。",
   );
   assert.equal(errorText(wrong, "en"), wrong.trim());
+  assert.equal(
+    errorText("X axis, prompt: no values are written. Write for example a red circle (one prompt a line), or set the axis to none.", "zh"),
+    "X 轴（prompt）：没有写值。例如写 一个红色的圆（每行一个提示词），或把这个轴设为 none。",
+  );
   assert.equal(errorText("Something else (broke).", "zh"), "Something else (broke).");
 });
 

@@ -21,6 +21,13 @@ test("what is no number is none, and shown as such", () => {
   assert.deepEqual(strengths, [NaN, NaN, NaN, NaN, 0.01, 2]);
 });
 
+test("a Chinese colon after a file's ending divides, and one in a name does not", () => {
+  const line = "风格：2.safetensors：0.7 @ 0.2-1";
+  assert.deepEqual(rowsOf(line).map(({ name, strength, rest }) => [name, strength, rest]), [["风格：2.safetensors", 0.7, "@ 0.2-1"]]);
+  assert.equal(withStrength(line, 0, 1), "风格：2.safetensors：1 @ 0.2-1");
+  assert.equal(rowsOf("风格：2.safetensors")[0].name, "风格：2.safetensors");
+});
+
 test("a change and its opposite give the text as it was, with all that stands after the strength", () => {
   for (const line of [0, 4]) assert.equal(withSwitch(withSwitch(TEXT, line, false), line, true), TEXT);
   assert.equal(withSwitch(withSwitch(TEXT, 2, true), 2, false), TEXT);

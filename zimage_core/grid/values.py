@@ -5,8 +5,9 @@
     4-12:4              4, 8, 12; A1111's 4-12 (+4) means the same
     -1..1:0.5           as above, where a minus would be hard to read
 
-Commas, semicolons, their Chinese forms and line ends divide numbers and short names; prompts are one a line. `parse` of
-each kind raises ValueError with what is wrong and what to write instead.
+Commas, semicolons, their Chinese forms and line ends divide numbers and short names; prompts are one a line. Ranges may
+have a dash or a tilde, and the Chinese forms of colon and brackets. `parse` of each kind raises ValueError with what is
+wrong and what to write instead.
 """
 
 import re
@@ -23,7 +24,8 @@ NEAREST, LIKENESS = 3, 0.3  # names offered in place of an unknown one, and thei
 
 DIVIDER = re.compile(r"[,;\n\uff0c\uff1b\u3001]")
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)"
-RANGE = re.compile(rf"({NUMBER})\s*(?:-|\.\.)\s*({NUMBER})\s*(?:(?::|\(\s*\+)\s*({NUMBER})\s*\)?)?")
+TO, BY = r"(?:[-\u2013~\uff5e]|\.\.)", r"(?:[:\uff1a]|[(\uff08]\s*\+)"
+RANGE = re.compile(rf"({NUMBER})\s*{TO}\s*({NUMBER})\s*(?:{BY}\s*({NUMBER})\s*[)\uff09]?)?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +102,7 @@ class Lines:
     @property
     def example(self) -> str:
         """Values that could stand there."""
-        return "one prompt a line"
+        return "a red circle (one prompt a line)"
 
     def parse(self, text: str) -> list[Value]:
         """The lines that are not empty."""

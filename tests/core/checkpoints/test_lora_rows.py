@@ -17,6 +17,9 @@ def only(line):
         ("a.safetensors : -.5", "a.safetensors", -0.5),
         ("C:a @ 0.2-1 blocks 0=1.safetensors : 2", "C:a @ 0.2-1 blocks 0=1.safetensors", 2.0),
         ("a > b @ 0-1 blocks 1=2", "a > b @ 0-1 blocks 1=2", 1.0),  # no colon: all is the name
+        ("\u98ce\uff1a2.safetensors\uff1a0.7", "\u98ce\uff1a2.safetensors", 0.7),  # a Chinese colon after the ending
+        ("\u98ce\uff1a2.safetensors \uff1a 0.7", "\u98ce\uff1a2.safetensors", 0.7),
+        ("\u98ce\uff1a2.safetensors", "\u98ce\uff1a2.safetensors", 1.0),  # one in a name
     ],
 )
 def test_names_and_plain_strengths_mean_what_they_meant(line, name, strength):

@@ -54,6 +54,7 @@ def test_the_rows_of_a_lora_list_are_those_the_node_reads(pack):
     text = (
         "a.safetensors : 0.8\n\n  # b.safetensors : 1\n#off\r\nstyle\\c d.safetensors:-.5"
         "\x0be:f.safetensors : 1e-1\u2028g\nh:.5>1 @ 0-0.5 blocks 0-9=2"
+        "\ni\uff1a2.safetensors\uff1a0.7\nj.safetensors \uff1a 0.7"
     )
     shown = evaluate("lora_text", f"it.rowsOf({json.dumps(text)}).filter((row) => row.isOn)")
     assert [(row["line"] + 1, row["name"], row["strength"]) for row in shown] == [

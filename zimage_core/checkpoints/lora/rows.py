@@ -9,6 +9,7 @@ A line is a file name, or that, a colon and a strength (`row_strength.py` has al
 that begins with # is off, and empty lines are ignored. The order of the lines is that of application.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -16,6 +17,8 @@ from difflib import get_close_matches
 from .row_strength import Strength, parse_strength
 
 OFF = "#"
+# The last colon divides, as names may hold colons; a Chinese one only after a file's ending.
+DIVIDED = re.compile(r"(?P<name>.*)(?::|(?:(?<=\.safetensors)|(?<=\.safetensors ))\uff1a)(?P<strength>.*)")
 LIKENESS = 0.4  # of a name to one that is offered in its place, from 0 to 1
 
 
@@ -52,10 +55,11 @@ def choose(row: Row, names: Sequence[str]) -> str:
 
 
 def _row(number: int, line: str) -> Row:
-    """A line's file and strength; only the last colon divides, as file names may hold colons."""
-    name, colon, written = line.rpartition(":")
-    if not colon:
+    """A line's file and strength."""
+    divided = DIVIDED.fullmatch(line)
+    if divided is None:
         return Row(number, _with_slashes(line), Strength(1.0, 1.0))
+    name, written = divided["name"], divided["strength"]
     if not name.strip():
         raise ValueError(f"Line {number}: no file name stands before the colon. Write it as: style.safetensors : 0.8")
     return Row(number, _with_slashes(name.strip()), parse_strength(number, written))
