@@ -4,6 +4,8 @@
  * Only its buttons receive pointer events, so that wheel and drag reach the canvas.
  */
 
+import { asOneStep } from "./comfyui.mjs";
+
 /** @typedef {{width: number, height: number}} Shape */
 /** @typedef {{text: string, title: string, onClick: () => void, shape?: Shape, isOn?: boolean}} Button */
 /** @typedef {"plain" | "warning" | "error"} Tone */
@@ -154,6 +156,6 @@ function renderButton(button) {
     element.textContent = button.text;
   }
   for (const kind of ["pointerdown", "mousedown"]) element.addEventListener(kind, (event) => event.stopPropagation());
-  element.addEventListener("click", button.onClick);
+  element.addEventListener("click", () => asOneStep(button.onClick));
   return element;
 }

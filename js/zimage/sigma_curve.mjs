@@ -1,6 +1,6 @@
 // @ts-check
 /** The curve on Z-Image Draw Sigmas: it writes the node's text of points, which alone is saved. */
-import { isOn, message, passWheel } from "./comfyui.mjs";
+import { asOneStep, isOn, message, passWheel } from "./comfyui.mjs";
 import { STRAIGHT, readPoints, sigmasAt, writePoints } from "./drawn_schedule.mjs";
 import { applySettings } from "./sampler.mjs";
 import { CURVE } from "./settings.mjs";
@@ -21,10 +21,11 @@ const MOST_NUMBERS = 30; // steps whose sigmas are written below
 
 /** @param {any} node @param {Panel} panel */
 export function addSigmaCurve(node, panel) {
-  const plot = new SigmaPlot((points) => {
+  const draw = (/** @type {Point[]} */ points) => {
     setValues(node, { points: writePoints(points) });
     update();
-  });
+  };
+  const plot = new SigmaPlot(draw, () => asOneStep(() => {}));
   const widget = addWidget(node, plot.element);
   passWheel(plot.element);
   const values = () => valuesOf(node, ["steps", "shift", "points"]);

@@ -21,12 +21,19 @@ export class SigmaPlot {
   #points = [];
   #pressed = -1; // index of the point pressed last
   #isDragging = false;
+  #isTyping = false; // a key that is down has made a change
   /** @type {(points: Point[]) => void} */
   #change;
+  /** @type {() => void} */
+  #settle;
 
-  /** @param {(points: Point[]) => void} change called with the points that a gesture or a key makes */
-  constructor(change) {
+  /**
+   * @param {(points: Point[]) => void} change called with the points that a gesture or a key makes
+   * @param {() => void} settle called when the gesture or the key has ended
+   */
+  constructor(change, settle) {
     this.#change = change;
+    this.#settle = settle;
     this.element.className = "zimage-curve";
     this.#area.append(this.#drawing(), this.#dots);
     this.element.append(this.#area);
@@ -83,12 +90,14 @@ export class SigmaPlot {
       if (this.#isDragging) this.#change(withMoved(this.#points, this.#pressed, this.#placeOf(event)));
     });
     for (const kind of ["pointerup", "pointercancel"]) {
-      element.addEventListener(kind, () => {
-        this.#isDragging = false;
-      });
+      element.addEventListener(kind, () => this.#release());
     }
-    element.addEventListener("dblclick", () => this.#change(withRemoved(this.#points, this.#pressed)));
+    element.addEventListener("dblclick", () => {
+      this.#change(withRemoved(this.#points, this.#pressed));
+      this.#settle();
+    });
     element.addEventListener("keydown", (event) => this.#type(event));
+    element.addEventListener("keyup", () => this.#release());
   }
 
   /** Take hold of a point, or of a new one where there is none. @param {PointerEvent} event */
@@ -103,6 +112,11 @@ export class SigmaPlot {
     this.#isDragging = true;
     this.element.setPointerCapture(event.pointerId);
     this.#handles[this.#pressed]?.focus();
+  }
+
+  #release() {
+    if (this.#isDragging || this.#isTyping) this.#settle();
+    this.#isDragging = this.#isTyping = false;
   }
 
   /** @param {Point} place */
@@ -123,8 +137,9 @@ export class SigmaPlot {
     else if (event.key === "Delete" || event.key === "Backspace") this.#change(withRemoved(this.#points, index));
     else if (event.key === "Enter") this.#addBeside(index);
     else return;
-    event.stopPropagation();
+    this.#isTyping = true;
     event.preventDefault();
+    event.stopPropagation();
   }
 
   /** A point half way to the next one; beside the last, half way to the one before. @param {number} index */

@@ -72,6 +72,38 @@ def test_it_is_drawn_by_keyboard_and_follows_what_is_typed(shared):
     assert handles.count() == 0
 
 
+def rest(canvas):
+    """Let go for a moment: the newest frontend counts as one step what follows within 50 ms."""
+    begin = canvas.page.evaluate("performance.now()")
+    canvas.page.wait_for_function("(begin) => performance.now() > begin + 150", arg=begin)
+    return canvas.value(KIND, "points")
+
+
+def test_undo_takes_back_one_drag_key_or_button_also_while_a_point_has_the_focus(shared):
+    shared.add(KIND)
+    shared.scroll_to(KIND)
+    shared.put(KIND, points="0 1, 1 0")
+    sigmas(shared, "0.955")
+    box, mouse = area(shared), shared.page.mouse
+    mouse.move(*place(box, 0.5, 0.9))
+    mouse.down()
+    mouse.move(*place(box, 0.5, 0.5), steps=4)
+    mouse.up()
+    dragged = rest(shared)
+    shared.page.locator(".zimage-curve button").nth(1).press("ArrowUp")
+    typed = rest(shared)
+    shared.page.get_by_role("button", name="Straight line").click()
+    assert len({dragged, typed, rest(shared)}) == 3
+    for points in (typed, dragged):
+        shared.page.locator(".zimage-curve button").nth(1).press("Control+z")
+        shared.page.wait_for_function(
+            "(points) => app.graph.nodes[0]?.widgets.find((each) => each.name === 'points').value === points",
+            arg=points,
+        )
+        shared.page.wait_for_function("document.querySelectorAll('.zimage-curve').length === 1")
+        rest(shared)
+
+
 def test_its_buttons_begin_again_with_a_models_schedule_and_only_the_points_are_saved(shared):
     shared.add(KIND)
     shared.scroll_to(KIND)
