@@ -1,7 +1,7 @@
 """The page's own node search finds this pack's nodes first for the model's names, and by Chinese words in any language.
 
-It ranks by node id and name; other words of a schema (search aliases) decide only whether a node is found. Among names
-that contain a word as well as others do, those of a list of often used nodes come first, and only stock nodes are on it.
+It ranks by node id and name; other words of a schema (search aliases) decide only whether a node is found. Of names
+that contain a word equally well, those on the page's own list of often used nodes come first; ours are not on it.
 """
 
 import pytest
@@ -35,7 +35,7 @@ def test_our_nodes_are_found_first_by_the_models_name_and_by_chinese_words(share
     for word in ("z-image", "zimage", "z image", "Z-Image"):
         assert len(ours & set(found(shared, word)[:10])) == 10, word
         assert ours <= set(found(shared, word)), word
-    assert "ZImageTurboSampler" in found(shared, "turbo")[:2]  # stock nodes with the word rank by use
+    assert "ZImageTurboSampler" in found(shared, "turbo")[:2]  # SDTurboScheduler is on the page's list
     for word in ("zit", "tongyi"):
         assert found(shared, word)[0] in ours, word
     for word, node_id in CHINESE.items():
