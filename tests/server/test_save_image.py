@@ -73,6 +73,16 @@ def test_each_picture_of_a_batch_names_the_seed_that_draws_it_alone(run):
     assert difference.abs().max() <= 1
 
 
+def test_no_seed_is_named_where_the_graph_does_not_tell_which(run):
+    prompt = saved(text_to_image(seed=20), "part")
+    prompt["latent"]["inputs"]["batch_size"] = 2
+    prompt["part"] = node("LatentFromBatch", samples=["latent", 0], batch_index=1, length=1)
+    sampler = next(each for each in prompt.values() if each["class_type"] == "ZImageTurboSampler")
+    sampler["inputs"] |= {"seed_per_picture": True, "latent": ["part", 0]}
+    text = picture(run, prompt).text["parameters"]
+    assert "Steps: " in text and "Seed: " not in text
+
+
 def test_hashes_are_those_of_the_files(server, run):
     file = server.base / "models" / "loras" / "nano_hashed.safetensors"
     file.parent.mkdir(exist_ok=True)

@@ -8,7 +8,10 @@ from .prompt_graph import Link, Node, Prompt, inputs_of, origin_of, value_in
 from .samplers import OURS
 
 DECODERS = ("ZImageVAEDecode", "VAEDecode", "VAEDecodeTiled")
-EMPTY_LATENTS = ("ZImageEmptyLatent", "EmptySD3LatentImage", "EmptyLatentImage")
+WHOLE_BATCHES = (  # give latents that count from 0, other than Latent From Batch
+    *("ZImageEmptyLatent", "EmptySD3LatentImage", "EmptyLatentImage", "ZImageVAEEncode", "VAEEncode"),
+    *("ZImageImageToImage", "ZImageInpaint", "ZImageOutpaint"),
+)
 IMAGES, LATENTS = ("images", "image"), ("latent", "samples")
 
 
@@ -16,7 +19,7 @@ def picture_seeds(prompt: Prompt, node_id: str) -> Callable[[int], int] | None:
     """The seed of picture k at a save node; None where a node between may have chosen or joined pictures."""
     decoder = _source(prompt, prompt.get(node_id, {}), IMAGES, DECODERS)
     sampler = decoder and _source(prompt, decoder, LATENTS, tuple(OURS))
-    if not sampler or not _source(prompt, sampler, LATENTS, EMPTY_LATENTS):
+    if not sampler or not _source(prompt, sampler, LATENTS, WHOLE_BATCHES):
         return None
     values = {name: value_in(prompt, value) for name, value in inputs_of(sampler).items()}
     seed = values.get("seed")

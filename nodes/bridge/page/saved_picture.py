@@ -67,12 +67,17 @@ def _chunks(hidden: Any) -> dict[str, str] | None:
 
 
 def _parameters(hidden: Any, size: tuple[int, int]) -> Callable[[int], str] | None:
-    """The `parameters` text of picture k of a batch that reaches a node; None where no sampler or several drew it."""
+    """The `parameters` text of picture k of a batch that reaches a node; None where no sampler or several drew it.
+
+    It names no seed where each picture has its own and the graph does not tell which.
+    """
     prompt: Prompt = hidden.prompt or {}
     facts = metadata.last_sampler(prompt, hidden.unique_id)
     if facts is None:
         return None
     hashes, seed_of = dict(_hashes(facts)), picture_seeds(prompt, hidden.unique_id)
+    if seed_of is None and facts.get("seed_per_picture"):
+        facts = {**facts, "seed": None}
 
     def text_of(number: int) -> str:
         own = {**facts, "seed": seed_of(number)} if seed_of else facts
