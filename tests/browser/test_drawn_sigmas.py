@@ -92,7 +92,7 @@ def test_undo_takes_back_one_drag_key_or_button_also_while_a_point_has_the_focus
     dragged = rest(shared)
     shared.page.locator(".zimage-curve button").nth(1).press("ArrowUp")
     typed = rest(shared)
-    shared.page.get_by_role("button", name="Straight line").click()
+    shared.page.get_by_role("button", name="Straight line").last.click()
     assert len({dragged, typed, rest(shared)}) == 3
     for points in (typed, dragged):
         shared.page.locator(".zimage-curve button").nth(1).press("Control+z")
@@ -109,10 +109,10 @@ def test_its_buttons_begin_again_with_a_models_schedule_and_only_the_points_are_
     shared.scroll_to(KIND)
     shared.put(KIND, points="0 1, 0.3 0.4, 1 0")
     shared.line("curves")
-    shared.page.get_by_role("button", name="Base settings").click()
+    shared.page.get_by_role("button", name="Base settings").last.click()
     sigmas(shared, "0.994")
     assert [shared.value(KIND, name) for name in ("steps", "shift", "points")] == [28, 6, "0 1, 1 0"]
-    shared.page.get_by_role("button", name="Straight line").click()
+    shared.page.get_by_role("button", name="Straight line").last.click()
     sigmas(shared, "0.964")
     [saved] = shared.serialized()["nodes"]
     assert saved["widgets_values"] == [28, 1, "0 1, 1 0"]
