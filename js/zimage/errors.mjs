@@ -23,6 +23,7 @@ export const SENTENCES = [
   ["{file} holds numbers that are not finite in {key}: its training failed, or the file is damaged; use an earlier save of it, or download it again", "{file} 的 {key} 中含有非有限数值（NaN 或无穷大）：训练失败，或文件已损坏；请改用它较早保存的版本，或重新下载。"],
   ["Line {line}: there is no LoRA {name} in models/loras. The nearest names are {near}; write one of them, or put # before the line.", "第 {line} 行：models/loras 里没有 LoRA {name}。最接近的文件名是 {near}；请改成其中之一，或在行首加 #。"],
   ["Line {line}: there is no LoRA {name} in models/loras, nor one of a similar name. Put the file there, or put # before the line.", "第 {line} 行：models/loras 里没有 LoRA {name}，也没有相近的文件名。请把文件放到那里，或在行首加 #。"],
+  ["Line {line}: {tag} is how other programs write a LoRA in a prompt. Here it is a file, a colon and a strength: {name}.safetensors : 0.8", "第 {line} 行：{tag} 是其他程序在提示词里的 LoRA 写法。这里请写成文件名、冒号和强度：{name}.safetensors : 0.8"],
   ["Line {line}: no file name stands before the colon. Write it as: style.safetensors : 0.8", "第 {line} 行：冒号前没有文件名。请写成：style.safetensors : 0.8"],
   ["Line {line}: the strength is '{found}', not a number. Write it as: style.safetensors : 0.8", "第 {line} 行：强度是“{found}”，不是数字。请写成：style.safetensors : 0.8"],
   ["Line {line}: after @ stands '{found}', not two numbers from 0 to 1, the smaller first. Write it as: style.safetensors : 0.8 @ 0.2-1", "第 {line} 行：@ 后面是“{found}”，应为 0 到 1 之间的两个数，小的在前。请写成：style.safetensors : 0.8 @ 0.2-1"],

@@ -59,3 +59,8 @@ def test_factors_of_blocks(written, expected):
     strength = only(f"a : {written}").strength
     assert tuple(map(strength.factor_of, names)) == expected
     assert parse_rows(f"a : {strength}")[0].strength == strength  # as it is written out, it means the same
+
+
+def test_a_tag_of_other_programs_is_told_how_it_is_written_here():
+    with pytest.raises(ValueError, match=r"^Line 2: <lora:a b:0\.8> is how .* strength: a b\.safetensors : 0\.8$"):
+        parse_rows("c.safetensors : 1\n<lora:a b:0.8>")

@@ -19,6 +19,7 @@ from .row_strength import Strength, parse_strength
 OFF = "#"
 # The last colon divides, as names may hold colons; a Chinese one only after a file's ending.
 DIVIDED = re.compile(r"(?P<name>.*)(?::|(?:(?<=\.safetensors)|(?<=\.safetensors ))\uff1a)(?P<strength>.*)")
+TAG = re.compile(r"<lora:(?P<name>[^:>]*).*>")  # of A1111, in a prompt
 LIKENESS = 0.4  # of a name to one that is offered in its place, from 0 to 1
 
 
@@ -56,6 +57,11 @@ def choose(row: Row, names: Sequence[str]) -> str:
 
 def _row(number: int, line: str) -> Row:
     """A line's file and strength."""
+    if tag := TAG.fullmatch(line):
+        raise ValueError(
+            f"Line {number}: {line} is how other programs write a LoRA in a prompt. Here it is a file, a colon and a "
+            f"strength: {tag['name']}.safetensors : 0.8"
+        )
     divided = DIVIDED.fullmatch(line)
     if divided is None:
         return Row(number, _with_slashes(line), Strength(1.0, 1.0))
