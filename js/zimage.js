@@ -1,25 +1,25 @@
 // @ts-check
 /** UI extras for Z-Image nodes in ComfyUI's frontend. Nodes run the same without them. */
 import { app } from "../../scripts/app.js";
-import { hideAdvanced } from "./zimage/advanced.mjs";
-import { orderTemplates } from "./zimage/comfyui.mjs";
-import { addFailure, watchFailures } from "./zimage/failures.mjs";
-import { SAVES, addFileName } from "./zimage/file_name.mjs";
-import { classOf } from "./zimage/graph.mjs";
-import { LISTED, addLoraRows } from "./zimage/lora_rows.mjs";
-import { menuItems } from "./zimage/menu.mjs";
-import { METERED, addMeter } from "./zimage/meter.mjs";
-import { DRAWING, SIZED, addLatentSize, addSamplerSize } from "./zimage/native.mjs";
-import { Panel } from "./zimage/panel.mjs";
-import { PICKED, addPicker } from "./zimage/picker.mjs";
-import { WITH_HISTORY, addHistory, watchRuns } from "./zimage/prompt_history.mjs";
-import { ROOMY, addRoom } from "./zimage/prompt_box.mjs";
-import { SAMPLERS } from "./zimage/presets.mjs";
-import { addReport, watchReports } from "./zimage/reports.mjs";
-import { addSamplerFacts } from "./zimage/sampler.mjs";
-import { DRAWN, addSigmaCurve } from "./zimage/sigma_curve.mjs";
-import { SETTINGS } from "./zimage/settings.mjs";
-import { watchTimeLeft } from "./zimage/time_left.mjs";
+import { hideAdvanced } from "./zimage/page/advanced.mjs";
+import { orderTemplates } from "./zimage/page/comfyui.mjs";
+import { addFailure, watchFailures } from "./zimage/runs/failures.mjs";
+import { SAVES, addFileName } from "./zimage/page/file_name.mjs";
+import { classOf } from "./zimage/page/graph.mjs";
+import { LISTED, addLoraRows } from "./zimage/loras/lora_rows.mjs";
+import { menuItems } from "./zimage/samplers/menu.mjs";
+import { METERED, addMeter } from "./zimage/prompts/meter.mjs";
+import { DRAWING, SIZED, addLatentSize, addSamplerSize } from "./zimage/sizes/native.mjs";
+import { Panel } from "./zimage/page/panel.mjs";
+import { PICKED, addPicker } from "./zimage/sizes/picker.mjs";
+import { WITH_HISTORY, addHistory, watchRuns } from "./zimage/prompts/prompt_history.mjs";
+import { ROOMY, addRoom } from "./zimage/prompts/prompt_box.mjs";
+import { SAMPLERS } from "./zimage/samplers/presets.mjs";
+import { addReport, watchReports } from "./zimage/runs/reports.mjs";
+import { addSamplerFacts } from "./zimage/samplers/sampler.mjs";
+import { DRAWN, addSigmaCurve } from "./zimage/samplers/sigma_curve.mjs";
+import { SETTINGS } from "./zimage/page/settings.mjs";
+import { watchTimeLeft } from "./zimage/samplers/time_left.mjs";
 
 app.registerExtension({
   name: "zimage.comfort",

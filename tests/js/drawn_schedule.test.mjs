@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readPoints, sigmasAt, withAdded, withMoved, withRemoved, writePoints } from "../../js/zimage/drawn_schedule.mjs";
+import { readPoints, sigmasAt, withAdded, withMoved, withRemoved, writePoints } from "../../js/zimage/samplers/drawn_schedule.mjs";
 
 const BENT = [[0, 1], [0.5, 0.8], [1, 0]];
 

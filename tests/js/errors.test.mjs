@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SENTENCES, errorText, isRaisedIn, withoutFolders } from "../../js/zimage/errors.mjs";
+import { SENTENCES, errorText, isRaisedIn, withoutFolders } from "../../js/zimage/runs/errors.mjs";
 
 const placeholdersOf = (sentence) => [...sentence.matchAll(/\{(\w+)\}/g)].map(([, key]) => key).sort();
 

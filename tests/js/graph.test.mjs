@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { allNodes, chainOf, isLinked, loaderFile, nodeByExecutionId, outsideInput, sourceOf } from "../../js/zimage/graph.mjs";
+import { allNodes, chainOf, isLinked, loaderFile, nodeByExecutionId, outsideInput, sourceOf } from "../../js/zimage/page/graph.mjs";
 
 /** A graph as LiteGraph holds it: nodes by id, links by id; `wires` are [from, slot, to, input]. */
 function graphOf(nodes, wires, extra = {}) {

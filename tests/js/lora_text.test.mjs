@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { matching, rowsOf, withName, withRow, withRowMoved, withStrength, withSwitch, withoutRow } from "../../js/zimage/lora_text.mjs";
+import { matching, rowsOf, withName, withRow, withRowMoved, withStrength, withSwitch, withoutRow } from "../../js/zimage/loras/lora_text.mjs";
 
 const TEXT = "  a b.safetensors : 0.8\n\n# people/c.safetensors:.5>1 @ 0.2-0.8 blocks 0-9=0.5\n# for the portrait\nd";
 const LINES = [0, 2, 3, 4];

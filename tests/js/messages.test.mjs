@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MESSAGES, format, languageOf } from "../../js/zimage/messages.mjs";
+import { MESSAGES, format, languageOf } from "../../js/zimage/page/messages.mjs";
 
 const placeholdersOf = (sentence) => [...sentence.matchAll(/\{(\w+)\}/g)].map(([, key]) => key).sort();
 

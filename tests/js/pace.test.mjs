@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { inWords, timeLeft } from "../../js/zimage/pace.mjs";
+import { inWords, timeLeft } from "../../js/zimage/samplers/pace.mjs";
 
 test("steps of one pace leave that pace times the steps to come, whatever the first one waited for", () => {
   for (const waited of [0, 90_000]) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { adviceFor, releaseOf, settingsFor } from "../../js/zimage/presets.mjs";
+import { adviceFor, releaseOf, settingsFor } from "../../js/zimage/samplers/presets.mjs";
 
 const problem = (...given) => adviceFor(...given)?.problem ?? null;
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { afterRun, asList, labelOf } from "../../js/zimage/prompt_list.mjs";
+import { afterRun, asList, labelOf } from "../../js/zimage/prompts/prompt_list.mjs";
 
 test("the newest stands first, each once, and twenty are kept", () => {
   assert.deepEqual(afterRun(["a", "b"], ["b"]), ["b", "a"]);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fitInSquare, isFar, parseRatio, sizeFrom, sizeOf, valuesForSquare } from "../../js/zimage/sizes.mjs";
+import { fitInSquare, isFar, parseRatio, sizeFrom, sizeOf, valuesForSquare } from "../../js/zimage/sizes/sizes.mjs";
 
 test("a ratio is two whole numbers, and anything else is none", () => {
   assert.deepEqual(["16:9", "1:1", "0:3", "wide", "16:9:1", undefined].map(parseRatio), [[16, 9], [1, 1], null, null, null, null]);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { test } from "node:test";
-import { inOrder, ordered } from "../../js/zimage/templates.mjs";
+import { inOrder, ordered } from "../../js/zimage/page/templates.mjs";
 
 const folder = new URL("../../workflows/", import.meta.url);
 const shipped = readdirSync(folder).filter((file) => file.endsWith(".json")).map((file) => file.slice(0, -5));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { hasChoices, meterLine, unknownText } from "../../js/zimage/tokens.mjs";
+import { hasChoices, meterLine, unknownText } from "../../js/zimage/prompts/tokens.mjs";
 
 const length = (tokens, beyond = "") => ({ tokens, limit: 512, beyond, unknown: [] });
 

@@ -53,7 +53,7 @@ class SamplingResult(NamedTuple):
     seeds: tuple[int, ...] = ()  # of the pictures, where each has its own
 
     def ui(self) -> dict[str, Any]:
-        """The node's UI output, which js/zimage/sampler.mjs shows on the node."""
+        """The node's UI output, which js/zimage/samplers/sampler.mjs shows on the node."""
         n_images = len(self.latent["samples"])
         run: dict[str, Any] = {"evaluations": self.nfe, "seconds": self.seconds, "pictures": n_images}
         if len(self.seeds) > 1:

@@ -27,7 +27,7 @@ def test_its_own_tests_pass():
 def test_sizes_are_those_of_the_empty_latent_node(pack):
     ratios, areas = list(pack.groups[2].RATIOS.values()), [0.004, 0.06, 0.25, 0.999, 1.0, 1.5, 2.0, 4.0, 16.0]
     asked = [(list(ratio), area) for ratio, area in product(ratios, areas)]
-    sizes = evaluate("sizes", f"{json.dumps(asked)}.map(([ratio, area]) => it.sizeOf(ratio, area))")
+    sizes = evaluate("sizes/sizes", f"{json.dumps(asked)}.map(([ratio, area]) => it.sizeOf(ratio, area))")
     assert [(size["width"], size["height"]) for size in sizes] == [
         pack.bridge_latents.size_from_ratio(tuple(ratio), area) for ratio, area in asked
     ]
@@ -35,7 +35,7 @@ def test_sizes_are_those_of_the_empty_latent_node(pack):
 
 def test_presets_are_those_of_the_samplers(pack):
     presets = importlib.import_module(f"{pack.entry.__name__}.zimage_core.sampling.presets")
-    published = evaluate("presets", "it.PRESETS")
+    published = evaluate("samplers/presets", "it.PRESETS")
     assert published == {"turbo": vars(presets.TURBO), "base": vars(presets.BASE)}
 
 
@@ -45,7 +45,7 @@ def test_a_drawn_schedules_sigmas_are_those_of_the_node(pack):
     asked = list(product((1, 8, 28), (0.5, 1.0, 3.0, 6.0), texts))
     parts = "Array.from({length: steps + 1}, (_, i) => i / steps)"
     sigmas = f"{json.dumps(asked)}.map(([steps, shift, text]) => it.sigmasAt(it.readPoints(text), shift, {parts}))"
-    for given, found in zip(asked, evaluate("drawn_schedule", sigmas), strict=True):
+    for given, found in zip(asked, evaluate("samplers/drawn_schedule", sigmas), strict=True):
         assert schedules.drawn_schedule(*given).tolist() == pytest.approx(found, abs=1e-6), given
 
 
@@ -56,7 +56,7 @@ def test_the_rows_of_a_lora_list_are_those_the_node_reads(pack):
         "\x0be:f.safetensors : 1e-1\u2028g\nh:.5>1 @ 0-0.5 blocks 0-9=2"
         "\ni\uff1a2.safetensors\uff1a0.7\nj.safetensors \uff1a 0.7"
     )
-    shown = evaluate("lora_text", f"it.rowsOf({json.dumps(text)}).filter((row) => row.isOn)")
+    shown = evaluate("loras/lora_text", f"it.rowsOf({json.dumps(text)}).filter((row) => row.isOn)")
     assert [(row["line"] + 1, row["name"], row["strength"]) for row in shown] == [
         (row.line, row.name, row.strength.first) for row in rows.parse_rows(text)
     ]
@@ -67,7 +67,7 @@ def test_every_widget_the_page_sets_is_there(schemas):
         ("ZImageTurboSampler", "ZImageSampler", "ZImageSigmas", "ZImageDrawnSigmas"), ("turbo", "base")
     ):
         widgets = {each.id for each in schemas[node_id].inputs}
-        assert set(evaluate("presets", f'Object.keys(it.settingsFor("{node_id}", "{name}"))')) <= widgets
+        assert set(evaluate("samplers/presets", f'Object.keys(it.settingsFor("{node_id}", "{name}"))')) <= widgets
 
 
 @pytest.mark.parametrize(
@@ -82,14 +82,14 @@ def test_every_widget_the_page_sets_is_there(schemas):
 def test_the_page_understands_the_servers_words_for_a_release(pack, file, release):
     module = importlib.import_module(f"{pack.entry.__name__}.zimage_core.checkpoints.identify.release")
     words = module.release_by_name({}, file)
-    assert evaluate("presets", f"it.releaseOf({json.dumps(words)})") == release
+    assert evaluate("samplers/presets", f"it.releaseOf({json.dumps(words)})") == release
 
 
 def test_the_settings_are_named_in_both_languages():
     """ComfyUI looks translations up under the setting's id with its dots replaced."""
     settings = {
         each["id"].replace(".", "_"): {"name": each["name"], "tooltip": each["tooltip"]}
-        for each in evaluate("settings", "it.SETTINGS")
+        for each in evaluate("page/settings", "it.SETTINGS")
     }
     english, chinese = (translated(language) for language in ("en", "zh"))
     assert english == settings

@@ -50,11 +50,11 @@ def locales(language):
 
 def messages(language):
     """The browser part's texts, of one language."""
-    source = (REPOSITORY / "js/zimage/messages.mjs").read_text("utf-8")
+    source = (REPOSITORY / "js/zimage/page/messages.mjs").read_text("utf-8")
     english, _, chinese = source.partition("\n  zh: {")
     part = {"en": english.partition("\n  en: {")[2], "zh": chinese.partition("\n};")[0]}[language]
-    settings = (REPOSITORY / "js/zimage/settings.mjs").read_text("utf-8").partition("SETTINGS = [")[2]
-    errors = re.findall(r'\["([^"]+)",\s*"([^"]+)"\]', (REPOSITORY / "js/zimage/errors.mjs").read_text("utf-8"))
+    settings = (REPOSITORY / "js/zimage/page/settings.mjs").read_text("utf-8").partition("SETTINGS = [")[2]
+    errors = re.findall(r'\["([^"]+)",\s*"([^"]+)"\]', (REPOSITORY / "js/zimage/runs/errors.mjs").read_text("utf-8"))
     assert len(errors) > 20
     texts = re.findall(r'"([^"]+)"', part + (settings if language == "en" else ""))
     return [("js", text) for text in (*texts, *(pair[language == "zh"] for pair in errors))]

@@ -1,7 +1,7 @@
 // @ts-check
 /** The only code that uses ComfyUI's frontend API: settings, routes, language, toasts, server messages. */
-import { app } from "../../../scripts/app.js";
-import { api } from "../../../scripts/api.js";
+import { app } from "../../../../scripts/app.js";
+import { api } from "../../../../scripts/api.js";
 import { format, languageOf } from "./messages.mjs";
 import { ordered } from "./templates.mjs";
 

@@ -4,13 +4,13 @@
  * whenever it changes, and every control writes to it.
  */
 import { openChooser } from "./chooser.mjs";
-import { asOneStep, isAppMode, isOn, language, message, modelFiles, passWheel } from "./comfyui.mjs";
-import { isLinked } from "./graph.mjs";
+import { asOneStep, isAppMode, isOn, language, message, modelFiles, passWheel } from "../page/comfyui.mjs";
+import { isLinked } from "../page/graph.mjs";
 import { button, loraRow } from "./lora_row.mjs";
 import { rowsOf, withName, withRow, withRowMoved, withStrength, withSwitch, withoutRow } from "./lora_text.mjs";
-import { LORA_ROWS } from "./settings.mjs";
-import { watch } from "./watch.mjs";
-import { setHidden, setValues, valueOf } from "./widgets.mjs";
+import { LORA_ROWS } from "../page/settings.mjs";
+import { watch } from "../page/watch.mjs";
+import { setHidden, setValues, valueOf } from "../page/widgets.mjs";
 
 /** @typedef {{index: number, control: string}} Focus a control of the row at an index; the buttons below are the last one */
 
@@ -23,7 +23,7 @@ const TEXT_ROOM = 160; // pixels beyond the text box's least height
 const OPPOSITE = { up: "down", down: "up" }; // has the focus where a row cannot go further
 const BELOW = Infinity; // index of the buttons below the rows
 
-/** @param {any} node @param {import("./panel.mjs").Panel} panel */
+/** @param {any} node @param {import("../page/panel.mjs").Panel} panel */
 export function addLoraRows(node, panel) {
   const rows = new LoraRows(node, panel);
   watch({ node, state: () => rows.state, update: () => rows.update() });
@@ -37,10 +37,10 @@ class LoraRows {
   #height = 0; // of the node before it was shown as text
   /** @type {any} */
   #node;
-  /** @type {import("./panel.mjs").Panel} */
+  /** @type {import("../page/panel.mjs").Panel} */
   #panel;
 
-  /** @param {any} node @param {import("./panel.mjs").Panel} panel */
+  /** @param {any} node @param {import("../page/panel.mjs").Panel} panel */
   constructor(node, panel) {
     this.#node = node;
     this.#panel = panel;

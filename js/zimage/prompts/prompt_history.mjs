@@ -1,14 +1,14 @@
 // @ts-check
 /** The last prompts that were run, under prompt boxes, to put one back; kept in the user's own data in ComfyUI. */
-import { isOn, message, onServerEvent, readUserFile, rootGraph, writeUserFile } from "./comfyui.mjs";
-import { allNodes, classOf } from "./graph.mjs";
+import { isOn, message, onServerEvent, readUserFile, rootGraph, writeUserFile } from "../page/comfyui.mjs";
+import { allNodes, classOf } from "../page/graph.mjs";
 import { METERED } from "./meter.mjs";
 import { afterRun, asList, labelOf } from "./prompt_list.mjs";
-import { HISTORY } from "./settings.mjs";
-import { watch } from "./watch.mjs";
-import { setValues, valueOf } from "./widgets.mjs";
+import { HISTORY } from "../page/settings.mjs";
+import { watch } from "../page/watch.mjs";
+import { setValues, valueOf } from "../page/widgets.mjs";
 
-/** @typedef {import("./panel.mjs").Panel} Panel */
+/** @typedef {import("../page/panel.mjs").Panel} Panel */
 
 const FILE = "zimage-prompts.json";
 const ACTIVE = 0; // mode of a node that is neither muted nor bypassed

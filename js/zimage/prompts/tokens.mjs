@@ -1,6 +1,6 @@
 // @ts-check
 /** The text and bar of the token meter, from the server's count. Pure. */
-import { format } from "./messages.mjs";
+import { format } from "../page/messages.mjs";
 
 /** @typedef {{tokens: number, limit: number, beyond: string, unknown: string[]}} Length */
 /** @typedef {{text: string, isOver: boolean, fill: number}} MeterLine fill: how full the bar is, 0 to 1 */
@@ -8,7 +8,7 @@ import { format } from "./messages.mjs";
 const MAX_SHOWN = 80; // characters of the text beyond the limit
 
 /**
- * @param {import("./messages.mjs").Language} language
+ * @param {import("../page/messages.mjs").Language} language
  * @param {Length} length
  * @param {string} prompt
  * @param {boolean} isCut whether the node cuts at the limit
@@ -25,7 +25,7 @@ export function meterLine(language, length, prompt, isCut) {
 
 /**
  * What the built-in model does not know of a prompt, and what it can draw; null if it knows every word.
- * @param {import("./messages.mjs").Language} language
+ * @param {import("../page/messages.mjs").Language} language
  * @param {string[]} words
  */
 export function unknownText(language, words) {
@@ -41,7 +41,7 @@ export function hasChoices(prompt) {
   return /\{[^{}]*\|[^{}]*\}/.test(prompt);
 }
 
-/** @param {import("./messages.mjs").Language} language @param {Length} length @param {boolean} isCut */
+/** @param {import("../page/messages.mjs").Language} language @param {Length} length @param {boolean} isCut */
 function overflowText(language, length, isCut) {
   if (!length.beyond) return format(language, "closing");
   return format(language, isCut ? "cut" : "beyond", { words: shortened(length.beyond.trim()) });
@@ -53,7 +53,7 @@ function shortened(words) {
   return letters.length > MAX_SHOWN ? `${letters.slice(0, MAX_SHOWN).join("")}…` : words;
 }
 
-/** @param {import("./messages.mjs").Language} language */
+/** @param {import("../page/messages.mjs").Language} language */
 function separator(language) {
   return language === "zh" ? "，" : ", ";
 }

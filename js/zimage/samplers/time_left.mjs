@@ -1,20 +1,20 @@
 // @ts-check
 /** Time left on a sampler while it draws, from how long its steps have taken. */
-import { isOn, message, onServerEvent, rootGraph } from "./comfyui.mjs";
-import { nodeByExecutionId } from "./graph.mjs";
+import { isOn, message, onServerEvent, rootGraph } from "../page/comfyui.mjs";
+import { nodeByExecutionId } from "../page/graph.mjs";
 import { inWords, timeLeft } from "./pace.mjs";
-import { EVALUATIONS } from "./settings.mjs";
+import { EVALUATIONS } from "../page/settings.mjs";
 
 const SHORTEST = 3000; // milliseconds; a line that goes at once only flickers
 
 /** @typedef {import("./pace.mjs").Step} Step */
 
-/** @type {WeakMap<object, import("./panel.mjs").Panel>} */
+/** @type {WeakMap<object, import("../page/panel.mjs").Panel>} */
 const panels = new WeakMap();
 /** @type {WeakMap<object, Step>} */
 const firstSteps = new WeakMap();
 
-/** @param {any} node @param {import("./panel.mjs").Panel} panel */
+/** @param {any} node @param {import("../page/panel.mjs").Panel} panel */
 export function addTimeLeft(node, panel) {
   panels.set(node, panel);
 }

@@ -4,7 +4,7 @@
  * `{name}` is any text, itself translated where it is known. Sentences not listed stay English. Pure.
  */
 
-/** @typedef {import("./messages.mjs").Language} Language */
+/** @typedef {import("../page/messages.mjs").Language} Language */
 
 const MAX_DEPTH = 3; // of texts inside texts
 

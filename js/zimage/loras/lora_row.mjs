@@ -1,6 +1,6 @@
 // @ts-check
 /** The elements of one row of Z-Image LoRA List: switch, name, strength, place, removal. */
-import { message } from "./comfyui.mjs";
+import { message } from "../page/comfyui.mjs";
 
 /** @typedef {import("./lora_text.mjs").Row} Row */
 /**

@@ -1,11 +1,11 @@
 // @ts-check
 /** The token meter under a prompt: token count, and the text beyond the limit. */
-import { loaderFile } from "./graph.mjs";
-import { isOn, language, message, request } from "./comfyui.mjs";
-import { METER } from "./settings.mjs";
+import { loaderFile } from "../page/graph.mjs";
+import { isOn, language, message, request } from "../page/comfyui.mjs";
+import { METER } from "../page/settings.mjs";
 import { meterLine, unknownText } from "./tokens.mjs";
-import { valueOf } from "./widgets.mjs";
-import { watch } from "./watch.mjs";
+import { valueOf } from "../page/widgets.mjs";
+import { watch } from "../page/watch.mjs";
 
 /** @type {Record<string, string>} */
 const TEMPLATES = { ZImageTextEncode: "prompt", ZImageEditEncode: "edit" };
@@ -13,7 +13,7 @@ const ENCODERS = ["text_encoder_name", "clip_name"];
 
 export const METERED = Object.keys(TEMPLATES);
 
-/** @param {any} node @param {string} nodeClass @param {import("./panel.mjs").Panel} panel */
+/** @param {any} node @param {string} nodeClass @param {import("../page/panel.mjs").Panel} panel */
 export function addMeter(node, nodeClass, panel) {
   const query = () => ({
     prompt: valueOf(node, "prompt"),

@@ -3,17 +3,17 @@
  * The size a model was made for: lines under the sampler and under the node that gives the size, with a button that
  * sets it. A node that was just added follows its model by itself until someone else sets its size.
  */
-import { allNodes, classOf, loaderFile, sourceOf } from "./graph.mjs";
-import { isOn, message, toast } from "./comfyui.mjs";
-import { SAMPLERS } from "./presets.mjs";
-import { MODEL_FILES, factsOf } from "./releases.mjs";
-import { ADVICE } from "./settings.mjs";
+import { allNodes, classOf, loaderFile, sourceOf } from "../page/graph.mjs";
+import { isOn, message, toast } from "../page/comfyui.mjs";
+import { SAMPLERS } from "../samplers/presets.mjs";
+import { MODEL_FILES, factsOf } from "../samplers/releases.mjs";
+import { ADVICE } from "../page/settings.mjs";
 import { isFar, sizeFrom, valuesForSquare } from "./sizes.mjs";
-import { watch } from "./watch.mjs";
-import { setValues, valuesOf } from "./widgets.mjs";
+import { watch } from "../page/watch.mjs";
+import { setValues, valuesOf } from "../page/widgets.mjs";
 
-/** @typedef {import("./graph.mjs").NodeLike} NodeLike */
-/** @typedef {import("./panel.mjs").Panel} Panel */
+/** @typedef {import("../page/graph.mjs").NodeLike} NodeLike */
+/** @typedef {import("../page/panel.mjs").Panel} Panel */
 /** @typedef {{node: NodeLike, size: import("./sizes.mjs").Size}} Source of a latent */
 
 export const DRAWING = [...SAMPLERS, "KSamplerAdvanced", "SamplerCustom", "SamplerCustomAdvanced"];

@@ -1,8 +1,8 @@
 // @ts-check
 /** What the server knows of model files: release, and the size a model was made for. Each file is asked about once. */
-import { request } from "./comfyui.mjs";
+import { request } from "../page/comfyui.mjs";
 
-/** @typedef {import("./sizes.mjs").Native} Native */
+/** @typedef {import("../sizes/sizes.mjs").Native} Native */
 /** @typedef {{release?: string, native?: Native}} Facts */
 
 export const MODEL_FILES = ["model_name", "unet_name"];

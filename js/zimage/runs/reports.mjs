@@ -1,13 +1,13 @@
 // @ts-check
 /** The text output of a node, shown on the node after it has run, until it runs again. */
-import { isOn, onServerEvent, rootGraph } from "./comfyui.mjs";
-import { nodeByExecutionId } from "./graph.mjs";
-import { REPORTS } from "./settings.mjs";
+import { isOn, onServerEvent, rootGraph } from "../page/comfyui.mjs";
+import { nodeByExecutionId } from "../page/graph.mjs";
+import { REPORTS } from "../page/settings.mjs";
 
-/** @type {WeakMap<object, import("./panel.mjs").Panel>} */
+/** @type {WeakMap<object, import("../page/panel.mjs").Panel>} */
 const panels = new WeakMap();
 
-/** @param {any} node @param {import("./panel.mjs").Panel} panel */
+/** @param {any} node @param {import("../page/panel.mjs").Panel} panel */
 export function addReport(node, panel) {
   panels.set(node, panel);
   const previous = node.onExecuted;

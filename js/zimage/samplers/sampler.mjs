@@ -1,15 +1,15 @@
 // @ts-check
 /** Lines under a sampler: planned network calls (NFE), duration of the last run, and advice on its settings. */
-import { chainOf, classOf, fileInChain, isLinked } from "./graph.mjs";
-import { isOn, message, request, toast } from "./comfyui.mjs";
+import { chainOf, classOf, fileInChain, isLinked } from "../page/graph.mjs";
+import { isOn, message, request, toast } from "../page/comfyui.mjs";
 import { adviceFor, releaseOf, settingsFor } from "./presets.mjs";
 import { MODEL_FILES, factsOf } from "./releases.mjs";
-import { ADVICE, EVALUATIONS } from "./settings.mjs";
+import { ADVICE, EVALUATIONS } from "../page/settings.mjs";
 import { addTimeLeft } from "./time_left.mjs";
-import { watch } from "./watch.mjs";
-import { labelOf, setValues, valueOf, valuesOf } from "./widgets.mjs";
+import { watch } from "../page/watch.mjs";
+import { labelOf, setValues, valueOf, valuesOf } from "../page/widgets.mjs";
 
-/** @typedef {import("./panel.mjs").Panel} Panel */
+/** @typedef {import("../page/panel.mjs").Panel} Panel */
 /** @typedef {{evaluations: number, seconds: number, pictures: number, seeds?: string}} RunInfo */
 
 const COUNTED = ["ZImageTurboSampler", "ZImageSampler"];
@@ -41,7 +41,7 @@ function modelOf(node) {
   return { file: fileInChain(chain, MODEL_FILES), hasLora: chain.some((each) => /lora/i.test(classOf(each))) };
 }
 
-/** Whether a node upstream may skip network calls by a step cache. @param {import("./graph.mjs").NodeLike} node */
+/** Whether a node upstream may skip network calls by a step cache. @param {import("../page/graph.mjs").NodeLike} node */
 function mayCache(node) {
   return CACHES.includes(classOf(node)) || (valueOf(node, "caching") ?? "off") !== "off";
 }

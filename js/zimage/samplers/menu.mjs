@@ -1,11 +1,11 @@
 // @ts-check
 /** Menu entries of samplers that apply the settings of a released model. */
-import { classOf, loaderFile } from "./graph.mjs";
-import { isOn, message } from "./comfyui.mjs";
+import { classOf, loaderFile } from "../page/graph.mjs";
+import { isOn, message } from "../page/comfyui.mjs";
 import { releaseOf, settingsFor } from "./presets.mjs";
 import { MODEL_FILES, knownRelease } from "./releases.mjs";
 import { applySettings } from "./sampler.mjs";
-import { MENU } from "./settings.mjs";
+import { MENU } from "../page/settings.mjs";
 
 /** @type {("turbo" | "base")[]} */
 const NAMES = ["turbo", "base"];

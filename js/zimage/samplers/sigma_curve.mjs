@@ -1,15 +1,15 @@
 // @ts-check
 /** The curve on Z-Image Draw Sigmas: it writes the node's text of points, which alone is saved. */
-import { asOneStep, isOn, message, passWheel } from "./comfyui.mjs";
+import { asOneStep, isOn, message, passWheel } from "../page/comfyui.mjs";
 import { STRAIGHT, readPoints, sigmasAt, writePoints } from "./drawn_schedule.mjs";
 import { applySettings } from "./sampler.mjs";
-import { CURVE } from "./settings.mjs";
+import { CURVE } from "../page/settings.mjs";
 import { SigmaPlot } from "./sigma_plot.mjs";
-import { watch } from "./watch.mjs";
-import { setValues, valuesOf } from "./widgets.mjs";
+import { watch } from "../page/watch.mjs";
+import { setValues, valuesOf } from "../page/widgets.mjs";
 
 /** @typedef {import("./drawn_schedule.mjs").Point} Point */
-/** @typedef {import("./panel.mjs").Panel} Panel */
+/** @typedef {import("../page/panel.mjs").Panel} Panel */
 
 export const DRAWN = "ZImageDrawnSigmas";
 const WIDGET = "zimage_curve";

@@ -1,15 +1,15 @@
 // @ts-check
 /** Buttons for the aspect ratios of Z-Image Empty Latent, and the resulting size in pixels. */
-import { isOn, message } from "./comfyui.mjs";
-import { PICKER } from "./settings.mjs";
+import { isOn, message } from "../page/comfyui.mjs";
+import { PICKER } from "../page/settings.mjs";
 import { fitInSquare, parseRatio, sizeOf } from "./sizes.mjs";
-import { watch } from "./watch.mjs";
-import { setValues, valueOf } from "./widgets.mjs";
+import { watch } from "../page/watch.mjs";
+import { setValues, valueOf } from "../page/widgets.mjs";
 
 export const PICKED = "ZImageEmptyLatent";
 const SHAPE_SIDE = 18; // pixels of the longer side
 
-/** @param {any} node @param {import("./panel.mjs").Panel} panel */
+/** @param {any} node @param {import("../page/panel.mjs").Panel} panel */
 export function addPicker(node, panel) {
   const current = () => [valueOf(node, "ratio"), valueOf(node, "megapixels")];
 
