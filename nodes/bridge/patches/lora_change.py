@@ -9,6 +9,7 @@ not loaded for it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -49,9 +50,8 @@ class StackChange:
         several = len(self.alone) > 1
         each = f" (each alone: {', '.join(map(_percent, self.alone))})" if several else ""
         line = f"{'Together they change' if several else 'It changes'} the weights by {_percent(self.together)}{each}"
-        capped = (
-            f"; all strengths x {factor:.3g} bring that to {_percent(factor * self.together)}" if factor < 1 else ""
-        )
+        below = f"; all strengths x {_plain(factor, 3)} bring that to {_percent(factor * self.together)}"
+        capped = below if factor < 1 else ""
         unread = f"; {self.n_unread} quantised weights cannot be read and are not counted" if self.n_unread else ""
         return f"{line}{capped}{unread}."
 
@@ -111,4 +111,9 @@ def _can_read(network: nn.Module, parameter: str) -> bool:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %"
+    return f"{_plain(100 * share, 2)} %"
+
+
+def _plain(number: float, digits: int) -> str:
+    """A number to so many digits, without an exponent at any size."""
+    return f"{Decimal(f'{number:.{digits}g}'):f}"

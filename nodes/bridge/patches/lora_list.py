@@ -1,6 +1,6 @@
 """A list of LoRAs, written as text, on a MODEL, and what an artist wants to know of each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ....zimage_core.adapters import Lora, parameter_shapes
@@ -24,7 +24,7 @@ def load_list(model: Any, text: str, model_file: str | None, most_change: float 
     active = [(row, lora) for row, lora in read if row.strength.acts]
     release = inspection.origin(model_file).get("release", "") if model_file and read else ""
     words = dict.fromkeys(word for _, lora in active for word in trigger_words(lora.metadata))
-    report = [_description(row, lora, release) for row, lora in read]
+    report = [_description(row, lora, release, shapes) for row, lora in read]
     if active:
         change = lora_change.measure(model, [(lora, row.strength) for row, lora in active])
         factor = change.factor_below(most_change / 100)
@@ -75,7 +75,7 @@ def _apply(model: Any, rows: Sequence[tuple[Row, Lora]], factor: float) -> Any:
     return lora_windows.with_windows(model, windows) if windows else model
 
 
-def _description(row: Row, lora: Lora, release: str) -> str:
+def _description(row: Row, lora: Lora, release: str, parameters: Iterable[str]) -> str:
     """A few lines on one LoRA."""
     report = lora.report()
     total = report.matched + len(report.unmatched)
@@ -84,10 +84,23 @@ def _description(row: Row, lora: Lora, release: str) -> str:
         f"{row.name} : {row.strength}{'' if row.strength.acts else ' (left out: its strength is 0)'}",
         f"{report.matched} of {total} modules; {' and '.join(report.kinds)}, {report.family}",
         *report.unused(),
+        _no_block(row, parameters),
         f"Trigger words: {words}" if words else "",
         _mismatch(lora, release),
     ]
     return "\n".join(line for line in lines if line)
+
+
+def _no_block(row: Row, parameters: Iterable[str]) -> str:
+    """A word when factors are given for blocks that the network does not have."""
+    names = row.strength.without_block(parameters)
+    if not names:
+        return ""
+    n_layers = len({each.split(".")[1] for each in parameters if each.startswith("layers.")})
+    return (
+        f"Not in this model, so without effect: blocks {', '.join(names)}. Its main layers are 0 to {n_layers - 1}; a "
+        "name is noise_refiner, context_refiner or rest."
+    )
 
 
 def _mismatch(lora: Lora, release: str) -> str:

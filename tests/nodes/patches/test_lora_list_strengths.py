@@ -5,6 +5,7 @@ its step.
 """
 
 import importlib
+import re
 
 import pytest
 import torch
@@ -139,6 +140,16 @@ def test_factors_of_blocks_are_strengths_of_their_own(native, put):
         assert torch.equal(found[key], expected[key]), key
 
 
+def test_factors_for_blocks_that_the_model_does_not_have_are_told(native, put):
+    model = native.model()  # of two main layers
+    text = "strong.safetensors : 1 blocks 99=0 1-40=1 siglip_refiner=0 noise_refiner=1 rest=1"
+    changed, _, report = put(model=model, loras=text).result
+    assert "without effect: blocks 99, siglip_refiner. Its main layers are 0 to 1;" in report
+    plain, _, silent = put(model=model, loras="strong.safetensors : 1 blocks 0-1=1 rest=1").result
+    assert "without effect" not in silent
+    assert all(torch.equal(weights(changed)[key], weight) for key, weight in weights(plain).items())
+
+
 def test_a_lora_that_is_more_than_additions_cannot_change_between_steps(native, put):
     with pytest.raises(ValueError, match=r"^Line 1: norms.safetensors cannot change its strength between steps"):
         put(model=native.model(), loras="norms.safetensors : 1 @ 0-0.5")
@@ -171,10 +182,18 @@ def test_the_change_of_a_list_is_that_of_the_matrices_also_where_patches_are_in_
     model = native.model()
     expected = share(model.model.diffusion_model, summed())
     changed, _, report = put(model=model, loras=LIST).result
-    assert f"Together they change the weights by {100 * expected:.2g} %" in report
+    assert f"Together they change the weights by {float(f'{100 * expected:.2g}'):g} %" in report
     lora_change.NORMS.clear()
     draw(native, changed, steps=1)  # patches the weights in place
     assert put(model=model, loras=LIST).result[2] == report
+
+
+def test_changes_of_any_size_are_told_without_an_exponent(native, put):
+    report = put(model=native.model(), loras="strong.safetensors : 12345\nother.safetensors : 0.000001").result[2]
+    assert "strong.safetensors : 12345" in report
+    *_, last = report.splitlines()
+    told = re.findall(r"[^ (]+(?= %)", last)
+    assert len(told) == 3 and all(re.fullmatch(r"\d+(\.\d+)?", each) for each in told), last
 
 
 def test_a_limit_lowers_all_strengths_together_to_it(native, put):

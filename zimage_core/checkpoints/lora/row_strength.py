@@ -16,6 +16,7 @@ and in the `rest`, all that no other entry names (1 unless it is written). Of tw
 import math
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ...adapters import Delta, Lora, Target
@@ -67,11 +68,16 @@ class Strength:
 
     def factor_of(self, parameter: str) -> float:
         """What multiplies the strength in the block of a parameter ("layers.0.attention.qkv.weight")."""
-        stack, _, inside = parameter.partition(".")
-        number, _, _ = inside.partition(".")
+        stack, number = _place(parameter)
         named = [factor for name, factor in self.blocks if _holds(name, stack, number)]
         rest = [factor for name, factor in self.blocks if name == REST]
         return (named or rest or [1.0])[-1]
+
+    def without_block(self, parameters: Iterable[str]) -> list[str]:
+        """The entries of `blocks` that name no block of the network that has these parameters."""
+        places = {_place(parameter) for parameter in parameters}
+        names = (name for name, _ in self.blocks if name != REST)
+        return [name for name in names if not any(_holds(name, *place) for place in places)]
 
     def __str__(self) -> str:
         """As it is written."""
@@ -100,6 +106,12 @@ def by_blocks(lora: Lora, strength: Strength) -> list[tuple[Lora, float]]:
     for target, delta in lora.deltas.items():
         parts[strength.factor_of(target.parameter)][target] = delta
     return [(replace(lora, deltas=deltas), factor) for factor, deltas in parts.items() if factor]
+
+
+def _place(parameter: str) -> tuple[str, str]:
+    """The stack of a parameter and the number of its block there, as they are written ("layers", "0")."""
+    stack, _, inside = parameter.partition(".")
+    return stack, inside.partition(".")[0]
 
 
 def _holds(name: str, stack: str, number: str) -> bool:
