@@ -67,6 +67,20 @@ def test_a_missing_file_is_marked_until_another_is_chosen(shared):
     marked.wait_for(state="detached")
 
 
+def test_what_cannot_be_read_is_marked_and_the_node_gets_lower_with_its_rows(shared):
+    shared.add(KIND)
+    shared.scroll_to(KIND)
+    marked = shared.page.locator(".zimage-loras .zimage-rest.zimage-warning")
+    height = "() => app.graph.nodes[0].size[1]"
+    shared.put(KIND, loras="\n".join([f"{FILE} : 1,5", *[f"{FILE} : {REST}"] * 11, f"# {FILE} : 1,5"]))
+    marked.wait_for()
+    assert marked.count() == 1 and ",5" in marked.get_attribute("title")
+    shared.page.wait_for_function(f"({height})() > 500")
+    shared.put(KIND, loras=f"{FILE} : {REST}")
+    shared.page.wait_for_function(f"({height})() < 250")
+    marked.wait_for(state="detached")
+
+
 def test_undo_takes_back_one_change_and_the_rows_follow_the_text(shared):
     shared.open(GRAPH)
     shared.scroll_to(KIND)

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { matching, rowsOf, withName, withRow, withRowMoved, withStrength, withSwitch, withoutRow } from "../../js/zimage/loras/lora_text.mjs";
+import { canHold, matching, rowsOf, withName, withRow, withRowMoved, withStrength, withSwitch, withoutRow } from "../../js/zimage/loras/lora_text.mjs";
 
 const TEXT = "  a b.safetensors : 0.8\n\n# people/c.safetensors:.5>1 @ 0.2-0.8 blocks 0-9=0.5\n# for the portrait\nd";
 const LINES = [0, 2, 3, 4];
@@ -50,6 +50,11 @@ test("the first and the last row stay where they are when moved outwards, and a 
   assert.equal(withRowMoved(TEXT, 0, -1), TEXT);
   assert.equal(withRowMoved(TEXT, 4, 1), TEXT);
   assert.equal(withRow("", "a.safetensors"), "a.safetensors : 1");
+});
+
+test("a list holds a name that it reads as it is", () => {
+  const names = ["a.safetensors", "x #1：b.safetensors", "#a.safetensors", " a.safetensors", "# old/a.safetensors"];
+  assert.deepEqual(names.map(canHold), [true, true, false, false, false]);
 });
 
 test("a search finds names that contain all its words", () => {

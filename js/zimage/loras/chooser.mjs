@@ -2,14 +2,21 @@
 /** A list that opens at a button, to choose one of many names by typing a part of it; a click elsewhere or Esc closes it. */
 import { matching } from "./lora_text.mjs";
 
-/** @typedef {{names: Promise<string[] | null>, label: string, empty: (isKnown: boolean) => string, onChoice: (name: string) => void}} Choice names: null if they are not to be had; empty: what is said where none matches */
+/**
+ * @typedef {object} Choice
+ * @property {Promise<string[] | null>} names null if they are not to be had
+ * @property {string} label
+ * @property {(isKnown: boolean) => string} empty what is said where none matches
+ * @property {(name: string) => string} refusal why a name cannot be chosen; "" if it can
+ * @property {(name: string) => void} onChoice
+ */
 
 const MAX_SHOWN = 200; // names; a search shows the others
 const GAP = 4; // pixels between the button and the list, and around it
 const HEIGHT = 320; // pixels, at most; as in panel.css
 
 /** @param {HTMLElement} button @param {Choice} choice */
-export function openChooser(button, { names, label, empty, onChoice }) {
+export function openChooser(button, { names, label, empty, refusal, onChoice }) {
   const list = document.createElement("div");
   const search = document.createElement("input");
   const box = document.createElement("div");
@@ -17,7 +24,7 @@ export function openChooser(button, { names, label, empty, onChoice }) {
   let known = /** @type {string[] | null | undefined} */ (undefined); // until they have come
   let active = 0;
 
-  const options = () => /** @type {HTMLElement[]} */ ([...list.querySelectorAll("[role=option]")]);
+  const options = () => /** @type {HTMLElement[]} */ ([...list.querySelectorAll("[role=option]:not([aria-disabled])")]);
   /** @param {number} index */
   const activate = (index) => {
     const all = options();
@@ -28,7 +35,7 @@ export function openChooser(button, { names, label, empty, onChoice }) {
   };
   const fill = () => {
     const found = matching(known ?? [], search.value).slice(0, MAX_SHOWN);
-    list.replaceChildren(...found.map(optionOf));
+    list.replaceChildren(...found.map((name, index) => optionOf(name, index, refusal(name))));
     if (!found.length && known !== undefined) list.textContent = empty(known !== null);
     placeAt(box, place);
     activate(0);
@@ -58,7 +65,7 @@ export function openChooser(button, { names, label, empty, onChoice }) {
   list.id = "zimage-names";
   list.setAttribute("role", "listbox");
   list.addEventListener("click", ({ target }) => {
-    if (target instanceof HTMLElement && target.role === "option") choose(target.textContent ?? undefined);
+    if (target instanceof HTMLElement && options().includes(target)) choose(target.textContent ?? undefined);
   });
   box.className = "zimage-chooser";
   box.popover = "auto";
@@ -77,13 +84,14 @@ export function openChooser(button, { names, label, empty, onChoice }) {
   });
 }
 
-/** @param {string} name @param {number} index */
-function optionOf(name, index) {
+/** @param {string} name @param {number} index @param {string} refusal */
+function optionOf(name, index, refusal) {
   const option = document.createElement("div");
   option.id = `zimage-name-${index}`;
   option.role = "option";
   option.title = name;
-  option.textContent = name;
+  option.textContent = refusal ? `${name} (${refusal})` : name;
+  if (refusal) option.setAttribute("aria-disabled", "true");
   return option;
 }
 

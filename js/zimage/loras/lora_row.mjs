@@ -30,7 +30,7 @@ export function loraRow(row, { isFirst, isLast, isMissing }, changes) {
   up.disabled = isFirst;
   down.disabled = isLast;
   element.append(...parts, up, down, button("remove", "✕", message("remove", { name }), changes.remove));
-  if (!row.note && row.rest) element.append(textOf("zimage-rest", row.rest, row.rest));
+  if (!row.note && row.rest) element.append(restOf(row));
   return element;
 }
 
@@ -89,6 +89,14 @@ function strengthOf({ name, strength }, changes) {
     changes.settle();
   });
   return asControl(element, "strength", message("strengthOf", { name }));
+}
+
+/** What stands after the strength; marked where a run would stop at it. @param {Row} row */
+function restOf({ rest, isOn, isRead }) {
+  const isWrong = isOn && !isRead;
+  const element = textOf("zimage-rest", rest, isWrong ? message("unreadRest", { rest }) : rest);
+  element.classList.toggle("zimage-warning", isWrong);
+  return element;
 }
 
 /** @param {string} className @param {string} text @param {string} [title] */

@@ -7,7 +7,7 @@ import { openChooser } from "./chooser.mjs";
 import { asOneStep, isAppMode, isOn, language, message, modelFiles, passWheel } from "../page/comfyui.mjs";
 import { isLinked } from "../page/graph.mjs";
 import { button, loraRow } from "./lora_row.mjs";
-import { rowsOf, withName, withRow, withRowMoved, withStrength, withSwitch, withoutRow } from "./lora_text.mjs";
+import { canHold, rowsOf, withName, withRow, withRowMoved, withStrength, withSwitch, withoutRow } from "./lora_text.mjs";
 import { LORA_ROWS } from "../page/settings.mjs";
 import { watch } from "../page/watch.mjs";
 import { setHidden, setValues, valueOf } from "../page/widgets.mjs";
@@ -21,6 +21,7 @@ const AS_TEXT = "zimage_loras_as_text"; // a property of the node, so that a sav
 const TEXT_ROOM = 160; // pixels beyond the text box's least height
 /** @type {Record<string, string>} */
 const OPPOSITE = { up: "down", down: "up" }; // has the focus where a row cannot go further
+const SLACK = 24; // pixels, a row: a node that is higher than it needs by more was made so by hand
 const BELOW = Infinity; // index of the buttons below the rows
 
 /** @param {any} node @param {import("../page/panel.mjs").Panel} panel */
@@ -79,6 +80,7 @@ class LoraRows {
   }
 
   #draw(focus = this.#focus()) {
+    const spare = this.#spare;
     this.#drawn = this.state;
     this.#hideText();
     const rows = this.#isText ? [] : rowsOf(this.#text);
@@ -86,7 +88,18 @@ class LoraRows {
     this.#element.replaceChildren(...elements, this.#below());
     this.#panel.show("loras", this.#isShown ? { text: "", content: this.#element } : null);
     this.#panel.fit();
+    if (this.#isShown && !this.#isText && spare < SLACK) this.#shrink(Math.max(0, spare));
     if (focus) this.#focusOn(focus);
+  }
+
+  /** Pixels that the node is higher than it needs to be. */
+  get #spare() {
+    return this.#node.size[1] - this.#node.computeSize()[1];
+  }
+
+  /** Leave no more than this where rows have gone. @param {number} spare pixels */
+  #shrink(spare) {
+    this.#node.setSize([this.#node.size[0], this.#node.computeSize()[1] + spare]);
   }
 
   /** @param {import("./lora_text.mjs").Row} row @param {number} index @param {number} count */
@@ -155,7 +168,8 @@ class LoraRows {
     const names = modelFiles(FOLDER);
     void names.then((files) => (this.#files = files));
     const empty = (/** @type {boolean} */ isKnown) => message(isKnown ? "noLoras" : "unanswered");
-    openChooser(from, { names, label: message("searchLoras"), empty, onChoice });
+    const refusal = (/** @type {string} */ name) => (canHold(name) ? "" : message("badLoraName"));
+    openChooser(from, { names, label: message("searchLoras"), empty, refusal, onChoice });
   }
 
   /** Where the focus is, if it is in here. @returns {Focus | undefined} */

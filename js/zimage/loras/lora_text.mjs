@@ -12,6 +12,7 @@
  * @property {string} name of a file below models/loras, with "/" between folders
  * @property {number} strength NaN where the text has no number
  * @property {string} rest what stands after the strength
+ * @property {boolean} isRead whether the node can read that: another strength, a part of the steps, factors for blocks
  * @property {string} note the text of a line that begins with # and names no file; "" for every other
  */
 
@@ -19,6 +20,12 @@ const LINE_END = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/; // where Python's s
 const FILE = /\.(?:safetensors|sft|ckpt|pth?|pt2|bin|pkl)$/i; // the endings that ComfyUI lists
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?(?![\w.])/i;
 const OFF = "# ";
+const AMOUNT = String.raw`[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?`;
+const PART = String.raw`(\d+\.?\d*|\.\d+)`; // of the sampling
+const FACTOR = String.raw`\s+(?:\d+(?:-\d+)?|noise_refiner|context_refiner|siglip_refiner|rest)\s*=\s*${AMOUNT}`;
+const REST = new RegExp(
+  String.raw`^\s*(?:>\s*${AMOUNT}\s*)?(?:@\s*${PART}\s*-\s*${PART}\s*)?(?:\bblocks(?:${FACTOR})+\s*)?$`,
+);
 const DIVIDED = /^(.*)(?::|(?<=\.safetensors ?)：)/s; // the last colon, as names may hold colons; a Chinese one only after a file's ending
 
 /** The lines that are not empty. @param {string} text @returns {Row[]} */
@@ -39,6 +46,12 @@ export function withStrength(text, line, strength) {
 /** @param {string} text @param {number} line @param {string} name */
 export function withName(text, line, name) {
   return withPieces(text, line, () => ({ name }));
+}
+
+/** Whether a list can hold a name: one that begins with # would be off. @param {string} name */
+export function canHold(name) {
+  const [row, ...others] = rowsOf(withRow("", name));
+  return row.isOn && row.name === name && others.length === 0;
 }
 
 /** The text with a row more at its end, at strength 1. @param {string} text @param {string} name */
@@ -90,6 +103,7 @@ function rowOf(line, written) {
     name: name.replaceAll("\\", "/"),
     strength: numberOf(colon, strength),
     rest: rest.trim(),
+    isRead: isRead(rest),
     note: isNote ? written.trim() : "",
   };
 }
@@ -98,6 +112,14 @@ function rowOf(line, written) {
 function numberOf(colon, strength) {
   if (!colon) return 1;
   return NUMBER.test(strength) ? Number(strength) : NaN;
+}
+
+/** @param {string} rest */
+function isRead(rest) {
+  const match = REST.exec(rest);
+  if (!match) return false;
+  const [, start = "0", end = "1"] = match;
+  return Number(start) <= Number(end) && Number(end) <= 1;
 }
 
 /** @param {string} written @returns {Pieces} */

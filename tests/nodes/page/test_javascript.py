@@ -62,6 +62,39 @@ def test_the_rows_of_a_lora_list_are_those_the_node_reads(pack):
     ]
 
 
+def test_what_the_page_can_read_after_a_strength_is_what_the_node_reads(pack):
+    rows = importlib.import_module(f"{pack.entry.__name__}.zimage_core.checkpoints.lora.rows")
+    good = (
+        "",
+        " ",
+        ">1",
+        " > .5 @ 0-1",
+        "@.2-1.",
+        " @ 0 - 0.5 blocks 0-9=0.5 rest = -1e-1",
+        " blocks noise_refiner=+2 10=0",
+    )
+    bad = (
+        ",5",
+        " @ 20%",
+        "@ 1-0.2",
+        "@ 0.2-1.5",
+        " @ 0.2",
+        " blocks",
+        " blocks 0-9",
+        " blocks x=1",
+        " blocks 0=1 @ 0-1",
+        "%",
+    )
+    lines = [f"a.safetensors : 1{rest}" for rest in (*good, *bad)]
+    shown = evaluate("loras/lora_text", f"it.rowsOf({json.dumps(chr(10).join(lines))})")
+    assert [row["strength"] for row in shown] == [1] * len(lines)
+    assert [row["isRead"] for row in shown] == [True] * len(good) + [False] * len(bad)
+    assert len(rows.parse_rows("\n".join(lines[: len(good)]))) == len(good)
+    for line in lines[len(good) :]:
+        with pytest.raises(ValueError, match="^Line 1: "):
+            rows.parse_rows(line)
+
+
 def test_every_widget_the_page_sets_is_there(schemas):
     for node_id, name in product(
         ("ZImageTurboSampler", "ZImageSampler", "ZImageSigmas", "ZImageDrawnSigmas"), ("turbo", "base")
