@@ -1,4 +1,4 @@
-"""Z-Image Grid in the page: a mistake stands on the node in the page's language, and the next run draws the sheet."""
+"""Z-Image Grid in the page: its prompt is measured, a mistake is told in the page's language, a sheet is drawn."""
 
 from paths import REPOSITORY
 
@@ -8,7 +8,10 @@ GRAPH = REPOSITORY / "workflows" / "Z-Image Nano - grid.json"
 def test_a_mistake_in_an_axis_is_told_in_chinese_and_is_gone_with_the_sheet(canvas):
     canvas.set_language("zh")
     canvas.open(GRAPH)
-    canvas.put("ZImageGrid", x_values="2, many")
+    prompt = canvas.value("ZImageGrid", "prompt")
+    canvas.put("ZImageGrid", prompt="a red dragon")
+    assert canvas.line("tokens", "/ 512") and "dragon" in canvas.line("unknown", "nano")
+    canvas.put("ZImageGrid", x_values="2, many", prompt=prompt)
     assert canvas.run()[-1][0] == "execution_error"
     canvas.errors.clear()  # the page also logs it to the console
     assert canvas.line("error") == (

@@ -8,7 +8,7 @@ import { valueOf } from "../page/widgets.mjs";
 import { watch } from "../page/watch.mjs";
 
 /** @type {Record<string, string>} */
-const TEMPLATES = { ZImageTextEncode: "prompt", ZImageEditEncode: "edit" };
+const TEMPLATES = { ZImageTextEncode: "prompt", ZImageEditEncode: "edit", ZImageGrid: "prompt" };
 const ENCODERS = ["text_encoder_name", "clip_name"];
 
 export const METERED = Object.keys(TEMPLATES);
