@@ -34,7 +34,7 @@ def test_a_new_node_shows_what_is_often_used_and_a_button_the_rest(shared):
 def test_a_loaded_node_shows_them_where_one_was_changed(shared):
     shared.open(REPOSITORY / "workflows" / "Z-Image Turbo - text to image.json")
     assert shown(shared) == USED
-    shared.open(REPOSITORY / "workflows" / "Z-Image Base - first steps, then Turbo.json")
+    shared.open(REPOSITORY / "workflows" / "Z-Image Base - first steps then Turbo.json")
     assert {"start_at_step", "add_noise"} <= set(shown(shared))
 
 

@@ -12,7 +12,7 @@ const TASKS = [
   "LoRA list",
   "ControlNet",
   "high-resolution second pass",
-  "first steps, then Turbo",
+  "first steps then Turbo",
   "prompt variations",
   "draw sigmas",
   "grid",
