@@ -32,14 +32,14 @@ def save(images: Any, prefix: str, hidden: Any, *, with_parameters: bool) -> lis
     output = folder_paths.get_output_directory()
     _check_inside(output, prefix)
     height, width = batch.shape[1:3]
-    chunks = _chunks(hidden)
-    text_of = _parameters(hidden, (width, height)) if with_parameters and chunks is not None else None
+    chunks = {} if args.disable_metadata else _chunks(hidden)
+    text_of = None if args.disable_metadata or not with_parameters else _parameters(hidden, (width, height))
     try:
         folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(prefix, output, width, height)
         results: list[ui.SavedResult] = []
         for number, picture in enumerate(batch):
             file = f"{name.replace('%batch_num%', str(number))}_{counter + number:05}_.png"
-            info = _png_info({**(chunks or {}), KEY: text_of(number) if text_of else None})
+            info = _png_info({**chunks, KEY: text_of(number)} if text_of else chunks)
             _to_pil(picture).save(Path(folder) / file, pnginfo=info, compress_level=COMPRESSION)
             results.append(ui.SavedResult(file, subfolder, io.FolderType.output))
     except OSError as error:
@@ -50,18 +50,15 @@ def save(images: Any, prefix: str, hidden: Any, *, with_parameters: bool) -> lis
     return results
 
 
-def _png_info(chunks: dict[str, str | None]) -> PngInfo:
+def _png_info(chunks: dict[str, str]) -> PngInfo:
     info = PngInfo()
     for name, text in chunks.items():
-        if text:
-            info.add_text(name, text)
+        info.add_text(name, text)
     return info
 
 
-def _chunks(hidden: Any) -> dict[str, str] | None:
-    """Text chunks by name: the prompt graph and what the page and other packs add, as JSON; None if switched off."""
-    if args.disable_metadata:
-        return None
+def _chunks(hidden: Any) -> dict[str, str]:
+    """Text chunks by name: the prompt graph and what the page and other packs add, as JSON."""
     graph = {} if hidden.prompt is None else {"prompt": json.dumps(hidden.prompt)}
     return {**graph, **{name: json.dumps(value) for name, value in (hidden.extra_pnginfo or {}).items()}}
 

@@ -3,8 +3,10 @@
 import importlib
 import json
 import re
+from types import SimpleNamespace
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -85,3 +87,14 @@ def test_sd_parsers_finds_the_settings_in_a_png(parameters, tmp_path):
     assert sampler.model.name == "z_image_turbo" and sampler.model.hash == "0123456789"
     assert [each.value for each in sampler.prompts] == [FACTS["prompt"]]
     assert [each.value for each in sampler.negative_prompts] == [FACTS["negative"]]
+
+
+def test_without_a_text_of_ours_another_packs_stays(pack, monkeypatch, tmp_path):
+    import folder_paths
+
+    monkeypatch.setattr(folder_paths, "get_output_directory", lambda: str(tmp_path))
+    saved = importlib.import_module(f"{pack.entry.__name__}.nodes.bridge.page.saved_picture")
+    hidden = SimpleNamespace(prompt={}, extra_pnginfo={"parameters": "of another pack"}, unique_id="1")
+    for with_parameters in (True, False):  # no sampler drew it, so there is none of ours either way
+        (result,) = saved.save(torch.zeros(1, 8, 8, 3), "other", hidden, with_parameters=with_parameters)
+        assert Image.open(tmp_path / result["filename"]).text["parameters"] == '"of another pack"'
