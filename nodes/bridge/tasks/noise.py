@@ -19,9 +19,14 @@ def batch_noise(samples: Tensor, seed: int, indices: Any) -> Tensor:
 
 def noise_per_picture(samples: Tensor, seed: int, indices: Any) -> Tensor:
     """Noise (b, 16, h, w) with that of a batch of one at `seed` + k for picture k, so each can be drawn again alone."""
+    alone = zip(samples.split(1), seeds_of(samples, seed, indices), strict=True)
+    return torch.cat([comfy.sample.prepare_noise(each, own) for each, own in alone])
+
+
+def seeds_of(samples: Tensor, seed: int, indices: Any) -> tuple[int, ...]:
+    """The seeds of a batch's pictures, where each has its own; `indices` as above."""
     numbers = range(len(samples)) if indices is None else indices
-    alone = zip(samples.split(1), numbers, strict=True)
-    return torch.cat([comfy.sample.prepare_noise(each, seed_of(seed, number)) for each, number in alone])
+    return tuple(seed_of(seed, number) for number in numbers)
 
 
 def seed_of(seed: int, number: int) -> int:

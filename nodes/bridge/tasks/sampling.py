@@ -20,7 +20,7 @@ from ..network.unequal_prompts import compares_prompts
 from . import previews
 from .latents import check_channels, to_intermediate
 from .model_shift import set_shift
-from .noise import batch_noise, noise_per_picture, seed_of
+from .noise import batch_noise, noise_per_picture, seeds_of
 
 LOGGER = logging.getLogger("zimage")
 COUNTER_KEY = "zimage_evaluations"
@@ -131,8 +131,7 @@ def sample(
     check_drawn(finished, MODEL_OVERFLOWED)
     out = {key: value for key, value in latent.items() if key != "downscale_ratio_spacial"}
     note = size_note(model, start.shape, is_masked=latent.get("noise_mask") is not None)
-    own = has_seed_per_picture and adds_noise
-    seeds = tuple(seed_of(seed, number) for number in numbers or range(len(start))) if own else ()
+    seeds = seeds_of(start, seed, numbers) if has_seed_per_picture and adds_noise else ()
     return SamplingResult({**out, "samples": finished}, nfe(), seconds, note, seeds)
 
 
