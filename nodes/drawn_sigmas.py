@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from ..zimage_core.sampling import STRAIGHT, TURBO, drawn_schedule, read_points
 from .chinese_words import IN_CHINESE
-from .sampler_inputs import steps_input
+from .sampler_inputs import shift_input, steps_input
 
 
 class ZImageDrawnSigmas(io.ComfyNode):
@@ -27,14 +27,11 @@ class ZImageDrawnSigmas(io.ComfyNode):
             ],
             inputs=[
                 steps_input(TURBO, "The curve stays the same, more steps only stand closer on it."),
-                io.Float.Input(
-                    "shift",
-                    default=TURBO.shift,
-                    min=0.1,
-                    max=100.0,
-                    step=0.1,
-                    tooltip="How the curve bends between its points: 3 as Turbo's schedule does, 6 as base's; 1 does "
-                    "not bend it.",
+                shift_input(
+                    TURBO,
+                    "How the curve bends between its points: 3 as Turbo's schedule does, 6 as base's; 1 does not bend "
+                    "it.",
+                    is_advanced=None,
                 ),
                 io.String.Input(
                     "points",

@@ -7,7 +7,15 @@ from ..zimage_core.sampling import TURBO
 from .bridge.loading import files
 from .bridge.tasks import grid, grid_axes
 from .chinese_words import IN_CHINESE
-from .sampler_inputs import LATENT_INPUT, SEED_MAX, shift_input, solver_input, steps_input, strength_input
+from .sampler_inputs import (
+    LATENT_INPUT,
+    cfg_input,
+    seed_input,
+    shift_input,
+    solver_input,
+    steps_input,
+    strength_input,
+)
 
 CATEGORY = "Z-Image/image"
 
@@ -152,25 +160,12 @@ def _setting_inputs() -> list[io.Input]:
             advanced=True,
             tooltip="What to avoid, in all pictures. Unused at CFG 1.",
         ),
-        io.Int.Input(
-            "seed",
-            default=0,
-            min=0,
-            max=SEED_MAX,
+        seed_input(
+            "Which noise to start from, the same for all pictures unless an axis varies it.",
             control_after_generate=False,  # another seed would draw everything again
-            tooltip="Which noise to start from, the same for all pictures unless an axis varies it.",
         ),
         _advanced(steps_input(TURBO, "8 for Turbo, 25 to 50 for base.")),
-        io.Float.Input(
-            "cfg",
-            display_name="CFG",
-            default=TURBO.cfg,
-            min=1.0,
-            max=100.0,
-            step=0.1,
-            advanced=True,
-            tooltip="How strongly to follow the prompt: 1 for Turbo, 3 to 5 for base.",
-        ),
+        cfg_input(TURBO, "How strongly to follow the prompt: 1 for Turbo, 3 to 5 for base.", is_advanced=True),
         solver_input(TURBO),
         shift_input(TURBO, is_advanced=True),
         _advanced(strength_input()),

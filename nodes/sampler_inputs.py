@@ -8,16 +8,19 @@ from .bridge.tasks import sampling
 SEED_MAX = 0xFFFFFFFFFFFFFFFF
 MODEL_INPUT = "A Z-Image model from Z-Image Load Model or the stock Load Diffusion Model."
 NOISE_SEED = "Which noise to start from. The same seed gives the same noise on every machine."
+TIME_AT_NOISE = (
+    "Time spent at high noise, where composition is decided: 3 for Turbo, 6 for base; 1 leaves the schedule unshifted."
+)
 LATENT_INPUT = "A blank latent for text to image, or an encoded picture together with an img2img strength below 1."
 
 
-def seed_input(tooltip: str = NOISE_SEED) -> io.Input:
+def seed_input(tooltip: str = NOISE_SEED, *, control_after_generate: bool = True) -> io.Input:
     return io.Int.Input(
         "seed",
         default=0,
         min=0,
         max=SEED_MAX,
-        control_after_generate=True,
+        control_after_generate=control_after_generate,
         tooltip=tooltip,
     )
 
@@ -40,7 +43,20 @@ def solver_input(preset: Preset) -> io.Input:
     )
 
 
-def shift_input(preset: Preset, *, is_advanced: bool) -> io.Input:
+def cfg_input(preset: Preset, tooltip: str, *, is_advanced: bool | None = None) -> io.Input:
+    return io.Float.Input(
+        "cfg",
+        display_name="CFG",
+        default=preset.cfg,
+        min=1.0,
+        max=100.0,
+        step=0.1,
+        advanced=is_advanced,
+        tooltip=tooltip,
+    )
+
+
+def shift_input(preset: Preset, tooltip: str = TIME_AT_NOISE, *, is_advanced: bool | None) -> io.Input:
     return io.Float.Input(
         "shift",
         default=preset.shift,
@@ -48,8 +64,7 @@ def shift_input(preset: Preset, *, is_advanced: bool) -> io.Input:
         max=100.0,
         step=0.1,
         advanced=is_advanced,
-        tooltip="Time spent at high noise, where composition is decided: 3 for Turbo, 6 for base; "
-        "1 leaves the schedule unshifted.",
+        tooltip=tooltip,
     )
 
 

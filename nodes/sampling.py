@@ -8,6 +8,7 @@ from .chinese_words import IN_CHINESE
 from .sampler_inputs import (
     LATENT_INPUT,
     MODEL_INPUT,
+    cfg_input,
     outputs,
     range_inputs,
     seed_input,
@@ -116,15 +117,10 @@ class ZImageSampler(io.ComfyNode):
                 io.Latent.Input("latent", tooltip=LATENT_INPUT),
                 seed_input(),
                 steps_input(BASE, "25 to 50 for the base model."),
-                io.Float.Input(
-                    "cfg",
-                    display_name="CFG",
-                    default=BASE.cfg,
-                    min=1.0,
-                    max=100.0,
-                    step=0.1,
-                    tooltip="How strongly to follow the prompt: 3 to 5 for base, 1 turns guidance off and halves the "
-                    "time. One more than the reference's guidance_scale.",
+                cfg_input(
+                    BASE,
+                    "How strongly to follow the prompt: 3 to 5 for base, 1 turns guidance off and halves the time. One "
+                    "more than the reference's guidance_scale.",
                 ),
                 solver_input(BASE),
                 shift_input(BASE, is_advanced=True),
