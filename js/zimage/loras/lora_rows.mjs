@@ -4,7 +4,7 @@
  * whenever it changes, and every control writes to it.
  */
 import { openChooser } from "./chooser.mjs";
-import { asOneStep, isAppMode, isOn, language, message, modelFiles, passWheel } from "../page/comfyui.mjs";
+import { asOneStep, endStep, isAppMode, isOn, language, message, modelFiles, passWheel } from "../page/comfyui.mjs";
 import { isLinked } from "../page/graph.mjs";
 import { button, loraRow } from "./lora_row.mjs";
 import { canHold, rowsOf, withName, withRow, withRowMoved, withStrength, withSwitch, withoutRow } from "./lora_text.mjs";
@@ -127,7 +127,7 @@ class LoraRows {
       turn: (isOn) => this.#write(withSwitch(this.#text, line, isOn)),
       choose: (from) => this.#choose(from, rename),
       weigh: (strength) => this.#type(withStrength(this.#text, line, strength)),
-      settle: () => asOneStep(() => {}),
+      settle: endStep,
       move: (step) =>
         this.#write(withRowMoved(this.#text, line, step), { index: index + step, control: step < 0 ? "up" : "down" }),
       remove: () => this.#write(withoutRow(this.#text, line)),

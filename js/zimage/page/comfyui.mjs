@@ -76,6 +76,11 @@ export function asOneStep(change) {
   }
 }
 
+/** Let undo take back by itself what has changed since its last step, as a drag or what was typed. */
+export function endStep() {
+  asOneStep(() => {});
+}
+
 /** Let the wheel zoom over an element that lies on the classic canvas; Nodes 2.0 sees it by itself. @param {HTMLElement} element */
 export function passWheel(element) {
   element.addEventListener("wheel", (event) => {

@@ -5,6 +5,7 @@
  */
 
 import { asOneStep } from "./comfyui.mjs";
+import { addElement } from "./widgets.mjs";
 
 /** @typedef {{width: number, height: number}} Shape */
 /** @typedef {{text: string, title: string, onClick: () => void, shape?: Shape, isOn?: boolean}} Button */
@@ -76,18 +77,7 @@ export class Panel {
 
   #add() {
     const height = () => (this.#lines.size ? heightOf(this.#element) + 2 * MARGIN : 0);
-    const widget = this.#node.addDOMWidget(WIDGET, "zimage", this.#element, {
-      serialize: false,
-      hideInPanel: true,
-      hideOnZoom: true,
-      margin: MARGIN,
-      getMinHeight: height,
-      getMaxHeight: height,
-      getValue: () => "",
-      setValue: () => {},
-    });
-    widget.serialize = false;
-    return widget;
+    return addElement(this.#node, WIDGET, this.#element, height, { margin: MARGIN });
   }
 }
 

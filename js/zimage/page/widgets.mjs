@@ -1,5 +1,5 @@
 // @ts-check
-/** Reading and writing widgets of a node; no other code does. */
+/** Reading, writing and adding widgets of a node; no other code does. */
 import { isLinked, outsideInput } from "./graph.mjs";
 
 /** @typedef {import("./graph.mjs").NodeLike} NodeLike */
@@ -68,4 +68,27 @@ export function setValues(node, values) {
 export function setHidden(node, name, isHidden) {
   const widget = node.widgets?.find((each) => each.name === name);
   if (widget) widget.hidden = isHidden;
+}
+
+/**
+ * A DOM widget for an element that is neither saved with the workflow nor sent with a prompt.
+ * @param {any} node
+ * @param {string} name
+ * @param {HTMLElement} element
+ * @param {() => number} height in pixels
+ * @param {{margin?: number}} [options]
+ */
+export function addElement(node, name, element, height, options = {}) {
+  const widget = node.addDOMWidget(name, "zimage", element, {
+    serialize: false,
+    hideInPanel: true,
+    hideOnZoom: true,
+    getMinHeight: height,
+    getMaxHeight: height,
+    getValue: () => "",
+    setValue: () => {},
+    ...options,
+  });
+  widget.serialize = false;
+  return widget;
 }

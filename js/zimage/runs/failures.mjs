@@ -21,7 +21,10 @@ export function addFailure(node, panel) {
   watch({
     node,
     state: told,
-    update: () => panel.show("refusal", told() ? { text: told(), title: refusalOf(node), tone: "error" } : null),
+    update() {
+      const text = told();
+      panel.show("refusal", text ? { text, title: refusalOf(node), tone: "error" } : null);
+    },
   });
 }
 

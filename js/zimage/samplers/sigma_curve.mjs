@@ -1,12 +1,12 @@
 // @ts-check
 /** The curve on Z-Image Draw Sigmas: it writes the node's text of points, which alone is saved. */
-import { asOneStep, isOn, message, passWheel } from "../page/comfyui.mjs";
+import { endStep, isOn, message, passWheel } from "../page/comfyui.mjs";
 import { STRAIGHT, readPoints, sigmasAt, writePoints } from "./drawn_schedule.mjs";
 import { applySettings } from "./sampler.mjs";
 import { CURVE } from "../page/settings.mjs";
 import { SigmaPlot } from "./sigma_plot.mjs";
 import { watch } from "../page/watch.mjs";
-import { setValues, valuesOf } from "../page/widgets.mjs";
+import { addElement, setValues, valuesOf } from "../page/widgets.mjs";
 
 /** @typedef {import("./drawn_schedule.mjs").Point} Point */
 /** @typedef {import("../page/panel.mjs").Panel} Panel */
@@ -25,7 +25,7 @@ export function addSigmaCurve(node, panel) {
     setValues(node, { points: writePoints(points) });
     update();
   };
-  const plot = new SigmaPlot(draw, () => asOneStep(() => {}));
+  const plot = new SigmaPlot(draw, endStep);
   const widget = addWidget(node, plot.element);
   passWheel(plot.element);
   const values = () => valuesOf(node, ["steps", "shift", "points"]);
@@ -45,17 +45,7 @@ export function addSigmaCurve(node, panel) {
 
 /** @param {any} node @param {HTMLElement} element */
 function addWidget(node, element) {
-  const height = () => (element.hidden ? 0 : HEIGHT);
-  const widget = node.addDOMWidget(WIDGET, "zimage", element, {
-    serialize: false,
-    hideInPanel: true,
-    hideOnZoom: true,
-    getMinHeight: height,
-    getMaxHeight: height,
-    getValue: () => "",
-    setValue: () => {},
-  });
-  widget.serialize = false;
+  const widget = addElement(node, WIDGET, element, () => (element.hidden ? 0 : HEIGHT));
   const [width, tall] = node.computeSize();
   node.setSize([Math.max(width, MIN_WIDTH), tall]);
   return widget;
