@@ -57,6 +57,7 @@ def test_a_line_of_the_lora_list_that_cannot_be_read_is_told_before_the_run(canv
     canvas.page.keyboard.press("Escape")
     canvas.put("ZImageLoraList", loras="")
     assert canvas.run()[-1][0] == "execution_success"
+    canvas.page.locator('[data-line="refusal"]').wait_for(state="detached")  # the node looks three times a second
     assert canvas.lines("refusal") == []
 
 
