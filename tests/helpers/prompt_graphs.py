@@ -54,6 +54,18 @@ def ksampler(model: str = "model", **changes: Any) -> dict[str, Any]:
     return node("KSampler", **{**inputs, **changes})
 
 
+def custom_sampler(latent: str = "latent") -> dict[str, Any]:
+    """The stock custom sampler, between nodes with the names of its sockets and a `select`."""
+    return node(
+        "SamplerCustomAdvanced",
+        noise=["noise", 0],
+        guider=["guider", 0],
+        sampler=["select", 0],
+        sigmas=["sigmas", 0],
+        latent_image=[latent, 0],
+    )
+
+
 def text_to_image(prompt: str = "a large red circle in the middle on white", **sampler: Any) -> dict[str, Any]:
     """The built-in model from a prompt to a saved picture."""
     return {

@@ -5,7 +5,7 @@ import json
 import pytest
 from PIL import Image
 
-from prompt_graphs import encode, loaders, node
+from prompt_graphs import custom_sampler, encode, loaders, node
 
 
 def graph(sigmas):
@@ -18,14 +18,7 @@ def graph(sigmas):
         "guider": node("BasicGuider", model=["model", 0], conditioning=["positive", 0]),
         "noise": node("RandomNoise", noise_seed=3),
         "select": node("KSamplerSelect", sampler_name="euler"),
-        "sampler": node(
-            "SamplerCustomAdvanced",
-            noise=["noise", 0],
-            guider=["guider", 0],
-            sampler=["select", 0],
-            sigmas=["sigmas", 0],
-            latent_image=["latent", 0],
-        ),
+        "sampler": custom_sampler(),
         "decode": node("ZImageVAEDecode", latent=["sampler", 0], vae=["vae", 0], tile_size=0),
         "save": node("SaveImage", images=["decode", 0], filename_prefix="drawn"),
     }

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from prompt_graphs import encode, ksampler, loaders, node
+from prompt_graphs import custom_sampler, encode, ksampler, loaders, node
 
 PROMPT = "a large blue star in the middle on white"
 
@@ -123,14 +123,7 @@ def test_custom_sampling_is_the_stock_sampler(draw):
         "noise": node("RandomNoise", noise_seed=5),
         "select": node("KSamplerSelect", sampler_name="euler"),
         "sigmas": node("BasicScheduler", model=["model", 0], scheduler="simple", steps=4, denoise=1.0),
-        "sampler": node(
-            "SamplerCustomAdvanced",
-            noise=["noise", 0],
-            guider=["guider", 0],
-            sampler=["select", 0],
-            sigmas=["sigmas", 0],
-            latent_image=["latent", 0],
-        ),
+        "sampler": custom_sampler(),
     }
     assert draw(**custom) == draw()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from prompt_graphs import encode, ksampler, loaders, node, text_to_image, turbo
+from prompt_graphs import custom_sampler, encode, ksampler, loaders, node, text_to_image, turbo
 
 SNAPSHOT = Path(__file__).with_name("object_info.json")
 OUR_NODES = re.compile("^ZImage")
@@ -111,14 +111,7 @@ def test_stock_nodes_work_on_both_sides_of_ours(run):
         "guider": node("CFGGuider", model=["model", 0], positive=["positive", 0], negative=["negative", 0], cfg=2.0),
         "noise": node("RandomNoise", noise_seed=3),
         "select": node("KSamplerSelect", sampler_name="euler"),
-        "advanced": node(
-            "SamplerCustomAdvanced",
-            noise=["noise", 0],
-            guider=["guider", 0],
-            sampler=["select", 0],
-            sigmas=["sigmas", 0],
-            latent_image=["ksampler", 0],
-        ),
+        "advanced": custom_sampler("ksampler"),
         "ours": turbo(latent=["advanced", 0], strength=0.5),
         "decode": node("VAEDecode", samples=["ours", 0], vae=["vae", 0]),
         "back": node("VAEEncode", pixels=["decode", 0], vae=["vae", 0]),
