@@ -86,6 +86,12 @@ IN_CHINESE: dict[str, tuple[str, ...]] = {
         "扩图",
         "外扩",
     ),
+    "ZImageDetail": (
+        "面部修复",
+        "细节修复",
+        "手部修复",
+        "边界框",
+    ),
     "ZImageStitch": (
         "拼接",
         "贴回",

@@ -18,8 +18,14 @@ def with_finite_numbers(node: Node) -> Node:
 def _checked(execute: Execute) -> Execute:
     def checked(cls: Any, *args: Any, **inputs: Any) -> Any:
         for name, value in inputs.items():
-            if isinstance(value, float) and not math.isfinite(value):
-                raise ValueError(f"{name} is {value}, not a finite number. Set one, or fix the node it comes from.")
+            for number in value if isinstance(value, list) else (value,):  # a node that takes lists
+                check_finite(name, number)
         return execute(cls, *args, **inputs)
 
     return checked
+
+
+def check_finite(name: str, value: Any) -> None:
+    """Raise ValueError for a number that is none, under the name of its widget."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name} is {value}, not a finite number. Set one, or fix the node it comes from.")

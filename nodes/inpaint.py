@@ -272,7 +272,7 @@ class ZImageStitch(io.ComfyNode):
             ],
             inputs=[
                 io.Image.Input("image", tooltip="The painted region, from Z-Image VAE Decode, or several as a batch."),
-                STITCH.Input("stitch", tooltip="From the Z-Image Inpaint or Z-Image Outpaint that cut it out."),
+                STITCH.Input("stitch", tooltip="From the Z-Image Inpaint, Outpaint or Detail that cut it out."),
                 io.Float.Input(
                     "colour_match",
                     display_name="colour match",
@@ -284,12 +284,19 @@ class ZImageStitch(io.ComfyNode):
                     "where both show the same; 0 is off.",
                 ),
             ],
-            outputs=[io.Image.Output(display_name="image", tooltip="The whole picture, one for each painted region.")],
+            outputs=[
+                io.Image.Output(
+                    display_name="image",
+                    is_output_list=True,
+                    tooltip="The whole picture, one for each painted region; the parts of Z-Image Detail go into one.",
+                )
+            ],
+            is_input_list=True,
         )
 
     @classmethod
-    def execute(cls, image, stitch, colour_match: float) -> io.NodeOutput:
-        return io.NodeOutput(regions.stitch(image, stitch, colour_match))
+    def execute(cls, image, stitch, colour_match) -> io.NodeOutput:
+        return io.NodeOutput(regions.stitch_all(image, stitch, colour_match[0]))
 
 
 NODES: list[type[io.ComfyNode]] = [ZImageImageToImage, ZImageInpaint, ZImageOutpaint, ZImageStitch]

@@ -7,4 +7,4 @@ def inpaint(nodes, image, mask, vae, **changes):
 
 
 def stitched(nodes, result, stitch, strength=1.0):
-    return nodes.ZImageStitch.execute(result, stitch, strength).result[0]
+    return nodes.ZImageStitch.execute([result], [stitch], [strength]).result[0][0]

@@ -32,6 +32,7 @@ IDS = {
     "ZImageGridSheet",
     "ZImageInspectFile",
     "ZImageStitch",
+    "ZImageDetail",
     "ZImageOutpaint",
     "ZImageInpaint",
     "ZImageImageToImage",

@@ -129,7 +129,27 @@ def colour_matches(graph: PromptGraph) -> Rows:
     return [[Panel("", picture), Panel("", dark), *matched]]
 
 
+def details(graph: PromptGraph) -> Rows:
+    """An enlarged picture with two hearts, the mask of both, each region before and after, result, difference."""
+    prompt = "a large red heart in the middle on a white background"
+    drawn = [graph.picture(prompt, seed=seed) for seed in (7, 8)]
+    sides = {"direction": "right", "match_image_size": True, "spacing_width": 0, "spacing_color": "white"}
+    small = graph.add("ImageStitch", image1=drawn[0], image2=drawn[1], **sides)[0]
+    picture = graph.add("ImageScale", image=small, upscale_method="bilinear", width=192, height=96, crop="disabled")[0]
+    where = graph.add("SolidMask", value=0.0, width=192, height=96)[0]
+    spot = graph.add("SolidMask", value=1.0, width=64, height=64)[0]
+    for x in (16, 112):
+        where = graph.add("MaskComposite", destination=where, source=spot, x=x, y=16, operation="add")[0]
+    inputs = {"grow": 0, "feather": 4, "megapixels": NANO_MEGAPIXELS, "context": 1.2}
+    cut = graph.add("ZImageDetail", image=picture, mask=where, vae=graph.vae, **inputs)
+    painted = graph.picture(prompt, latent=cut[0], strength=0.4)
+    shown = graph.add("MaskToImage", mask=where)[0]
+    row = numbered([picture, shown, cut[2], painted, stitch(graph, painted, cut)])
+    return [row[:2], row[2:4], [row[4], Difference(0, 6, 1)]]
+
+
 STRIPS: dict[str, StripBuilder] = {
+    "ZImageDetail/mask": details,
     "ZImageInpaint/mask": inpainting,
     "ZImageInpaint/grow": edges("grow", (-8, -4, 0, 4)),
     "ZImageInpaint/feather": edges("feather", (0, 4, 8, 16)),

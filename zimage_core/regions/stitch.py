@@ -3,7 +3,8 @@
 Letters: b pictures, r results, c channels, h w pixels of a picture, H W pixels of a region.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -48,6 +49,23 @@ def paste(results: Float[Tensor, "r 3 y x"], stitch: Stitch, color_match: float 
         resized = torch.cat([resized, torch.ones_like(old[:, 3:])], dim=1)
     mixed = torch.lerp(old, resized, alpha).to(window.dtype)
     window.copy_(torch.where(alpha > 0, mixed, window))  # lerp by 0 would spread infinities and NaN of a result
+    return pictures
+
+
+def paste_all(
+    results: Sequence[Float[Tensor, "r 3 _ _"]], stitches: Sequence[Stitch], color_match: float = 1.0
+) -> Float[Tensor, "r c h w"]:
+    """Several regions pasted into the same originals, one after the other; all have equally many results."""
+    first, *others = zip(results, stitches, strict=True)
+    pictures = paste(*first, color_match)
+    for result, stitch in others:
+        if len(result) != len(pictures):
+            raise ValueError(
+                f"One part of the picture was painted {len(pictures)} times and another {len(result)} times: give the "
+                "sampler the same number for all of them."
+            )
+        alpha = stitch.alpha[torch.arange(len(pictures), device=stitch.alpha.device) % len(stitch.alpha)]
+        pictures = paste(result, replace(stitch, originals=pictures, alpha=alpha), color_match)
     return pictures
 
 

@@ -6,6 +6,7 @@ const TASKS = [
   "image to image",
   "inpaint",
   "outpaint",
+  "detail pass",
   "edit",
   "edit with three pictures",
   "LoRA",

@@ -135,6 +135,12 @@ export const SENTENCES = [
   ["This grid would have {count} pictures, and the most is {most}. Write fewer values.", "这张对比图会有 {count} 张图片，最多 {most} 张。请少写几个值。"],
   ["{letter} axis is LoRA strength, but no LoRA is chosen. Choose a file of models/loras in LoRA, an advanced input.", "{letter} 轴是 LoRA strength，但没有选择 LoRA。请在高级输入“LoRA”中选择 models/loras 里的文件。"],
   ["The pictures of this grid have different sizes ({sizes}), so they make no sheet. Compare models that draw pictures of one size.", "这张对比图里的图片尺寸不同（{sizes}），无法拼成一张。请比较出图尺寸相同的模型。"],
+  // parts of a picture
+  ["The mask is in {count} separate pieces, and each would be painted by itself; at most {most} are. Blur or grow the mask so that pieces join, or paint over fewer places.", "遮罩由 {count} 个互不相连的部分组成，而每个部分都会单独重画，最多 {most} 个。请模糊或扩大遮罩让它们连起来，或少涂几处。"],
+  ["Box {number} (left {left}, top {top}, width {width}, height {height}) has no pixel inside the picture of {wide}x{tall}. Give boxes in pixels of this very picture.", "边界框 {number}（左 {left}，上 {top}，宽 {width}，高 {height}）没有一个像素在 {wide}x{tall} 的图像之内。边界框要按这张图像的像素计。"],
+  ["The boxes connected here are {kind}, not ComfyUI's bounding boxes. Connect the output of a detector, or a mask instead.", "这里接入的是 {kind}，不是 ComfyUI 的边界框。请接入检测器的输出，或改接遮罩。"],
+  ["A box connected here is {box}; a box has x, y, width and height in pixels. Connect the bounding boxes of a detector, or a mask instead.", "这里接入的边界框是 {box}；边界框应有 x、y、width 和 height，单位为像素。请接入检测器的边界框，或改接遮罩。"],
+  ["One part of the picture was painted {first} times and another {second} times: give the sampler the same number for all of them.", "图像的一个部分画了 {first} 次，另一个部分画了 {second} 次：请让采样器对所有部分画相同的次数。"],
   // numbers
   ["{name} is {value}, not a finite number. Set one, or fix the node it comes from.", "{name} 是 {value}，不是有限的数。请改成正常的数，或修好提供它的节点。"],
   ["{what} came out as NaN and would be black: {why}", "{what}算出了 NaN，会是全黑的：{why}"],

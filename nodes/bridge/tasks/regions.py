@@ -4,6 +4,8 @@
 """
 
 import logging
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 from einops import rearrange
@@ -92,8 +94,25 @@ def prepare_region(
     return latent, Stitch(originals=pictures, alpha=opacity, region=region), crop
 
 
-def stitch(images: Tensor, target: Any, colour_match: float) -> Tensor:
-    """The original images with the repainted ones pasted into their regions."""
+def stitch_all(images: Sequence[Tensor], targets: Sequence[Any], colour_match: float) -> list[Tensor]:
+    """Lists of painted regions in their pictures: regions of the same originals, in a row, go into one picture.
+
+    A shorter list repeats its last element, as ComfyUI does when it maps a node over lists.
+    """
+    count = max(len(images), len(targets))
+    pairs = [(images[min(i, len(images) - 1)], targets[min(i, len(targets) - 1)]) for i in range(count)]
+    groups = groupby(pairs, key=lambda pair: id(getattr(pair[1], "originals", None)))
+    return [stitch_together(list(group), colour_match) for _, group in groups]
+
+
+def stitch_together(pairs: Sequence[tuple[Tensor, Any]], colour_match: float) -> Tensor:
+    """The original images with the painted regions pasted into them, one after the other."""
+    results = [checked_result(image, target) for image, target in pairs]
+    return channels_last(regions.paste_all(results, [target for _, target in pairs], colour_match))
+
+
+def checked_result(images: Tensor, target: Any) -> Tensor:
+    """Painted regions as pictures (r, 3, h, w) that belong to their stitch, else ValueError."""
     if not isinstance(target, Stitch):
         raise ValueError("There is no stitch; connect the stitch output of Z-Image Inpaint or Z-Image Outpaint.")
     results = channels_first(images)[:, :3]
@@ -103,7 +122,7 @@ def stitch(images: Tensor, target: Any, colour_match: float) -> Tensor:
             f"{len(results)} results cannot be shared out to {len(target.originals)} pictures: "
             "decode the whole latent batch, or inpaint one picture at a time."
         )
-    return channels_last(regions.paste(results, target, colour_match))
+    return results
 
 
 def broadcast_batches(pictures: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
