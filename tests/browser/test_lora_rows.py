@@ -1,5 +1,8 @@
 """The rows of Z-Image LoRA List: controls write the text, the text draws the rows, and undo takes back one change."""
 
+from PIL import Image
+
+import headers
 from paths import REPOSITORY
 
 GRAPH = REPOSITORY / "workflows" / "Z-Image Turbo - LoRA list.json"
@@ -71,14 +74,45 @@ def test_what_cannot_be_read_is_marked_and_the_node_gets_lower_with_its_rows(sha
     shared.add(KIND)
     shared.scroll_to(KIND)
     marked = shared.page.locator(".zimage-loras .zimage-rest.zimage-warning")
+    shared.put(KIND, loras=f"{FILE} : x")
+    marked.wait_for()
+    assert "x" in marked.inner_text() and "0.8" in marked.inner_text()
     height = "() => app.graph.nodes[0].size[1]"
     shared.put(KIND, loras="\n".join([f"{FILE} : 1,5", *[f"{FILE} : {REST}"] * 11, f"# {FILE} : 1,5"]))
-    marked.wait_for()
-    assert marked.count() == 1 and ",5" in marked.get_attribute("title")
+    shared.page.wait_for_function("document.querySelectorAll('.zimage-rest').length === 13")
+    assert marked.count() == 1 and ",5" in marked.inner_text()
     shared.page.wait_for_function(f"({height})() > 500")
     shared.put(KIND, loras=f"{FILE} : {REST}")
     shared.page.wait_for_function(f"({height})() < 250")
     marked.wait_for(state="detached")
+
+
+def test_a_row_shows_its_picture_and_its_words_go_into_the_prompt(shared, server):
+    loras = server.base / "models" / "loras"
+    headers.write(loras / "fox.safetensors", {}, {"modelspec.trigger_phrase": "ohwx fox, red fur"})
+    Image.linear_gradient("L").resize((300, 200)).save(loras / "fox.png")
+    shared.open(GRAPH)
+    shared.scroll_to(KIND)
+    shared.put(KIND, loras=f"fox.safetensors : 1\n{FILE} : 1")
+    picture = shared.page.locator(".zimage-loras [data-control=preview]")
+    picture.hover()
+    large = shared.page.locator(".zimage-large")
+    large.wait_for()
+    box, node = large.bounding_box(), picture.bounding_box()
+    assert picture.count() == 1 and box["width"] > 200 and abs(box["x"] - node["x"]) < 300
+    shared.page.mouse.move(5, 5)
+    large.wait_for(state="detached")
+    picture.focus()
+    large.wait_for()
+    before = shared.value("ZImageTextEncode", "prompt")
+    word = shared.page.locator(".zimage-words button", has_text="ohwx fox")
+    word.press("Enter")
+    large.wait_for(state="detached")
+    assert shared.value("ZImageTextEncode", "prompt") == f"{before}, ohwx fox"
+    word.press("Enter")
+    assert shared.value("ZImageTextEncode", "prompt") == f"{before}, ohwx fox"
+    undo(shared)
+    assert shared.value("ZImageTextEncode", "prompt") == before
 
 
 def test_undo_takes_back_one_change_and_the_rows_follow_the_text(shared):

@@ -22,6 +22,7 @@ REGISTRY_RULES = {"S102": "exec", "S307": "eval", "E702": "several statements on
 HARMLESS = {
     "pattern `eval(`": r"\.eval\(\)",  # a network leaves training mode
     "pattern `compile(`": r"\b(re|torch)\.compile\(",
+    "base64.b64decode": r"base64\.b64decode\(text, validate=True\)",  # a LoRA's picture, which Pillow alone reads
     "pattern `ord(`": r"\brecord\(",  # an event on a stream
     "pattern `importlib.import_module`": r"import_module\(\"?f?\"\.[\w.{}]+\", __package__\)",  # our own modules only
     "Dynamic `getattr`": r"getattr\(",  # fields of our own dataclasses and layers by name
@@ -110,6 +111,8 @@ HARMLESS_IN_PAGE = (
     ("shared-dom-injection", "document.head.append(sheet)"),
     # A list that is open lies above everything, as a browser's own does; it goes when it closes.
     ("shared-dom-injection", "document.body.append(box)"),
+    # A LoRA's large picture, too, while the pointer is on the small one.
+    ("shared-dom-injection", "document.body.append(large)"),
     # The page asks once for the templates and shows them in the answer's order, which no file can say. The wrapper
     # passes on what it gets and sorts only this pack's own list (docs/architecture.md, decision 23).
     (

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import headers
 from prompt_graphs import custom_sampler, encode, ksampler, loaders, node, text_to_image, turbo
 
 SNAPSHOT = Path(__file__).with_name("object_info.json")
@@ -22,6 +23,17 @@ def test_node_definitions_are_those_workflows_were_saved_with(server, request):
     if request.config.getoption("--update-snapshots"):
         SNAPSHOT.write_text(found, "utf-8")
     assert json.loads(found) == json.loads(SNAPSHOT.read_text("utf-8"))
+
+
+def test_the_page_gets_a_loras_words_and_picture_and_nothing_of_other_folders(server):
+    loras = server.base / "models" / "loras"
+    (loras / "people").mkdir(exist_ok=True)
+    headers.write(loras / "people" / "one.safetensors", {}, {"modelspec.trigger_phrase": "ohwx"})
+    Image.new("RGB", (64, 32), "red").save(loras / "people" / "one.preview.png")
+    Image.new("RGB", (64, 32), "red").save(server.base / "models" / "vae" / "ae.png")
+    status, card = server.post("/zimage/lora", {"file": "people/one.safetensors"})
+    assert status == 200 and card["words"] == ["ohwx"] and card["preview"].startswith("data:image/webp;base64,")
+    assert server.post("/zimage/lora", {"file": "../vae/ae.safetensors"})[0] == 400
 
 
 def without_files(value):

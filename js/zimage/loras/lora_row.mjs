@@ -1,6 +1,7 @@
 // @ts-check
-/** The elements of one row of Z-Image LoRA List: switch, name, strength, place, removal. */
+/** The elements of one row of Z-Image LoRA List: switch, picture, name, strength, place, removal, and words below. */
 import { message } from "../page/comfyui.mjs";
+import { showPreview } from "./preview.mjs";
 
 /** @typedef {import("./lora_text.mjs").Row} Row */
 /**
@@ -11,26 +12,28 @@ import { message } from "../page/comfyui.mjs";
  * @property {() => void} settle when it has been typed
  * @property {(direction: -1 | 1) => void} move
  * @property {() => void} remove
+ * @property {(word: string) => void} use a trigger word
  */
-/** @typedef {{isFirst: boolean, isLast: boolean, isMissing: boolean}} Place */
+/** @typedef {{isFirst: boolean, isLast: boolean, isMissing: boolean, card: import("./lora_cards.mjs").Card}} Place */
 
 const TAIL = 10; // characters at the end of a name that are always shown
 const STEP = 0.05;
 
 /** @param {Row} row @param {Place} place @param {Changes} changes */
-export function loraRow(row, { isFirst, isLast, isMissing }, changes) {
+export function loraRow(row, { isFirst, isLast, isMissing, card }, changes) {
   const element = document.createElement("div");
   element.className = "zimage-lora";
   element.classList.toggle("zimage-off", !row.isOn);
   const name = row.note || row.name;
-  const parts = row.note ? [textOf("zimage-note", row.note, row.note)] : [switchOf(row, changes), nameOf(row, isMissing, changes)];
-  if (!row.note) parts.push(strengthOf(row, changes));
+  const parts = row.note
+    ? [textOf("zimage-note", row.note, row.note)]
+    : [switchOf(row, changes), ...previewOf(row, card), nameOf(row, isMissing, changes), strengthOf(row, changes)];
   const up = button("up", "↑", message("moveUp", { name }), () => changes.move(-1));
   const down = button("down", "↓", message("moveDown", { name }), () => changes.move(1));
   up.disabled = isFirst;
   down.disabled = isLast;
   element.append(...parts, up, down, button("remove", "✕", message("remove", { name }), changes.remove));
-  if (!row.note && row.rest) element.append(restOf(row));
+  if (!row.note) element.append(...belowOf(row), ...wordsOf(row, card, changes));
   return element;
 }
 
@@ -55,6 +58,14 @@ function switchOf(row, changes) {
   element.checked = row.isOn;
   element.addEventListener("change", () => changes.turn(element.checked));
   return asControl(element, "switch", message("useLora", { name: row.name }));
+}
+
+/** @param {Row} row @param {import("./lora_cards.mjs").Card} card */
+function previewOf({ name }, { preview }) {
+  if (!preview) return [];
+  const element = button("preview", "", message("previewOf", { name }), () => {});
+  showPreview(element, preview);
+  return [element];
 }
 
 /** A name that gives way in its middle, where there is no room for all of it. @param {Row} row @param {boolean} isMissing @param {Changes} changes */
@@ -91,12 +102,21 @@ function strengthOf({ name, strength }, changes) {
   return asControl(element, "strength", message("strengthOf", { name }));
 }
 
-/** What stands after the strength; marked where a run would stop at it. @param {Row} row */
-function restOf({ rest, isOn, isRead }) {
-  const isWrong = isOn && !isRead;
-  const element = textOf("zimage-rest", rest, isWrong ? message("unreadRest", { rest }) : rest);
-  element.classList.toggle("zimage-warning", isWrong);
-  return element;
+/** What stands after the strength, and in its place why a run would stop there. @param {Row} row */
+function belowOf({ written, rest, isOn, isRead, strength }) {
+  if (isOn && Number.isNaN(strength)) return [textOf("zimage-rest zimage-warning", message("unreadStrength", { written }))];
+  if (!rest) return [];
+  if (!isOn || isRead) return [textOf("zimage-rest", rest, rest)];
+  return [textOf("zimage-rest zimage-warning", message("unreadRest", { rest }), rest)];
+}
+
+/** The trigger words of a LoRA that is on, each to be used with a click. @param {Row} row @param {import("./lora_cards.mjs").Card} card @param {Changes} changes */
+function wordsOf({ isOn }, { words }, changes) {
+  if (!isOn || !words.length) return [];
+  const element = document.createElement("div");
+  element.className = "zimage-words";
+  element.append(...words.map((word) => button("word", word, message("useWord", { word }), () => changes.use(word))));
+  return [element];
 }
 
 /** @param {string} className @param {string} text @param {string} [title] */

@@ -4,11 +4,13 @@
  * whenever it changes, and every control writes to it.
  */
 import { openChooser } from "./chooser.mjs";
-import { asOneStep, endStep, isAppMode, isOn, language, message, modelFiles, passWheel } from "../page/comfyui.mjs";
+import { asOneStep, copy, endStep, isAppMode, isOn, language, message, modelFiles, passWheel, toast } from "../page/comfyui.mjs";
 import { isLinked } from "../page/graph.mjs";
+import { isKnown, knownCard, learnCards } from "./lora_cards.mjs";
 import { button, loraRow } from "./lora_row.mjs";
 import { canHold, rowsOf, withName, withRow, withRowMoved, withStrength, withSwitch, withoutRow } from "./lora_text.mjs";
 import { LORA_ROWS } from "../page/settings.mjs";
+import { addWord, promptBoxOf } from "../prompts/prompt_target.mjs";
 import { watch } from "../page/watch.mjs";
 import { setHidden, setValues, valueOf } from "../page/widgets.mjs";
 
@@ -55,11 +57,22 @@ class LoraRows {
   }
 
   async update() {
-    if (this.state === this.#drawn) return;
+    if (this.state !== this.#drawn) {
+      this.#draw();
+      if (this.#isShown && this.#text) this.#files = await modelFiles(FOLDER);
+      this.#draw();
+    }
+    return this.#learn();
+  }
+
+  /** Ask about files of rows that nobody has asked about; false if the server does not answer. */
+  async #learn() {
+    const names = this.#isShown ? rowsOf(this.#text).map((row) => row.name) : [];
+    const unknown = names.filter((name) => !isKnown(name) && this.#files?.includes(name));
+    if (!unknown.length) return true;
+    const isAnswered = await learnCards([...new Set(unknown)]);
     this.#draw();
-    if (!this.#isShown || !this.#text) return;
-    this.#files = await modelFiles(FOLDER);
-    this.#draw();
+    return isAnswered;
   }
 
   /** Not where another node gives the text, nor in App mode, which may show the text box. */
@@ -105,7 +118,7 @@ class LoraRows {
   /** @param {import("./lora_text.mjs").Row} row @param {number} index @param {number} count */
   #placeOf({ name, isOn }, index, count) {
     const isMissing = isOn && this.#files !== null && !this.#files.includes(name);
-    return { isFirst: index === 0, isLast: index === count - 1, isMissing };
+    return { isFirst: index === 0, isLast: index === count - 1, isMissing, card: knownCard(name) };
   }
 
   #below() {
@@ -131,13 +144,24 @@ class LoraRows {
       move: (step) =>
         this.#write(withRowMoved(this.#text, line, step), { index: index + step, control: step < 0 ? "up" : "down" }),
       remove: () => this.#write(withoutRow(this.#text, line)),
+      use: (word) => void this.#use(word),
     };
+  }
+
+  /** A trigger word goes into the prompt that the model draws, else to the clipboard. @param {string} word */
+  async #use(word) {
+    const box = promptBoxOf(this.#node);
+    let outcome = /** @type {"wordAdded" | "wordThere" | "wordCopied" | "wordNotCopied"} */ ("wordThere");
+    if (!box) outcome = (await copy(word)) ? "wordCopied" : "wordNotCopied";
+    else asOneStep(() => (outcome = addWord(box, word) ? "wordAdded" : outcome));
+    toast("Z-Image", message(outcome, { word }));
   }
 
   /** @param {string} text @param {Focus} [focus] afterwards; where it was if none is given */
   #write(text, focus) {
     asOneStep(() => setValues(this.#node, { [WIDGET]: text }));
     this.#draw(focus);
+    void this.#learn();
   }
 
   /** @param {string} text */

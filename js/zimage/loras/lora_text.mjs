@@ -11,6 +11,7 @@
  * @property {boolean} isOn
  * @property {string} name of a file below models/loras, with "/" between folders
  * @property {number} strength NaN where the text has no number
+ * @property {string} written what stands in the place of the strength
  * @property {string} rest what stands after the strength
  * @property {boolean} isRead whether the node can read that: another strength, a part of the steps, factors for blocks
  * @property {string} note the text of a line that begins with # and names no file; "" for every other
@@ -102,6 +103,7 @@ function rowOf(line, written) {
     isOn,
     name: name.replaceAll("\\", "/"),
     strength: numberOf(colon, strength),
+    written: strength,
     rest: rest.trim(),
     isRead: isRead(rest),
     note: isNote ? written.trim() : "",

@@ -30,7 +30,7 @@ export function message(name, values) {
 
 /**
  * The JSON response of one of the pack's routes; null if the server is offline or rejects the query.
- * @param {"tokens" | "evaluations" | "release"} path
+ * @param {"tokens" | "evaluations" | "release" | "lora"} path
  * @param {Record<string, unknown>} query
  * @returns {Promise<{isOffline: boolean, data: any}>}
  */
@@ -128,6 +128,16 @@ export function inputErrors() {
 /** The name of this pack's folder in custom_nodes, which ComfyUI serves under /extensions. */
 export function packFolder() {
   return decodeURIComponent(/\/extensions\/([^/]+)\//.exec(import.meta.url)?.[1] ?? "");
+}
+
+/** Put a text on the clipboard; whether the browser allowed it, which plain http from another machine is not. @param {string} text */
+export async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** @param {string} summary @param {string} detail */

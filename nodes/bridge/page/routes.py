@@ -1,4 +1,4 @@
-"""HTTP routes for the browser part: token counts, NFE and model releases, before the graph runs.
+"""HTTP routes for the browser part: token counts, NFE, model releases and LoRAs' pictures, before the graph runs.
 
 Every node works the same without them.
 """
@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from aiohttp import web
 
-from ..loading import inspection
+from ..loading import inspection, lora_card
 from ..tasks import sampling
 from . import metadata, token_count
 
@@ -27,7 +27,7 @@ def register() -> None:
     server = getattr(PromptServer, "instance", None)
     if server is None:  # imported without a server, by a scanner or a test
         return
-    for path, function in {"tokens": tokens, "evaluations": evaluations, "release": release}.items():
+    for path, function in {"tokens": tokens, "evaluations": evaluations, "release": release, "lora": lora}.items():
         server.routes.post(f"/zimage/{path}")(_route(function))
     server.add_on_prompt_handler(metadata.on_prompt)
 
@@ -50,6 +50,11 @@ def release(query: Query) -> dict[str, Any]:
     file = str(query["file"])
     facts = inspection.origin(file)
     return {**facts, **inspection.native_size(file, facts.get("release", ""))}
+
+
+def lora(query: Query) -> dict[str, Any]:
+    """{file} below models/loras -> {words, preview}: its trigger words, and its picture as a data URI or ""."""
+    return lora_card.card(str(query["file"]))
 
 
 def _route(function: Callable[[Query], dict[str, Any]]) -> Callable[[web.Request], Any]:

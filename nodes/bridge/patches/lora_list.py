@@ -34,10 +34,14 @@ def load_list(model: Any, text: str, model_file: str | None, most_change: float 
 
 
 def check(text: str | None) -> bool | str:
-    """True, or one sentence on the first line that cannot be read or whose file is not there. None is a linked text."""
+    """True, or one sentence on the first line that cannot be read, whose file is not there, or which cannot be done.
+
+    None is a linked text.
+    """
     try:
-        _chosen(text or "")
-    except ValueError as error:
+        for row, name in _chosen(text or ""):
+            lora_windows.check_header(row, files.lora_path(name))
+    except (ValueError, OSError) as error:
         return str(error)
     return True
 

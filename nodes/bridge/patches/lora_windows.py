@@ -8,6 +8,7 @@ nothing at all. Copies of the LoRAs on the GPU live as long as the run.
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -23,6 +24,7 @@ from ....zimage_core.adapters import (
     tensors_of,
     with_tensors,
 )
+from ....zimage_core.checkpoints import Row, fixed_part, header_of
 from ..network.conditions import WEIGHTS_AT_STEP
 from ..network.cuda_graphs import CUDA_GRAPHS
 
@@ -57,11 +59,21 @@ def check_may_change(line: int, lora: Lora) -> None:
     kinds = {delta.kind for delta in lora.deltas.values() if not isinstance(delta, Additive)}
     others = {target.parameter for target, delta in lora.deltas.items() if len(delta.shape) != 2}
     others |= {target.parameter for target in lora.deltas if "." not in target.parameter}  # pad tokens
-    found = sorted(kinds or others)
+    _check(line, lora.file, min(kinds or others, default=""))
+
+
+def check_header(row: Row, path: str) -> None:
+    """Raise `ValueError` for a row whose strength changes and whose file's header tells that it cannot."""
+    if row.strength.acts and not row.strength.is_constant:
+        header = header_of(Path(path))
+        _check(row.line, header.file, fixed_part(header.tensors, row.strength))
+
+
+def _check(line: int, file: str, found: str) -> None:
     if found:
         raise ValueError(
-            f"Line {line}: {lora.file} cannot change its strength between steps, because it holds more than additions "
-            f"to layers ({found[0]}). Leave out @ and > in this line."
+            f"Line {line}: {file} cannot change its strength between steps, because it holds more than additions "
+            f"to layers ({found}). Leave out @ and > in this line."
         )
 
 

@@ -7,18 +7,29 @@ import json
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from PIL import Image
+
+import headers
 
 GOOD = {
     "tokens": {"prompt": "a red circle", "encoder": "nano (built in)", "template": "prompt"},
     "evaluations": {"steps": 8, "shift": 3.0, "strength": 1.0, "solver": "heun", "cfg": 4.0},
     "release": {"file": "nano (built in)"},
+    "lora": {"file": "people/one.safetensors"},
 }
 NUMBERS = ("1e400", "-1e400", "NaN", "-Infinity", "1" + "0" * 400, "9" * 5000)
 
 
 @pytest.fixture(scope="module")
-def ask(pack):
+def ask(pack, lora_folder):
     """Status and answer for a body that is sent to a route."""
+    (lora_folder / "people").mkdir()
+    headers.write(lora_folder / "people" / "one.safetensors", {}, {"modelspec.trigger_phrase": "ohwx"})
+    (lora_folder / "broken.safetensors").write_bytes(b"<html>")
+    (lora_folder.parent / "outside.safetensors").write_bytes((lora_folder / "people/one.safetensors").read_bytes())
+    Image.new("RGB", (64, 32), "red").save(lora_folder / "broken.png")
+    folder_paths = importlib.import_module("folder_paths")
+    folder_paths.filename_list_cache.clear()
     routes = importlib.import_module(f"{pack.entry.__name__}.nodes.bridge.page.routes")
 
     async def call(path, bodies):
@@ -27,8 +38,8 @@ def ask(pack):
         async with TestClient(TestServer(app)) as client:
             answers = []
             for body in bodies:
-                headers = {"Content-Type": "application/json; charset=nonsense"}
-                async with client.post("/ask", data=body, headers=headers) as response:
+                content = {"Content-Type": "application/json; charset=nonsense"}
+                async with client.post("/ask", data=body, headers=content) as response:
                     answers.append((response.status, json.loads(await response.text())))
             return answers
 
@@ -64,3 +75,12 @@ def test_what_cannot_be_read_or_counted_is_refused_in_words(ask):
     for path in GOOD:
         [(status, answer)] = ask(path, b"[" * 100_000)
         assert status == 400 and "nested too deeply" in answer["error"]
+
+
+def test_a_lora_is_answered_with_its_words_and_its_picture_and_nothing_outside_the_folder_is(ask):
+    names = ("people/one", "people\\one", "broken", "../outside", "people/../../outside", "people")
+    bodies = [json.dumps({"file": f"{name}.safetensors"}).encode() for name in names]
+    named, slashed, unreadable, *outside = ask("lora", *bodies)
+    assert named == slashed == (200, {"words": ["ohwx"], "preview": ""})
+    assert unreadable[0] == 200 and unreadable[1]["preview"].startswith("data:image/webp;base64,")
+    assert all(status == 400 and "there is no LoRA" in answer["error"] for status, answer in outside)

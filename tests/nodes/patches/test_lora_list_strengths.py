@@ -150,9 +150,33 @@ def test_factors_for_blocks_that_the_model_does_not_have_are_told(native, put):
     assert all(torch.equal(weights(changed)[key], weight) for key, weight in weights(plain).items())
 
 
+MORE = {  # than additions to layers: what is told of it, and the tensor that shows it
+    "DoRA": ("layers.0.attention.out.dora_scale", (256, 1)),
+    "OFT": ("layers.1.feed_forward.w1.oft_blocks", (4, 8, 8)),
+    "GLoRA": ("layers.1.feed_forward.w1.a1.weight", (4, 256)),
+    "replacement": ("layers.0.attention.out.set_weight", (256, 256)),
+    "layers.0.attention_norm1.weight": ("layers.0.attention_norm1.diff", (256,)),
+    "layers.0.adaLN_modulation.0.bias": ("layers.0.adaLN_modulation.0.diff_b", (1024,)),
+    "x_pad_token": ("x_pad_token.diff", (1, 256)),
+}
+
+
 def test_a_lora_that_is_more_than_additions_cannot_change_between_steps(native, put):
-    with pytest.raises(ValueError, match=r"^Line 1: norms.safetensors cannot change its strength between steps"):
+    with pytest.raises(ValueError, match=r"^Line 1: norms.safetensors cannot change its strength between steps") as run:
         put(model=native.model(), loras="norms.safetensors : 1 @ 0-0.5")
+    check = put.__self__.validate_inputs
+    assert check(loras="norms.safetensors : 1 @ 0-0.5") == str(run.value)  # before the run, in the same words
+    for fine in ("1", "1 @ 0-1", "0 @ 0-0.5", "1 @ 0-0.5 blocks 0=0"):
+        assert check(loras=f"norms.safetensors : {fine}") is True
+    assert check(loras="strong.safetensors : 0.3>1") is True
+
+
+@pytest.mark.parametrize("found", MORE)
+def test_a_header_alone_tells_what_cannot_change(put, lora_folder, found):
+    key, shape = MORE[found]
+    save_file({**STATES["other"], f"diffusion_model.{key}": random(*shape, seed=3)}, lora_folder / "norms2.safetensors")
+    importlib.import_module("folder_paths").filename_list_cache.clear()
+    assert f"layers ({found})" in put.__self__.validate_inputs(loras="norms2.safetensors : 0>1")
 
 
 def share(network, changes):
