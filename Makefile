@@ -33,7 +33,7 @@ serve: setup
 	@$(BIN)/python -m tools.serve
 
 test: dev
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 quick: dev
 	$(BIN)/ruff check .

@@ -48,9 +48,9 @@ def unpack(wheel: Path, place: Path) -> None:
         whole.rename(place)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium():
-    """One browser per module; playwright's event loop must be closed before other tests start theirs."""
+    """One browser for this folder; playwright's event loop must be closed before other tests start theirs."""
     if CHROMIUM is None:
         pytest.skip("no Chromium here; Debian's package chromium brings it (`make chromium`)")
     from playwright.sync_api import sync_playwright
@@ -61,14 +61,15 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture(scope="module", params=[PINNED, NEWEST])
+@pytest.fixture(scope="package", params=[PINNED, NEWEST])
 def frontend(request: pytest.FixtureRequest, chromium) -> str:
     """The frontend version (ComfyUI 0.30's or the newest) and its node renderer."""
     return request.param
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def server(frontend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for each canvas; what it keeps (settings, prompts, pictures) other tests have written, too."""
     if not (comfyui_folder() / "main.py").exists():
         pytest.skip(f"no ComfyUI in {comfyui_folder()}; `make test` fetches it")
     base = tmp_path_factory.mktemp("comfyui")
@@ -83,7 +84,7 @@ def server(frontend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield up
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def open_page(chromium, frontend: str) -> Callable[[Server], AbstractContextManager[Canvas]]:
     """A function that opens a new page of a server, in English."""
 

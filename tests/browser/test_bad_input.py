@@ -1,13 +1,12 @@
 """Errors in the page leave the workflow unchanged and are reported."""
 
 import json
-import subprocess
-from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from paths import REPOSITORY
-from tools.comfyui import Server, free_port, server_command, wait_until_up
+from server_line import Line
 
 NANO, TURBO = (REPOSITORY / "workflows" / f"Z-Image {name} - text to image.json" for name in ("Nano", "Turbo"))
 
@@ -69,33 +68,17 @@ def test_a_missing_file_is_reported_on_its_loader_and_the_workflow_stays(shared)
     shared.errors.clear()  # the page also logs it to the console
 
 
-def test_a_server_that_goes_away_for_a_while_costs_nothing(open_page, server, tmp_path):
-    port, flags = free_port(), server.process.args[server.process.args.index("--disable-api-nodes") + 1 :]
-    with started(tmp_path, port, flags) as own, open_page(own) as canvas:
+def test_a_server_that_goes_away_for_a_while_costs_nothing(open_page, server):
+    with Line(server) as line, open_page(replace(server, url=line.url)) as canvas:
         canvas.open(NANO)
         canvas.scroll_to("ZImageTextEncode")
         canvas.line("tokens")
-        own.process.terminate()
-        own.process.wait(timeout=300)
+        line.cut()
         canvas.put("ZImageTextEncode", prompt="a small blue star")
         assert canvas.line("tokens", "ComfyUI does not answer")
-        with started(tmp_path, port, flags):
-            assert canvas.line("tokens", "/ 512 tokens")
-            assert canvas.value("ZImageTextEncode", "prompt") == "a small blue star"
-            canvas.page.wait_for_function("() => app.api.socket?.readyState === 1")
-            assert canvas.run()[-1][0] == "execution_success"
-
-
-@contextmanager
-def started(base, port, flags):
-    """A server on a fixed port."""
-    log = base / "comfyui.log"
-    with log.open("ab") as sink:
-        process = subprocess.Popen(server_command(base, base / "output", port, flags), stdout=sink, stderr=sink)
-    up = Server(url=f"http://127.0.0.1:{port}", base=base, output=base / "output", log=log, process=process)
-    try:
-        wait_until_up(up)
-        yield up
-    finally:
-        process.terminate()
-        process.wait(timeout=300)
+        line.mend()
+        assert canvas.line("tokens", "/ 512 tokens")
+        assert canvas.value("ZImageTextEncode", "prompt") == "a small blue star"
+        canvas.page.wait_for_function("() => app.api.socket?.readyState === 1")
+        canvas.put("ZImageSampler", steps=1)
+        assert canvas.run()[-1][0] == "execution_success"

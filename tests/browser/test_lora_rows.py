@@ -8,6 +8,10 @@ from paths import REPOSITORY
 GRAPH = REPOSITORY / "workflows" / "Z-Image Turbo - LoRA list.json"
 KIND, FILE = "ZImageLoraList", "pixel_art_style_z_image_turbo.safetensors"
 TRACKER = "app.extensionManager.workflow.activeWorkflow.changeTracker"
+SHOWN_ONCE = (  # a text, when the box of the node before undo is gone
+    "(text) => [...document.querySelectorAll('textarea')]"
+    ".filter((box) => box.offsetParent && box.value === text).length === 1"
+)
 REST = "0.4>1 @ 0.2-0.8"
 
 
@@ -129,6 +133,7 @@ def test_undo_takes_back_one_change_and_the_rows_follow_the_text(shared):
     is_text(shared, before)
     shared.scroll_to(KIND)
     control(shared, "text", row=len(before.split("\n"))).click()
+    shared.page.wait_for_function(SHOWN_ONCE, arg=before)
     boxes = shared.page.locator("textarea:visible")
     (box,) = [each for each in boxes.all() if each.input_value() == before]
     count = boxes.count()

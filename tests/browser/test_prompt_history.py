@@ -16,6 +16,8 @@ def drawn(canvas, prompt):
 
 
 def test_a_prompt_that_was_run_is_put_back_also_in_a_page_opened_later(canvas):
+    canvas.page.evaluate("() => app.api.deleteUserData('zimage-prompts.json')")  # of other tests
+    canvas.go()
     drawn(canvas, FIRST)
     drawn(canvas, SECOND)
     canvas.page.wait_for_function(

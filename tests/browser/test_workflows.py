@@ -1,4 +1,4 @@
-"""Every shipped workflow in the real page: it opens, is converted, is queued, and draws."""
+"""Every shipped workflow and blueprint opens and is converted in the real page; some are queued from it, and draw."""
 
 import json
 
@@ -30,15 +30,18 @@ def assert_drawn(messages):
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
-def test_it_opens_is_converted_as_another_program_does_and_ends_with_a_picture(shared, server, workflow):
+def test_it_opens_and_is_converted_as_another_program_does(shared, server, workflow):
+    """`tests/server` draws every workflow from that program's prompt."""
     shared.open(workflow)
     assert shared.missing() == []
-    prompt = shared.prompt()
-    assert classes_and_inputs(prompt) == classes_and_inputs(to_prompt(server, workflow))
+    assert classes_and_inputs(shared.prompt()) == classes_and_inputs(to_prompt(server, workflow))
     saved = {str(node["id"]): node["size"][1] for node in json.loads(workflow.read_text("utf-8"))["nodes"]}
     assert all(height - saved[name] < PANEL_HEIGHT for name, height in shared.heights().items())
-    if any(node["class_type"] == "UNETLoader" for node in prompt.values()):
-        return  # stock loaders accept the released widths only; tests/server runs these workflows with ours
+
+
+@pytest.mark.parametrize("name", ["Nano - App mode", "Turbo - LoRA list", "Turbo - inpaint"])
+def test_it_is_queued_from_the_page_and_ends_with_a_picture(shared, name):
+    shared.open(REPOSITORY / "workflows" / f"Z-Image {name}.json")
     shared.shrink(LARGEST)
     assert_drawn(shared.run())
 
@@ -61,20 +64,22 @@ def test_it_is_queued_from_the_page_and_shows_progress_a_preview_and_the_picture
 
 
 @pytest.mark.parametrize("blueprint", BLUEPRINTS, ids=lambda path: path.stem)
-def test_a_blueprint_draws_what_it_is_given(shared, blueprint):
-    """With a preview node at its output; evaluations inside a subgraph are counted too."""
+def test_a_blueprint_opens_and_is_converted_as_another_program_does(shared, server, blueprint):
+    """`tests/server` draws every blueprint from that program's prompt."""
     shared.open(blueprint)
     assert shared.missing() == []
+    assert classes_and_inputs(shared.prompt()) == classes_and_inputs(to_prompt(server, blueprint))
+
+
+def test_a_blueprint_draws_what_it_is_given(shared):
+    """A picture and its mask; what stands inside a subgraph is queued as what stands outside."""
+    shared.open(REPOSITORY / "subgraphs" / "Z-Image Turbo - inpaint.json")
     shared.page.evaluate(
-        "() => { const shown = LiteGraph.createNode('PreviewImage'); app.graph.add(shown);"
+        "() => { const [shown, photo] = ['PreviewImage', 'LoadImage'].map((kind) => {"
+        " const node = LiteGraph.createNode(kind); app.graph.add(node); return node });"
         " const block = app.graph.nodes.find((node) => node.subgraph); block.connect(0, shown, 0);"
-        " const photo = LiteGraph.createNode('LoadImage'); app.graph.add(photo);"
         " for (const [slot, input] of block.inputs.entries())"
         " if (['IMAGE', 'MASK'].includes(input.type)) photo.connect(input.type === 'MASK' ? 1 : 0, block, slot) }"
     )
     shared.shrink(LARGEST)
-    shared.page.evaluate(
-        "() => app.graph.nodes.filter((node) => node.type === 'LoadImage' && !node.outputs[0].links?.length)"
-        ".forEach((node) => app.graph.remove(node))"
-    )
     assert_drawn(shared.run())

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     furnish(base)
     with running_server(base, base / "output", ("--cpu", "--preview-method", "latent2rgb")) as up:
         yield up
+
+
+@pytest.fixture(scope="session")
+def definitions(server: Server) -> dict[str, Any]:
+    """What the server tells of every node, by id."""
+    return server.get("/object_info")
 
 
 @pytest.fixture

@@ -36,24 +36,24 @@ def test_the_workflow_runs_and_saves_a_picture(server, run, workflow):
 
 
 @each_workflow
-def test_the_workflow_uses_this_pack_and_comfyuis_own_nodes_only(server, workflow):
-    known = server.get("/object_info")
+def test_the_workflow_uses_this_pack_and_comfyuis_own_nodes_only(definitions, workflow):
     for each in read(workflow)["nodes"]:
         if each["type"] == NOTE:
             continue
         is_ours = each["type"].startswith("ZImage")
-        assert known[each["type"]]["python_module"].startswith("custom_nodes" if is_ours else ("nodes", "comfy_extras"))
+        assert definitions[each["type"]]["python_module"].startswith(
+            "custom_nodes" if is_ours else ("nodes", "comfy_extras")
+        )
         assert each["properties"]["cnr_id"] == ("zimage-nodes" if is_ours else "comfy-core")
         assert re.fullmatch(r"\d+\.\d+\.\d+", each["properties"]["ver"])
 
 
 @each_workflow
-def test_the_workflow_holds_a_value_for_every_widget(server, workflow):
+def test_the_workflow_holds_a_value_for_every_widget(definitions, workflow):
     """Including widgets added later: values are stored by position, so a missing one would shift the others."""
-    known = server.get("/object_info")
     for each in read(workflow)["nodes"]:
         if each["type"] != NOTE:
-            assert len(each["widgets_values"]) == count_widgets(known[each["type"]]), each["type"]
+            assert len(each["widgets_values"]) == count_widgets(definitions[each["type"]]), each["type"]
 
 
 def count_widgets(definition: dict[str, Any]) -> int:
