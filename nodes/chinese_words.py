@@ -56,6 +56,12 @@ IN_CHINESE: dict[str, tuple[str, ...]] = {
         "调度器",
         "移位",
     ),
+    "ZImageDoctor": (
+        "黑图",
+        "过曝",
+        "诊断",
+        "检查",
+    ),
     "ZImageDrawnSigmas": (
         "调度器",
         "手绘",

@@ -18,6 +18,7 @@ IDS = {
     "ZImageTurboSampler",
     "ZImageSampler",
     "ZImageSigmas",
+    "ZImageDoctor",
     "ZImageDrawnSigmas",
     "ZImageVAEEncode",
     "ZImageVAEDecode",

@@ -18,6 +18,7 @@ const TASKS = [
   "draw sigmas",
   "grid",
   "App mode",
+  "doctor",
   "faster",
   "attach to stock loaders",
   "default graph plus one node",

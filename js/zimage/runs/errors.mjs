@@ -149,6 +149,38 @@ export const SENTENCES = [
   ["Every picture", "每张图像"],
   ["the model's numbers overflowed. Set precision to automatic or bfloat16 in Z-Image Load Model, take Sage attention off, or try without LoRAs.", "模型的数值溢出了。请在“Z-Image 加载模型”中把精度设为 automatic 或 bfloat16，关掉 Sage 注意力，或去掉 LoRA 再试。"],
   ["the autoencoder's numbers overflowed. Start ComfyUI with --bf16-vae or --fp32-vae.", "自编码器的数值溢出了。请用 --bf16-vae 或 --fp32-vae 启动 ComfyUI。"],
+  // what Z-Image Doctor and the samplers find
+  ["Z-Image Doctor is made for Z-Image models, but the model here is {name}. Connect a Z-Image model.", "“Z-Image 医生”只用于 Z-Image 模型，而这里的模型是 {name}。请连接 Z-Image 模型。"],
+  ["Step {step} of {count} came out as NaN {where}", "{count} 步中的第 {step} 步算出了 NaN，位置是{where}"],
+  ["Repeated safely, of {count} steps: {steps}. The first came out as NaN {where}", "{count} 步中有这些步已用稳妥方式重算：{steps}。第一个算出 NaN 的位置是{where}"],
+  ["in {layer} ({part}): {why}", " {layer}（{part}）：{why}"],
+  ["outside the model: {why}", "模型之外：{why}"],
+  ["linear layer", "线性层"],
+  ["norm", "归一化"],
+  ["attention", "注意力"],
+  ["feed-forward product", "前馈层的乘积"],
+  ["the latent was broken before the model ran. Look at the sampler or the node that the latent comes from.", "模型运行之前 latent 就已经损坏。请检查采样器，或提供这个 latent 的节点。"],
+  ["the prompt's conditioning is broken. Start ComfyUI without --fp16-text-enc, or load another file of the text encoder.", "提示词的条件已经损坏。请不要用 --fp16-text-enc 启动 ComfyUI，或换一个文本编码器文件。"],
+  ["LoRAs make the weights of this layer infinite. Take them off one by one, or lower their strength in Z-Image LoRA List.", "LoRA 让这一层的权重变成了无穷大。请逐个去掉，或在“Z-Image LoRA 列表”里降低强度。"],
+  ["the weights of this layer are no numbers. The model's file is damaged: download it again.", "这一层的权重不是数。模型文件已损坏：请重新下载。"],
+  ["run again as it was, the step is right. Take step caches, CUDA graphs and compiling off, one after the other.", "原样重算一次，这一步就正常了。请依次关掉步缓存、CUDA 图和编译。"],
+  ["the attention here ({name}) gives NaN, and plain attention does not. Set attention to ComfyUI's in Z-Image Optimize, or start ComfyUI without --use-sage-attention.", "这里的注意力（{name}）算出 NaN，而普通注意力不会。请在“Z-Image 优化”中把注意力设为 ComfyUI's，或不要用 --use-sage-attention 启动 ComfyUI。"],
+  ["the model's numbers are right, and what follows it (guidance at CFG {scale}, or a node that changes the prediction) spoils them. Lower CFG to 3 to 5 for base, 1 for Turbo, and take such nodes off.", "模型算出的数正常，是它之后的环节（CFG {scale} 的引导，或某个修改预测的节点）弄坏了。请把 CFG 降到 base 的 3 到 5、Turbo 的 1，并去掉那样的节点。"],
+  ["its numbers reach {largest}, and {format} holds no more than {most}. Set precision to bfloat16 or float32 in Z-Image Load Model, or start ComfyUI with --bf16-unet.", "这里的数达到 {largest}，而 {format} 最多只能表示 {most}。请在“Z-Image 加载模型”中把精度设为 bfloat16 或 float32，或用 --bf16-unet 启动 ComfyUI。"],
+  ["not even float32 with plain attention gives numbers. Take off LoRAs, ControlNets and other model patches one by one; if none is there, the model's file is damaged.", "即使用 float32 和普通注意力也算不出数。请逐个去掉 LoRA、ControlNet 和其他模型补丁；如果都没有，就是模型文件已损坏。"],
+  ["In {layer} ({part}) numbers passed what float16 holds (65504) and were clamped, in {count} steps: the picture is not the model's. Set precision to bfloat16 or float32 in Z-Image Load Model, or start ComfyUI with --bf16-unet.", "{layer}（{part}）的数超出了 float16 的上限（65504），被截断，共 {count} 步：画面已不是模型本来的样子。请在“Z-Image 加载模型”中把精度设为 bfloat16 或 float32，或用 --bf16-unet 启动 ComfyUI。"],
+  ["The result is one colour all over: {why}", "结果整张只有一种颜色：{why}"],
+  ["The result is burnt, its latent is too strong {about}: {why}", "结果过火，latent 太强{about}：{why}"],
+  ["The result is pale, its latent is too weak {about}: {why}", "结果发灰，latent 太弱{about}：{why}"],
+  ["({found}, where pictures have about 1)", "（{found}，正常图像约为 1）"],
+  ["LoRAs change the weights by {count} %, far more than any training. Lower their strength in Z-Image LoRA List.", "LoRA 对权重的改动达到 {count} %，远超任何训练。请在“Z-Image LoRA 列表”里降低强度。"],
+  ["CFG {scale} is too high. Set 3 to 5 for base, 1 for Turbo.", "CFG {scale} 太高。base 请设 3 到 5，Turbo 请设 1。"],
+  ["the attention here ({name}) may not be exact enough. Set attention to ComfyUI's in Z-Image Optimize, or start ComfyUI without --use-sage-attention.", "这里的注意力（{name}）可能不够精确。请在“Z-Image 优化”中把注意力设为 ComfyUI's，或不要用 --use-sage-attention 启动 ComfyUI。"],
+  ["take off LoRAs, ControlNets and other model patches one by one, and see that the model's file is whole.", "请逐个去掉 LoRA、ControlNet 和其他模型补丁，并检查模型文件是否完整。"],
+  ["The latent to start from is of another strength than a picture's ({found}, where pictures have about 1), as another model's autoencoder makes it. Encode the picture with Z-Image's (ae.safetensors).", "起始 latent 的强度与图像不符（{found}，正常约为 1），像是别的模型的自编码器生成的。请用 Z-Image 的自编码器（ae.safetensors）编码图像。"],
+  ["A shift of about {shift} leaves most steps at one end of the noise. Set 3 for Turbo, 6 for base.", "移位约为 {shift}，大部分步都挤在噪声的一端。Turbo 请设 3，base 请设 6。"],
+  ["This is Turbo, which is made for 8 steps at CFG 1, and it ran {steps} steps at CFG {scale}.", "这是 Turbo，适合 8 步、CFG 1，而这次用了 {steps} 步、CFG {scale}。"],
+  ["This is base, which is made for 28 to 50 steps at CFG 3 to 5, and it ran {steps} steps at CFG {scale}.", "这是 base，适合 28 到 50 步、CFG 3 到 5，而这次用了 {steps} 步、CFG {scale}。"],
   ["This latent has a mask, and a masked run cannot be shared by two samplers: what lies outside the mask would be handed over as noise. Draw it with one sampler, with add noise on and return with leftover noise off.", "这个 latent 带有遮罩，而带遮罩的采样不能由两个采样器分段完成：遮罩以外的部分会以噪声的形式交给下一个采样器。请只用一个采样器，打开“添加噪波”，关闭“返回剩余噪波”。"],
 ];
 
@@ -161,6 +193,15 @@ const PLACEHOLDER = /\{(\w+)\}/g;
  */
 export function errorText(message, language) {
   const sentence = withoutFolders(message.split("\n\nTIPS:")[0].trim());
+  return inLanguage(sentence, language);
+}
+
+/**
+ * A sentence of the Python code in the page's language, paths and all.
+ * @param {string} sentence
+ * @param {Language} language
+ */
+export function inLanguage(sentence, language) {
   return language === "zh" ? translated(sentence) : sentence;
 }
 

@@ -1,6 +1,7 @@
 // @ts-check
 /** The text output of a node, shown on the node after it has run, until it runs again. */
-import { isOn, onServerEvent, rootGraph } from "../page/comfyui.mjs";
+import { isOn, language, onServerEvent, rootGraph } from "../page/comfyui.mjs";
+import { inLanguage } from "./errors.mjs";
 import { nodeByExecutionId } from "../page/graph.mjs";
 import { REPORTS } from "../page/settings.mjs";
 
@@ -13,7 +14,8 @@ export function addReport(node, panel) {
   const previous = node.onExecuted;
   node.onExecuted = function (/** @type {{text?: unknown[]}} */ output) {
     previous?.apply(this, arguments);
-    const text = output?.text?.join("\n");
+    const lines = output?.text?.join("\n").split("\n") ?? [];
+    const text = lines.map((line) => inLanguage(line, language())).join("\n");
     panel.show("report", text && isOn(REPORTS) ? { text } : null);
   };
 }

@@ -22,6 +22,7 @@ from ....zimage_core.model import Block, Condition, Stage
 from .native_calls import calls_as_native, changed_block
 
 ATTENTION_OVERRIDE = "optimized_attention_override"  # ComfyUI's option: a node's own attention function
+ATTENTION_NAME = "zimage_attention_name"  # attribute of our overrides: what people read of them
 STEP_INVARIANT = "zimage_step_invariant"  # attribute of overrides whose result depends on nothing but their tensors
 Options = dict[str, Any]
 Patch = Callable[[Options], Options]

@@ -4,9 +4,11 @@ Each is looked for once a run, by the sum of a tensor: no step waits for it.
 """
 
 import logging
+from collections.abc import Sequence
 
-import torch
 from torch import Tensor
+
+from ....zimage_core.diagnosis import is_finite
 
 LOGGER = logging.getLogger("zimage")
 MODEL_OVERFLOWED = (
@@ -20,20 +22,14 @@ ENCODER_OVERFLOWED = (
 )
 
 
-def is_finite(values: Tensor) -> bool:
-    """Whether no value of a tensor is NaN or infinite."""
-    return bool(values.sum(dtype=torch.float32).isfinite())
-
-
 def check_finite(values: Tensor, what: str, why: str) -> None:
     """Raise ValueError where what a node was given holds NaN or infinite values."""
     if not is_finite(values):
         raise ValueError(f"{what} holds values that are no numbers (NaN) and would draw black: {why}")
 
 
-def check_drawn(pictures: Tensor, why: str) -> None:
-    """Raise ValueError where every picture (b, …) of a result is broken so; a warning where only some are."""
-    finite = [is_finite(picture) for picture in pictures]
+def check_drawn(finite: Sequence[bool], why: str) -> None:
+    """Raise ValueError where no picture of a result is made of numbers; a warning where only some are not."""
     if all(finite):
         return
     which = "The picture" if len(finite) == 1 else "Every picture"

@@ -23,7 +23,7 @@ from ..network.attach import (
     running_network,
     with_compiled_blocks,
 )
-from ..network.blocks import ATTENTION_OVERRIDE, STEP_INVARIANT
+from ..network.blocks import ATTENTION_NAME, ATTENTION_OVERRIDE, STEP_INVARIANT
 from . import flash
 from .cuda_graph_memory import OFF, is_nvidia_gpu, model_memory, with_cuda_graphs
 from .step_cache import DEFAULT_CACHE, has_step_cache, with_step_cache
@@ -178,6 +178,7 @@ def _with_package(model: Any, name: str, package: str, words: str) -> Decision:
     def run(original: Attention, *args: Any, **kwargs: Any) -> Tensor:
         return attend(*args, **kwargs)
 
+    setattr(run, ATTENTION_NAME, words)
     return Decision(_with_override(model, run), f"attention: {words}")
 
 

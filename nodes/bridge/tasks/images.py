@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ....zimage_core.diagnosis import is_finite
 from ..loading.pictures import rgb
 from ..loading.vae import CELL, check_vae
 from ..network.overflow import MODEL_OVERFLOWED, VAE_OVERFLOWED, check_drawn
@@ -26,11 +27,11 @@ def decode(vae: Any, latent: dict[str, Any], tile_size: int) -> Tensor:
     check_vae(vae)
     samples = latent["samples"]
     check_channels(samples)
-    check_drawn(samples, MODEL_OVERFLOWED)
+    check_drawn([*map(is_finite, samples)], MODEL_OVERFLOWED)
     if not tile_size:
         images = vae.decode(samples)
     else:
         tile = max(MIN_TILE, tile_size) // CELL
         images = vae.decode_tiled(samples, tile_x=tile, tile_y=tile, overlap=int(tile * OVERLAP))
-    check_drawn(images, VAE_OVERFLOWED)
+    check_drawn([*map(is_finite, images)], VAE_OVERFLOWED)
     return images

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import comfy.model_base
@@ -13,10 +13,12 @@ import torch
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
+from ....zimage_core.diagnosis import LatentStatistics, RunFacts, start_problem
 from ....zimage_core.sampling import LAST_STEP, SOLVERS, Guidance, StepRange, count_nfe, denoise, shifted_schedule
 from ..network.nano_sizes import size_note
 from ..network.overflow import MODEL_OVERFLOWED, check_drawn, check_finite
 from ..network.unequal_prompts import compares_prompts
+from ..patches.run_facts import WHOLE, result_note, settings_facts, statistics_of
 from . import previews
 from .latents import check_channels, to_intermediate
 from .model_shift import set_shift
@@ -128,11 +130,25 @@ def sample(
     )
     finished = to_intermediate(samples)  # synchronizes with the device, so the time below is complete
     seconds = time.perf_counter() - start_times[0]
-    check_drawn(finished, MODEL_OVERFLOWED)
+    found = statistics_of(model, finished)
+    check_drawn([each.is_finite for each in found], MODEL_OVERFLOWED)
     out = {key: value for key, value in latent.items() if key != "downscale_ratio_spacial"}
-    note = size_note(model, start.shape, is_masked=latent.get("noise_mask") is not None)
+    notes = [size_note(model, start.shape, is_masked=latent.get("noise_mask") is not None)]
+    if sigmas[-1] == 0:
+        notes += _problems(model, start if sigmas[0] < WHOLE else None, found, settings_facts(guidance.cfg, sigmas))
+    note = "\n".join(filter(None, notes))
     seeds = seeds_of(start, seed, numbers) if has_seed_per_picture and adds_noise else ()
     return SamplingResult({**out, "samples": finished}, nfe(), seconds, note, seeds)
+
+
+def _problems(model: Any, start: Tensor | None, found: Sequence[LatentStatistics], facts: RunFacts) -> tuple[str, ...]:
+    """What is wrong with the latents a run went on from, and with its results."""
+    starts = [] if start is None else statistics_of(model, start)
+    result = result_note(model, model.model_options.get("transformer_options", {}), found, facts)
+    problems = (*dict.fromkeys(map(start_problem, starts)), result)
+    for problem in filter(None, problems):
+        LOGGER.warning("Z-Image: %s", problem)
+    return problems
 
 
 def planned_nfe(widgets: Mapping[str, Any]) -> int:
