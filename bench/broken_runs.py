@@ -288,9 +288,9 @@ def good_runs(count: int) -> Iterator[str]:
     """What the Doctor says of so many good pictures, in batches of one prompt; nothing is what it should say."""
     for index in range(-(-count // BATCH)):
         rng = Rng(index)
-        settings = {"steps": 20, "cfg": 3.0} if index % 2 else {"steps": 8, "cfg": 1.0}
+        steps, cfg = (20, 3.0) if index % 2 else (8, 1.0)
         latent = torch.zeros(min(BATCH, count - index * BATCH), 16, 8, 8)
-        if text := draw(model(), rng, latent=latent, shift=rng.choice((1.0, 3.0, 6.0)), **settings):
+        if text := draw(model(), rng, latent=latent, shift=rng.choice((1.0, 3.0, 6.0)), steps=steps, cfg=cfg):
             yield text
 
 
