@@ -142,6 +142,7 @@ IN_CHINESE: dict[str, tuple[str, ...]] = {
         "显存",
         "量化",
     ),
+    "ZImageNAG": ("负面提示词", "负向提示词", "归一化注意力引导", "注意力引导", "不要的内容"),
     "ZImageStepCache": (
         "加速",
         "缓存",

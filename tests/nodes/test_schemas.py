@@ -27,6 +27,7 @@ IDS = {
     "ZImageLoraLoader",
     "ZImageLoraList",
     "ZImageStepCache",
+    "ZImageNAG",
     "ZImageOptimize",
     "ZImageConvertLora",
     "ZImageGrid",

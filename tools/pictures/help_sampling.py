@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .prompt_graph import NANO_MEGAPIXELS, Link, PromptGraph
-from .strips import Difference, Panel, Rows, StripBuilder
+from .strips import Difference, Panel, Rows, StripBuilder, numbered
 
 BASE = {"steps": 28, "cfg": 4.0, "solver": "res_multistep", "shift": 6.0}
 SOLVERS = ("euler", "res_multistep", "heun")
@@ -142,6 +142,39 @@ def cached(name: str, values: Sequence[float], times: int, **inputs: float) -> S
     return draw
 
 
+NAG = {"scale": 3.0, "tau": 2.5, "alpha": 0.25, "start_percent": 0.0, "end_percent": 0.75}
+
+
+def away(graph: PromptGraph, negative: str, prompt: str, seed: int, **changes: float) -> Link:
+    """Turbo Sampler's picture of a prompt, moved away from a negative one by Z-Image NAG."""
+    model = graph.add("ZImageNAG", model=graph.model, negative=graph.encode(negative), **{**NAG, **changes})[0]
+    return graph.decode(graph.turbo(prompt, model=model, seed=seed)[0])
+
+
+def avoided(graph: PromptGraph) -> Rows:
+    """No negative prompt, then those that name what is in the picture."""
+    prompt, words = "a star in the middle", ("a star on a black background", "a green star", "a small star")
+    first = graph.decode(graph.turbo(prompt, seed=5)[0])
+    return [numbered([first, *(away(graph, each, prompt, 5) for each in words)])]
+
+
+def avoiding(name: str, values: Sequence[float], **settings: float) -> StripBuilder:
+    """One input of Z-Image NAG at several values, for two pictures that begin in the avoided colour."""
+    prompt = "a large heart in the middle on a white background"
+    rows = ((7, "purple"), (3, "red"))
+
+    def draw(graph: PromptGraph) -> Rows:
+        return [
+            [
+                Panel(f"{value:g}", away(graph, f"a {colour} heart", prompt, seed, **{**settings, name: value}))
+                for value in values
+            ]
+            for seed, colour in rows
+        ]
+
+    return draw
+
+
 STRIPS: dict[str, StripBuilder] = {
     "ZImageSampler/steps": varied("ZImageSampler", "steps", (1, 2, 3, 4, 8, 20), STAR),
     "ZImageSampler/cfg": varied("ZImageSampler", "cfg", (1.0, 2.0, 3.0, 5.0, 8.0, 16.0), "a large red heart"),
@@ -162,6 +195,9 @@ STRIPS: dict[str, StripBuilder] = {
     "ZImageSigmas/steps": levels,
     "ZImageSigmas/shift": schedule_shifts,
     "ZImageSigmas/strength": schedule_strengths,
+    "ZImageNAG/negative": avoided,
+    "ZImageNAG/scale": avoiding("scale", (1.0, 1.5, 2.0, 3.0, 5.0, 11.0)),
+    "ZImageNAG/end_percent": avoiding("end_percent", (0.0, 0.25, 0.5, 0.75, 1.0)),
     "ZImageStepCache/threshold": cached("threshold", (0.02, 0.05, 0.1, 0.2), 32),
     "ZImageStepCache/max_skips": cached("max_skips", (1, 3, 6, 12), 8, threshold=3.0),
 }

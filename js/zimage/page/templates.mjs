@@ -15,6 +15,7 @@ const TASKS = [
   "high-resolution second pass",
   "first steps then Turbo",
   "prompt variations",
+  "negative prompt with NAG",
   "draw sigmas",
   "grid",
   "App mode",

@@ -17,9 +17,11 @@ from comfy import model_management
 from comfy.ldm.modules.attention import optimized_attention
 from torch import Tensor
 
+from ....zimage_core.attention import Attention
 from ....zimage_core.kernels import Rope
 from ....zimage_core.model import Block, Condition, Stage
 from .native_calls import calls_as_native, changed_block
+from .negative_prompt import NegativePrompt
 
 ATTENTION_OVERRIDE = "optimized_attention_override"  # ComfyUI's option: a node's own attention function
 ATTENTION_NAME = "zimage_attention_name"  # attribute of our overrides: what people read of them
@@ -47,19 +49,18 @@ class PatchedBlocks:
         self.stage_input = latent
         self.mask: Tensor | None = None  # (b, 1, m, m) of the joint sequence, where it hides anything
         self.caption: Tensor | None = None  # (b, n, d) as a post_input patch returned it
+        self.negative: NegativePrompt | None = None  # of Z-Image NAG, where it acts
 
     def __call__(self, stage: Stage, index: int, block: Block, x: Tensor) -> Tensor:
         """Block `index` of a stage on tokens x (b, n, d); raises ComfyUI's interruption within a step."""
         model_management.throw_exception_if_processing_interrupted()
         # not the whole stage: torch.compile would guard on the norm weights of all blocks, and compile each block anew
         attend = partial(self._attend, stage.name, stage.rope)
-        changed = changed_block(block)
-        if changed is None:
-            run: Callable[[Tensor], Tensor] = partial(
-                block, rope=stage.rope, norms=stage.norm_weights[index], attend=attend
-            )
+        if stage.name == "layers" and self.negative is not None:
+            attend_both = self.negative.attention(attend, self._attend_unpatched)
+            run = self.negative.carried(self._runner(self.negative.stage(stage), index, block, attend_both))
         else:
-            run = calls_as_native(changed, stage, index, attend, self.options)
+            run = self._runner(stage, index, block, attend)
         match stage.name:
             case "noise_refiner":
                 return self._refine(stage, index, run, x)
@@ -67,6 +68,13 @@ class PatchedBlocks:
                 return self._layer(stage, index, run, x)
             case _:
                 return run(x)
+
+    def _runner(self, stage: Stage, index: int, block: Block, attend: Attention) -> Callable[[Tensor], Tensor]:
+        """A block as a function of its tokens (b, n, d); what a node changed about it counts."""
+        changed = changed_block(block)
+        if changed is not None:
+            return calls_as_native(changed, stage, index, attend, self.options)
+        return partial(block, rope=stage.rope, norms=stage.norm_weights[index], attend=attend)
 
     def _refine(self, stage: Stage, index: int, run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         if index == 0:
@@ -122,6 +130,10 @@ class PatchedBlocks:
         for patch in self.patches.get("attn1_output_patch", ()) if is_patched else ():
             attended = patch(attended, self.options)
         return attended
+
+    def _attend_unpatched(self, q: Tensor, k: Tensor, v: Tensor, *, is_causal: bool = False) -> Tensor:
+        """q, k, v (b, h, n, e) to (b, n, h e), without attention patches and masks of the joint sequence."""
+        return optimized_attention(q, k, v, q.shape[1], skip_reshape=True, transformer_options=self.options)
 
     def _post_input(self, image: Tensor) -> Tensor:
         """Patches of the embedded sequences (b, n, d); they may change tokens, not their number."""

@@ -21,6 +21,7 @@ from .control_hints import with_control_hints
 from .cuda_graphs import CUDA_GRAPHS, ModelCaptures
 from .native_calls import as_native_block
 from .native_names import name_block, network_names
+from .negative_prompt import negative_prompt
 from .unequal_prompts import hidden_fill, prepare_together
 
 STACKS = ("noise_refiner", "context_refiner", "layers", "siglip_refiner")
@@ -105,7 +106,10 @@ class ComfyS3DiT(S3DiT):
             prepare = partial(
                 self.prepare_with_references, chunks, references, size, rules=rules, grid=grid, run=blocks
             )
-        blocks.condition = cached(_condition_cache(context, blocks.options), key, prepare)
+        run_cache = _condition_cache(context, blocks.options)
+        blocks.condition = cached(run_cache, key, prepare)
+        negative_of = partial(negative_prompt, self, blocks, blocks.options, timesteps, blocks.condition)
+        blocks.negative = negative_of(lengths, run_cache)
         if not len(ref_latents):
             blocks.mask = hidden_fill(lengths, blocks.condition)
         base_norm_weights = cached(

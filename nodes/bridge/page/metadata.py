@@ -19,6 +19,8 @@ KEY = "zimage"
 MODEL_FILES = ("model_name", "unet_name", "ckpt_name", "gguf_name")  # file widgets of this pack's and other loaders
 ENCODER_FILES = ("text_encoder_name", "clip_name", "clip_name1")
 LORA_LIST = "ZImageLoraList"
+NAG = "ZImageNAG"
+NAG_SETTINGS = ("scale", "tau", "alpha", "start_percent", "end_percent")
 STEP_CACHES = {"ZImageStepCache": "a step cache", "EasyCache": "EasyCache", "LazyCache": "LazyCache"}
 
 MOST_SAMPLERS = 100  # described in one picture; ComfyUI answers nobody while a prompt is read
@@ -84,7 +86,18 @@ def last_sampler(prompt: Prompt, node_id: str) -> Metadata | None:
 def _entry(prompt: Prompt, name: str, chain: list[Node], origin: Origin) -> Metadata:
     wanted = {**asked.texts_of(prompt, name), **asked.size_of(prompt, name)}
     settings = samplers.settings_of(prompt, name, chain)
-    return {"sampler": name, **wanted, **settings, **_model_chain(prompt, name, chain, origin)}
+    return {"sampler": name, **wanted, **_nag(prompt, chain), **settings, **_model_chain(prompt, name, chain, origin)}
+
+
+def _nag(prompt: Prompt, chain: Iterable[Node]) -> Metadata:
+    """The negative prompt and the settings of Z-Image NAG where it acts; of several the nearest counts."""
+    nearest = next((node for node in chain if node["class_type"] == NAG), None)
+    if nearest is None:
+        return {}
+    name = next(name for name, node in prompt.items() if node is nearest)
+    values = {each: value_in(prompt, inputs_of(nearest).get(each)) for each in NAG_SETTINGS}
+    is_on = values["scale"] != 1 and values["alpha"] != 0
+    return {"nag": {**asked.texts_of(prompt, name), **values}} if is_on else {}
 
 
 def _model_chain(prompt: Prompt, node_id: str, chain: list[Node], origin: Origin) -> Metadata:

@@ -33,7 +33,7 @@ def parameters_text(facts: Facts, size: tuple[int, int], hashes: Mapping[str, st
     `facts` is a sampler's entry of the metadata; `size` is (width, height) of the picture in pixels, for facts without;
     `hashes` are hex digits by the names of model and LoRA files, and a file without one is named alone.
     """
-    negative = str(facts.get("negative", ""))
+    negative = str(facts.get("negative") or facts.get("nag", {}).get("negative", ""))
     line = ", ".join(f"{name}: {quoted(value)}" for name, value in _pairs(facts, size, hashes, version))
     parts = [str(facts.get("prompt", "")), f"Negative prompt: {negative}" if negative else "", line]
     return "\n".join(part for part in parts if part).strip()
@@ -61,6 +61,7 @@ def _pairs(facts: Facts, size: tuple[int, int], hashes: Mapping[str, str], versi
         "Model": _stem(model) if model else None,
         "Denoising strength": _img2img(facts),
         "Shift": facts.get("shift"),
+        "NAG scale": facts.get("nag", {}).get("scale"),
         "Lora hashes": _lora_hashes(facts, hashes),
         "Version": version,
     }

@@ -32,7 +32,8 @@ RANGE = (("start_at_step", 0), ("end_at_step", LAST_STEP), ("return_with_leftove
 
 NO_NEGATIVE = (
     "Z-Image Turbo Sampler has no negative prompt, so a node before it that compares the two prompts inside attention, "
-    "as NAGuidance does, changes nothing: use Z-Image Sampler with cfg 1 and a negative prompt instead"
+    "as NAGuidance does, changes nothing: use Z-Image NAG, which has a negative prompt of its own, or Z-Image Sampler "
+    "with cfg 1 and a negative prompt"
 )
 
 NO_STEPS = (

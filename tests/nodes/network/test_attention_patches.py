@@ -135,7 +135,7 @@ def test_a_sampler_without_a_negative_prompt_says_that_guided_attention_is_idle(
     turbo(models.ours)
     assert "NAGuidance" not in caplog.text
     turbo(nag(models.ours))
-    assert caplog.text.count("use Z-Image Sampler with cfg 1") == 1
+    assert caplog.text.count("use Z-Image NAG, which has a negative prompt of its own") == 1
 
 
 def test_skipping_all_layers_is_skipping_them_in_the_network(native, models):

@@ -46,6 +46,12 @@ def read(text):
     return prompt.strip(), negative.strip(), values
 
 
+def test_the_negative_prompt_of_nag_is_the_pictures_where_the_sampler_has_none(parameters):
+    facts = {**FACTS, "negative": "", "nag": {"negative": "blur", "scale": 3.0}}
+    _, negative, values = read(parameters.parameters_text(facts, (64, 64), HASHES, "ComfyUI 0.30.0"))
+    assert (negative, values["NAG scale"]) == ("blur", "3")
+
+
 def test_every_fact_is_read_back(parameters):
     prompt, negative, values = read(parameters.parameters_text(FACTS, (64, 64), HASHES, "ComfyUI 0.30.0"))
     assert (prompt, negative) == (FACTS["prompt"], FACTS["negative"])

@@ -1,0 +1,1 @@
+"""What steers a picture by its prompts inside the network's attention, as functions of tensors."""
