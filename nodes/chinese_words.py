@@ -92,6 +92,11 @@ IN_CHINESE: dict[str, tuple[str, ...]] = {
         "扩图",
         "外扩",
     ),
+    "ZImageTiledRefine": (
+        "分块放大",
+        "高清放大",
+        "大图",
+    ),
     "ZImageDetail": (
         "面部修复",
         "细节修复",

@@ -8,9 +8,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench.flops import (
     caption_flops,
     decode_flops,
-    step_attention_flops,
-    step_flops,
-    step_gemm_flops,
     text_flops,
     workload_flops,
 )
@@ -19,6 +16,7 @@ from bench.random_weights import Weights, draw_inputs
 from bench.systems.ours import Ours
 from bench.workloads import Workload
 from zimage_core.config import FLUX_VAE, QWEN3_4B, TURBO_DIT
+from zimage_core.runtime.flop_counts import step_attention_flops, step_flops, step_gemm_flops
 
 # reference/performance.md, 2a, for 128 caption tokens: side, tokens, TFLOPs in total, of GEMMs, of attention
 TABLE = [

@@ -35,6 +35,7 @@ IDS = {
     "ZImageInspectFile",
     "ZImageStitch",
     "ZImageDetail",
+    "ZImageTiledRefine",
     "ZImageOutpaint",
     "ZImageInpaint",
     "ZImageImageToImage",

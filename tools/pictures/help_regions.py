@@ -148,7 +148,21 @@ def details(graph: PromptGraph) -> Rows:
     return [row[:2], row[2:4], [row[4], Difference(0, 6, 1)]]
 
 
+def refined(graph: PromptGraph) -> Rows:
+    """An enlarged picture, and refined in tiles at four strengths."""
+    prompt = "a large red heart in the middle on a grey background"
+    inputs = {"upscale_method": "bicubic", "width": 128, "height": 128, "crop": "disabled"}
+    large = graph.add("ImageScale", image=graph.picture(prompt), **inputs)[0]
+    latent = graph.add("ZImageVAEEncode", image=large, vae=graph.vae)[0]
+    tiles = graph.add("ZImageTiledRefine", model=graph.model, tile_size=64, overlap=16)[0]
+    strengths = (0.1, 0.2, 0.35, 0.5)
+    shown = [graph.picture(prompt, model=tiles, latent=latent, strength=each) for each in strengths]
+    row = [Panel("0", large), *(Panel(f"{each:g}", image) for each, image in zip(strengths, shown, strict=True))]
+    return [row[:3], row[3:]]
+
+
 STRIPS: dict[str, StripBuilder] = {
+    "ZImageTiledRefine/model": refined,
     "ZImageDetail/mask": details,
     "ZImageInpaint/mask": inpainting,
     "ZImageInpaint/grow": edges("grow", (-8, -4, 0, 4)),

@@ -23,7 +23,11 @@ def rope_table(
         position[:, None] * theta ** -(torch.arange(0, dim, 2, dtype=torch.float64, device=positions.device) / dim)
         for position, dim in zip(positions.double().unbind(-1), axes_dims, strict=True)
     ]
-    angle = torch.cat(angles, dim=-1).float()  # (n, m)
+    return rotations(torch.cat(angles, dim=-1).float())
+
+
+def rotations(angle: Float[Tensor, "n m"]) -> Float[Tensor, "1 n 1 m 2 2"]:
+    """The rotation matrices of angles, stored column by column."""
     cos, sin = angle.cos(), angle.sin()
     columns = torch.stack((cos, sin, -sin, cos), dim=-1).unflatten(-1, (2, 2))  # (n, m, 2, 2)
     return columns.mT[None, :, None]  # (1, n, 1, m, 2, 2)

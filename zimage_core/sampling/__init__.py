@@ -9,6 +9,7 @@ from .schedule import shift_sigma, shifted_schedule
 from .solvers import SOLVERS, ResMultistep, Solver, Velocity, euler, heun
 from .step_cache import UNCACHED, StepCache, StepCacheState
 from .step_range import LAST_STEP, StepRange
+from .tiles import Tiling, Window, blend, borders, seam_error
 
 __all__ = [
     "BASE",
@@ -27,13 +28,18 @@ __all__ = [
     "StepCache",
     "StepCacheState",
     "StepRange",
+    "Tiling",
     "Velocity",
+    "Window",
+    "blend",
+    "borders",
     "count_nfe",
     "denoise",
     "drawn_schedule",
     "euler",
     "heun",
     "read_points",
+    "seam_error",
     "shift_sigma",
     "shifted_schedule",
     "start_latent",

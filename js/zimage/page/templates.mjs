@@ -12,6 +12,7 @@ const TASKS = [
   "LoRA",
   "LoRA list",
   "ControlNet",
+  "upscale 2x",
   "high-resolution second pass",
   "first steps then Turbo",
   "prompt variations",

@@ -135,6 +135,10 @@ export const SENTENCES = [
   ["This grid would have {count} pictures, and the most is {most}. Write fewer values.", "这张对比图会有 {count} 张图片，最多 {most} 张。请少写几个值。"],
   ["{letter} axis is LoRA strength, but no LoRA is chosen. Choose a file of models/loras in LoRA, an advanced input.", "{letter} 轴是 LoRA strength，但没有选择 LoRA。请在高级输入“LoRA”中选择 models/loras 里的文件。"],
   ["The pictures of this grid have different sizes ({sizes}), so they make no sheet. Compare models that draw pictures of one size.", "这张对比图里的图片尺寸不同（{sizes}），无法拼成一张。请比较出图尺寸相同的模型。"],
+  // tiles
+  ["The overlap is {overlap} pixels, but a tile has only {tile}: make the overlap smaller than the tile, best a quarter of it.", "重叠为 {overlap} 像素，而块只有 {tile} 像素：请让重叠小于分块尺寸，最好是它的四分之一。"],
+  ["Tiles are made for Z-Image models, but the model here is {kind}. Connect a Z-Image model from any loader.", "分块是为 Z-Image 模型准备的，而这里的模型是 {kind}。请接入任意加载器载入的 Z-Image 模型。"],
+  ["A ControlNet of a stock node cannot be cut into tiles: its hints would be those of the whole picture, squeezed. Use Z-Image Load ControlNet and Z-Image Apply ControlNet in its place.", "官方节点的 ControlNet 无法按块裁切：它的控制会是整张图压缩后的样子。请改用“Z-Image 加载 ControlNet”和“Z-Image 应用 ControlNet”。"],
   // parts of a picture
   ["The mask is in {count} separate pieces, and each would be painted by itself; at most {most} are. Blur or grow the mask so that pieces join, or paint over fewer places.", "遮罩由 {count} 个互不相连的部分组成，而每个部分都会单独重画，最多 {most} 个。请模糊或扩大遮罩让它们连起来，或少涂几处。"],
   ["Box {number} (left {left}, top {top}, width {width}, height {height}) has no pixel inside the picture of {wide}x{tall}. Give boxes in pixels of this very picture.", "边界框 {number}（左 {left}，上 {top}，宽 {width}，高 {height}）没有一个像素在 {wide}x{tall} 的图像之内。边界框要按这张图像的像素计。"],

@@ -8,6 +8,7 @@ from ....zimage_core.adapters.control.control import ALWAYS
 from ....zimage_core.adapters.control.flow import ControlledRun
 from ....zimage_core.model import RunBlock
 from .blocks import PatchedBlocks
+from .tiles import tile_of
 
 CONTROL_KEY = "zimage_control"  # key of our patches in a MODEL; stock code ignores patches of unknown names
 
@@ -24,7 +25,8 @@ def with_control_hints(blocks: PatchedBlocks, x: Tensor, sigma: Tensor) -> RunBl
             "references. Take Z-Image Apply ControlNet out of the graph, or the references."
         )
     dtype, chunks = blocks.condition.caption.dtype, len(blocks.options.get("cond_or_uncond", (0,)))
-    return ControlledRun([patch.control(x, dtype, chunks) for patch in active], blocks)
+    tile = tile_of(blocks.options)
+    return ControlledRun([patch.control(x, dtype, chunks, tile) for patch in active], blocks)
 
 
 def _is_active(patch: Any, sigma: Tensor) -> bool:

@@ -14,6 +14,7 @@ from torch import Tensor
 from ....zimage_core.config import DiTConfig
 from ....zimage_core.model import COMFYUI, Condition, OmniRules, Reference, S3DiT
 from ....zimage_core.model.condition import BaseNormWeights
+from ....zimage_core.model.position_scaling import PositionScaling, with_scaled_positions
 from ....zimage_core.model.sequence import UNIT_GRID, Grid
 from .blocks import ATTENTION_OVERRIDE, STEP_INVARIANT, Options, PatchedBlocks
 from .conditions import WEIGHTS_AT_STEP, RunCache, TensorIdentity, cached, run_cache_of
@@ -24,6 +25,7 @@ from .native_names import name_block, network_names
 from .negative_prompt import negative_prompt
 from .unequal_prompts import hidden_fill, prepare_together
 
+POSITIONS = "zimage_positions"  # key of a `PositionScaling` among transformer options
 STACKS = ("noise_refiner", "context_refiner", "layers", "siglip_refiner")
 
 
@@ -110,6 +112,8 @@ class ComfyS3DiT(S3DiT):
         blocks.condition = cached(run_cache, key, prepare)
         negative_of = partial(negative_prompt, self, blocks, blocks.options, timesteps, blocks.condition)
         blocks.negative = negative_of(lengths, run_cache)
+        condition = cached(_condition_cache(context, blocks.options), key, prepare)
+        blocks.condition = scaled = self._scaled_positions(condition, timesteps, transformer_options)
         if not len(ref_latents):
             blocks.mask = hidden_fill(lengths, blocks.condition)
         base_norm_weights = cached(
@@ -120,10 +124,19 @@ class ComfyS3DiT(S3DiT):
         def step(latent: Tensor, sigma: Tensor, condition: Condition, base_norm_weights: BaseNormWeights) -> Tensor:
             return self.flow(condition, run=run, base_norm_weights=base_norm_weights)(latent, sigma)
 
-        captures: ModelCaptures | None = transformer_options.get(CUDA_GRAPHS)
+        # positions that change from step to step would be captured anew at each
+        captures: ModelCaptures | None = transformer_options.get(CUDA_GRAPHS) if scaled is condition else None
         inputs = (latent, timesteps), (blocks.condition, base_norm_weights)
         velocity = step(*inputs[0], *inputs[1]) if captures is None else captures(self, blocks.options, step, *inputs)
         return velocity[..., :height, :width]
+
+    def _scaled_positions(self, condition: Condition, sigma: Tensor, options: Options) -> Condition:
+        """The condition with positions of this noise level where Z-Image Large Picture scales them; else itself."""
+        scaling: PositionScaling | None = options.get(POSITIONS)
+        if scaling is None or scaling.scale(condition.size) == 1:
+            return condition
+        factor = scaling.factor(condition.size, float(sigma[0]))
+        return with_scaled_positions(condition, self.config.axes_dims, self.config.rope_theta, factor)
 
 
 def _condition_cache(context: Tensor, options: Options) -> RunCache | None:

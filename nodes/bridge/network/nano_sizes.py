@@ -10,6 +10,7 @@ from torch import Tensor
 from ....zimage_core.config import NANO_DIT, NANO_LONGEST_SIDE, NANO_SIDE
 from ....zimage_core.regions import CELL
 from .nano_latents import NanoLatents
+from .tiles import is_tiled
 
 LOGGER = logging.getLogger("zimage")
 KEY = "zimage_nano_size"
@@ -20,7 +21,7 @@ def size_note(model: Any, shape: Sequence[int], *, is_masked: bool) -> str:
 
     Where a mask keeps most of a picture, only the area counts: what is kept shows what shapes look like there.
     """
-    if not isinstance(model.model.latent_format, NanoLatents):
+    if not isinstance(model.model.latent_format, NanoLatents) or is_tiled(model):
         return ""
     height, width = shape[-2:]
     patch = NANO_DIT.patch_size

@@ -24,6 +24,7 @@ from ..loading.pictures import mask_batch, rgb
 from ..loading.vae import CELL, SIDE_MULTIPLE, check_vae
 from ..network.attach import check_is_zimage, running_network
 from ..network.control_hints import CONTROL_KEY
+from ..network.tiles import Tile
 
 LATENTS = Flux()  # the scale and shift between the VAE's latents and the model's
 Size = tuple[int, int]  # height, width
@@ -70,14 +71,21 @@ class ZImageControlPatch:
         if strength and not any(side % SIDE_MULTIPLE for side in self.encoded_image_size):  # else it fits no latent
             self.encoded_image = self.encode(self.encoded_image_size)
 
-    def control(self, x: Tensor, dtype: torch.dtype, chunks: int) -> Control:
-        """The core's `Control` for latents x (chunks · batch, c, H, W): the batch repeated for each prompt."""
-        if not self.is_encoded(x.shape):  # tiles and regions differ in size
+    def control(self, x: Tensor, dtype: torch.dtype, chunks: int, tile: Tile | None = None) -> Control:
+        """The core's `Control` for latents x (chunks · batch, c, H, W): the batch repeated for each prompt.
+
+        Where x is a `tile` of a larger latent, the image is encoded for all of it and cut.
+        """
+        whole = x.shape if tile is None else tile.size
+        if not self.is_encoded(whole):  # tiles of other packs and regions differ in size
             loaded = model_management.loaded_models(only_currently_used=True)
-            self.encode_for(x.shape)
+            self.encode_for(whole)
             model_management.load_models_gpu(loaded)
         assert self.encoded_image is not None
-        tokens = self._tokens(self.encoded_image, x, dtype)
+        if tile is None:
+            tokens = self._tokens(self.encoded_image, x, dtype)
+        else:
+            tokens = self._embed(tile.window.of(self.encoded_image), x, dtype)
         if len(tokens) > 1:
             tokens = repeat_to_batch_size(tokens, len(x) // chunks).repeat(chunks, 1, 1)
         return Control(
@@ -147,10 +155,14 @@ class ZImageControlPatch:
             encoded, tokens = self.embedded
             if encoded is context and tokens.dtype == dtype and tokens.device == x.device:
                 return tokens
-        patch = (self.network.config.patch_size,) * 2
-        tokens = self.network.embed(pad_to_patch_size(context.to(device=x.device, dtype=dtype), patch))
+        tokens = self._embed(context, x, dtype)
         self.embedded = (context, tokens)
         return tokens
+
+    def _embed(self, context: Tensor, x: Tensor, dtype: torch.dtype) -> Tensor:
+        """The tokens (r, n, d) of a context (r, c, H, W)."""
+        patch = (self.network.config.patch_size,) * 2
+        return self.network.embed(pad_to_patch_size(context.to(device=x.device, dtype=dtype), patch))
 
     def _latent(self, images: Tensor) -> Tensor:
         return LATENTS.process_in(self.vae.encode(images[..., :3]))
