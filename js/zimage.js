@@ -16,6 +16,7 @@ import { PICKED, addPicker } from "./zimage/sizes/picker.mjs";
 import { WITH_HISTORY, addHistory, watchRuns } from "./zimage/prompts/prompt_history.mjs";
 import { ROOMY, addRoom } from "./zimage/prompts/prompt_box.mjs";
 import { SAMPLERS } from "./zimage/samplers/presets.mjs";
+import { watchFitted } from "./zimage/runs/fitted.mjs";
 import { addReport, watchReports } from "./zimage/runs/reports.mjs";
 import { addSamplerFacts } from "./zimage/samplers/sampler.mjs";
 import { DRAWN, addSigmaCurve } from "./zimage/samplers/sigma_curve.mjs";
@@ -34,6 +35,7 @@ app.registerExtension({
     document.head.append(sheet);
     orderTemplates();
     watchFailures();
+    watchFitted();
     watchReports();
     watchDoctor();
     watchTimeLeft();

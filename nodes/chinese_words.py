@@ -1,4 +1,4 @@
-"""Chinese words by which the page's node search finds each node, whatever the page's language."""
+"""Chinese words by which the page's node search finds each node, and names of a grid's axes on its sheet."""
 
 IN_CHINESE: dict[str, tuple[str, ...]] = {
     "ZImageAttach": ("接管",),
@@ -153,4 +153,12 @@ IN_CHINESE: dict[str, tuple[str, ...]] = {
         "缓存",
         "跳步",
     ),
+}
+
+AXES_IN_CHINESE: dict[str, str] = {  # as the page names the widgets that they vary
+    "steps": "步数",
+    "shift": "移位",
+    "seed": "种子",
+    "img2img strength": "重绘强度",
+    "LoRA strength": "LoRA 强度",
 }

@@ -142,6 +142,7 @@ class ZImageControl(io.ComfyNode):
                 ),
             ],
             outputs=[io.Model.Output(display_name="model", tooltip="The steered model; the input is unchanged.")],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -160,7 +161,8 @@ class ZImageControl(io.ComfyNode):
     ) -> io.NodeOutput:
         percents = (start_percent, end_percent)
         pictures = (image, inpaint_image, mask)
-        steered = control.apply(model, control_net, vae, *pictures, strength, percents, computation)
+        node_id = cls.hidden.unique_id if cls.hidden else None
+        steered = control.apply(model, control_net, vae, *pictures, strength, percents, computation, node_id)
         note = picture_notes.control_note(*pictures)
         return io.NodeOutput(steered, ui=ui.PreviewText(note) if note else None)
 

@@ -6,7 +6,7 @@ from ..zimage_core.grid import NO_AXIS
 from ..zimage_core.sampling import TURBO
 from .bridge.loading import files
 from .bridge.tasks import grid, grid_axes
-from .chinese_words import IN_CHINESE
+from .chinese_words import AXES_IN_CHINESE, IN_CHINESE
 from .sampler_inputs import (
     LATENT_INPUT,
     cfg_input,
@@ -67,11 +67,10 @@ class ZImageGrid(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, clip, vae, latent, **widgets) -> io.NodeOutput:
-        axes = grid_axes.axes_of(widgets, cls.define_schema().inputs)
+        axes = grid_axes.axes_of(widgets, cls.define_schema().inputs, AXES_IN_CHINESE)
         settings = grid_axes.settings_of(axes, widgets)
         expansion = grid.expand(grid.Sources(model, clip, vae, latent), settings, grid_axes.layout_of(axes))
-        labels = "\n".join(grid_axes.picture_labels(axes))
-        return io.NodeOutput(expansion.sheets, expansion.pictures, labels, expand=expansion.nodes)
+        return io.NodeOutput(expansion.sheets, expansion.pictures, expansion.labels, expand=expansion.nodes)
 
 
 class ZImageGridSheet(io.ComfyNode):
@@ -89,6 +88,7 @@ class ZImageGridSheet(io.ComfyNode):
             outputs=[
                 io.Image.Output(display_name="sheet", tooltip="The labelled sheet; with a z axis one for each value."),
                 io.Image.Output(display_name="pictures", tooltip="All pictures, row by row, without labels."),
+                io.String.Output(display_name="labels", tooltip="A line for each picture: what it was drawn with."),
             ],
             is_dev_only=True,
             accept_all_inputs=True,  # picture_0, picture_1, and so on

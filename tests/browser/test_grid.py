@@ -11,7 +11,10 @@ def test_a_mistake_in_an_axis_is_told_in_chinese_and_is_gone_with_the_sheet(canv
     prompt = canvas.value("ZImageGrid", "prompt")
     canvas.put("ZImageGrid", prompt="a red dragon")
     assert canvas.line("tokens", "/ 512") and "dragon" in canvas.line("unknown", "nano")
-    canvas.put("ZImageGrid", x_values="2, many", prompt=prompt)
+    axis = canvas.value("ZImageGrid", "y_axis")
+    canvas.put("ZImageGrid", y_axis="prompt")  # which takes the box's place
+    canvas.page.locator('.zimage-line[data-line="tokens"]').wait_for(state="detached")
+    canvas.put("ZImageGrid", y_axis=axis, x_values="2, many", prompt=prompt)
     assert canvas.run()[-1][0] == "execution_error"
     canvas.errors.clear()  # the page also logs it to the console
     assert canvas.line("error") == (

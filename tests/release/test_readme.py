@@ -87,3 +87,9 @@ def test_the_messages_it_explains_are_messages_the_pack_has():
     for message in quoted:
         for words in filter(None, (part.strip(" ,") for part in message.split("…"))):
             assert words in source, words
+
+
+def test_every_picture_of_the_help_pages_is_shown_in_the_repository_once():
+    shown = re.findall(r"\]\(\.\./js/docs/([^)]+)", (REPOSITORY / "docs/pictures.md").read_text("utf-8"))
+    help_pages = REPOSITORY / "js/docs"
+    assert sorted(shown) == sorted(each.relative_to(help_pages).as_posix() for each in help_pages.rglob("*.webp"))

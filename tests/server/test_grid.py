@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from prompt_graphs import encode, loaders, node, text_to_image
+from zimage_core.grid import chinese_font
 
 PROMPT = "a large red circle in the middle on white"
 SETTINGS = {
@@ -109,6 +110,17 @@ def test_words_of_the_prompt_are_replaced_and_the_label_says_by_what(run):
     drawn = pixels(outcome.files)
     assert np.array_equal(drawn[1], by_hand(run, PROMPT.replace("red circle", "blue star")))
     assert told[0]["output"]["text"] == ["red circle\nblue star"]
+
+
+def test_each_picture_of_a_batch_has_a_line_and_a_chinese_prompt_names_axes_in_chinese(run):
+    graph = grid(("steps", "2, 4"), prompt="白色背景上的红色圆形")
+    graph["latent"]["inputs"]["batch_size"] = 2
+    graph |= {"told": node("PreviewAny", source=["grid", 2])}
+    told = []
+    run(graph, lambda kind, data: told.append(data) if kind == "executed" and data["node"] == "told" else None)
+    title = "步数" if chinese_font() else "steps"
+    lines = [f"{title} {steps} ({number} / 2)" for steps in (2, 4) for number in (1, 2)]
+    assert told[0]["output"]["text"] == ["\n".join(lines)]
 
 
 def test_after_an_interruption_only_missing_pictures_are_drawn(server, run):

@@ -36,6 +36,20 @@ def test_the_page_gets_a_loras_words_and_picture_and_nothing_of_other_folders(se
     assert server.post("/zimage/lora", {"file": "../vae/ae.safetensors"})[0] == 400
 
 
+def test_a_control_picture_that_had_to_be_fitted_is_told_to_the_page(run):
+    files = ("z_image_turbo_bf16", "qwen_3_4b", "ae")
+    graph = {**text_to_image(model=["control", 0]), **loaders(*(f"{name}.safetensors" for name in files))}
+    graph["net"] = node("ZImageControlNetLoader", control_net_name="Z-Image-Turbo-Fun-Controlnet-Union-2.1.safetensors")
+    graph["edges"] = node("EmptyImage", width=100, height=72, batch_size=1, color=0)
+    sockets = {"model": ["model", 0], "control_net": ["net", 0], "vae": ["vae", 0], "image": ["edges", 0]}
+    widgets = {"strength": 0.8, "start_percent": 0.0, "end_percent": 1.0, "computation": "author"}
+    graph["control"] = node("ZImageControl", **sockets, **widgets)
+    told = []
+    outcome = run(graph, lambda kind, data: told.append(data) if kind == "zimage.fitted" else None)
+    assert outcome.error is None, outcome.error
+    assert told == [{"node": "control", "picture": [100, 72], "latent": [64, 64]}]
+
+
 def without_files(value):
     """A node definition without model file names, as other tests add files."""
     if isinstance(value, dict):

@@ -1,10 +1,12 @@
 """Comparison grids: values along up to three axes, written as text, and the labelled sheet of their pictures."""
 
 from .axes import MOST_PICTURES, NO_AXIS, Axis, cells, check, layout_of, parse_axis, picture_labels
+from .labels import IN_CHINESE, chinese_font
 from .sheet import Layout, compose
 from .values import Choices, Kind, Lines, Numbers, Replacements, Value
 
 __all__ = [
+    "IN_CHINESE",
     "MOST_PICTURES",
     "NO_AXIS",
     "Axis",
@@ -17,6 +19,7 @@ __all__ = [
     "Value",
     "cells",
     "check",
+    "chinese_font",
     "compose",
     "layout_of",
     "parse_axis",

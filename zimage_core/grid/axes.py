@@ -27,6 +27,7 @@ class Axis:
     letter: str
     name: str
     kind: Kind | None = None
+    title: str = ""  # what labels call it, in another language; its name if empty
     values: tuple[Value, ...] = ()
 
     def labels(self) -> list[str]:
@@ -36,7 +37,7 @@ class Axis:
     def _label(self, value: Value) -> str:
         match self.kind:
             case Numbers():
-                return f"{self.name} {shown(value)}"
+                return f"{self.title or self.name} {shown(value)}"
             case Choices():
                 path = PurePosixPath(str(value).replace("\\", "/"))
                 return path.stem if path.suffix.lower() in FILE_ENDINGS else str(value)
@@ -44,7 +45,7 @@ class Axis:
                 return str(value)
 
 
-def parse_axis(letter: str, name: str, text: str, kind: Kind | None) -> Axis:
+def parse_axis(letter: str, name: str, text: str, kind: Kind | None, title: str = "") -> Axis:
     """An axis from what is written; a value that is written twice counts once. Raises ValueError with one sentence."""
     if name == NO_AXIS or kind is None:
         return Axis(letter=letter, name=NO_AXIS)
@@ -56,7 +57,7 @@ def parse_axis(letter: str, name: str, text: str, kind: Kind | None) -> Axis:
         raise ValueError(
             f"{letter} axis, {name}: no values are written. Write for example {kind.example}, or set the axis to none."
         )
-    return Axis(letter=letter, name=name, kind=kind, values=values)
+    return Axis(letter=letter, name=name, kind=kind, values=values, title=title)
 
 
 def check(axes: Sequence[Axis], prompt: str) -> None:
@@ -93,10 +94,12 @@ def layout_of(axes: Sequence[Axis]) -> Layout:
     return Layout(columns=columns, rows=rows, sheets=sheets)
 
 
-def picture_labels(axes: Sequence[Axis]) -> list[str]:
-    """For each picture in order, its labels in one line."""
-    combined = _combined([axis.labels() for axis in axes])
-    return [", ".join(label for label in reversed(labels) if label) for labels in combined]
+def picture_labels(layout: Layout, batch: int = 1) -> list[str]:
+    """For each picture in order, its labels in one line; those of a cell of `batch` pictures are numbered."""
+    combined = _combined([layout.columns, layout.rows, layout.sheets])
+    lines = [", ".join(label for label in reversed(labels) if label) for labels in combined]
+    numbers = [f"({number} / {batch})" for number in range(1, batch + 1)] if batch > 1 else [""]
+    return [f"{line} {number}".strip() for line in lines for number in numbers]
 
 
 def _combined(columns: Sequence[Sequence[Each]]) -> Iterator[tuple[Each, ...]]:

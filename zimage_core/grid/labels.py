@@ -1,7 +1,7 @@
 """Words on a sheet: a font that has their letters, and lines that fit a width in pixels."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TypeAlias
 
@@ -10,6 +10,7 @@ from PIL import ImageFont
 Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 CUT = "..."
+IN_CHINESE = re.compile(r"[\u3400-\u9fff]")
 # Fonts with Chinese letters that come with Windows, macOS and Linux; Pillow looks for them where each system keeps its.
 CHINESE_FONTS = (
     *("msyh.ttc", "msyh.ttf", "simhei.ttf", "simsun.ttc"),
@@ -31,7 +32,7 @@ def font_for(text: str, size: int) -> Font:
 
 @cache
 def chinese_font() -> str | None:
-    """The name of such a font; None where there is none, and Chinese letters are drawn as boxes."""
+    """The name of such a font; None where there is none."""
     for name in CHINESE_FONTS:
         try:
             ImageFont.truetype(name)
@@ -39,6 +40,13 @@ def chinese_font() -> str | None:
             continue
         return name
     return None
+
+
+def drawable(labels: Sequence[str], letter: str) -> list[str]:
+    """The labels of an axis; its letter and numbers ("X 2") where they are Chinese and no font here has the letters."""
+    if chinese_font() or not any(IN_CHINESE.search(label) for label in labels):
+        return list(labels)
+    return [f"{letter} {number}" for number in range(1, len(labels) + 1)]
 
 
 def wrapped(text: str, font: Font, width: float | int, most_lines: int) -> list[str]:

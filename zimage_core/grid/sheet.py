@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from .._shapes import Float
-from .labels import Font, font_for, wrapped
+from .labels import Font, drawable, font_for, wrapped
 
 LEAST_SIDE = 192  # pixels: smaller pictures are enlarged by a whole factor, else no label would fit beside them
 MOST_SIDE = 16384  # pixels of all columns or rows: browsers show nothing larger, so larger sheets are made smaller
@@ -42,6 +42,9 @@ class Layout:
 def compose(pictures: Float[Tensor, "n h w 3"], layout: Layout) -> Float[Tensor, "s H W 3"]:
     """The sheets of pictures that are in order: along a row, then row by row, then sheet by sheet."""
     sized = _fitted(pictures, len(layout.columns), len(layout.rows))
+    layout = Layout(
+        columns=drawable(layout.columns, "X"), rows=drawable(layout.rows, "Y"), sheets=drawable(layout.sheets, "Z")
+    )
     _, height, width, _ = sized.shape
     places = _Places(layout, height, width)
     sheets: list[Tensor] = []

@@ -56,6 +56,9 @@ export const MESSAGES = {
     searchLoras: "Search models/loras",
     noLoras: "There is no such file in models/loras.",
     badLoraName: "rename it: in the list, # at the beginning switches a LoRA off",
+    scaledToLatent: "The picture of {from} was scaled to the latent's {to}.",
+    croppedToLatent:
+      "The picture of {from} was scaled to the latent's {to} and cropped around the middle: {lost} % of it is cut off.",
     farSize: "{file} was made for {side} × {side} pixels and does not draw well at {width} × {height}.",
     useSize: "Use {side} × {side}",
     sizeSet: "The size is now {side} × {side}, which the model was made for.",
@@ -110,6 +113,8 @@ export const MESSAGES = {
     searchLoras: "搜索 models/loras",
     noLoras: "models/loras 中没有这样的文件。",
     badLoraName: "请重命名：列表中以 # 开头表示关闭",
+    scaledToLatent: "{from} 的图像已缩放到 Latent 的 {to}。",
+    croppedToLatent: "{from} 的图像已缩放到 Latent 的 {to}，并居中裁剪：裁掉了 {lost}%。",
     farSize: "{file} 是按 {side} × {side} 像素训练的，在 {width} × {height} 下画不好。",
     useSize: "改用 {side} × {side}",
     sizeSet: "尺寸已改为模型训练时的 {side} × {side}。",

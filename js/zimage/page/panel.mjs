@@ -17,6 +17,14 @@ const MARGIN = 4;
 const MIN_WIDTH = 120; // pixels; a narrower element has not been laid out yet
 const LINE_HEIGHT = 24; // pixels, estimated
 
+/** @type {WeakMap<object, Panel>} by node */
+const panels = new WeakMap();
+
+/** The panel of a node that has one. @param {any} node */
+export function panelOf(node) {
+  return panels.get(node);
+}
+
 export class Panel {
   /** @type {Map<string, {line: Line, row: HTMLElement}>} */
   #lines = new Map();
@@ -29,6 +37,7 @@ export class Panel {
   /** @param {any} node */
   constructor(node) {
     this.#node = node;
+    panels.set(node, this);
     this.#element.className = "zimage-panel";
   }
 

@@ -9,6 +9,7 @@ import { watch } from "../page/watch.mjs";
 
 /** @type {Record<string, string>} */
 const TEMPLATES = { ZImageTextEncode: "prompt", ZImageEditEncode: "edit", ZImageGrid: "prompt" };
+const AXES = ["x_axis", "y_axis", "z_axis"];
 const ENCODERS = ["text_encoder_name", "clip_name"];
 
 export const METERED = Object.keys(TEMPLATES);
@@ -21,7 +22,8 @@ export function addMeter(node, nodeClass, panel) {
     template: TEMPLATES[nodeClass],
   });
   const isCut = () => String(valueOf(node, "long_prompts") ?? "").startsWith("cut");
-  const isShown = () => isOn(METER) && typeof valueOf(node, "prompt") === "string";
+  const isReplaced = () => AXES.some((name) => valueOf(node, name) === "prompt"); // by a grid's axis
+  const isShown = () => isOn(METER) && typeof valueOf(node, "prompt") === "string" && !isReplaced();
 
   async function update() {
     if (!isShown()) return ["tokens", "unknown"].forEach((name) => panel.show(name, null));

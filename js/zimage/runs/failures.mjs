@@ -3,20 +3,17 @@
 import { inputErrors, isOn, language, onServerEvent, packFolder, rootGraph } from "../page/comfyui.mjs";
 import { errorText, isRaisedIn } from "./errors.mjs";
 import { classOf, nodeByExecutionId } from "../page/graph.mjs";
-import { Panel } from "../page/panel.mjs";
+import { Panel, panelOf } from "../page/panel.mjs";
 import { REPORTS } from "../page/settings.mjs";
 import { watch } from "../page/watch.mjs";
 
 /** @typedef {{node_id: string, exception_message: string, traceback?: string[]}} Failure ComfyUI's execution_error */
 
-/** @type {WeakMap<object, Panel>} panels of nodes, to which stock nodes get one with their first error of ours */
-const panels = new WeakMap();
 /** @type {Set<Panel>} panels with an error */
 const shown = new Set();
 
 /** @param {any} node @param {Panel} panel */
 export function addFailure(node, panel) {
-  panels.set(node, panel);
   const told = () => (isOn(REPORTS) ? errorText(refusalOf(node), language()) : "");
   watch({
     node,
@@ -47,8 +44,7 @@ function showFailure({ node_id: id, exception_message: original, traceback }) {
   const node = nodeByExecutionId(rootGraph(), id);
   if (!node || !isOn(REPORTS)) return;
   if (!classOf(node).startsWith("ZImage") && !isRaisedIn(traceback, packFolder())) return;
-  const panel = panels.get(node) ?? new Panel(node);
-  panels.set(node, panel);
+  const panel = panelOf(node) ?? new Panel(node); // stock nodes get one with their first error of ours
   shown.add(panel);
   panel.show("error", { text: errorText(original, language()), title: original.trim(), tone: "error" });
 }

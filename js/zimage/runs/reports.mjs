@@ -3,14 +3,11 @@
 import { isOn, language, onServerEvent, rootGraph } from "../page/comfyui.mjs";
 import { inLanguage } from "./errors.mjs";
 import { nodeByExecutionId } from "../page/graph.mjs";
+import { panelOf } from "../page/panel.mjs";
 import { REPORTS } from "../page/settings.mjs";
-
-/** @type {WeakMap<object, import("../page/panel.mjs").Panel>} */
-const panels = new WeakMap();
 
 /** @param {any} node @param {import("../page/panel.mjs").Panel} panel */
 export function addReport(node, panel) {
-  panels.set(node, panel);
   const previous = node.onExecuted;
   node.onExecuted = function (/** @type {{text?: unknown[]}} */ output) {
     previous?.apply(this, arguments);
@@ -24,6 +21,6 @@ export function addReport(node, panel) {
 export function watchReports() {
   onServerEvent("executing", (id) => {
     const node = id == null ? null : nodeByExecutionId(rootGraph(), id);
-    if (node) panels.get(node)?.show("report", null);
+    if (node) panelOf(node)?.show("report", null);
   });
 }

@@ -5,7 +5,6 @@ import { isOn, message, request, toast } from "../page/comfyui.mjs";
 import { adviceFor, releaseOf, settingsFor } from "./presets.mjs";
 import { MODEL_FILES, factsOf } from "./releases.mjs";
 import { ADVICE, EVALUATIONS } from "../page/settings.mjs";
-import { addTimeLeft } from "./time_left.mjs";
 import { watch } from "../page/watch.mjs";
 import { labelOf, setValues, valueOf, valuesOf } from "../page/widgets.mjs";
 
@@ -29,7 +28,6 @@ export function addSamplerFacts(node, nodeClass, panel) {
     const state = () => JSON.stringify([isOn(EVALUATIONS), values(), isCached()]);
     watch({ node, state, update: () => showNfe(panel, values(), isCached()) });
     showLastRun(node, panel);
-    addTimeLeft(node, panel);
   }
   const state = () => JSON.stringify([isOn(ADVICE), values(), modelOf(node)]);
   watch({ node, state, update: () => showAdvice(node, nodeClass, panel, modelOf(node)) });

@@ -1,23 +1,17 @@
 // @ts-check
-/** Time left on a sampler while it draws, from how long its steps have taken. */
+/** Time left on a node while it draws or reads a large file, from how long its steps have taken. */
 import { isOn, message, onServerEvent, rootGraph } from "../page/comfyui.mjs";
 import { nodeByExecutionId } from "../page/graph.mjs";
 import { inWords, timeLeft } from "./pace.mjs";
+import { panelOf } from "../page/panel.mjs";
 import { EVALUATIONS } from "../page/settings.mjs";
 
 const SHORTEST = 3000; // milliseconds; a line that goes at once only flickers
 
 /** @typedef {import("./pace.mjs").Step} Step */
 
-/** @type {WeakMap<object, import("../page/panel.mjs").Panel>} */
-const panels = new WeakMap();
 /** @type {WeakMap<object, Step>} */
 const firstSteps = new WeakMap();
-
-/** @param {any} node @param {import("../page/panel.mjs").Panel} panel */
-export function addTimeLeft(node, panel) {
-  panels.set(node, panel);
-}
 
 /** ComfyUI tells each step of each node, and which node runs next; none when a run has ended, well or not. */
 export function watchTimeLeft() {
@@ -35,7 +29,7 @@ export function watchTimeLeft() {
 
 /** @param {any} node @param {Step} now @param {number} total */
 function showProgress(node, now, total) {
-  const panel = panels.get(node);
+  const panel = panelOf(node);
   if (!panel || !isOn(EVALUATIONS)) return;
   const first = firstSteps.get(node);
   if (!first || now.value <= first.value) firstSteps.set(node, now); // another run, or another sheet of tiles
@@ -47,5 +41,5 @@ function showProgress(node, now, total) {
 /** @param {any} node */
 function forget(node) {
   firstSteps.delete(node);
-  panels.get(node)?.show("left", null);
+  panelOf(node)?.show("left", null);
 }

@@ -7,6 +7,7 @@ itself, files of other folders as "checkpoints/name", and folders of diffusers p
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import folder_paths
 
@@ -98,8 +99,32 @@ def all_choices_path(choice: str) -> str:
 
 def output_path(prefix: str, ending: str) -> Path:
     """A new file in ComfyUI's output folder, numbered as stock nodes number theirs, so that none is overwritten."""
-    folder, name, counter, *_ = folder_paths.get_save_image_path(prefix, folder_paths.get_output_directory())
-    return Path(folder) / f"{name}_{counter:05}_{ending}"
+    place = output_place(prefix)
+    return place.folder / f"{place.name}_{place.number:05}_{ending}"
+
+
+class OutputPlace(NamedTuple):
+    """Where a node writes: the folder, which is `subfolder` in the output folder, and the first number still free."""
+
+    folder: Path
+    name: str
+    number: int
+    subfolder: str
+
+
+def output_place(prefix: str, size: tuple[int, int] = (0, 0)) -> OutputPlace:
+    """The place that a prefix of the user's means; `size` is (width, height) of a picture, which it may name.
+
+    Raises ValueError for one that leads out of ComfyUI's output folder.
+    """
+    output = folder_paths.get_output_directory()
+    target = Path(os.path.normpath(Path(output) / prefix))
+    if "\0" in prefix or not target.is_relative_to(os.path.normpath(output)):
+        raise ValueError(
+            f"filename_prefix {prefix!r} leads out of ComfyUI's output folder. Write a name, or folder/name inside it."
+        )
+    folder, name, number, subfolder, _ = folder_paths.get_save_image_path(prefix, output, *size)
+    return OutputPlace(Path(folder), name, number, subfolder)
 
 
 def remove_leftovers() -> None:

@@ -1,12 +1,9 @@
 """Pictures saved as PNG: names, numbers and text chunks as ComfyUI's Save Image gives them, and `parameters` beside."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-import folder_paths
 from comfy.cli_args import args
 from comfy_api.latest import io, ui
 from PIL import Image
@@ -29,19 +26,18 @@ def save(images: Any, prefix: str, hidden: Any, *, with_parameters: bool) -> lis
     Raises ValueError for what is no picture, a prefix that leads out of the folder, and a folder that takes no file.
     """
     batch = pictures.colour_images(images)
-    output = folder_paths.get_output_directory()
-    _check_inside(output, prefix)
     height, width = batch.shape[1:3]
     chunks = {} if args.disable_metadata else _chunks(hidden)
-    text_of = None if args.disable_metadata or not with_parameters else _parameters(hidden, (width, height))
+    has_text = with_parameters and not args.disable_metadata
     try:
-        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(prefix, output, width, height)
+        place = files.output_place(prefix, (width, height))
+        text_of = _parameters(hidden, (width, height)) if has_text else None
         results: list[ui.SavedResult] = []
         for number, picture in enumerate(batch):
-            file = f"{name.replace('%batch_num%', str(number))}_{counter + number:05}_.png"
+            file = f"{place.name.replace('%batch_num%', str(number))}_{place.number + number:05}_.png"
             info = _png_info({**chunks, KEY: text_of(number)} if text_of else chunks)
-            _to_pil(picture).save(Path(folder) / file, pnginfo=info, compress_level=COMPRESSION)
-            results.append(ui.SavedResult(file, subfolder, io.FolderType.output))
+            _to_pil(picture).save(place.folder / file, pnginfo=info, compress_level=COMPRESSION)
+            results.append(ui.SavedResult(file, place.subfolder, io.FolderType.output))
     except OSError as error:
         raise ValueError(
             f"The picture cannot be written to ComfyUI's output folder ({error.strerror or 'no such name'}). "
@@ -98,14 +94,6 @@ def _hash(name: str, path_of: Callable[[str], str]) -> str | None:
         return file_hash.short_hash(path_of(name))
     except OSError:
         return None
-
-
-def _check_inside(output: str, prefix: str) -> None:
-    target = Path(os.path.normpath(Path(output) / prefix))
-    if "\0" in prefix or not target.is_relative_to(os.path.normpath(output)):
-        raise ValueError(
-            f"filename_prefix {prefix!r} leads out of ComfyUI's output folder. Write a name, or folder/name inside it."
-        )
 
 
 def _to_pil(picture: Tensor) -> Image.Image:

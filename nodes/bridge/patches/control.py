@@ -19,6 +19,7 @@ from ....zimage_core.adapters.control.context import GREY, control_context, mask
 from ....zimage_core.adapters.control.control import ALWAYS, Control, Implementation, SigmaRange
 from ....zimage_core.adapters.control.flow import check_widths
 from ....zimage_core.model import S3DiT
+from ..loading import fitted
 from ..loading.control_net import control_net_of
 from ..loading.pictures import mask_batch, rgb
 from ..loading.vae import CELL, SIDE_MULTIPLE, check_vae
@@ -35,6 +36,7 @@ class Settings(NamedTuple):
 
     implementation: Implementation = "author"
     percents: tuple[float, float] = (0.0, 1.0)  # of the schedule, from its start at pure noise
+    node_id: str | None = None  # the page's, to show there how a picture was fitted
 
 
 class ZImageControlPatch:
@@ -104,8 +106,11 @@ class ZImageControlPatch:
     def before_sampling(self, executor: Any, model: Any, noise_shape: Sequence[int], *args: Any, **kwargs: Any) -> Any:
         """Encode before the sampler loads its models, so that the VAE does not evict them in the first step."""
         self.follow(model)
-        if self.strength and not self.is_encoded(noise_shape):
-            self.encode_for(noise_shape)
+        if self.strength:
+            image = self.inpaint_image if self.image is None else self.image
+            fitted.tell(self.settings.node_id, _size(image), _pixels(noise_shape))
+            if not self.is_encoded(noise_shape):
+                self.encode_for(noise_shape)
         return executor(model, noise_shape, *args, **kwargs)
 
     def is_encoded(self, shape: Sequence[int]) -> bool:
@@ -178,15 +183,19 @@ def apply(
     strength: float,
     percents: tuple[float, float],
     implementation: Implementation,
+    node_id: str | None = None,
 ) -> Any:
-    """A clone of a MODEL with a ControlNet, active from percents[0] to percents[1] of the run, both in [0, 1]."""
+    """A clone of a MODEL with a ControlNet, active from percents[0] to percents[1] of the run, both in [0, 1].
+
+    `node_id` is that of the page's node on which to show how a picture was fitted to the latent.
+    """
     image, inpaint_image = (None if images is None else rgb(images) for images in (image, inpaint_image))
     mask = None if mask is None else mask_batch(mask)
     network = control_net_of(model_patch)
     check_widths(network, _dit_of(model))
     _check_images(image, inpaint_image, mask, network.config.in_channels)
     check_vae(vae)
-    settings = Settings(implementation, percents)
+    settings = Settings(implementation, percents, node_id)
     patch = ZImageControlPatch(model_patch, vae, image, strength, inpaint_image, mask, settings)
     patch.follow(model)  # for calls of the network outside a sampling run
     clone = model.clone()

@@ -15,7 +15,7 @@ from comfy_execution.graph_utils import GraphBuilder
 from einops import rearrange
 from torch import Tensor
 
-from ....zimage_core.grid import Layout, Value, compose
+from ....zimage_core.grid import Layout, Value, compose, picture_labels
 from ..loading import files
 
 SHEET = "ZImageGridSheet"
@@ -35,11 +35,12 @@ class Sources(NamedTuple):
 
 
 class Expansion(NamedTuple):
-    """The nodes by id, and the outputs of the sheet node: sheets, pictures."""
+    """The nodes by id, and the outputs of the sheet node: sheets, pictures, labels."""
 
     nodes: dict[str, Any]
     sheets: Link
     pictures: Link
+    labels: Link
 
 
 def expand(sources: Sources, settings: Sequence[Mapping[str, Any]], layout: Layout) -> Expansion:
@@ -53,11 +54,14 @@ def expand(sources: Sources, settings: Sequence[Mapping[str, Any]], layout: Layo
     order = sorted(range(len(settings)), key=lambda index: models[_key(settings[index])])
     named = {f"{PICTURE}{index}": pictures[index] for index in reversed(order)}  # ComfyUI begins with the last input
     sheets = graph.output(SHEET, layout=json.dumps(vars(layout)), **named)
-    return Expansion(graph.builder.finalize(), sheets, [sheets[0], 1])
+    return Expansion(graph.builder.finalize(), sheets, [sheets[0], 1], [sheets[0], 2])
 
 
-def sheets_of(layout: str, pictures: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Sheets (s, H, W, 3) and all pictures (n, h, w, 3) from a node's inputs; those of a batch stand side by side."""
+def sheets_of(layout: str, pictures: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, str]:
+    """Sheets (s, H, W, 3), all pictures (n, h, w, 3) and a line for each, from a node's inputs.
+
+    Those of a batch stand side by side.
+    """
     batches = [pictures[f"{PICTURE}{index}"] for index in range(len(pictures))]
     sizes = {f"{each.shape[2]}x{each.shape[1]}": None for each in batches}
     if len(sizes) > 1 or len({len(each) for each in batches}) > 1:
@@ -66,7 +70,8 @@ def sheets_of(layout: str, pictures: Mapping[str, Tensor]) -> tuple[Tensor, Tens
             "models that draw pictures of one size."
         )
     side_by_side = torch.stack([rearrange(each[..., :3], "b h w c -> h (b w) c") for each in batches])
-    return compose(side_by_side, Layout(**json.loads(layout))), torch.cat(batches)
+    written = Layout(**json.loads(layout))
+    return compose(side_by_side, written), torch.cat(batches), "\n".join(picture_labels(written, len(batches[0])))
 
 
 class _Graph:

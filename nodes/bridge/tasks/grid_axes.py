@@ -5,6 +5,7 @@ from typing import Any
 
 from ....zimage_core.checkpoints import DIT
 from ....zimage_core.grid import (
+    IN_CHINESE,
     Axis,
     Choices,
     Kind,
@@ -14,15 +15,15 @@ from ....zimage_core.grid import (
     Value,
     cells,
     check,
+    chinese_font,
     layout_of,
     parse_axis,
-    picture_labels,
 )
 from ....zimage_core.sampling import SOLVERS
 from ..loading import files
 from .grid import LORA_STRENGTH, MODEL
 
-__all__ = ["NAMES", "axes_of", "files_state", "layout_of", "picture_labels", "settings_of"]
+__all__ = ["NAMES", "axes_of", "files_state", "layout_of", "settings_of"]
 
 WIDGETS = {  # of the axes that vary one, by the axis's name
     "steps": "steps",
@@ -42,10 +43,14 @@ NO_LORA = (
 )
 
 
-def axes_of(widgets: Mapping[str, Any], inputs: Iterable[Any]) -> list[Axis]:
-    """The axes x, y and z; `inputs` are the node's, whose limits hold on an axis, too. Raises ValueError."""
+def axes_of(widgets: Mapping[str, Any], inputs: Iterable[Any], chinese: Mapping[str, str]) -> list[Axis]:
+    """The axes x, y and z; `inputs` are the node's, whose limits hold on an axis, too. Raises ValueError.
+
+    Labels call an axis by its `chinese` name if a prompt is Chinese and this machine has a font for it.
+    """
     limits = {each.id: each for each in inputs}
-    axes = [_axis(letter, widgets, limits) for letter in "xyz"]
+    titles = chinese if _is_chinese(widgets) and chinese_font() else {}
+    axes = [_axis(letter, widgets, limits, titles) for letter in "xyz"]
     check(axes, widgets["prompt"])
     for axis in axes:
         if WIDGETS.get(axis.name) == LORA_STRENGTH and widgets["lora"] == files.NO_LORA:
@@ -77,9 +82,15 @@ def _model_names(text: str) -> list[str]:
         return []
 
 
-def _axis(letter: str, widgets: Mapping[str, Any], limits: Mapping[str, Any]) -> Axis:
+def _is_chinese(widgets: Mapping[str, Any]) -> bool:
+    """Whether a prompt is, in its box or on an axis."""
+    on_axes = [widgets[f"{letter}_values"] for letter in "xyz" if widgets[f"{letter}_axis"] in ("prompt", REPLACED)]
+    return any(IN_CHINESE.search(text) for text in (widgets["prompt"], *on_axes))
+
+
+def _axis(letter: str, widgets: Mapping[str, Any], limits: Mapping[str, Any], titles: Mapping[str, str]) -> Axis:
     name = widgets[f"{letter}_axis"]
-    return parse_axis(letter.upper(), name, widgets[f"{letter}_values"], _kind(name, limits))
+    return parse_axis(letter.upper(), name, widgets[f"{letter}_values"], _kind(name, limits), titles.get(name, ""))
 
 
 def _kind(name: str, limits: Mapping[str, Any]) -> Kind | None:

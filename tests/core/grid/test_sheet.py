@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import ImageFont
 
-from zimage_core.grid import Layout, compose
+from zimage_core.grid import Layout, compose, labels
 from zimage_core.grid.labels import font_for, wrapped
 
 NAMES = ("steps 4", "steps 8", "a prompt so long that it needs more than one line above a picture")
@@ -85,3 +85,12 @@ def test_lines_fit_the_width_and_lose_no_letter(text):
 def test_without_a_font_with_chinese_letters_labels_are_still_drawn(monkeypatch):
     monkeypatch.setattr("zimage_core.grid.labels.chinese_font", lambda: None)
     assert isinstance(font_for("\u7ea2", 20), ImageFont.FreeTypeFont)
+
+
+def test_labels_that_no_font_here_can_draw_give_way_to_numbers(monkeypatch):
+    picture, others = torch.ones(2, 64, 64, 3), {"rows": ["seed 1"], "sheets": [""]}
+    monkeypatch.setattr(labels, "CHINESE_FONTS", ())
+    labels.chinese_font.cache_clear()
+    numbered = compose(picture, Layout(columns=["X 1", "X 2"], **others))
+    assert torch.equal(compose(picture, Layout(columns=["\u7ea2\u8272", "blue"], **others)), numbered)
+    labels.chinese_font.cache_clear()

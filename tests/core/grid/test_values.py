@@ -2,7 +2,7 @@
 
 import pytest
 
-from zimage_core.grid import Choices, Lines, Numbers, Replacements, cells, check, parse_axis, picture_labels
+from zimage_core.grid import Choices, Lines, Numbers, Replacements, cells, check, layout_of, parse_axis, picture_labels
 
 STEPS = Numbers(low=1, high=1000, is_whole=True)
 CFG = Numbers(low=1.0, high=100.0, is_whole=False)
@@ -79,6 +79,6 @@ def test_pictures_run_along_x_then_y_then_z_and_are_named_by_what_differs():
     ]
     check(axes, "")
     assert [(each["steps"], each["CFG"]) for each in cells(axes)] == [(4, 1.0), (8, 1.0), (4, 2.5), (8, 2.5)]
-    assert picture_labels(axes)[2] == "steps 4, CFG 2.5, z_image"
+    assert picture_labels(layout_of(axes))[2] == "steps 4, CFG 2.5, z_image"
     nothing = [axis(letter, "none", "7", None) for letter in "XYZ"]
-    assert cells(nothing) == [{}] and picture_labels(nothing) == [""]
+    assert cells(nothing) == [{}] and picture_labels(layout_of(nothing)) == [""]

@@ -302,6 +302,13 @@ def test_a_disk_that_cannot_be_written_gives_one_sentence_and_leaves_nothing(
     assert not [file for file in tmp_path.rglob("*") if file.is_file() and file.name != "loras"]
 
 
+def test_a_converted_file_stays_in_the_output_folder(pack, native, lora_folder):
+    state, _ = families(native)["converted"]
+    save_file({key: tensor.contiguous().clone() for key, tensor in state.items()}, lora_folder / "inside.safetensors")
+    with pytest.raises(ValueError, match="'../../elsewhere' leads out of ComfyUI's output folder"):
+        pack.groups[5].ZImageConvertLora.execute("inside.safetensors", "ComfyUI", "../../elsewhere")
+
+
 def test_converting_nothing_says_what_to_do(pack):
     with pytest.raises(ValueError, match="No LoRA is chosen to convert. Pick a file"):
         pack.groups[5].ZImageConvertLora.execute("none", "ComfyUI", "loras/mine")
