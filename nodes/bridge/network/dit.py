@@ -109,11 +109,12 @@ class ComfyS3DiT(S3DiT):
                 self.prepare_with_references, chunks, references, size, rules=rules, grid=grid, run=blocks
             )
         run_cache = _condition_cache(context, blocks.options)
-        blocks.condition = cached(run_cache, key, prepare)
-        negative_of = partial(negative_prompt, self, blocks, blocks.options, timesteps, blocks.condition)
+        condition = scaled = cached(run_cache, key, prepare)
+        negative_of = partial(negative_prompt, self, blocks, blocks.options, timesteps, condition)
         blocks.negative = negative_of(lengths, run_cache)
-        condition = cached(_condition_cache(context, blocks.options), key, prepare)
-        blocks.condition = scaled = self._scaled_positions(condition, timesteps, transformer_options)
+        if blocks.negative is None:  # it has rotations of its own for the whole sequence
+            scaled = self._scaled_positions(condition, timesteps, transformer_options)
+        blocks.condition = scaled
         if not len(ref_latents):
             blocks.mask = hidden_fill(lengths, blocks.condition)
         base_norm_weights = cached(
