@@ -1,4 +1,4 @@
-"""The frontend extension: token meter, evaluations, advice, menu, ratio picker, reports; two languages; switches."""
+"""The frontend extension: token meter, evaluations, advice, menu, ratio picker, reports; switches."""
 
 import re
 
@@ -197,13 +197,3 @@ def test_nothing_the_page_adds_is_saved_or_queued(shared):
     widgets = {each["type"]: each.get("widgets_values") for each in saved["nodes"]}
     assert widgets["ZImageEmptyLatent"] == ["1:1", 0.004, 1]
     assert "zimage_panel" not in str(saved) + str(shared.prompt())
-
-
-def test_everything_is_in_chinese_when_the_page_is(canvas):
-    canvas.set_language("zh")
-    canvas.open(TURBO)
-    canvas.put("ZImageTurboSampler", steps=50)
-    assert canvas.line("tokens", "个 token")
-    assert "是 Turbo" in canvas.line("advice")
-    assert canvas.line("size", "像素")
-    assert canvas.page.evaluate("() => LiteGraph.createNode('ZImageTurboSampler').title") == "Z-Image Turbo 采样器"

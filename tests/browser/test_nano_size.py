@@ -118,12 +118,3 @@ def promoted(graph):
     outside["inputs"].append({"name": name, "type": "FLOAT", "widget": {"name": name}, "link": None})
     outside["properties"]["proxyWidgets"].append([str(latent["id"]), name])
     return graph
-
-
-def test_it_is_said_in_chinese_too(canvas):
-    canvas.set_language("zh")
-    canvas.open(NANO)
-    canvas.put("ZImageEmptyLatent", megapixels=1.0)
-    assert "是按 64 × 64 像素训练的，在 1024 × 1024 下画不好。" in canvas.line("native")
-    press(canvas, "ZImageEmptyLatent", "改用 64 × 64")
-    assert canvas.value("ZImageEmptyLatent", "megapixels") == 0.004
