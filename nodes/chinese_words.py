@@ -25,6 +25,12 @@ IN_CHINESE: dict[str, tuple[str, ...]] = {
         "正向",
         "负向",
     ),
+    "ZImageRegion": (
+        "分区提示词",
+        "区域提示词",
+        "局部提示词",
+        "蒙版",
+    ),
     "ZImagePrompt": (
         "提示词",
         "通配符",

@@ -33,6 +33,7 @@ IDS = {
     "ZImageGrid",
     "ZImageGridSheet",
     "ZImageInspectFile",
+    "ZImageRegion",
     "ZImageStitch",
     "ZImageDetail",
     "ZImageTiledRefine",

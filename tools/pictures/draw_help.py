@@ -10,12 +10,18 @@ from PIL import Image
 
 from ..comfyui import REPOSITORY, Server, running_server
 from ..workflows import execute
-from . import help_inputs, help_lora, help_models, help_regions, help_sampling
+from . import help_inputs, help_lora, help_models, help_region_prompts, help_regions, help_sampling
 from .prompt_graph import PromptGraph
 from .strips import Cell, Difference, Panel, Rows, difference, strip
 
 DOCS = REPOSITORY / "js" / "docs"
-STRIPS = {**help_sampling.STRIPS, **help_inputs.STRIPS, **help_regions.STRIPS, **help_models.STRIPS}
+STRIPS = {
+    **help_sampling.STRIPS,
+    **help_inputs.STRIPS,
+    **help_regions.STRIPS,
+    **help_models.STRIPS,
+    **help_region_prompts.STRIPS,
+}
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ const TASKS = [
   "detail pass",
   "edit",
   "edit with three pictures",
+  "two regions",
   "LoRA",
   "LoRA list",
   "ControlNet",

@@ -160,6 +160,16 @@ export const SENTENCES = [
   ["The overlap is {overlap} pixels, but a tile has only {tile}: make the overlap smaller than the tile, best a quarter of it.", "重叠为 {overlap} 像素，而块只有 {tile} 像素：请让重叠小于分块尺寸，最好是它的四分之一。"],
   ["Tiles are made for Z-Image models, but the model here is {kind}. Connect a Z-Image model from any loader.", "分块是为 Z-Image 模型准备的，而这里的模型是 {kind}。请接入任意加载器载入的 Z-Image 模型。"],
   ["A ControlNet of a stock node cannot be cut into tiles: its hints would be those of the whole picture, squeezed. Use Z-Image Load ControlNet and Z-Image Apply ControlNet in its place.", "官方节点的 ControlNet 无法按块裁切：它的控制会是整张图压缩后的样子。请改用“Z-Image 加载 ControlNet”和“Z-Image 应用 ControlNet”。"],
+  // regions
+  ["This region is {width} wide and {height} high, so it covers nothing. Give it a width and a height above 0.", "这个区域宽 {width}、高 {height}，什么也没覆盖。请让宽度和高度都大于 0。"],
+  ["This region begins at {x}, {y} and lies outside the picture, whose sides go from 0 to 1. Move it into the picture.", "这个区域从 {x}、{y} 开始，在画面之外；画面的边从 0 到 1。请把它移进画面。"],
+  ["This region would never act: it starts at {start} and ends at {end} of the run. Start it earlier or end it later.", "这个区域永远不会起作用：它在进度 {start} 开始，在 {end} 结束。请让它早些开始或晚些结束。"],
+  ["The region's prompt consists of {count} conditionings, but a region has one. Encode it with one node, without Conditioning (Combine).", "区域提示词由 {count} 个条件组成，而一个区域只有一个。请用一个节点编码，不要用“条件（合并）”。"],
+  ["A region's prompt cannot bring reference pictures. Encode it with Z-Image Text Encode.", "区域提示词不能带参考图。请用“Z-Image 文本编码”来编码。"],
+  ["The whole prompt's features are {whole} wide and the region's {region}. Encode both with the same text encoder.", "整幅画提示词的特征宽 {whole}，区域提示词的宽 {region}。请用同一个文本编码器编码。"],
+  ["There is no box {number}: {count} arrived here. Choose another box number.", "没有第 {number} 个框：这里只收到 {count} 个。请换一个框编号。"],
+  ["A box has x, y, width and height, or a bbox of four numbers, but {found} arrived here. Connect the boxes or the elements of Create Bounding Boxes.", "框应有 x、y、width 和 height，或由四个数组成的 bbox，但这里收到的是 {found}。请接入“创建边界框”的边界框或元素。"],
+  ["Z-Image Region and reference pictures cannot steer one picture together. Take Z-Image Region out of the graph, or the reference pictures.", "“Z-Image 分区提示词”和参考图不能同时用于一幅画。请从工作流中去掉其中之一。"],
   // parts of a picture
   ["The mask is in {count} separate pieces, and each would be painted by itself; at most {most} are. Blur or grow the mask so that pieces join, or paint over fewer places.", "遮罩由 {count} 个互不相连的部分组成，而每个部分都会单独重画，最多 {most} 个。请模糊或扩大遮罩让它们连起来，或少涂几处。"],
   ["Box {number} (left {left}, top {top}, width {width}, height {height}) has no pixel inside the picture of {wide}x{tall}. Give boxes in pixels of this very picture.", "边界框 {number}（左 {left}，上 {top}，宽 {width}，高 {height}）没有一个像素在 {wide}x{tall} 的图像之内。边界框要按这张图像的像素计。"],

@@ -18,6 +18,7 @@ from comfy.ldm.modules.attention import optimized_attention
 from torch import Tensor
 
 from ....zimage_core.attention import Attention
+from ....zimage_core.conditioning.region_bias import BiasChannels, attend_with_bias
 from ....zimage_core.kernels import Rope
 from ....zimage_core.model import Block, Condition, Stage
 from .native_calls import calls_as_native, changed_block
@@ -48,6 +49,7 @@ class PatchedBlocks:
         self.condition: Condition | None = None  # set by the caller once the captions are refined
         self.stage_input = latent
         self.mask: Tensor | None = None  # (b, 1, m, m) of the joint sequence, where it hides anything
+        self.bias: BiasChannels | None = None  # of the joint sequence, where regions have prompts of their own
         self.caption: Tensor | None = None  # (b, n, d) as a post_input patch returned it
         self.negative: NegativePrompt | None = None  # of Z-Image NAG, where it acts
 
@@ -125,15 +127,19 @@ class PatchedBlocks:
             out = patch(q, k, v, pe=rope, attn_mask=self.mask, extra_options=self.options)
             q, k, v = out.get("q", q), out.get("k", k), out.get("v", v)
         is_joint = self.mask is not None and k.shape[2] == self.mask.shape[-1]  # not a refiner's caption or picture
-        mask = {"mask": self.mask} if is_joint else {}
-        attended = optimized_attention(q, k, v, q.shape[1], skip_reshape=True, transformer_options=self.options, **mask)
+        mask: dict[str, Any] = {"mask": self.mask} if is_joint else {}
+        if self.bias is None or not is_patched or k.shape[2] != self.bias.key.shape[2]:
+            attended = self._attend_unpatched(q, k, v, **mask)
+        else:  # 8 bits would round the bias away
+            exact = partial(self._attend_unpatched, low_precision_attention=False, **mask)
+            attended = attend_with_bias(self.bias, exact, q, k, v)
         for patch in self.patches.get("attn1_output_patch", ()) if is_patched else ():
             attended = patch(attended, self.options)
         return attended
 
-    def _attend_unpatched(self, q: Tensor, k: Tensor, v: Tensor, *, is_causal: bool = False) -> Tensor:
-        """q, k, v (b, h, n, e) to (b, n, h e), without attention patches and masks of the joint sequence."""
-        return optimized_attention(q, k, v, q.shape[1], skip_reshape=True, transformer_options=self.options)
+    def _attend_unpatched(self, q: Tensor, k: Tensor, v: Tensor, *, is_causal: bool = False, **choices: Any) -> Tensor:
+        """q, k, v (b, h, n, e) to (b, n, h e), without attention patches; `choices` go to ComfyUI's attention."""
+        return optimized_attention(q, k, v, q.shape[1], skip_reshape=True, transformer_options=self.options, **choices)
 
     def _post_input(self, image: Tensor) -> Tensor:
         """Patches of the embedded sequences (b, n, d); they may change tokens, not their number."""

@@ -21,6 +21,7 @@ from torch.nn.functional import pad
 
 from ....zimage_core.model.sequence import padded_length
 from .overflow import ENCODER_OVERFLOWED, VAE_OVERFLOWED, check_finite
+from .regional_conditions import REGIONS_KEY, RegionsCond, prompt_and_regions, regions_of_run
 from .unequal_prompts import compares_prompts
 
 RULES_KEY = "zimage_omni_rules"  # in conditioning: the `OmniRules` it was made for
@@ -39,10 +40,15 @@ def zimage_conditions(model: Any, native: Conditions, **kwargs: Any) -> Conditio
     `kwargs` are the arguments of `BaseModel.extra_conds`; among them `cross_attn`, the caption (b, n, f).
     """
     out = {**native}
-    caption = kwargs.get("cross_attn")
+    caption, regions = kwargs.get("cross_attn"), kwargs.get(REGIONS_KEY, ())
     if caption is not None:
+        caption, regions = prompt_and_regions(caption, regions, kwargs["noise"].shape)
         check_finite(caption, "A prompt's conditioning", ENCODER_OVERFLOWED)
-        out["c_crossattn"] = CaptionCond(_run_caption(model, caption, **kwargs), joins_all=_joins_all(model, out))
+        joins_all = _joins_all(model, out)
+        out["c_crossattn"] = CaptionCond(_run_caption(model, caption, **kwargs), joins_all=joins_all)
+        if regions or joins_all:
+            placed = regions_of_run(model, regions, kwargs.get("device"))
+            out["regions"] = RegionsCond((placed,), joins_all=joins_all)
         out["caption_lengths"] = CaptionLengths((caption.shape[1],) * len(caption))
         out["num_tokens"] = TokenCount(padded_length(caption.shape[1]))
     for name in REFERENCE_CONDS & out.keys():

@@ -23,7 +23,10 @@ from .cuda_graphs import CUDA_GRAPHS, ModelCaptures
 from .native_calls import as_native_block
 from .native_names import name_block, network_names
 from .negative_prompt import negative_prompt
-from .unequal_prompts import hidden_fill, prepare_together
+from .regional_conditions import RunRegions, active_regions
+from .regional_prompts import prepare_regional
+from .tiles import tile_of
+from .unequal_prompts import hidden_fill, prepare_together, token_count
 
 POSITIONS = "zimage_positions"  # key of a `PositionScaling` among transformer options
 STACKS = ("noise_refiner", "context_refiner", "layers", "siglip_refiner")
@@ -74,6 +77,7 @@ class ComfyS3DiT(S3DiT):
         transformer_options: Options = {},  # noqa: B006 - ComfyUI's signature; it is copied, never written
         omni_rules: OmniRules | None = None,  # None: conditioning of stock nodes, which assumes ComfyUI's
         caption_lengths: Sequence[int] | None = None,
+        regions: Sequence[RunRegions] = (),  # of every prompt in this call
         **kwargs: Any,
     ) -> Tensor:
         if x.ndim != 4:
@@ -95,10 +99,17 @@ class ComfyS3DiT(S3DiT):
         size = (latent.shape[-2], latent.shape[-1])
         grid = rope_grid(transformer_options)
         key: tuple[Any, ...] = (tuple(lengths), size, grid, transformer_options.get(WEIGHTS_AT_STEP))
-        if not len(ref_latents):
-            prepare = partial(
-                prepare_together, partial(self.prepare, latent_size=size, grid=grid, run=blocks), captions
-            )
+        run_cache, active = _condition_cache(context, blocks.options), active_regions(regions, timesteps)
+        if any(active):
+            check_no_references(ref_latents)
+            tile = tile_of(transformer_options)
+            prepare_regions = partial(prepare_regional, self, captions, active, size, tile=tile, grid=grid, run=blocks)
+            regional = cached(run_cache, (*key, active, tile), prepare_regions)
+            condition, blocks.bias, blocks.mask, lengths = regional
+        elif not len(ref_latents):
+            prepare = partial(self.prepare, latent_size=size, grid=grid, run=blocks)
+            condition = cached(run_cache, key, partial(prepare_together, prepare, captions))
+            blocks.mask = hidden_fill([token_count(length) for length in lengths], condition)
         else:
             siglip_feats = readable_features(self, siglip_feats, is_stock=omni_rules is None)
             padded = [pad_to_patch_size(each, (self.config.patch_size,) * 2) for each in ref_latents]
@@ -108,15 +119,11 @@ class ComfyS3DiT(S3DiT):
             prepare = partial(
                 self.prepare_with_references, chunks, references, size, rules=rules, grid=grid, run=blocks
             )
-        run_cache = _condition_cache(context, blocks.options)
-        condition = scaled = cached(run_cache, key, prepare)
+            condition = cached(run_cache, key, prepare)
         negative_of = partial(negative_prompt, self, blocks, blocks.options, timesteps, condition)
-        blocks.negative = negative_of(lengths, run_cache)
+        blocks.condition, blocks.negative = condition, negative_of(lengths, run_cache)
         if blocks.negative is None:  # it has rotations of its own for the whole sequence
-            scaled = self._scaled_positions(condition, timesteps, transformer_options)
-        blocks.condition = scaled
-        if not len(ref_latents):
-            blocks.mask = hidden_fill(lengths, blocks.condition)
+            blocks.condition = self._scaled_positions(condition, timesteps, transformer_options)
         base_norm_weights = cached(
             run_cache_of(context), "norms", partial(self.base_norm_weights, blocks.condition.caption)
         )
@@ -125,8 +132,9 @@ class ComfyS3DiT(S3DiT):
         def step(latent: Tensor, sigma: Tensor, condition: Condition, base_norm_weights: BaseNormWeights) -> Tensor:
             return self.flow(condition, run=run, base_norm_weights=base_norm_weights)(latent, sigma)
 
-        # positions that change from step to step would be captured anew at each
-        captures: ModelCaptures | None = transformer_options.get(CUDA_GRAPHS) if scaled is condition else None
+        # positions that change from step to step would be captured anew at each, and a bias is no input of a step
+        is_captured = blocks.condition is condition and blocks.bias is None
+        captures: ModelCaptures | None = transformer_options.get(CUDA_GRAPHS) if is_captured else None
         inputs = (latent, timesteps), (blocks.condition, base_norm_weights)
         velocity = step(*inputs[0], *inputs[1]) if captures is None else captures(self, blocks.options, step, *inputs)
         return velocity[..., :height, :width]
@@ -164,6 +172,15 @@ def chunks_and_references(
         grids = [each[index] for each in features] + [None] * len(latents)
         references.append([Reference(each[index], grid) for each, grid in zip(latents, grids, strict=False)])
     return chunks, references
+
+
+def check_no_references(references: Sequence[Tensor]) -> None:
+    """Refuse regions of a prompt that has reference pictures."""
+    if len(references):
+        raise ValueError(
+            "Z-Image Region and reference pictures cannot steer one picture together. Take Z-Image Region out of the "
+            "graph, or the reference pictures."
+        )
 
 
 def readable_features(network: Any, features: Sequence[Tensor], *, is_stock: bool) -> Sequence[Tensor]:

@@ -40,12 +40,16 @@ def prepare_together(prepare: Callable[[Sequence[Tensor]], Condition], captions:
     for items in groups.values():
         condition = prepare([captions[item] for item in items])
         parts |= {item: filled(condition, index, longest) for index, item in enumerate(items)}
-    ordered = [parts[item] for item in range(len(captions))]
+    return stacked([parts[item] for item in range(len(captions))])
+
+
+def stacked(items: Sequence[Condition]) -> Condition:
+    """Conditions of single items, filled to one length, as one batch."""
     return Condition(
-        torch.cat([part.caption for part in ordered]),
-        ordered[0].size,
-        image_rope=torch.cat([part.image_rope for part in ordered]),
-        joint_rope=torch.cat([part.joint_rope for part in ordered]),
+        torch.cat([item.caption for item in items]),
+        items[0].size,
+        image_rope=torch.cat([item.image_rope for item in items]),
+        joint_rope=torch.cat([item.joint_rope for item in items]),
     )
 
 
@@ -62,9 +66,11 @@ def filled(condition: Condition, index: int, longest: int) -> Condition:
     )
 
 
-def hidden_fill(lengths: Sequence[int], condition: Condition) -> Tensor | None:
-    """What to add to the attention scores (b, 1, m, m) of the joint sequence; None where nothing is filled."""
-    counts = [token_count(length) for length in lengths]
+def hidden_fill(counts: Sequence[int], condition: Condition) -> Tensor | None:
+    """What to add to the attention scores (b, 1, m, m) of the joint sequence; None where nothing is filled.
+
+    `counts` are the items' caption tokens with their pads.
+    """
     longest, n_joint = condition.caption.shape[1], condition.joint_rope.shape[1]
     if min(counts) == longest:
         return None

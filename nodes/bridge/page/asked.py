@@ -9,6 +9,8 @@ from .prompt_graph import Link, Node, Prompt, inputs_of, link_in, origin_of, ups
 POSITIVE, NEGATIVE = ("positive", "conditioning"), ("negative",)  # sockets of samplers and guiders
 TEXTS = ("prompt", "text")  # widgets of nodes that encode one
 ZEROED = "ConditioningZeroOut"  # what goes into it no longer counts
+REGION, REGION_PROMPT = "ZImageRegion", "region_prompt"  # the node, and its socket of the region's own prompt
+REGION_FIELDS = ("x", "y", "width", "height", "strength", "global_weight", "outside", "start_percent", "end_percent")
 LATENTS = "latent"  # how the names of samplers' LATENT sockets begin
 EMPTY_LATENT = "ZImageEmptyLatent"
 PROMPT_WRITER = "ZImagePrompt"
@@ -22,6 +24,19 @@ def texts_of(prompt: Prompt, node_id: str) -> dict[str, str]:
         "negative": _text(prompt, holder, NEGATIVE, ("negative_prompt", *TEXTS)),
     }
     return {name: text for name, text in texts.items() if text}
+
+
+def regions_of(prompt: Prompt, node_id: str) -> dict[str, list[dict[str, Any]]]:
+    """The regions of the prompt, in the order of their nodes, with their own prompts; boxes and masks are not named."""
+    holder = _conditioned(prompt, node_id)
+    nodes = [each for socket in POSITIVE for each in upstream(prompt, holder, socket, leaving_out=REGION_PROMPT)]
+    names = {id(node): name for name, node in prompt.items()}
+    found: list[dict[str, Any]] = []
+    for node in reversed([each for each in nodes if each["class_type"] == REGION]):
+        text = _text(prompt, names[id(node)], (REGION_PROMPT,), TEXTS)
+        values = {"prompt": text} | {name: value_in(prompt, inputs_of(node).get(name)) for name in REGION_FIELDS}
+        found.append({name: value for name, value in values.items() if value is not None})
+    return {"regions": found} if found else {}
 
 
 def size_of(prompt: Prompt, node_id: str) -> dict[str, int]:
@@ -56,10 +71,10 @@ def _conditioned(prompt: Prompt, node_id: str) -> str:
 
 
 def _text(prompt: Prompt, node_id: str, sockets: Iterable[str], widgets: Iterable[str]) -> str | None:
-    """The text in the nearest node that has such a widget."""
+    """The text in the nearest node that has such a widget; a region's own prompt is not the picture's."""
     names = list(widgets)
     for socket in sockets:
-        for node in upstream(prompt, node_id, socket):
+        for node in upstream(prompt, node_id, socket, leaving_out=REGION_PROMPT):
             if node["class_type"] == ZEROED:
                 return None
             if name := _first(node, names):

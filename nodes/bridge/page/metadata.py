@@ -84,7 +84,7 @@ def last_sampler(prompt: Prompt, node_id: str) -> Metadata | None:
 
 
 def _entry(prompt: Prompt, name: str, chain: list[Node], origin: Origin) -> Metadata:
-    wanted = {**asked.texts_of(prompt, name), **asked.size_of(prompt, name)}
+    wanted = {**asked.texts_of(prompt, name), **asked.regions_of(prompt, name), **asked.size_of(prompt, name)}
     settings = samplers.settings_of(prompt, name, chain)
     return {"sampler": name, **wanted, **_nag(prompt, chain), **settings, **_model_chain(prompt, name, chain, origin)}
 

@@ -46,8 +46,13 @@ def origin_of(prompt: Prompt, value: Any) -> Any:
     return None
 
 
-def upstream(prompt: Prompt, node_id: str, name: str, *, prefix: str = "") -> Iterator[Node]:
-    """The nodes an input depends on, nearest first, each once; only through inputs whose names start with `prefix`."""
+def upstream(
+    prompt: Prompt, node_id: str, name: str, *, prefix: str = "", leaving_out: str | None = None
+) -> Iterator[Node]:
+    """The nodes an input depends on, nearest first, each once; only through inputs whose names start with `prefix`.
+
+    The input called `leaving_out` is not followed in nodes further up.
+    """
     queue, visited = deque([inputs_of(prompt[node_id]).get(name)]), set[str]()
     while queue:
         link = link_in(queue.popleft())
@@ -56,7 +61,8 @@ def upstream(prompt: Prompt, node_id: str, name: str, *, prefix: str = "") -> It
         visited.add(link.node_id)
         node = prompt[link.node_id]
         yield node
-        queue += [value for name, value in inputs_of(node).items() if name.startswith(prefix)]
+        inputs = inputs_of(node).items()
+        queue += [value for name, value in inputs if name.startswith(prefix) and name != leaving_out]
 
 
 def ancestors(prompt: Prompt, node_ids: Iterable[str]) -> set[str]:

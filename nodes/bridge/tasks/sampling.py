@@ -23,6 +23,7 @@ from . import previews
 from .latents import check_channels, to_intermediate
 from .model_shift import set_shift
 from .noise import batch_noise, noise_per_picture, seeds_of
+from .region_prompts import unheard_note
 
 LOGGER = logging.getLogger("zimage")
 COUNTER_KEY = "zimage_evaluations"
@@ -134,7 +135,8 @@ def sample(
     found = statistics_of(model, finished)
     check_drawn([each.is_finite for each in found], MODEL_OVERFLOWED)
     out = {key: value for key, value in latent.items() if key != "downscale_ratio_spacial"}
-    notes = [size_note(model, start.shape, is_masked=latent.get("noise_mask") is not None)]
+    is_masked = latent.get("noise_mask") is not None
+    notes = [size_note(model, start.shape, is_masked=is_masked), unheard_note(model, positive)]
     if sigmas[-1] == 0:
         notes += _problems(model, start if sigmas[0] < WHOLE else None, found, settings_facts(guidance.cfg, sigmas))
     note = "\n".join(filter(None, notes))

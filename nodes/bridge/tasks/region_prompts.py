@@ -1,0 +1,123 @@
+"""Adds a region with a prompt of its own to CONDITIONING, and says what became of its place."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from ....zimage_core.conditioning.region_area import Area, Box, Boxes, MaskArea
+from ....zimage_core.model import S3DiT
+from ..loading.pictures import mask_batch
+from ..network.attach import running_network
+from ..network.regional_conditions import REGIONS_KEY, Region
+
+ELEMENT_SIDE = 1000  # of the picture, in ComfyUI's elements
+UNHEARD = (
+    "Regions were left out: this MODEL runs ComfyUI's own code, which knows none. Put Z-Image Attach behind its loader."
+)
+
+
+def add_region(
+    conditioning: Any,
+    region_prompt: Any,
+    *,
+    box: tuple[float, float, float, float],
+    boxes: Any,
+    box_number: int,
+    mask: Any,
+    strength: float,
+    outside: float,
+    global_weight: float,
+    percents: tuple[float, float],
+) -> tuple[Any, str]:
+    """The CONDITIONING with one more region, and a note; without it, unchanged, where the region can do nothing.
+
+    A `mask` goes before `boxes`, those before `box` (x, y, width, height in parts of the picture).
+    """
+    if percents[0] >= percents[1]:
+        raise ValueError(
+            f"This region would never act: it starts at {percents[0]:g} and ends at {percents[1]:g} of the run. Start "
+            "it earlier or end it later."
+        )
+    caption = _caption(conditioning, region_prompt)
+    area, note = _area(box, boxes, box_number, mask)
+    if area is None or strength == 0:
+        return conditioning, note
+    region = Region(
+        caption=caption,
+        area=area,
+        strength=strength,
+        outside=outside,
+        global_weight=global_weight,
+        percents=percents,
+    )
+    return [with_region(whole, values, region) for whole, values in conditioning], note
+
+
+def with_region(whole: Tensor, values: dict[str, Any], region: Region) -> list[Any]:
+    """One entry of a CONDITIONING with a region behind those it has."""
+    return [whole, {**values, REGIONS_KEY: (*values.get(REGIONS_KEY, ()), region)}]
+
+
+def unheard_note(model: Any, positive: Any) -> str:
+    """That a MODEL runs code without regions, where a prompt has some."""
+    has_regions = any(REGIONS_KEY in values for _, values in positive)
+    return UNHEARD if has_regions and not isinstance(running_network(model), S3DiT) else ""
+
+
+def _caption(conditioning: Any, region_prompt: Any) -> Tensor:
+    """The embeddings (b, n, f) of a region's prompt, which has to be one and of the width of the whole prompt."""
+    if len(region_prompt) != 1:
+        raise ValueError(
+            f"The region's prompt consists of {len(region_prompt)} conditionings, but a region has one. Encode it with "
+            "one node, without Conditioning (Combine)."
+        )
+    [[caption, values]] = region_prompt
+    if values.get("reference_latents"):
+        raise ValueError("A region's prompt cannot bring reference pictures. Encode it with Z-Image Text Encode.")
+    for whole, _ in conditioning:
+        if whole.shape[-1] != caption.shape[-1]:
+            raise ValueError(
+                f"The whole prompt's features are {whole.shape[-1]} wide and the region's {caption.shape[-1]}. Encode "
+                "both with the same text encoder."
+            )
+    return caption
+
+
+def _area(box: tuple[float, float, float, float], boxes: Any, box_number: int, mask: Any) -> tuple[Area | None, str]:
+    """Where the region is, None for nowhere, and what is to be said of that."""
+    if mask is not None:
+        batch = mask_batch(mask).cpu().clamp(0, 1)
+        if not batch[0].any():
+            return None, "The mask is black, so this region is left out. Paint white where its prompt is to be heard."
+        note = f"Of {len(batch)} masks the first is used." if len(batch) > 1 else ""
+        return MaskArea(batch[0]), note
+    if boxes is not None:
+        found = list(boxes_in(boxes))
+        if not found:
+            return None, "No box has arrived here, so this region is left out. Draw one in the node before."
+        if box_number > len(found):
+            raise ValueError(f"There is no box {box_number}: {len(found)} arrived here. Choose another box number.")
+        return Boxes(tuple(found if box_number == 0 else found[box_number - 1 : box_number])), ""
+    x, y, width, height = box
+    drawn = Box(x=x, y=y, width=width, height=height)
+    is_inside = min(drawn.x, drawn.y) >= 0 and max(drawn.x + drawn.width, drawn.y + drawn.height) <= 1 + 1e-6
+    return drawn, "" if is_inside else "This region reaches out of the picture; what lies inside is used."
+
+
+def boxes_in(value: Any) -> Iterator[Box]:
+    """The boxes of ComfyUI's BOUNDING_BOX (one, a list, or a list for each frame) or of its elements."""
+    if isinstance(value, list | tuple):
+        for each in value:
+            yield from boxes_in(each)
+    elif isinstance(value, Mapping) and isinstance(value.get("bbox"), list | tuple) and len(value["bbox"]) == 4:
+        top, left, bottom, right = (float(each) / ELEMENT_SIDE for each in value["bbox"])
+        yield Box(x=left, y=top, width=right - left, height=bottom - top)
+    elif isinstance(value, Mapping) and {"x", "y", "width", "height"} <= value.keys():
+        x, y, width, height = (float(value[side]) for side in ("x", "y", "width", "height"))
+        yield Box(x=x, y=y, width=width, height=height, unit="pixel")
+    else:
+        raise ValueError(
+            f"A box has x, y, width and height, or a bbox of four numbers, but {str(value)[:60]!r} arrived here. "
+            "Connect the boxes or the elements of Create Bounding Boxes."
+        )
