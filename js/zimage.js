@@ -3,7 +3,7 @@
 import { app } from "../../scripts/app.js";
 import { hideAdvanced } from "./zimage/page/advanced.mjs";
 import { orderTemplates } from "./zimage/page/comfyui.mjs";
-import { DOCTOR, addFindings, watchDoctor } from "./zimage/runs/doctor.mjs";
+import { watchDoctor } from "./zimage/runs/doctor.mjs";
 import { addFailure, watchFailures } from "./zimage/runs/failures.mjs";
 import { SAVES, addFileName } from "./zimage/page/file_name.mjs";
 import { classOf } from "./zimage/page/graph.mjs";
@@ -58,7 +58,6 @@ app.registerExtension({
     if (nodeClass === PICKED) addPicker(node, panel);
     if (SIZED.includes(nodeClass)) addLatentSize(node, panel);
     if (nodeClass === LISTED) addLoraRows(node, panel);
-    if (nodeClass === DOCTOR) addFindings(node, panel);
     if (nodeClass === SAVES) addFileName(node);
     if (isOurs) addReport(node, panel);
   },

@@ -62,6 +62,11 @@ IN_CHINESE: dict[str, tuple[str, ...]] = {
         "调度器",
         "移位",
     ),
+    "ZImageDiversity": (
+        "多样性",
+        "构图变化",
+        "种子差异",
+    ),
     "ZImageDoctor": (
         "黑图",
         "过曝",

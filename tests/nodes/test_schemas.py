@@ -18,6 +18,7 @@ IDS = {
     "ZImageTurboSampler",
     "ZImageSampler",
     "ZImageSigmas",
+    "ZImageDiversity",
     "ZImageDoctor",
     "ZImageDrawnSigmas",
     "ZImageVAEEncode",

@@ -175,6 +175,20 @@ def avoiding(name: str, values: Sequence[float], **settings: float) -> StripBuil
     return draw
 
 
+def diverse(graph: PromptGraph) -> Rows:
+    """Four seeds, each with a misreading of its own, at several strengths."""
+    rows: list[list[Panel]] = []
+    for strength in (0.0, 2.0, 5.0):
+        rows.append([])
+        for seed in range(4):
+            settings = {"end_percent": 0.5, "protect": "", "protect_quoted": True, "start_percent": 0.0, "share": 0.5}
+            plain = graph.encode(HEART)
+            noised = graph.add("ZImageDiversity", conditioning=plain, seed=seed, strength=strength, **settings)[0]
+            sampled = graph.turbo(HEART, positive=noised, seed=seed)
+            rows[-1].append(Panel(as_label(strength), graph.decode(sampled[0])))
+    return rows
+
+
 STRIPS: dict[str, StripBuilder] = {
     "ZImageSampler/steps": varied("ZImageSampler", "steps", (1, 2, 3, 4, 8, 20), STAR),
     "ZImageSampler/cfg": varied("ZImageSampler", "cfg", (1.0, 2.0, 3.0, 5.0, 8.0, 16.0), "a large red heart"),
@@ -198,6 +212,7 @@ STRIPS: dict[str, StripBuilder] = {
     "ZImageNAG/negative": avoided,
     "ZImageNAG/scale": avoiding("scale", (1.0, 1.5, 2.0, 3.0, 5.0, 11.0)),
     "ZImageNAG/end_percent": avoiding("end_percent", (0.0, 0.25, 0.5, 0.75, 1.0)),
+    "ZImageDiversity/strength": diverse,
     "ZImageStepCache/threshold": cached("threshold", (0.02, 0.05, 0.1, 0.2), 32),
     "ZImageStepCache/max_skips": cached("max_skips", (1, 3, 6, 12), 8, threshold=3.0),
 }

@@ -67,7 +67,8 @@ class PromptGraph:
             **changes,
         }
         inputs.setdefault("latent", self.empty())
-        return self.add("ZImageTurboSampler", positive=self.encode(prompt), **inputs)
+        inputs.setdefault("positive", self.encode(prompt))
+        return self.add("ZImageTurboSampler", **inputs)
 
     def decode(self, latent: Link, tile_size: int = 0) -> Link:
         """Decode a latent."""

@@ -18,6 +18,7 @@ const TASKS = [
   "first steps then Turbo",
   "prompt variations",
   "negative prompt with NAG",
+  "more different seeds",
   "draw sigmas",
   "grid",
   "App mode",

@@ -184,6 +184,9 @@ export const SENTENCES = [
   ["Every picture", "每张图像"],
   ["the model's numbers overflowed. Set precision to automatic or bfloat16 in Z-Image Load Model, take Sage attention off, or try without LoRAs.", "模型的数值溢出了。请在“Z-Image 加载模型”中把精度设为 automatic 或 bfloat16，关掉 Sage 注意力，或去掉 LoRA 再试。"],
   ["the autoencoder's numbers overflowed. Start ComfyUI with --bf16-vae or --fp32-vae.", "自编码器的数值溢出了。请用 --bf16-vae 或 --fp32-vae 启动 ComfyUI。"],
+  // diversity
+  ["This conditioning does not tell which words it holds, so none of them can be kept from the noise. Encode the prompt with Z-Image Text Encode, or clear the protected words.", "这个条件不含词语信息，无法保护其中的词。请用“Z-Image 文本编码”编码提示词，或清空保护的词。"],
+  ["Protected words that do not stand in the prompt: {names}.", "提示词里没有这些要保护的词：{names}。"],
   // what Z-Image Doctor and the samplers find
   ["Z-Image Doctor is made for Z-Image models, but the model here is {name}. Connect a Z-Image model.", "“Z-Image 医生”只用于 Z-Image 模型，而这里的模型是 {name}。请连接 Z-Image 模型。"],
   ["Step {step} of {count} came out as NaN {where}", "{count} 步中的第 {step} 步算出了 NaN，位置是{where}"],

@@ -18,6 +18,8 @@ from .prompt_graph import Node, Prompt, ancestors, inputs_of, upstream, value_in
 KEY = "zimage"
 MODEL_FILES = ("model_name", "unet_name", "ckpt_name", "gguf_name")  # file widgets of this pack's and other loaders
 ENCODER_FILES = ("text_encoder_name", "clip_name", "clip_name1")
+DIVERSITY = "ZImageDiversity"
+DIVERSITY_SETTINGS = ("strength", "start_percent", "end_percent", "share", "seed", "protect", "protect_quoted")
 LORA_LIST = "ZImageLoraList"
 NAG = "ZImageNAG"
 NAG_SETTINGS = ("scale", "tau", "alpha", "start_percent", "end_percent")
@@ -86,7 +88,8 @@ def last_sampler(prompt: Prompt, node_id: str) -> Metadata | None:
 def _entry(prompt: Prompt, name: str, chain: list[Node], origin: Origin) -> Metadata:
     wanted = {**asked.texts_of(prompt, name), **asked.regions_of(prompt, name), **asked.size_of(prompt, name)}
     settings = samplers.settings_of(prompt, name, chain)
-    return {"sampler": name, **wanted, **_nag(prompt, chain), **settings, **_model_chain(prompt, name, chain, origin)}
+    acting = {**_nag(prompt, chain), **_diversity(prompt, name)}
+    return {"sampler": name, **wanted, **acting, **settings, **_model_chain(prompt, name, chain, origin)}
 
 
 def _nag(prompt: Prompt, chain: Iterable[Node]) -> Metadata:
@@ -98,6 +101,13 @@ def _nag(prompt: Prompt, chain: Iterable[Node]) -> Metadata:
     values = {each: value_in(prompt, inputs_of(nearest).get(each)) for each in NAG_SETTINGS}
     is_on = values["scale"] != 1 and values["alpha"] != 0
     return {"nag": {**asked.texts_of(prompt, name), **values}} if is_on else {}
+
+
+def _diversity(prompt: Prompt, name: str) -> Metadata:
+    """The settings of the nearest Z-Image Diversity before a sampler's prompt, where it acts."""
+    node = next((each for each in samplers.prompt_chain(prompt, name) if each["class_type"] == DIVERSITY), None)
+    values = {each: value_in(prompt, inputs_of(node).get(each)) for each in DIVERSITY_SETTINGS} if node else {}
+    return {"diversity": values} if values.get("strength") else {}
 
 
 def _model_chain(prompt: Prompt, node_id: str, chain: list[Node], origin: Origin) -> Metadata:

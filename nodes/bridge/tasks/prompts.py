@@ -1,5 +1,6 @@
 """Encoding prompts with any CLIP of the node graph, from this pack's loader or the stock one."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
@@ -8,6 +9,8 @@ from ....zimage_core.config import MAX_CAPTION_TOKENS, MOST_CAPTION_TOKENS
 from ....zimage_core.text import PromptTokens, truncate
 from ..loading import prompt_cache
 from ..loading.text import TOKENS_KEY
+
+TOKEN_TEXTS = "zimage_token_texts"  # in conditioning: what the tokenizer calls each token; None for one without text
 
 
 def encode(
@@ -32,7 +35,15 @@ def encode(
     pairs = tokens[TOKENS_KEY][0]
     cut = truncate(tuple(range(len(pairs))), MAX_CAPTION_TOKENS if is_cut else MOST_CAPTION_TOKENS)
     tokens[TOKENS_KEY] = [pairs[: len(cut.ids)]]
-    return prompt_cache.encode(clip, tokens, remember), cut
+    texts = _token_texts(clip, tokens[TOKENS_KEY][0])
+    conditioning = prompt_cache.encode(clip, tokens, remember)
+    return [[encoded, {**values, TOKEN_TEXTS: texts}] for encoded, values in conditioning], cut
+
+
+def _token_texts(clip: Any, pairs: Sequence[Any]) -> tuple[str | None, ...]:
+    """The tokenizer's own string of each token of a CLIP's (id or embedding, weight) pairs."""
+    tokenizer = getattr(clip.tokenizer, TOKENS_KEY).tokenizer
+    return tuple(tokenizer.convert_ids_to_tokens(pair[0]) if isinstance(pair[0], int) else None for pair in pairs)
 
 
 def replace_lone_surrogates(prompt: str) -> str:
