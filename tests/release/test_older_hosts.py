@@ -7,7 +7,8 @@ built-in model in one and the other by turns. `tools/fetch_comfyui.py` fetches e
 import asyncio
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,22 @@ def serving(comfyui: Path, archive: Path, base: Path) -> Iterator[Server]:
             yield up
 
 
-@pytest.fixture(scope="module", params=VERSIONS)
-def older(request, archive, tmp_path_factory) -> Iterator[Server]:
-    folder = Path(os.environ.get("COMFYUI_CACHE") or cache_folder()) / f"ComfyUI-{request.param}"
-    with serving(folder, archive, tmp_path_factory.mktemp("older")) as up:
-        yield up
+@pytest.fixture(scope="module")
+def hosts(archive, tmp_path_factory) -> Iterator[Callable[[str], Server]]:
+    """The server of a version, which is started once."""
+    with ExitStack() as running:
+
+        @cache
+        def host(version: str) -> Server:
+            folder = Path(os.environ.get("COMFYUI_CACHE") or cache_folder()) / f"ComfyUI-{version}"
+            return running.enter_context(serving(folder, archive, tmp_path_factory.mktemp("older")))
+
+        yield host
+
+
+@pytest.fixture(params=VERSIONS)
+def older(request, hosts) -> Server:
+    return hosts(request.param)
 
 
 @pytest.fixture(scope="session")
