@@ -164,11 +164,11 @@ def _setting_inputs() -> list[io.Input]:
             "Which noise to start from, the same for all pictures unless an axis varies it.",
             control_after_generate=False,  # another seed would draw everything again
         ),
-        _advanced(steps_input(TURBO, "8 for Turbo, 25 to 50 for base.")),
+        steps_input(TURBO, "8 for Turbo, 25 to 50 for base.", is_advanced=True),
         cfg_input(TURBO, "How strongly to follow the prompt: 1 for Turbo, 3 to 5 for base.", is_advanced=True),
         solver_input(TURBO),
         shift_input(TURBO, is_advanced=True),
-        _advanced(strength_input()),
+        strength_input(is_advanced=True),
         io.Combo.Input(
             "lora",
             display_name="LoRA",
@@ -188,11 +188,6 @@ def _setting_inputs() -> list[io.Input]:
             tooltip="How strong the LoRA acts: 1 as trained, 0 not at all; below 0 it does the opposite.",
         ),
     ]
-
-
-def _advanced(widget: io.Input) -> io.Input:
-    widget.advanced = True
-    return widget
 
 
 NODES: list[type[io.ComfyNode]] = [ZImageGrid, ZImageGridSheet]

@@ -25,9 +25,14 @@ def seed_input(tooltip: str = NOISE_SEED, *, control_after_generate: bool = True
     )
 
 
-def steps_input(preset: Preset, advice: str) -> io.Input:
+def steps_input(preset: Preset, advice: str, *, is_advanced: bool | None = None) -> io.Input:
     return io.Int.Input(
-        "steps", default=preset.steps, min=1, max=sampling.MOST_STEPS, tooltip=f"How many steps to take. {advice}"
+        "steps",
+        default=preset.steps,
+        min=1,
+        max=sampling.MOST_STEPS,
+        advanced=is_advanced,
+        tooltip=f"How many steps to take. {advice}",
     )
 
 
@@ -68,7 +73,7 @@ def shift_input(preset: Preset, tooltip: str = TIME_AT_NOISE, *, is_advanced: bo
     )
 
 
-def strength_input() -> io.Input:
+def strength_input(*, is_advanced: bool | None = None) -> io.Input:
     return io.Float.Input(
         "strength",
         display_name="img2img strength",
@@ -76,6 +81,7 @@ def strength_input() -> io.Input:
         min=0.0,
         max=1.0,
         step=0.01,
+        advanced=is_advanced,
         tooltip="How far to move away from the picture in the latent: 1 draws from scratch, 0.6 runs the last 6 of "
         "10 steps, 0 changes nothing.",
     )

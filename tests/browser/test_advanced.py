@@ -6,6 +6,8 @@ from paths import REPOSITORY
 
 SHOWN = """(kind) => { const node = app.graph.nodes.find((each) => each.type === kind);
 return node.widgets.filter((each) => node.isWidgetVisible(each)).map((each) => each.name) }"""
+NO_GAP = """() => { const { widgets } = app.graph.nodes[0]; const place = (name) => widgets.find((each) =>
+each.name === name).y; return Math.abs(place("strength") - place("steps")) < 30 }"""
 HEIGHT = "(kind) => app.graph.nodes.find((each) => each.type === kind).size[1]"
 USED = ["seed", "control_after_generate", "steps", "strength"]
 
@@ -29,6 +31,7 @@ def test_a_new_node_shows_what_is_often_used_and_a_button_the_rest(shared):
     shared.page.get_by_role("button", name="Hide advanced inputs").click()
     assert shown(shared) == USED
     assert shared.page.evaluate(HEIGHT, "ZImageTurboSampler") < tall
+    shared.page.wait_for_function(NO_GAP)
 
 
 def test_a_loaded_node_shows_them_where_one_was_changed(shared):

@@ -155,6 +155,25 @@ def test_pictures_of_one_lora_strength_are_drawn_one_after_the_other(run):
     assert order == [*along_rows[0::2], *along_rows[1::2]]
 
 
+def test_it_draws_inside_subgraphs(run):
+    """Whose nodes the page sends with the ids on the way to them."""
+    graph = grid(("seed", "400, 401"))
+    ids = {name: name if name == "pictures" else f"9:3:{name}" for name in graph}
+    inside = {
+        ids[name]: node(
+            each["class_type"],
+            **{
+                key: [ids[value[0]], value[1]] if isinstance(value, list) else value
+                for key, value in each["inputs"].items()
+            },
+        )
+        for name, each in graph.items()
+    }
+    outcome = run(inside)
+    assert outcome.error is None, outcome.error
+    assert all(np.array_equal(*pair) for pair in zip(pixels(outcome.files), pixels(run(graph).files), strict=True))
+
+
 def test_a_value_more_draws_one_picture_more(run):
     run(grid(("seed", "200, 201")))
     outcome = run(grid(("seed", "200, 299, 201")))

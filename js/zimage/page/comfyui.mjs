@@ -84,7 +84,7 @@ export function endStep() {
 /** Let the wheel zoom over an element that lies on the classic canvas; Nodes 2.0 sees it by itself. @param {HTMLElement} element */
 export function passWheel(element) {
   element.addEventListener("wheel", (event) => {
-    if (!(/** @type {any} */ (globalThis).LiteGraph.vueNodesMode)) app.canvas.processMouseWheel(event);
+    if (isClassic()) app.canvas.processMouseWheel(event);
   });
 }
 
