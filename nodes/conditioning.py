@@ -5,6 +5,7 @@ from comfy_api.latest import io
 from .bridge.loading import prompt_cache
 from .bridge.tasks import prompts
 from .chinese_words import IN_CHINESE
+from .sampler_inputs import CLIP_INPUT
 
 KEEP = "keep every token"
 CUT = "cut at 512 tokens"
@@ -32,7 +33,7 @@ class ZImageTextEncode(io.ComfyNode):
                 io.Clip.Input(
                     "clip",
                     display_name="CLIP",
-                    tooltip="Qwen3-4B from Z-Image Load Text Encoder or the stock Load CLIP (lumina2).",
+                    tooltip=CLIP_INPUT,
                 ),
                 io.String.Input(
                     "prompt",

@@ -7,6 +7,7 @@ from ..zimage_core.checkpoints import CONTROL
 from .bridge.loading import control_net, files, picture_notes
 from .bridge.patches import control
 from .chinese_words import IN_CHINESE
+from .sampler_inputs import VAE_INPUT
 
 CATEGORY = "Z-Image/control"
 COMPUTATIONS = ["author", "diffusers", "comfyui"]
@@ -91,7 +92,7 @@ class ZImageControl(io.ComfyNode):
                 io.Vae.Input(
                     "vae",
                     display_name="VAE",
-                    tooltip="The FLUX autoencoder from Z-Image Load VAE or the stock Load VAE.",
+                    tooltip=VAE_INPUT,
                 ),
                 io.Image.Input(
                     "image",

@@ -4,7 +4,8 @@ from comfy_api.latest import io, ui
 
 from .bridge.tasks import detail
 from .chinese_words import IN_CHINESE
-from .inpaint import REGION_OUTPUT, STITCH, VAE_INPUT, megapixels_input
+from .inpaint import REGION_OUTPUT, STITCH, megapixels_input
+from .sampler_inputs import VAE_INPUT
 
 BOXES = io.Custom("BOUNDING_BOX")  # ComfyUI's; its own class would draw a widget
 

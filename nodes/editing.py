@@ -4,6 +4,7 @@ from comfy_api.latest import io, ui
 
 from .bridge.tasks import editing
 from .chinese_words import IN_CHINESE
+from .sampler_inputs import CLIP_INPUT, VAE_INPUT
 
 LOOK, IGNORE = "look at them", "ignore"
 FIRST, LAST = "first picture", "last picture"
@@ -35,12 +36,12 @@ class ZImageEditEncode(io.ComfyNode):
                 io.Clip.Input(
                     "clip",
                     display_name="CLIP",
-                    tooltip="Qwen3-4B from Z-Image Load Text Encoder or the stock Load CLIP (lumina2).",
+                    tooltip=CLIP_INPUT,
                 ),
                 io.Vae.Input(
                     "vae",
                     display_name="VAE",
-                    tooltip="The FLUX autoencoder from Z-Image Load VAE or the stock Load VAE.",
+                    tooltip=VAE_INPUT,
                 ),
                 io.ClipVision.Input(
                     "clip_vision",

@@ -8,7 +8,9 @@ from .bridge.loading import files
 from .bridge.tasks import grid, grid_axes
 from .chinese_words import AXES_IN_CHINESE, IN_CHINESE
 from .sampler_inputs import (
+    CLIP_INPUT,
     LATENT_INPUT,
+    VAE_INPUT,
     cfg_input,
     seed_input,
     shift_input,
@@ -110,14 +112,14 @@ def _sources() -> list[io.Input]:
             display_name="CLIP",
             lazy=True,
             raw_link=True,
-            tooltip="Qwen3-4B from Z-Image Load Text Encoder or the stock Load CLIP (lumina2).",
+            tooltip=CLIP_INPUT,
         ),
         io.Vae.Input(
             "vae",
             display_name="VAE",
             lazy=True,
             raw_link=True,
-            tooltip="The FLUX autoencoder from Z-Image Load VAE or the stock Load VAE.",
+            tooltip=VAE_INPUT,
         ),
         io.Latent.Input("latent", lazy=True, raw_link=True, tooltip=LATENT_INPUT),
     ]

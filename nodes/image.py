@@ -6,6 +6,7 @@ from .bridge.loading import picture_notes
 from .bridge.page import saved_picture
 from .bridge.tasks import images
 from .chinese_words import IN_CHINESE
+from .sampler_inputs import VAE_INPUT
 
 CATEGORY = "Z-Image/image"
 
@@ -26,7 +27,7 @@ class ZImageVAEEncode(io.ComfyNode):
                 io.Vae.Input(
                     "vae",
                     display_name="VAE",
-                    tooltip="The FLUX autoencoder from Z-Image Load VAE or the stock Load VAE.",
+                    tooltip=VAE_INPUT,
                 ),
             ],
             outputs=[
@@ -59,7 +60,7 @@ class ZImageVAEDecode(io.ComfyNode):
                 io.Vae.Input(
                     "vae",
                     display_name="VAE",
-                    tooltip="The FLUX autoencoder from Z-Image Load VAE or the stock Load VAE.",
+                    tooltip=VAE_INPUT,
                 ),
                 io.Int.Input(
                     "tile_size",

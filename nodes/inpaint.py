@@ -7,13 +7,13 @@ from .bridge.loading import picture_notes
 from .bridge.tasks import regions
 from .chinese_words import IN_CHINESE
 from .latent import RATIOS
+from .sampler_inputs import VAE_INPUT
 
 CATEGORY = "Z-Image/inpaint"
 STITCH = io.Custom("ZIMAGE_STITCH")
 BY_PIXELS = "by pixels"
 SIDE_MAX = 8192
 
-VAE_INPUT = "The FLUX autoencoder from Z-Image Load VAE or the stock Load VAE."
 LATENT_OUTPUT = (
     "The region with its noise mask, for any sampler; an img2img strength below 1 keeps some of what was there."
 )

@@ -1,4 +1,4 @@
-"""Inputs and outputs that the sampler nodes share, with the presets of the released models as defaults."""
+"""Inputs and outputs that several nodes share, with the presets of the released models as defaults."""
 
 from comfy_api.latest import io
 
@@ -7,6 +7,8 @@ from .bridge.tasks import sampling
 
 SEED_MAX = 0xFFFFFFFFFFFFFFFF
 MODEL_INPUT = "A Z-Image model from Z-Image Load Model or the stock Load Diffusion Model."
+CLIP_INPUT = "Qwen3-4B from Z-Image Load Text Encoder or the stock Load CLIP (lumina2)."
+VAE_INPUT = "The FLUX autoencoder from Z-Image Load VAE or the stock Load VAE."
 NOISE_SEED = "Which noise to start from. The same seed gives the same noise on every machine."
 TIME_AT_NOISE = (
     "Time spent at high noise, where composition is decided: 3 for Turbo, 6 for base; 1 leaves the schedule unshifted."
