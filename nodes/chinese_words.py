@@ -103,6 +103,11 @@ IN_CHINESE: dict[str, tuple[str, ...]] = {
         "扩图",
         "外扩",
     ),
+    "ZImageLargePicture": (
+        "大图",
+        "高分辨率",
+        "高清修复",
+    ),
     "ZImageTiledRefine": (
         "分块放大",
         "高清放大",

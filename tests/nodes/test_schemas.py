@@ -37,6 +37,7 @@ IDS = {
     "ZImageRegion",
     "ZImageStitch",
     "ZImageDetail",
+    "ZImageLargePicture",
     "ZImageTiledRefine",
     "ZImageOutpaint",
     "ZImageInpaint",

@@ -161,7 +161,19 @@ def refined(graph: PromptGraph) -> Rows:
     return [row[:3], row[3:]]
 
 
+def large(graph: PromptGraph) -> Rows:
+    """Nano at twice its size, by method."""
+    row: list[Panel] = []
+    for method in ("as it is", "whole", "tiles"):
+        inputs = {"width": 128, "height": 128, "method": method, "detail": 0.1}
+        node = graph.add("ZImageLargePicture", model=graph.model, vae=graph.vae, **inputs)
+        prompt = "a large red heart in the middle on a grey background"
+        row.append(Panel(method, graph.picture(prompt, model=node[0], latent=node[1])))
+    return [row]
+
+
 STRIPS: dict[str, StripBuilder] = {
+    "ZImageLargePicture/method": large,
     "ZImageTiledRefine/model": refined,
     "ZImageDetail/mask": details,
     "ZImageInpaint/mask": inpainting,

@@ -13,6 +13,7 @@ const TASKS = [
   "LoRA",
   "LoRA list",
   "ControlNet",
+  "twice as large",
   "upscale 2x",
   "high-resolution second pass",
   "first steps then Turbo",

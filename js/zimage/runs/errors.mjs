@@ -157,6 +157,9 @@ export const SENTENCES = [
   ["{letter} axis is LoRA strength, but no LoRA is chosen. Choose a file of models/loras in LoRA, an advanced input.", "{letter} 轴是 LoRA strength，但没有选择 LoRA。请在高级输入“LoRA”中选择 models/loras 里的文件。"],
   ["The pictures of this grid have different sizes ({sizes}), so they make no sheet. Compare models that draw pictures of one size.", "这张对比图里的图片尺寸不同（{sizes}），无法拼成一张。请比较出图尺寸相同的模型。"],
   // tiles
+  ["A step at {width}x{height} needs {needed} GB and this machine has {free} GB for it.", "{width}x{height} 的一步需要 {needed} GB，而这台机器只有 {free} GB 可用。"],
+  ["{found} Choose automatic or tiles, which need {tiles} GB.", "{found}请选 automatic 或 tiles，只需 {tiles} GB。"],
+  ["{found} Even tiles need {tiles} GB: close other programs, or use a GPU with more memory.", "{found}即使分块也需要 {tiles} GB：请关闭其他程序，或换更大的显卡。"],
   ["The overlap is {overlap} pixels, but a tile has only {tile}: make the overlap smaller than the tile, best a quarter of it.", "重叠为 {overlap} 像素，而块只有 {tile} 像素：请让重叠小于分块尺寸，最好是它的四分之一。"],
   ["Tiles are made for Z-Image models, but the model here is {kind}. Connect a Z-Image model from any loader.", "分块是为 Z-Image 模型准备的，而这里的模型是 {kind}。请接入任意加载器载入的 Z-Image 模型。"],
   ["A ControlNet of a stock node cannot be cut into tiles: its hints would be those of the whole picture, squeezed. Use Z-Image Load ControlNet and Z-Image Apply ControlNet in its place.", "官方节点的 ControlNet 无法按块裁切：它的控制会是整张图压缩后的样子。请改用“Z-Image 加载 ControlNet”和“Z-Image 应用 ControlNet”。"],

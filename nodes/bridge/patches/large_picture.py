@@ -1,0 +1,134 @@
+"""A MODEL for pictures beyond its own size, for any sampler: drawn small first, enlarged, and finished large.
+
+All of it happens inside the sampler's run: an `OUTER_SAMPLE` wrapper runs the sampler at the native size, enlarges the
+picture between decoder and encoder, and runs the last steps again at the size that was asked for. Latents are not
+enlarged themselves, since what comes of it is no picture's latent.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from comfy import model_management
+from comfy.patcher_extension import WrappersMP
+from torch import Tensor
+
+from ....zimage_core.config import NANO_SIDE
+from ....zimage_core.model.position_scaling import PositionScaling
+from ....zimage_core.regions import resample
+from ....zimage_core.runtime.large_plan import CELL, LargePlan, Way, plan_large
+from ..loading.vae import check_vae
+from ..network.attach import attach, running_network
+from ..network.dit import POSITIONS
+from ..network.nano_latents import NanoLatents
+from ..network.step_memory import step_memory
+from .tiled import with_tiles
+
+KEY = "zimage_large_picture"
+NATIVE_SIDE = 1024  # pixels
+PATCH = 16  # pixels
+USABLE = 0.9  # of a device's memory
+PURE_NOISE = 0.99  # from this noise level on a run draws from nothing; lower ones start from a picture
+
+
+def native_side(model: Any) -> int:
+    """The side of the pictures that a MODEL draws best, in pixels."""
+    return NANO_SIDE if isinstance(model.model.latent_format, NanoLatents) else NATIVE_SIDE
+
+
+def plan_for(model: Any, width: int, height: int, way: Way | None) -> LargePlan:
+    """The plan for a MODEL and a size in pixels; ValueError if it does not fit the device."""
+    network, is_int8 = running_network(attach(model)), model.model.model_config.quant_config is not None
+
+    def bytes_of(size: tuple[int, int]) -> int:
+        shape = (1, 16, *size)
+        return int(step_memory(network.config, model.model.get_dtype_inference(), is_int8, shape).reserved)
+
+    free = int(USABLE * model_management.get_total_memory(model.load_device))
+    return plan_large(network.config, (height // CELL, width // CELL), native_side(model), way, bytes_of, free)
+
+
+def with_large_picture(model: Any, vae: Any, plan: LargePlan, detail: float) -> Any:
+    """A clone of the MODEL, run by our code, that draws as planned; `detail` is the part of the steps run large."""
+    check_vae(vae)
+    attached = attach(model)
+    if plan.way == "as it is":
+        return attached
+    clone = with_tiles(attached, plan.tiling) if plan.way == "tiles" else attached.clone()
+    clone.model_options["transformer_options"][POSITIONS] = PositionScaling(base=native_side(model) // PATCH)
+    others = {key: each for key, each in clone.wrappers.get(WrappersMP.OUTER_SAMPLE, {}).items() if key != KEY}
+    small_first = partial(sample_small_first, plan, vae, detail)
+    clone.wrappers[WrappersMP.OUTER_SAMPLE] = {KEY: [small_first], **others}  # around step caches: two runs of theirs
+    return clone
+
+
+def sample_small_first(
+    plan: LargePlan,
+    vae: Any,
+    detail: float,
+    executor: Any,
+    noise: Tensor,
+    latent: Tensor,
+    sampler: Any,
+    sigmas: Tensor,
+    mask: Any = None,
+    callback: Any = None,
+    *args: Any,
+    **kwargs: Any,
+) -> Tensor:
+    """OUTER_SAMPLE wrapper. Runs from a picture, with a mask or at another size are left as they are."""
+    size, steps = (noise.shape[-2], noise.shape[-1]), len(sigmas) - 1
+    again = max(1, round(detail * steps))
+    if size != plan.size or mask is not None or float(sigmas[0]) < PURE_NOISE or float(sigmas[-1]) > 0:
+        return executor(noise, latent, sampler, sigmas, mask, callback, *args, **kwargs)
+    guider, total = executor.class_obj, steps + again
+    conds = {name: [each.copy() for each in group] for name, group in guider.conds.items()}
+    small, start = (each[..., : plan.small[0], : plan.small[1]].contiguous() for each in (noise, latent))
+    own = {name: [small.shape] if name == "latent_shapes" else value for name, value in kwargs.items()}
+    drawn = executor(small, start, sampler, sigmas, None, counted(callback, 0, total), *args, **own)
+    guider.conds = conds  # the first run resolved areas and masks to its own size
+    enlarged = enlarged_latent(vae, drawn, size).to(latent)
+    rest = counted(callback, steps, total)
+    return executor(noise, enlarged, sampler, sigmas[-1 - again :], None, rest, *args, **kwargs)
+
+
+def enlarged_latent(vae: Any, small: Tensor, size: tuple[int, int]) -> Tensor:
+    """The latents (b, 16, h, w) of enlarged pictures, at `size` cells."""
+    pictures = vae.decode(small).movedim(-1, 1)
+    return vae.encode(resample(pictures, (CELL * size[0], CELL * size[1])).movedim(1, -1))
+
+
+def counted(callback: Callable[..., Any] | None, before: int, total: int) -> Callable[..., Any] | None:
+    """A sampler's callback for a part of the steps."""
+    if callback is None:
+        return None
+
+    def call(step: int, x0: Tensor, x: Tensor, steps: int) -> Any:
+        return callback(before + step, x0, x, total)
+
+    return call
+
+
+def report(plan: LargePlan) -> str:
+    """What was chosen and what it costs, for the node."""
+    height, width = (CELL * side for side in plan.size)
+    small = f"{CELL * plan.small[1]}x{CELL * plan.small[0]}"
+    gigabytes = f"{plan.bytes_needed / 2**30:.1f} GB beside the weights"
+    if plan.way == "as it is":
+        return f"{width}x{height}: drawn as it is. A step: {teraflops(plan.flops)}, {gigabytes}."
+    tile = CELL * plan.tiling.height
+    how = (
+        f"in {plan.n_tiles} tiles of {tile}x{tile} that overlap by {CELL * plan.tiling.overlap}"
+        if plan.way == "tiles"
+        else "as a whole with scaled positions"
+    )
+    return (
+        f"{width}x{height}: drawn at {small}, enlarged, and its last steps drawn again {how}.\n"
+        f"A step at {small}: {teraflops(plan.small_flops)}. A step at {width}x{height}: {teraflops(plan.flops)}, "
+        f"{gigabytes}."
+    )
+
+
+def teraflops(flops: int) -> str:
+    """Operations with three digits."""
+    return f"{flops / 1e12:.3g} TFLOP"

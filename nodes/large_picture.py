@@ -1,0 +1,89 @@
+"""One node for pictures beyond the model's own size."""
+
+from comfy_api.latest import io, ui
+
+from ..zimage_core.runtime.large_plan import Way
+from .bridge.patches import large_picture
+from .bridge.tasks import latents
+from .chinese_words import IN_CHINESE
+from .inpaint import VAE_INPUT
+
+WAYS: dict[str, Way | None] = {"automatic": None, "tiles": "tiles", "whole": "whole", "as it is": "as it is"}
+
+
+class ZImageLargePicture(io.ComfyNode):
+    """Chooses how to draw a large picture."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZImageLargePicture",
+            display_name="Z-Image Large Picture",
+            category="Z-Image/sampling",
+            description="Draws 2K, 4K and larger with the usual sampler: drawn at the size Z-Image draws best, "
+            "enlarged, and its last steps drawn again in tiles or whole. Says what it chose, and refuses what does not "
+            "fit.",
+            search_aliases=[
+                "2k",
+                "4k",
+                "8k",
+                "high resolution",
+                "hires fix",
+                "dype",
+                "upscale",
+                *IN_CHINESE["ZImageLargePicture"],
+            ],
+            inputs=[
+                io.Model.Input("model", tooltip="A Z-Image model from any loader."),
+                io.Vae.Input("vae", display_name="VAE", tooltip=VAE_INPUT),
+                io.Int.Input(
+                    "width",
+                    default=2048,
+                    min=64,
+                    max=16384,
+                    step=16,
+                    tooltip="Width of the picture in pixels, a multiple of 16.",
+                ),
+                io.Int.Input(
+                    "height",
+                    default=2048,
+                    min=64,
+                    max=16384,
+                    step=16,
+                    tooltip="Height of the picture in pixels, a multiple of 16.",
+                ),
+                io.Combo.Input(
+                    "method",
+                    options=list(WAYS),
+                    default="automatic",
+                    tooltip="How the enlarged picture is finished: tiles take one tile's memory, whole looks at all of "
+                    "it at once. As it is draws at the full size from the start. Automatic chooses by size and "
+                    "memory.",
+                ),
+                io.Float.Input(
+                    "detail",
+                    default=0.33,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="The last part of the steps, which is drawn again at the large size: 0.33 adds detail, "
+                    "more invents more and begins to repeat things, 0.1 for the built-in nano.",
+                ),
+            ],
+            outputs=[
+                io.Model.Output(
+                    display_name="model", tooltip="The model that draws so, for any sampler; the input is unchanged."
+                ),
+                io.Latent.Output(display_name="latent", tooltip="A blank latent of this size, for the same sampler."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, model, vae, width, height, method, detail) -> io.NodeOutput:
+        plan = large_picture.plan_for(model, width, height, WAYS[method])
+        large = large_picture.with_large_picture(model, vae, plan, detail)
+        latent = latents.empty_latent(width, height, 1)
+        return io.NodeOutput(large, latent, ui=ui.PreviewText(large_picture.report(plan)))
+
+
+NODES: list[type[io.ComfyNode]] = [ZImageLargePicture]
