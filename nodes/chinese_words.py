@@ -31,6 +31,7 @@ IN_CHINESE: dict[str, tuple[str, ...]] = {
         "局部提示词",
         "蒙版",
     ),
+    "ZImageWeightedEncode": ("提示词权重", "权重", "加权", "强调", "负权重"),
     "ZImagePrompt": (
         "提示词",
         "通配符",

@@ -13,6 +13,7 @@ IDS = {
     "ZImageTextEncoderLoader",
     "ZImageVAELoader",
     "ZImageTextEncode",
+    "ZImageWeightedEncode",
     "ZImagePrompt",
     "ZImageEmptyLatent",
     "ZImageTurboSampler",

@@ -32,6 +32,7 @@ REFERENCES = (
     "a small pink circle at the top in the sky",
 )
 COMBINE = "shape of picture 1, color of picture 2, background of picture 3"
+WEIGHTS = ("1", "0.5", "0", "-0.5", "-1")
 
 
 def words(graph: PromptGraph) -> Rows:
@@ -162,7 +163,21 @@ def with_and_without_vision(graph: PromptGraph) -> Rows:
     return [numbered([picture, with_vision, without_vision])]
 
 
+def weighted(graph: PromptGraph) -> Rows:
+    """A word beside another that contradicts it, and a word alone, each at several weights."""
+    rows = (("a large (red:{}) yellow heart", ("0", "1", "1.5", "2", "3")), ("a large (yellow:{}) heart", WEIGHTS))
+    return [[Panel(weight, with_weight(graph, words.format(weight))) for weight in weights] for words, weights in rows]
+
+
+def with_weight(graph: PromptGraph, words: str) -> Link:
+    """Turbo Sampler's picture of weighted words on a white background."""
+    prompt = f"{words} in the middle on a white background"
+    encoded = graph.add("ZImageWeightedEncode", clip=graph.clip, prompt=prompt, long_prompts="keep every token")[0]
+    return graph.decode(graph.turbo("", positive=encoded)[0])
+
+
 STRIPS: dict[str, StripBuilder] = {
+    "ZImageWeightedEncode/prompt": weighted,
     "ZImageTextEncode/prompt": words,
     "ZImageEmptyLatent/ratio": ratios,
     "ZImageEmptyLatent/megapixels": areas,

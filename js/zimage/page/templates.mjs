@@ -18,6 +18,7 @@ const TASKS = [
   "high-resolution second pass",
   "first steps then Turbo",
   "prompt variations",
+  "weighted words",
   "negative prompt with NAG",
   "more different seeds",
   "draw sigmas",

@@ -46,6 +46,11 @@ def _token_texts(clip: Any, pairs: Sequence[Any]) -> tuple[str | None, ...]:
     return tuple(tokenizer.convert_ids_to_tokens(pair[0]) if isinstance(pair[0], int) else None for pair in pairs)
 
 
+def token_ids(clip: Any, prompt: str) -> list[int]:
+    """The ids of all tokens of a prompt in Qwen3's chat template; -1 for each vector of a textual inversion."""
+    return [token if isinstance(token, int) else -1 for token, *_ in clip.tokenize(prompt)[TOKENS_KEY][0]]
+
+
 def replace_lone_surrogates(prompt: str) -> str:
     """The prompt with "?" for each lone UTF-16 surrogate: a page can send half an emoji, and tokenizers raise on it."""
     return prompt.encode("utf-8", "replace").decode()
