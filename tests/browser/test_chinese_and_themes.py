@@ -53,6 +53,8 @@ return [...document.querySelectorAll('.zimage-panel')].filter((each) => each.che
 
 @pytest.fixture(scope="module")
 def chinese_page(module_canvas):
+    """Without the English prompts that other tests have run."""
+    module_canvas.page.evaluate("() => app.api.deleteUserData('zimage-prompts.json')")
     module_canvas.set_language("zh")
     return module_canvas
 
