@@ -165,6 +165,11 @@ IN_CHINESE: dict[str, tuple[str, ...]] = {
         "量化",
     ),
     "ZImageNAG": ("负面提示词", "负向提示词", "归一化注意力引导", "注意力引导", "不要的内容"),
+    "ZImageStyleReference": (
+        "风格参考",
+        "风格迁移",
+        "参考图",
+    ),
     "ZImageStepCache": (
         "加速",
         "缓存",

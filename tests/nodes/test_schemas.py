@@ -28,6 +28,7 @@ IDS = {
     "ZImageAttach",
     "ZImageLoraLoader",
     "ZImageLoraList",
+    "ZImageStyleReference",
     "ZImageStepCache",
     "ZImageNAG",
     "ZImageOptimize",

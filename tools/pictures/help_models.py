@@ -1,5 +1,7 @@
 """Strips for the nodes that load and change a model: what each input does."""
 
+from collections.abc import Sequence
+
 from .help_lora import FILE
 from .prompt_graph import NANO, Link, PromptGraph
 from .strips import Difference, Panel, Rows, StripBuilder
@@ -51,8 +53,29 @@ def lora_strengths(graph: PromptGraph) -> Rows:
     return [above, below]
 
 
+REFERENCE = "a large yellow circle on the left on a chessboard"
+
+
+def styled(name: str, values: Sequence[float]) -> StripBuilder:
+    """The reference, then one prompt without a ground at several values of an input."""
+
+    def draw(graph: PromptGraph) -> Rows:
+        image = graph.picture(REFERENCE)
+        row = [Panel("", image)]
+        for value in values:
+            inputs = {"strength": 1.0, "start_percent": 0.0, "end_percent": 0.6, name: value}
+            model = graph.add("ZImageStyleReference", model=graph.model, vae=graph.vae, image=image, **inputs)[0]
+            node = graph.turbo("a large red star on the right", model=model)
+            row.append(Panel(f"{value:g}", graph.decode(node[0])))
+        return [row]
+
+    return draw
+
+
 STRIPS: dict[str, StripBuilder] = {
     "ZImageModelLoader/precision": precisions,
     "ZImageOptimize/precision": optimized,
+    "ZImageStyleReference/strength": styled("strength", (0.0, 0.25, 1.0, 2.0)),
+    "ZImageStyleReference/end_percent": styled("end_percent", (0.0, 0.3, 0.6, 1.0)),
     "ZImageLoraLoader/strength_1": lora_strengths,
 }

@@ -10,7 +10,7 @@ key tell all of it in either direction:
 So 2k extra channels of every head carry it through the kernels of plain attention, and no n x n scores are stored.
 Masks in attention: "Region-Aware Text-to-Image Generation" (arXiv 2411.02395), where they are boolean and dense.
 
-Letters: b batch, h heads, n tokens, e head width, k captions, p image tokens without pads, r = 2k, w added channels.
+Letters: b batch, h heads, n m tokens, e head width, k captions, p image tokens without pads, r = 2k, w added channels.
 """
 
 from collections.abc import Sequence
@@ -32,14 +32,14 @@ class RegionBias(NamedTuple):
     """Factors of what is added to the attention scores of the joint sequence, query key.T, in float32."""
 
     query: Float[Tensor, "b n r"]
-    key: Float[Tensor, "b n r"]
+    key: Float[Tensor, "b m r"]
 
 
 class BiasChannels(NamedTuple):
     """A `RegionBias` as channels beside those of a head, in its dtype, and what queries are multiplied with."""
 
     query: Float[Tensor, "b 1 n w"]
-    key: Float[Tensor, "b 1 n w"]
+    key: Float[Tensor, "b 1 m w"]
     scale: float  # attention divides by the root of the wider head
 
 
@@ -78,8 +78,8 @@ def attend_with_bias(
     channels: BiasChannels,
     attend: Attention,
     q: Float[Tensor, "b h n e"],
-    k: Float[Tensor, "b h n e"],
-    v: Float[Tensor, "b h n e"],
+    k: Float[Tensor, "b h m e"],
+    v: Float[Tensor, "b h m e"],
 ) -> Float[Tensor, "b n h*e"]:
     """softmax(q k.T / sqrt(e) + bias) v, by an attention that knows no bias."""
     heads, width = q.shape[1], q.shape[-1]

@@ -21,6 +21,7 @@ const TASKS = [
   "weighted words",
   "negative prompt with NAG",
   "more different seeds",
+  "style reference",
   "draw sigmas",
   "grid",
   "App mode",

@@ -16,6 +16,7 @@ import torch
 from comfy import model_management
 from comfy.ldm.modules.attention import optimized_attention
 from torch import Tensor
+from torch.nn.functional import pad
 
 from ....zimage_core.attention import Attention
 from ....zimage_core.conditioning.region_bias import BiasChannels, attend_with_bias
@@ -26,6 +27,7 @@ from .negative_prompt import NegativePrompt
 
 ATTENTION_OVERRIDE = "optimized_attention_override"  # ComfyUI's option: a node's own attention function
 ATTENTION_NAME = "zimage_attention_name"  # attribute of our overrides: what people read of them
+SHARED_ATTENTION = "zimage_shared_attention"  # our option: an attention for a layer, its image tokens and its attention
 STEP_INVARIANT = "zimage_step_invariant"  # attribute of overrides whose result depends on nothing but their tensors
 Options = dict[str, Any]
 Patch = Callable[[Options], Options]
@@ -57,7 +59,10 @@ class PatchedBlocks:
         """Block `index` of a stage on tokens x (b, n, d); raises ComfyUI's interruption within a step."""
         model_management.throw_exception_if_processing_interrupted()
         # not the whole stage: torch.compile would guard on the norm weights of all blocks, and compile each block anew
-        attend = partial(self._attend, stage.name, stage.rope)
+        attend: Attention = partial(self._attend, stage.name, stage.rope)
+        shared = self.options.get(SHARED_ATTENTION)
+        if shared is not None and stage.name == "layers":
+            attend = shared(index, self._image, attend)
         if stage.name == "layers" and self.negative is not None:
             attend_both = self.negative.attention(attend, self._attend_unpatched)
             run = self.negative.carried(self._runner(self.negative.stage(stage), index, block, attend_both))
@@ -126,13 +131,14 @@ class PatchedBlocks:
         for patch in self.attention_patches if is_patched else ():
             out = patch(q, k, v, pe=rope, attn_mask=self.mask, extra_options=self.options)
             q, k, v = out.get("q", q), out.get("k", k), out.get("v", v)
-        is_joint = self.mask is not None and k.shape[2] == self.mask.shape[-1]  # not a refiner's caption or picture
-        mask: dict[str, Any] = {"mask": self.mask} if is_joint else {}
-        if self.bias is None or not is_patched or k.shape[2] != self.bias.key.shape[2]:
+        extra = k.shape[2] - q.shape[2]  # keys of style references, which every token sees
+        mask: dict[str, Any] = {"mask": pad(self.mask, (0, extra))} if self.mask is not None and is_patched else {}
+        if self.bias is None or not is_patched:
             attended = self._attend_unpatched(q, k, v, **mask)
         else:  # 8 bits would round the bias away
             exact = partial(self._attend_unpatched, low_precision_attention=False, **mask)
-            attended = attend_with_bias(self.bias, exact, q, k, v)
+            bias = self.bias if not extra else self.bias._replace(key=pad(self.bias.key, (0, 0, 0, extra)))
+            attended = attend_with_bias(bias, exact, q, k, v)
         for patch in self.patches.get("attn1_output_patch", ()) if is_patched else ():
             attended = patch(attended, self.options)
         return attended
@@ -165,6 +171,13 @@ class PatchedBlocks:
         """Patches see the target image's tokens as "img" and all before them as "txt", as in ComfyUI's own model."""
         assert self.condition is not None
         return self.condition.image_start
+
+    @property
+    def _image(self) -> slice:
+        """The target image's tokens in the joint sequence, without pads."""
+        assert self.condition is not None
+        height, width = self.condition.size
+        return slice(self._image_start, self._image_start + height * width)
 
     @property
     def _caption(self) -> Tensor:

@@ -21,7 +21,7 @@ from ....zimage_core.measure import Compute, run_and_compare
 from ....zimage_core.model import Block, S3DiT
 from ....zimage_core.runtime.capture import SWITCHED_OFF, CaptureFunction, is_switched_off
 from ....zimage_core.runtime.cuda_graphs import CapturedSteps, Inputs, Step, launch_bound
-from .blocks import ATTENTION_OVERRIDE, STEP_INVARIANT, Options
+from .blocks import ATTENTION_OVERRIDE, SHARED_ATTENTION, STEP_INVARIANT, Options
 from .native_calls import changed_block
 
 LOGGER = logging.getLogger("zimage")
@@ -166,6 +166,8 @@ def _change_by_nodes(options: Options, patcher: Any) -> str | None:
     override = options.get(ATTENTION_OVERRIDE)
     if any(options.get("patches", {}).values()) or any(options.get("patches_replace", {}).values()):
         return "a node patches the blocks or a ControlNet steers them"
+    if SHARED_ATTENTION in options:
+        return "reference pictures give it their style"
     if override is not None and not hasattr(override, STEP_INVARIANT):
         return "a node overrides the attention"
     if patcher is not None and (patcher.current_hooks or patcher.hook_patches or any(patcher.injections.values())):

@@ -1,0 +1,60 @@
+"""Reference pictures for a MODEL that was never trained to look at any: encode them, and share attention with them."""
+
+from typing import Any
+
+from torch import Tensor
+
+from ....zimage_core.conditioning.shared_attention import shared_bytes
+from ....zimage_core.config import NANO_SIDE
+from ..loading.vae import check_vae
+from ..network.attach import attach, running_network
+from ..network.nano_latents import NanoLatents
+from ..patches.style_reference import with_style_reference
+from .editing import encode_references, shrink_to_limit, split_batches
+from .latents import MEGAPIXEL
+
+MOST_PICTURES = 4
+
+
+def with_pictures(
+    model: Any, vae: Any, images: Tensor, *, strength: float, percents: tuple[float, float]
+) -> tuple[Any, str]:
+    """A MODEL that takes the style of images (r, h, w, c), and a sentence of what that needs.
+
+    Pictures above the model's native area are shrunk to it. `percents` are parts of the run, 0 to 1.
+    """
+    check_vae(vae)
+    if percents[0] > percents[1]:
+        raise ValueError(
+            f"The style would begin at {percents[0]:g} of the run and end at {percents[1]:g}, so never act. Set start "
+            "percent below end percent."
+        )
+    attached = attach(model)
+    pictures = split_batches([images])
+    if not pictures or len(pictures) > MOST_PICTURES:
+        raise ValueError(
+            f"There are {len(pictures)} reference pictures; connect 1 to {MOST_PICTURES}, since each makes every step "
+            "slower."
+        )
+    limit = native_megapixels(attached)
+    latents, _ = encode_references(
+        vae, None, [shrink_to_limit(picture, index, limit) for index, picture in enumerate(pictures)]
+    )
+    steered = with_style_reference(attached, latents, strength, percents)
+    return steered, describe(attached, latents)
+
+
+def native_megapixels(model: Any) -> float:
+    """The picture area a MODEL was made for."""
+    is_nano = isinstance(model.model.latent_format, NanoLatents)
+    return NANO_SIDE**2 / MEGAPIXEL if is_nano else 1.0
+
+
+def describe(model: Any, latents: list[Tensor]) -> str:
+    """What the references need while the model draws."""
+    config = running_network(model).config
+    cells = sum(latent.shape[-2] * latent.shape[-1] for latent in latents)
+    itemsize = model.model.get_dtype_inference().itemsize
+    size = shared_bytes(config.n_layers, cells // config.patch_size**2, config.dim, itemsize)
+    which = "1 picture" if len(latents) == 1 else f"{len(latents)} pictures"
+    return f"{which} to take the style of; {size / 1e9:.2g} GB more while drawing"
