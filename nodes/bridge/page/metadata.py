@@ -5,7 +5,7 @@ image from its cache; with ComfyUI's --disable-metadata it is not saved.
 """
 
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, TypeGuard, cast
 
@@ -24,6 +24,11 @@ LORA_LIST = "ZImageLoraList"
 NAG = "ZImageNAG"
 NAG_SETTINGS = ("scale", "tau", "alpha", "start_percent", "end_percent")
 STEP_CACHES = {"ZImageStepCache": "a step cache", "EasyCache": "EasyCache", "LazyCache": "LazyCache"}
+
+LARGE = {  # what draws beyond the model's own size, and its settings
+    "ZImageTiledRefine": ("tile_size", "overlap"),
+    "ZImageLargePicture": ("width", "height", "method", "detail"),
+}
 
 MOST_SAMPLERS = 100  # described in one picture; ComfyUI answers nobody while a prompt is read
 
@@ -119,8 +124,15 @@ def _model_chain(prompt: Prompt, node_id: str, chain: list[Node], origin: Origin
         "text_encoder": encoder,
         "loras": [lora for node in reversed(chain) for lora in _loras(prompt, node)],
         "lossy": lossy,
+        "large": next((_settings(prompt, node, LARGE) for node in chain if node.get("class_type") in LARGE), None),
     }
     return {name: value for name, value in metadata.items() if value is not None}
+
+
+def _settings(prompt: Prompt, node: Node, names: Mapping[str, Iterable[str]]) -> Metadata:
+    """The values of a node's widgets."""
+    inputs = inputs_of(node)
+    return {name: value_in(prompt, inputs.get(name)) for name in names[node["class_type"]]}
 
 
 def _model(prompt: Prompt, chain: Iterable[Node], origin: Origin) -> Metadata:
