@@ -164,6 +164,11 @@ export const SENTENCES = [
   ["Tiles are made for Z-Image models, but the model here is {kind}. Connect a Z-Image model from any loader.", "分块是为 Z-Image 模型准备的，而这里的模型是 {kind}。请接入任意加载器载入的 Z-Image 模型。"],
   ["A ControlNet of a stock node cannot be cut into tiles: its hints would be those of the whole picture, squeezed. Use Z-Image Load ControlNet and Z-Image Apply ControlNet in its place.", "官方节点的 ControlNet 无法按块裁切：它的控制会是整张图压缩后的样子。请改用“Z-Image 加载 ControlNet”和“Z-Image 应用 ControlNet”。"],
   // regions
+  ["The mask is black, so this region is left out. Paint white where its prompt is to be heard.", "遮罩是黑的，所以不用这个区域。请在提示词要起作用的地方涂白。"],
+  ["Of {count} masks the first is used.", "收到 {count} 个遮罩，使用第一个。"],
+  ["No box has arrived here, so this region is left out. Draw one in the node before.", "这里没有收到框，所以不用这个区域。请在前面的节点里画一个。"],
+  ["This region reaches out of the picture; what lies inside is used.", "这个区域伸出了画面，只用画面以内的部分。"],
+  ["Regions were left out: this MODEL runs ComfyUI's own code, which knows none. Put Z-Image Attach behind its loader.", "没有使用分区：这个模型运行的是 ComfyUI 自己的代码，它不认识分区。请在它的加载器后面接上“Z-Image 接管”。"],
   ["This region is {width} wide and {height} high, so it covers nothing. Give it a width and a height above 0.", "这个区域宽 {width}、高 {height}，什么也没覆盖。请让宽度和高度都大于 0。"],
   ["This region begins at {x}, {y} and lies outside the picture, whose sides go from 0 to 1. Move it into the picture.", "这个区域从 {x}、{y} 开始，在画面之外；画面的边从 0 到 1。请把它移进画面。"],
   ["This region would never act: it starts at {start} and ends at {end} of the run. Start it earlier or end it later.", "这个区域永远不会起作用：它在进度 {start} 开始，在 {end} 结束。请让它早些开始或晚些结束。"],
