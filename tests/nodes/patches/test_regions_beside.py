@@ -52,4 +52,6 @@ def test_on_int8_layers(pack, native, region, tmp_path):
     made = quantized_files.quantize_state(
         native.weights(), lambda layer: choose(layer) if layer.startswith("layers.") else None
     )
-    check_regions(native, region, pack.bridge_model.load_model(str(quantized_files.save(made, tmp_path / "int8.safetensors"))))
+    check_regions(
+        native, region, pack.bridge_model.load_model(str(quantized_files.save(made, tmp_path / "int8.safetensors")))
+    )
