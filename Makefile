@@ -33,7 +33,7 @@ serve: setup
 	@$(BIN)/python -m tools.serve
 
 test: dev
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 quick: dev
 	$(BIN)/ruff check .
