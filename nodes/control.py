@@ -7,7 +7,7 @@ from ..zimage_core.checkpoints import CONTROL
 from .bridge.loading import control_net, files, picture_notes
 from .bridge.patches import control
 from .chinese_words import IN_CHINESE
-from .sampler_inputs import VAE_INPUT
+from .sampler_inputs import VAE_INPUT, percent_input
 
 CATEGORY = "Z-Image/control"
 COMPUTATIONS = ["author", "diffusers", "comfyui"]
@@ -114,23 +114,12 @@ class ZImageControl(io.ComfyNode):
                     step=0.01,
                     tooltip="How strongly the ControlNet steers: 0.65 to 0.9 is usual, 0 is not at all.",
                 ),
-                io.Float.Input(
-                    "start_percent",
-                    display_name="start percent",
-                    default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.001,
-                    tooltip="Where in the run control begins: 0 is its start.",
-                ),
-                io.Float.Input(
+                percent_input("start_percent", 0.0, "Where in the run control begins: 0 is its start.", step=0.001),
+                percent_input(
                     "end_percent",
-                    display_name="end percent",
-                    default=1.0,
-                    min=0.0,
-                    max=1.0,
+                    1.0,
+                    "Where in the run control ends: 1 is its end. Ending early leaves details free.",
                     step=0.001,
-                    tooltip="Where in the run control ends: 1 is its end. Ending early leaves details free.",
                 ),
                 io.Combo.Input(
                     "computation",

@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ..zimage_core.conditioning.embedding_noise import EmbeddingNoise
 from .bridge.tasks import diversity
 from .chinese_words import IN_CHINESE
-from .sampler_inputs import seed_input
+from .sampler_inputs import percent_input, seed_input
 
 
 class ZImageDiversity(io.ComfyNode):
@@ -33,14 +33,10 @@ class ZImageDiversity(io.ComfyNode):
                     step=0.05,
                     tooltip="How wrong the prompt is read: more differs more and is followed less. 0 changes nothing.",
                 ),
-                io.Float.Input(
+                percent_input(
                     "end_percent",
-                    display_name="end percent",
-                    default=EmbeddingNoise.end,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    tooltip="The part of the steps after which the prompt is read as written; 0.25 is the first two of "
+                    EmbeddingNoise.end,
+                    "The part of the steps after which the prompt is read as written; 0.25 is the first two of "
                     "eight steps.",
                 ),
                 io.String.Input(
@@ -56,15 +52,11 @@ class ZImageDiversity(io.ComfyNode):
                     tooltip="Whether words in quotation marks, which are to be written in the picture, are always read "
                     "as written.",
                 ),
-                io.Float.Input(
+                percent_input(
                     "start_percent",
-                    display_name="start percent",
-                    default=EmbeddingNoise.start,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    advanced=True,
-                    tooltip="The part of the steps before which the prompt is read as written.",
+                    EmbeddingNoise.start,
+                    "The part of the steps before which the prompt is read as written.",
+                    is_advanced=True,
                 ),
                 io.Float.Input(
                     "share",

@@ -5,6 +5,7 @@ from comfy_api.latest import io
 from ..zimage_core.conditioning.nag import NormalizedGuidance
 from .bridge.patches import nag
 from .chinese_words import IN_CHINESE
+from .sampler_inputs import percent_input
 
 
 class ZImageNAG(io.ComfyNode):
@@ -55,26 +56,18 @@ class ZImageNAG(io.ComfyNode):
                     advanced=True,
                     tooltip="Part of the guided result in the mixture with the unguided one; 0 is off.",
                 ),
-                io.Float.Input(
+                percent_input(
                     "start_percent",
-                    display_name="start percent",
-                    default=nag.DEFAULT_PERCENTS[0],
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    advanced=True,
-                    tooltip="The part of the run at which it begins to act.",
+                    nag.DEFAULT_PERCENTS[0],
+                    "The part of the run at which it begins to act.",
+                    is_advanced=True,
                 ),
-                io.Float.Input(
+                percent_input(
                     "end_percent",
-                    display_name="end percent",
-                    default=nag.DEFAULT_PERCENTS[1],
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    advanced=True,
-                    tooltip="The part of the run at which it ends. Early steps decide what is in the picture; steps "
+                    nag.DEFAULT_PERCENTS[1],
+                    "The part of the run at which it ends. Early steps decide what is in the picture; steps "
                     "after the end cost nothing.",
+                    is_advanced=True,
                 ),
             ],
             outputs=[

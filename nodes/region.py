@@ -4,6 +4,7 @@ from comfy_api.latest import io, ui
 
 from .bridge.tasks import region_prompts
 from .chinese_words import IN_CHINESE
+from .sampler_inputs import percent_input
 
 
 def part_input(name: str, default: float, tooltip: str) -> io.Input:
@@ -75,26 +76,14 @@ class ZImageRegion(io.ComfyNode):
                     advanced=True,
                     tooltip="How much the region's words count elsewhere: 0 is a hard edge, above it a soft one.",
                 ),
-                io.Float.Input(
-                    "start_percent",
-                    display_name="start percent",
-                    default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    advanced=True,
-                    tooltip="The part of the run at which the region begins to act.",
+                percent_input(
+                    "start_percent", 0.0, "The part of the run at which the region begins to act.", is_advanced=True
                 ),
-                io.Float.Input(
+                percent_input(
                     "end_percent",
-                    display_name="end percent",
-                    default=1.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    advanced=True,
-                    tooltip="The part of the run at which it stops: at 0.5 the whole prompt alone finishes the "
-                    "picture.",
+                    1.0,
+                    "The part of the run at which it stops: at 0.5 the whole prompt alone finishes the picture.",
+                    is_advanced=True,
                 ),
                 io.Int.Input(
                     "box_number",

@@ -27,6 +27,22 @@ def seed_input(tooltip: str = NOISE_SEED, *, control_after_generate: bool = True
     )
 
 
+def percent_input(
+    name: str, default: float, tooltip: str, *, step: float = 0.01, is_advanced: bool | None = None
+) -> io.Input:
+    """`start_percent` or `end_percent`: a part of the run, 0 to 1."""
+    return io.Float.Input(
+        name,
+        display_name=name.replace("_", " "),
+        default=default,
+        min=0.0,
+        max=1.0,
+        step=step,
+        advanced=is_advanced,
+        tooltip=tooltip,
+    )
+
+
 def steps_input(preset: Preset, advice: str, *, is_advanced: bool | None = None) -> io.Input:
     return io.Int.Input(
         "steps",

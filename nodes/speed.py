@@ -5,6 +5,7 @@ from comfy_api.latest import io
 from ..zimage_core.sampling import StepCache
 from .bridge.patches import step_cache
 from .chinese_words import IN_CHINESE
+from .sampler_inputs import percent_input
 
 
 class ZImageStepCache(io.ComfyNode):
@@ -39,26 +40,18 @@ class ZImageStepCache(io.ComfyNode):
                     tooltip="How far the prediction may have drifted, relative to itself, before the model "
                     "runs again: 0.02 is careful, 0.1 skips about half of 28 steps, 0 skips none.",
                 ),
-                io.Float.Input(
+                percent_input(
                     "start_percent",
-                    display_name="start percent",
-                    default=step_cache.DEFAULT_CACHE.start,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    advanced=True,
-                    tooltip="Steps before this part of the run are never skipped; they decide the composition.",
+                    step_cache.DEFAULT_CACHE.start,
+                    "Steps before this part of the run are never skipped; they decide the composition.",
+                    is_advanced=True,
                 ),
-                io.Float.Input(
+                percent_input(
                     "end_percent",
-                    display_name="end percent",
-                    default=step_cache.DEFAULT_CACHE.end,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    advanced=True,
-                    tooltip="Steps that reach past this part of the run are never skipped; below 1 this keeps the last "
+                    step_cache.DEFAULT_CACHE.end,
+                    "Steps that reach past this part of the run are never skipped; below 1 this keeps the last "
                     "step, which nothing could correct.",
+                    is_advanced=True,
                 ),
                 io.Int.Input(
                     "max_skips",

@@ -5,6 +5,7 @@ from comfy_api.latest import io, ui
 from .bridge.tasks import style_reference
 from .chinese_words import IN_CHINESE
 from .inpaint import VAE_INPUT
+from .sampler_inputs import percent_input
 
 
 class ZImageStyleReference(io.ComfyNode):
@@ -43,25 +44,11 @@ class ZImageStyleReference(io.ComfyNode):
                     tooltip="How much the reference is looked at: 0 is not at all, below 1 keeps more of the prompt, "
                     "above 1 copies more.",
                 ),
-                io.Float.Input(
-                    "start_percent",
-                    display_name="start percent",
-                    default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    advanced=True,
-                    tooltip="The part of the run at which it begins to act.",
-                ),
-                io.Float.Input(
+                percent_input("start_percent", 0.0, "The part of the run at which it begins to act.", is_advanced=True),
+                percent_input(
                     "end_percent",
-                    display_name="end percent",
-                    default=0.6,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    tooltip="The part of the run at which it ends. Ending early leaves colours and details to the "
-                    "prompt.",
+                    0.6,
+                    "The part of the run at which it ends. Ending early leaves colours and details to the prompt.",
                 ),
             ],
             outputs=[
