@@ -7,8 +7,6 @@ from .chinese_words import IN_CHINESE
 from .inpaint import REGION_OUTPUT, STITCH, megapixels_input
 from .sampler_inputs import VAE_INPUT
 
-BOXES = io.Custom("BOUNDING_BOX")  # ComfyUI's; its own class would draw a widget
-
 
 class ZImageDetail(io.ComfyNode):
     """Cuts out every marked part of a picture."""
@@ -38,8 +36,9 @@ class ZImageDetail(io.ComfyNode):
                     optional=True,
                     tooltip="What to paint again; separate spots are painted one by one. Grey counts from one half up.",
                 ),
-                BOXES.Input(
+                io.MultiType.Input(  # of one type the page would make a widget with a box of its own
                     "boxes",
+                    [io.Custom("BOUNDING_BOX"), io.Custom("ARRAY")],
                     optional=True,
                     tooltip="Boxes of a detector, in pixels of the picture; those that touch are painted together.",
                 ),

@@ -79,8 +79,14 @@ def overlap(start: float, end: float, cells: int) -> Float[Tensor, " n"]:
 
 
 def token_coverage(area: Area, grid: Grid) -> Float[Tensor, " p"]:
-    """The part of every image token that an area covers; one smaller than a token takes that whole token."""
+    """The part of every image token that an area covers; one smaller than a token takes that whole token.
+
+    Raises ValueError for boxes outside the picture.
+    """
     coverage = area.coverage(grid)
+    if not coverage.any() and not isinstance(area, MaskArea):
+        size = f"{grid[1] * TOKEN_PIXELS}x{grid[0] * TOKEN_PIXELS}"
+        raise ValueError(f"This region's box lies outside the picture of {size} pixels. Move it into the picture.")
     peak = area.mask.max() if isinstance(area, MaskArea) else coverage.new_ones(())
     return (coverage * (peak / coverage.max().clamp(min=1e-12))).clamp(max=1).flatten()
 

@@ -132,7 +132,9 @@ class PatchedBlocks:
             out = patch(q, k, v, pe=rope, attn_mask=self.mask, extra_options=self.options)
             q, k, v = out.get("q", q), out.get("k", k), out.get("v", v)
         extra = k.shape[2] - q.shape[2]  # keys of style references, which every token sees
-        mask: dict[str, Any] = {"mask": pad(self.mask, (0, extra))} if self.mask is not None and is_patched else {}
+        mask: dict[str, Any] = {}
+        if self.mask is not None and q.shape[2] == self.mask.shape[-1]:  # not a refiner's caption or picture
+            mask = {"mask": pad(self.mask, (0, extra))}
         if self.bias is None or not is_patched:
             attended = self._attend_unpatched(q, k, v, **mask)
         else:  # 8 bits would round the bias away

@@ -24,6 +24,11 @@ class Diverse(NamedTuple):
 
 def with_noise(conditioning: Conditioning, noise: EmbeddingNoise, protected: str, *, keeps_quoted: bool) -> Diverse:
     """A conditioning with noise; `protected` are words between commas. Without noise it is the object given."""
+    if noise.start > noise.end:
+        raise ValueError(
+            f"The noise would begin at {noise.start:g} of the run and end at {noise.end:g}, so never act. Set start "
+            "percent below end percent."
+        )
     if not noise.is_on:
         return Diverse(conditioning, "")
     words = [word for word in (each.strip() for each in protected.replace(FULL_WIDTH_COMMA, ",").split(",")) if word]

@@ -79,15 +79,19 @@ def test_a_box_covers_tokens_by_area():
     assert token_coverage(Boxes((LEFT, pixels)), (2, 4)).view(2, 4).tolist() == [[1, 1, 0.5, 0], [1, 1, 0, 0]]
 
 
-def test_one_pixel_takes_its_token_and_what_is_outside_takes_none():
+def test_one_pixel_takes_its_token():
     dot = torch.zeros(64, 64)
     dot[17, 40] = 1
     assert token_coverage(MaskArea(dot), (4, 4)).nonzero().flatten().tolist() == [6]
     assert token_coverage(MaskArea(dot), (4, 4)).max() == 1
     assert token_coverage(MaskArea(0.5 * dot), (4, 4)).max() == 0.5  # grey stays grey
     assert token_coverage(Box(x=0.3, y=0.3, width=0.001, height=0.001), (4, 4)).max() == 1
-    assert not token_coverage(Box(x=900.0, y=0.0, width=5.0, height=5.0, unit="pixel"), (4, 4)).any()
     assert token_coverage(MaskArea(torch.ones(3, 200)), (4, 4)).tolist() == [1] * 16
+
+
+def test_a_box_of_pixels_outside_the_picture_is_refused():
+    with pytest.raises(ValueError, match="outside the picture of 64x48 pixels"):
+        token_coverage(Box(x=900.0, y=0.0, width=5.0, height=5.0, unit="pixel"), (3, 4))
 
 
 @pytest.mark.parametrize(("values", "words"), [((0.2, 0, 0, 1), "covers nothing"), ((1, 0, 0.5, 1), "outside")])
