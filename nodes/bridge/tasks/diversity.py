@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ....zimage_core.conditioning.embedding_noise import EmbeddingNoise
 from ....zimage_core.text.protected import quoted_texts, text_of, tokens_of
-from .prompts import TOKEN_TEXTS
+from .prompts import TOKEN_TEXTS, TokenTexts
 
 Conditioning = list[Any]
 FULL_WIDTH_COMMA = "\uff0c"  # as Chinese keyboards write it
@@ -35,7 +35,8 @@ def with_noise(conditioning: Conditioning, noise: EmbeddingNoise, protected: str
     entries: Conditioning = []
     missing: list[str] = []
     for embeddings, values in conditioning:
-        tokens: Sequence[str | None] | None = values.get(TOKEN_TEXTS)
+        told: TokenTexts | None = values.get(TOKEN_TEXTS)
+        tokens = None if told is None else told.texts
         if tokens is None and words:
             raise ValueError(
                 "This conditioning does not tell which words it holds, so none of them can be kept from the noise. "

@@ -1,6 +1,7 @@
 """Encoding prompts with any CLIP of the node graph, from this pack's loader or the stock one."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
@@ -10,7 +11,17 @@ from ....zimage_core.text import PromptTokens, truncate
 from ..loading import prompt_cache
 from ..loading.text import TOKENS_KEY
 
-TOKEN_TEXTS = "zimage_token_texts"  # in conditioning: what the tokenizer calls each token; None for one without text
+TOKEN_TEXTS = "zimage_token_texts"  # in conditioning: its `TokenTexts`
+
+
+@dataclass(frozen=True)
+class TokenTexts:
+    """What the tokenizer calls each token of a prompt; None for one without text.
+
+    Not iterable: ComfyUI's trainer walks through every sequence in conditioning, and without end through a string.
+    """
+
+    texts: tuple[str | None, ...]
 
 
 def encode(
@@ -35,7 +46,7 @@ def encode(
     pairs = tokens[TOKENS_KEY][0]
     cut = truncate(tuple(range(len(pairs))), MAX_CAPTION_TOKENS if is_cut else MOST_CAPTION_TOKENS)
     tokens[TOKENS_KEY] = [pairs[: len(cut.ids)]]
-    texts = _token_texts(clip, tokens[TOKENS_KEY][0])
+    texts = TokenTexts(_token_texts(clip, tokens[TOKENS_KEY][0]))
     conditioning = prompt_cache.encode(clip, tokens, remember)
     return [[encoded, {**values, TOKEN_TEXTS: texts}] for encoded, values in conditioning], cut
 

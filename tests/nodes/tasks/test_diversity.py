@@ -41,7 +41,7 @@ def test_quoted_and_protected_words_keep_every_bit_and_others_do_not(pack, clip,
     [[embeddings, values]] = conditioning
     node = diverse(conditioning, strength=1.0, share=1.0, protect="heart, moon")
     changed = (node.result[0][0][0] != embeddings).any(-1)[0]
-    told = dict(zip(values[pack.bridge_prompts.TOKEN_TEXTS], changed.tolist(), strict=True))
+    told = dict(zip(values[pack.bridge_prompts.TOKEN_TEXTS].texts, changed.tolist(), strict=True))
     assert not told["Ġheart"] and told["Ġstar"] and told["Ġred"]
     assert int((~changed).sum()) >= 3  # the word, and what stands in quotation marks with them
     assert node.ui["text"] == ["Protected words that do not stand in the prompt: 'moon'."]
