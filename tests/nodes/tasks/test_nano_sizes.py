@@ -31,9 +31,9 @@ def warnings(caplog):
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (64, 80)])
-def test_sizes_it_draws_are_drawn_without_a_word(pack, nano, caption, caplog, height, width):
-    result = drawn(pack, nano, caption, height, width)
-    assert "text" not in result.ui() and not warnings(caplog)
+def test_sizes_it_draws_are_drawn_without_a_word_on_them(pack, nano, caption, caplog, height, width):
+    said = [*drawn(pack, nano, caption, height, width).ui().get("text", ()), *warnings(caplog)]
+    assert not any("was made for" in each for each in said)  # one step alone may be called pale
 
 
 @pytest.mark.parametrize(("height", "width"), [(48, 64), (96, 64), (128, 128)])
