@@ -131,14 +131,14 @@ class PatchedBlocks:
         for patch in self.attention_patches if is_patched else ():
             out = patch(q, k, v, pe=rope, attn_mask=self.mask, extra_options=self.options)
             q, k, v = out.get("q", q), out.get("k", k), out.get("v", v)
-        extra = k.shape[2] - q.shape[2]  # keys of style references, which every token sees
         mask: dict[str, Any] = {}
         if self.mask is not None and q.shape[2] == self.mask.shape[-1]:  # not a refiner's caption or picture
-            mask = {"mask": pad(self.mask, (0, extra))}
+            mask = {"mask": pad(self.mask, (0, k.shape[2] - q.shape[2]))}  # every token sees a style reference's keys
         if self.bias is None or not is_patched:
             attended = self._attend_unpatched(q, k, v, **mask)
         else:  # 8 bits would round the bias away
             exact = partial(self._attend_unpatched, low_precision_attention=False, **mask)
+            extra = k.shape[2] - q.shape[2]
             bias = self.bias if not extra else self.bias._replace(key=pad(self.bias.key, (0, 0, 0, extra)))
             attended = attend_with_bias(bias, exact, q, k, v)
         for patch in self.patches.get("attn1_output_patch", ()) if is_patched else ():
