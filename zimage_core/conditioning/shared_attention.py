@@ -12,7 +12,7 @@ Letters: b batch, h heads, n m queries and keys of the picture, r reference toke
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from .._shapes import Float
 from ..attention import Attention
-from .region_bias import RegionBias, attend_with_bias, bias_channels
+from .region_bias import BiasChannels, RegionBias, attend_with_bias, bias_channels
 
 Grid = tuple[int, int]  # patches down and across
 
@@ -37,6 +37,7 @@ class SharedLayers:
 
     def __init__(self) -> None:
         self.layers: dict[int, KeysAndValues] = {}
+        self.channels: dict[Hashable, BiasChannels] = {}  # the same in all layers and steps
 
     def recording(self, index: int, image: slice, attend: Attention) -> Attention:
         """`attend`, which leaves the keys and values of the tokens `image` here, behind those left before."""
@@ -64,8 +65,11 @@ class SharedLayers:
             )  # (b, h, m + r, e)
             if strength == 1:
                 return attend(q, key, value)
-            bias = last_keys_bias(q.shape[2], key.shape[2], reference.key.shape[2], math.log(strength))
-            return attend_with_bias(bias_channels(bias, q.shape[3], q), attend, q, key, value)
+            sizes = (q.shape[2], key.shape[2], reference.key.shape[2])
+            at = (*sizes, strength, q.shape[3], q.dtype, q.device)
+            if at not in self.channels:
+                self.channels[at] = bias_channels(last_keys_bias(*sizes, math.log(strength)), q.shape[3], q)
+            return attend_with_bias(self.channels[at], attend, q, key, value)
 
         return share
 

@@ -44,7 +44,7 @@ def regions_of_run(model: Any, regions: Sequence[Region], device: Any) -> RunReg
         check_finite(region.caption, "A region's prompt", ENCODER_OVERFLOWED)
         caption = region.caption.to(device=device, dtype=model.get_dtype_inference())
         is_always = region.percents == (0.0, 1.0)
-        span = ALWAYS if is_always else SigmaRange(*(float(to_sigma(each)) for each in region.percents))
+        span = ALWAYS if is_always else SigmaRange.of_percents(region.percents, to_sigma)
         placed.append(replace(region, caption=caption, sigma_range=span))
     return tuple(placed)
 

@@ -101,7 +101,7 @@ class ZImageControlPatch:
     def follow(self, model: Any) -> None:
         """Work out the range of sigmas in the schedule of a MODEL, which later nodes and the sampler may change."""
         sampling = model.get_model_object("model_sampling")
-        self.sigma_range = SigmaRange(*(float(sampling.percent_to_sigma(each)) for each in self.settings.percents))
+        self.sigma_range = SigmaRange.of_percents(self.settings.percents, sampling.percent_to_sigma)
 
     def before_sampling(self, executor: Any, model: Any, noise_shape: Sequence[int], *args: Any, **kwargs: Any) -> Any:
         """Encode before the sampler loads its models, so that the VAE does not evict them in the first step."""

@@ -31,6 +31,7 @@ from ....zimage_core.diagnosis import (
 )
 from ..network.attach import DIFFUSION_MODEL
 from .run_facts import WHOLE, attention_name, lora_change, result_note, settings_facts, statistics_of
+from .run_state import options_of_run, replace_wrappers
 from .step_cache import KEY as STEP_CACHE
 from .trials import NOTE_SIZES, TRIAL, Rerun, call_in_form
 
@@ -81,9 +82,7 @@ def with_doctor(model: Any, choice: str, release: str, say: Say) -> Any:
         WrappersMP.PREDICT_NOISE: guard_step,
         WrappersMP.DIFFUSION_MODEL: call_in_form,
     }
-    for kind, wrapper in wrappers.items():
-        clone.remove_wrappers_with_key(kind, KEY)
-        clone.add_wrapper_with_key(kind, KEY, wrapper)
+    replace_wrappers(clone, KEY, wrappers)
     return clone
 
 
@@ -91,13 +90,8 @@ def examine_run(repeats: bool, release: str, say: Say, executor: Any, *args: Any
     """OUTER_SAMPLE wrapper: one run, and what is to be said of it at its end."""
     guider, latent, sigmas = executor.class_obj, args[1], args[3]
     watch = Watch(guider, len(sigmas) - 1, repeats)
-    options = guider.model_options
-    guider.model_options = create_model_options_clone(options)
-    guider.model_options["transformer_options"].update({KEY: watch, NOTE_SIZES: watch.note_sizes})
-    try:
+    with options_of_run(guider, {KEY: watch, NOTE_SIZES: watch.note_sizes}):
         samples = executor(*args, **kwargs)
-    finally:
-        guider.model_options = options
     said = [*filter(None, (_repairs(watch), _overflow(watch), *_problems(guider, latent, sigmas, samples, release)))]
     for sentence in said:
         LOGGER.warning("Z-Image Doctor: %s", sentence)

@@ -22,13 +22,13 @@ from ..network.attach import attach, running_network
 from ..network.dit import POSITIONS
 from ..network.nano_latents import NanoLatents
 from ..network.step_memory import step_memory
+from .run_facts import WHOLE
 from .tiled import with_tiles
 
 KEY = "zimage_large_picture"
 NATIVE_SIDE = 1024  # pixels
 PATCH = 16  # pixels
 USABLE = 0.9  # of a device's memory
-PURE_NOISE = 0.99  # from this noise level on a run draws from nothing; lower ones start from a picture
 
 
 def native_side(model: Any) -> int:
@@ -79,7 +79,7 @@ def sample_small_first(
     """OUTER_SAMPLE wrapper. Runs from a picture, with a mask or at another size are left as they are."""
     size, steps = (noise.shape[-2], noise.shape[-1]), len(sigmas) - 1
     again = max(1, round(detail * steps))
-    if size != plan.size or mask is not None or float(sigmas[0]) < PURE_NOISE or float(sigmas[-1]) > 0:
+    if size != plan.size or mask is not None or float(sigmas[0]) < WHOLE or float(sigmas[-1]) > 0:
         return executor(noise, latent, sampler, sigmas, mask, callback, *args, **kwargs)
     guider, total = executor.class_obj, steps + again
     conds = {name: [each.copy() for each in group] for name, group in guider.conds.items()}

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from comfy.model_patcher import create_model_options_clone
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor, nn
 
@@ -27,6 +26,7 @@ from ....zimage_core.adapters import (
 from ....zimage_core.checkpoints import Row, fixed_part, header_of
 from ..network.conditions import WEIGHTS_AT_STEP
 from ..network.cuda_graphs import CUDA_GRAPHS
+from .run_state import options_of_run, replace_wrappers
 
 KEY = "zimage_lora_windows"
 HALVINGS = 30  # of the interval in which a sigma's progress lies
@@ -48,9 +48,7 @@ def with_windows(model: Any, windows: Sequence[Window]) -> Any:
         WrappersMP.OUTER_SAMPLE: partial(sample_with_windows, (*earlier, *windows)),
         WrappersMP.DIFFUSION_MODEL: call_with_branches,
     }
-    for kind, wrapper in wrappers.items():
-        clone.remove_wrappers_with_key(kind, KEY)
-        clone.add_wrapper_with_key(kind, KEY, wrapper)
+    replace_wrappers(clone, KEY, wrappers)
     return clone
 
 
@@ -114,13 +112,8 @@ def sample_with_windows(windows: Sequence[Window], executor: Any, *args: Any, **
     """OUTER_SAMPLE wrapper: one sampling run with LoRAs that change."""
     guider = executor.class_obj
     schedule = guider.model_patcher.get_model_object("model_sampling")
-    options = guider.model_options
-    guider.model_options = create_model_options_clone(options)
-    guider.model_options["transformer_options"][KEY] = Run(windows, schedule.percent_to_sigma)
-    try:
+    with options_of_run(guider, {KEY: Run(windows, schedule.percent_to_sigma)}):
         return executor(*args, **kwargs)
-    finally:
-        guider.model_options = options
 
 
 def call_with_branches(executor: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:

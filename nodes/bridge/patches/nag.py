@@ -10,6 +10,7 @@ import comfy.model_base
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
+from ....zimage_core.adapters.control.control import ALWAYS, SigmaRange
 from ....zimage_core.conditioning.nag import NormalizedGuidance
 from ..network.attach import attach, running_network
 from ..network.negative_prompt import NAG_KEY
@@ -26,7 +27,7 @@ Percents = tuple[float, float]  # of the schedule, from its start at pure noise
 class NagPatch:
     """A negative prompt (n, f) on a MODEL."""
 
-    sigmas = (1.0, 0.0)  # of the percents, in the schedule of the latest run
+    sigmas = ALWAYS  # of the percents, in the schedule of the latest run
 
     def __init__(self, caption: Tensor, guidance: NormalizedGuidance, percents: Percents) -> None:
         self.caption = caption
@@ -36,8 +37,7 @@ class NagPatch:
     def follow(self, model: Any) -> None:
         """Work out the range of sigmas in the schedule of a MODEL, which later nodes and the sampler may change."""
         sampling = model.get_model_object("model_sampling")
-        start, end = (float(sampling.percent_to_sigma(each)) for each in self.percents)
-        self.sigmas = start, end
+        self.sigmas = SigmaRange.of_percents(self.percents, sampling.percent_to_sigma)
 
     def acts_at(self, sigma: Tensor) -> bool:
         """Whether the step that begins at noise levels sigma (b,), all alike, lies before the end of the range.

@@ -9,11 +9,11 @@ from functools import partial
 from typing import Any
 
 import comfy.model_base
-from comfy.model_patcher import create_model_options_clone
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from ....zimage_core.sampling import StepCache, StepCacheState
+from .run_state import options_of_run, replace_wrappers
 
 LOGGER = logging.getLogger("zimage")
 KEY = "zimage_step_cache"
@@ -34,10 +34,7 @@ def with_step_cache(model: Any, cache: StepCache) -> Any:
         WrappersMP.PREDICT_NOISE: begin_step,
         WrappersMP.DIFFUSION_MODEL: evaluate_cached,
     }
-    for kind, wrapper in wrappers.items():
-        clone.remove_wrappers_with_key(kind, KEY)
-        if cache.is_on:
-            clone.add_wrapper_with_key(kind, KEY, wrapper)
+    replace_wrappers(clone, KEY, wrappers, is_on=cache.is_on)
     return clone
 
 
@@ -50,13 +47,10 @@ def sample_with_cache(cache: StepCache, executor: Any, *args: Any, **kwargs: Any
     """OUTER_SAMPLE wrapper: one sampling run with a new cache state."""
     guider, sigmas = executor.class_obj, args[3]
     state = StepCacheState(cache=cache, sigmas=sigmas.tolist())
-    options = guider.model_options
-    guider.model_options = create_model_options_clone(options)
-    guider.model_options["transformer_options"][KEY] = state
     try:
-        return executor(*args, **kwargs)
+        with options_of_run(guider, {KEY: state}):
+            return executor(*args, **kwargs)
     finally:
-        guider.model_options = options
         state.clear()
         LOGGER.info(
             "Z-Image Step Cache: the model ran for %d of %d calls and rested for %d (threshold %g)",

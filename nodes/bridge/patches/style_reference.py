@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from comfy.model_patcher import create_model_options_clone
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
@@ -17,6 +16,7 @@ from ....zimage_core.model.sequence import patch_grid
 from ..network.attach import attach, running_network
 from ..network.blocks import ATTENTION_OVERRIDE, SHARED_ATTENTION
 from ..network.conditions import WEIGHTS_AT_STEP
+from .run_state import options_of_run, replace_wrappers
 
 KEY = "zimage_style_reference"
 ROPE = "rope_options"  # ComfyUI's: scale and shift of positions
@@ -35,10 +35,7 @@ def with_style_reference(model: Any, latents: Sequence[Tensor], strength: float,
         WrappersMP.OUTER_SAMPLE: partial(sample_with_references, clean, strength, percents),
         WrappersMP.DIFFUSION_MODEL: call_with_references,
     }
-    for kind, wrapper in wrappers.items():
-        clone.remove_wrappers_with_key(kind, KEY)
-        if strength > 0 and percents[0] < percents[1]:
-            clone.add_wrapper_with_key(kind, KEY, wrapper)
+    replace_wrappers(clone, KEY, wrappers, is_on=strength > 0 and percents[0] < percents[1])
     return clone
 
 
@@ -89,15 +86,10 @@ def sample_with_references(
     """OUTER_SAMPLE wrapper: one sampling run with references."""
     guider = executor.class_obj
     schedule = guider.model_patcher.get_model_object("model_sampling")
-    sigma_range = SigmaRange(*(float(schedule.percent_to_sigma(each)) for each in percents))
+    sigma_range = SigmaRange.of_percents(percents, schedule.percent_to_sigma)
     patch = running_network(guider.model_patcher).config.patch_size
-    options = guider.model_options
-    guider.model_options = create_model_options_clone(options)
-    guider.model_options["transformer_options"][KEY] = Run(latents, strength, sigma_range, patch)
-    try:
+    with options_of_run(guider, {KEY: Run(latents, strength, sigma_range, patch)}):
         return executor(*args, **kwargs)
-    finally:
-        guider.model_options = options
 
 
 def call_with_references(

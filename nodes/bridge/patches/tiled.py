@@ -10,6 +10,7 @@ from ....zimage_core.sampling import Tiling
 from ..loading.vae import CELL
 from ..network import tiles
 from ..network.tiles import KEY
+from .run_state import replace_wrappers
 
 
 def tiling_of(tile_size: int, overlap: int) -> Tiling:
@@ -26,10 +27,8 @@ def with_tiles(model: Any, tiling: Tiling) -> Any:
         )
     clone = model.clone()
     wrappers = {
-        WrappersMP.OUTER_SAMPLE: tiles.sample_with_one_tiles_memory,
-        WrappersMP.DIFFUSION_MODEL: tiles.evaluate_in_tiles,
+        WrappersMP.OUTER_SAMPLE: partial(tiles.sample_with_one_tiles_memory, tiling),
+        WrappersMP.DIFFUSION_MODEL: partial(tiles.evaluate_in_tiles, tiling),
     }
-    for kind, wrapper in wrappers.items():
-        clone.remove_wrappers_with_key(kind, KEY)
-        clone.add_wrapper_with_key(kind, KEY, partial(wrapper, tiling))
+    replace_wrappers(clone, KEY, wrappers)
     return clone

@@ -5,10 +5,9 @@ from typing import Any
 from torch import Tensor
 
 from ....zimage_core.conditioning.shared_attention import shared_bytes
-from ....zimage_core.config import NANO_SIDE
 from ..loading.vae import check_vae
 from ..network.attach import attach, running_network
-from ..network.nano_latents import NanoLatents
+from ..patches.large_picture import native_side
 from ..patches.style_reference import with_style_reference
 from .editing import encode_references, shrink_to_limit, split_batches
 from .latents import MEGAPIXEL
@@ -36,18 +35,12 @@ def with_pictures(
             f"There are {len(pictures)} reference pictures; connect 1 to {MOST_PICTURES}, since each makes every step "
             "slower."
         )
-    limit = native_megapixels(attached)
+    limit = native_side(attached) ** 2 / MEGAPIXEL
     latents, _ = encode_references(
         vae, None, [shrink_to_limit(picture, index, limit) for index, picture in enumerate(pictures)]
     )
     steered = with_style_reference(attached, latents, strength, percents)
     return steered, describe(attached, latents)
-
-
-def native_megapixels(model: Any) -> float:
-    """The picture area a MODEL was made for."""
-    is_nano = isinstance(model.model.latent_format, NanoLatents)
-    return NANO_SIDE**2 / MEGAPIXEL if is_nano else 1.0
 
 
 def describe(model: Any, latents: list[Tensor]) -> str:

@@ -11,8 +11,9 @@ Published implementations compute versions 2.0 and 2.1 differently. All three ar
 Letters: r control images (1 or the batch size), n patches, d model width.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from torch import Tensor
 
@@ -29,6 +30,11 @@ class SigmaRange(NamedTuple):
 
     start: float = 1.0
     end: float = 0.0
+
+    @classmethod
+    def of_percents(cls, percents: tuple[float, float], percent_to_sigma: Callable[[float], Any]) -> "SigmaRange":
+        """That of two parts of a schedule, 0 to 1 from its start, by the schedule's own conversion."""
+        return cls(*(float(percent_to_sigma(each)) for each in percents))
 
     def covers(self, sigma: float) -> bool:
         return self.end <= sigma <= self.start
