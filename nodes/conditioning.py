@@ -48,6 +48,18 @@ def remember_input() -> io.Input:
     )
 
 
+def prompt_input(tooltip: str) -> io.Input:
+    return io.String.Input("prompt", multiline=True, dynamic_prompts=True, tooltip=tooltip)
+
+
+def prompt_outputs(tokens: str) -> list[io.Output]:
+    """The encoded prompt, and its tokens with this tooltip."""
+    return [
+        io.Conditioning.Output(display_name="conditioning", tooltip="The encoded prompt, for any sampler."),
+        io.String.Output(display_name="tokens", tooltip=tokens),
+    ]
+
+
 class ZImageTextEncode(io.ComfyNode):
     """Encodes a prompt in Qwen3's chat template."""
 
@@ -68,22 +80,14 @@ class ZImageTextEncode(io.ComfyNode):
             ],
             inputs=[
                 clip_input(),
-                io.String.Input(
-                    "prompt",
-                    multiline=True,
-                    dynamic_prompts=True,
-                    tooltip="What the picture should show. Whole sentences work best; words to be written in the "
-                    "picture go in quotation marks. An empty prompt is allowed.",
+                prompt_input(
+                    "What the picture should show. Whole sentences work best; words to be written in the "
+                    "picture go in quotation marks. An empty prompt is allowed."
                 ),
                 long_prompts_input(),
                 remember_input(),
             ],
-            outputs=[
-                io.Conditioning.Output(display_name="conditioning", tooltip="The encoded prompt, for any sampler."),
-                io.String.Output(
-                    display_name="tokens", tooltip="How many tokens the prompt has, and whether any were cut."
-                ),
-            ],
+            outputs=prompt_outputs("How many tokens the prompt has, and whether any were cut."),
         )
 
     @classmethod
@@ -114,22 +118,14 @@ class ZImageWeightedEncode(io.ComfyNode):
             ],
             inputs=[
                 clip_input(),
-                io.String.Input(
-                    "prompt",
-                    multiline=True,
-                    dynamic_prompts=True,
-                    tooltip="Words in brackets that end in a colon and a number have that weight, from -4 to 4: "
-                    "(snow:1.5). Other brackets are text, and so is everything in quotation marks.",
+                prompt_input(
+                    "Words in brackets that end in a colon and a number have that weight, from -4 to 4: "
+                    "(snow:1.5). Other brackets are text, and so is everything in quotation marks."
                 ),
                 long_prompts_input(),
                 remember_input(),
             ],
-            outputs=[
-                io.Conditioning.Output(display_name="conditioning", tooltip="The encoded prompt, for any sampler."),
-                io.String.Output(
-                    display_name="tokens", tooltip="How many tokens the prompt has, and which words have which weights."
-                ),
-            ],
+            outputs=prompt_outputs("How many tokens the prompt has, and which words have which weights."),
         )
 
     @classmethod

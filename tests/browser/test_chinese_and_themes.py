@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from page import add_black_mask
 from paths import REPOSITORY
 
 WORKFLOWS = REPOSITORY / "workflows"
@@ -137,18 +138,7 @@ def test_a_curve_that_cannot_be_drawn(chinese):
 
 
 def test_a_report_and_an_error(chinese):
-    chinese.page.evaluate(
-        "() => { app.graph.clear(); const [picture, mask, vae, inpaint, shown] = ['EmptyImage', 'SolidMask',"
-        " 'ZImageVAELoader', 'ZImageInpaint', 'PreviewImage'].map((kind, index) => {"
-        " const node = LiteGraph.createNode(kind); node.pos = [40 + 300 * index, 120];"
-        " app.graph.add(node); return node });"
-        " picture.connect(0, inpaint, 0); mask.connect(0, inpaint, 1); vae.connect(0, inpaint, 2);"
-        " inpaint.connect(2, shown, 0) }"
-    )
-    chinese.put("EmptyImage", width=64, height=64)
-    chinese.put("SolidMask", width=64, height=64, value=0.0)
-    chinese.put("ZImageVAELoader", vae_name="nano (built in)")
-    chinese.put("ZImageInpaint", megapixels=0.004)
+    add_black_mask(chinese)
     assert chinese.run()[-1][0] == "execution_success"
     assert chinese.line("report") == "遮罩全黑：什么都不会重绘。请把要改的地方涂白。"
     chinese.put("ZImageVAELoader", vae_name="sdxl_vae.safetensors")

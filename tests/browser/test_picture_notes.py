@@ -1,19 +1,10 @@
 """A mask or a picture that a node can do nothing with is said on that node, until it runs with a better one."""
 
+from page import add_black_mask
+
 
 def test_a_black_mask_is_said_under_inpaint_until_it_is_white_somewhere(shared):
-    shared.page.evaluate(
-        "() => { app.graph.clear(); const [picture, mask, vae, inpaint, shown] = ['EmptyImage', 'SolidMask',"
-        " 'ZImageVAELoader', 'ZImageInpaint', 'PreviewImage'].map((kind, index) => {"
-        " const node = LiteGraph.createNode(kind); node.pos = [40 + 300 * index, 120];"
-        " app.graph.add(node); return node });"
-        " picture.connect(0, inpaint, 0); mask.connect(0, inpaint, 1); vae.connect(0, inpaint, 2);"
-        " inpaint.connect(2, shown, 0) }"
-    )
-    shared.put("EmptyImage", width=64, height=64)
-    shared.put("SolidMask", width=64, height=64, value=0.0)
-    shared.put("ZImageVAELoader", vae_name="nano (built in)")
-    shared.put("ZImageInpaint", megapixels=0.004)
+    add_black_mask(shared)
     assert shared.run()[-1][0] == "execution_success"
     assert "The mask is black: nothing is repainted." in shared.line("report")
     shared.put("SolidMask", value=0.7)

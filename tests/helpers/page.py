@@ -181,3 +181,19 @@ class Canvas:
             }""",
             [data, file.name],
         )
+
+
+def add_black_mask(canvas: Canvas) -> None:
+    """A graph of its own on the page: Z-Image Inpaint with a mask that marks nothing."""
+    canvas.page.evaluate(
+        "() => { app.graph.clear(); const [picture, mask, vae, inpaint, shown] = ['EmptyImage', 'SolidMask',"
+        " 'ZImageVAELoader', 'ZImageInpaint', 'PreviewImage'].map((kind, index) => {"
+        " const node = LiteGraph.createNode(kind); node.pos = [40 + 300 * index, 120];"
+        " app.graph.add(node); return node });"
+        " picture.connect(0, inpaint, 0); mask.connect(0, inpaint, 1); vae.connect(0, inpaint, 2);"
+        " inpaint.connect(2, shown, 0) }"
+    )
+    canvas.put("EmptyImage", width=64, height=64)
+    canvas.put("SolidMask", width=64, height=64, value=0.0)
+    canvas.put("ZImageVAELoader", vae_name="nano (built in)")
+    canvas.put("ZImageInpaint", megapixels=0.004)

@@ -150,6 +150,19 @@ def table(what: str, scenes: Sequence[Scene], contenders: Iterator[tuple[str, Pi
         yield f"| {name} | {' | '.join(f'{rates[attribute]:.3f}' for attribute in ATTRIBUTES)} |"
 
 
+def print_report(
+    description: str, report: Callable[[int], Iterator[str]], what: str, *, limit: int, threads: int = 2
+) -> None:
+    """A judge's command line: its report of as many of `what` as asked for, `limit` unless told, line by line."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--limit", type=int, default=limit, help=what)
+    parser.add_argument("--threads", type=int, default=threads, help="processor threads to use")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    for line in report(arguments.limit):
+        tqdm.write(line)
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(

@@ -3,7 +3,6 @@
 python -m zimage_core.nano.judging.judge_large --limit 48
 """
 
-import argparse
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
@@ -35,7 +34,7 @@ from ..data.captions import plain_caption
 from ..data.scenes import Scene, held_out_scenes
 from ..files import FOLDER
 from .checker import Score, check
-from .judge import Model, load, renders, shuffled
+from .judge import Model, load, print_report, renders, shuffled
 
 CELLS = NANO_SIDE // 8
 NATIVE, LARGE = (CELLS, CELLS), (2 * CELLS, 2 * CELLS)
@@ -234,13 +233,7 @@ def report(limit: int) -> Iterator[str]:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--limit", type=int, default=48, help="how many scenes")
-    parser.add_argument("--threads", type=int, default=1, help="processor threads to use")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    for line in report(arguments.limit):
-        tqdm.write(line)
+    print_report(__doc__ or "", report, "how many scenes", limit=48, threads=1)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ Captions describe one object each; nano was never trained to draw two from words
 for in one sentence without regions. Leakage is how often an object's half shows the colour of the other.
 """
 
-import argparse
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +13,6 @@ from functools import partial
 import torch
 from PIL import Image
 from torch import Tensor
-from tqdm import tqdm
 
 from ...attention import attention
 from ...conditioning.region_area import Box, caption_weights, token_coverage
@@ -29,7 +27,7 @@ from ..data.captions import ENGLISH, plain_caption
 from ..data.scenes import COLOURS, ROWS, SHAPES, Scene, SceneObject
 from ..files import FOLDER
 from .edit_checker import recognize_objects
-from .judge import Model, load
+from .judge import Model, load, print_report
 
 GRID = (4, 4)  # image tokens of 64x64 pixels
 LATENT = (8, 8)
@@ -236,13 +234,7 @@ def report(limit: int) -> Iterator[str]:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--limit", type=int, default=48, help="pairs of objects")
-    parser.add_argument("--threads", type=int, default=2, help="processor threads to use")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    for line in report(arguments.limit):
-        tqdm.write(line)
+    print_report(__doc__ or "", report, "pairs of objects", limit=48)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ The prompts name shape, colour and position but no ground; the reference shows a
 ground is the reference's (its style), and how often shape, colour and place are still the prompt's.
 """
 
-import argparse
 import random
 from collections.abc import Callable, Iterator, Sequence
 
@@ -24,7 +23,7 @@ from ..data.render import render
 from ..data.scenes import Scene, held_out_scenes
 from ..files import FOLDER
 from .checker import recognize
-from .judge import BATCH, TURBO_LIKE, Model, load
+from .judge import BATCH, TURBO_LIKE, Model, load, print_report
 
 LATENT_SIZE = (8, 8)
 KEPT = ("shape", "colour", "row", "column")
@@ -101,17 +100,18 @@ def table(model: Model, scenes: Sequence[Scene], references: Sequence[Scene]) ->
         yield f"| {strength:g}, {end:g} | " + " | ".join(f"{each / len(scenes):.2f}" for each in (*kept, taken)) + " |"
 
 
-@torch.inference_mode()
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--limit", type=int, default=2 * BATCH, help="pictures per setting")
-    limit = parser.parse_args().limit
+def report(limit: int) -> Iterator[str]:
+    """The table for so many pictures of each setting."""
     scenes, references = (list(held_out_scenes()) for _ in range(2))
     random.Random(1).shuffle(scenes)
     random.Random(7).shuffle(references)
-    for line in table(load(FOLDER), scenes[:limit], references[:limit]):
-        tqdm.write(line)
+    yield from table(load(FOLDER), scenes[:limit], references[:limit])
+
+
+@torch.inference_mode()
+def main() -> None:
+    """Command line."""
+    print_report(__doc__ or "", report, "pictures of each setting", limit=2 * BATCH)
 
 
 if __name__ == "__main__":
