@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-
-from server import PromptServer
+from typing import Any
 
 EVENT = "zimage_doctor"  # js/zimage/runs/doctor.mjs waits for it
 
@@ -14,6 +13,8 @@ def teller(node_id: str) -> Callable[[str], None]:
 
 
 def _send(node_id: str, text: str) -> None:
-    server = getattr(PromptServer, "instance", None)
+    from server import PromptServer  # a graph built without a server has none to import
+
+    server: Any = getattr(PromptServer, "instance", None)
     if server is not None:
         server.send_sync(EVENT, {"node": node_id, "text": text}, server.client_id)

@@ -23,7 +23,7 @@ NUMBERS = ("1e400", "-1e400", "NaN", "-Infinity", "1" + "0" * 400, "9" * 5000)
 @pytest.fixture(scope="module")
 def ask(pack, lora_folder):
     """Status and answer for a body that is sent to a route."""
-    (lora_folder / "people").mkdir()
+    (lora_folder / "people").mkdir(exist_ok=True)
     headers.write(lora_folder / "people" / "one.safetensors", {}, {"modelspec.trigger_phrase": "ohwx"})
     (lora_folder / "broken.safetensors").write_bytes(b"<html>")
     (lora_folder.parent / "outside.safetensors").write_bytes((lora_folder / "people/one.safetensors").read_bytes())
