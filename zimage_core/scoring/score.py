@@ -5,7 +5,7 @@ A metric of an evaluation and a reward of training are the same thing, written o
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from PIL import Image
 
@@ -25,7 +25,7 @@ class Measurement:
     """A picture's number with its parts, or why there is none; what was not read is never counted as zero."""
 
     value: float | None
-    parts: Mapping[str, float] = field(default_factory=dict[str, float])
+    parts: Mapping[str, float | int] = field(default_factory=dict[str, float | int])  # counts are int
     problem: str = ""  # one sentence where `value` is None
 
     @classmethod
@@ -34,6 +34,7 @@ class Measurement:
         return cls(value=None, problem=problem)
 
 
+@runtime_checkable
 class Score(Protocol):
     """Measures pictures; the order and the size of a batch change no number."""
 

@@ -1,0 +1,40 @@
+"""Is the text in a picture the one that was asked for: rules over read lines, and the readers."""
+
+from .cvtg import NED, PUBLISHED_NED, PUBLISHED_WORD_ACCURACY, WORD_ACCURACY
+from .edit_distance import edit_distance
+from .letters import CHARACTER_ERROR_RATE, CHARACTER_RECALL, EXACT_MATCH
+from .oneig import ONEIG
+from .overlap import OVERLAP, PUBLISHED_OVERLAP
+from .rule import LetteringRule
+
+RULES = {
+    rule.name: rule
+    for rule in (
+        WORD_ACCURACY,
+        NED,
+        CHARACTER_RECALL,
+        EXACT_MATCH,
+        CHARACTER_ERROR_RATE,
+        OVERLAP,
+        PUBLISHED_WORD_ACCURACY,
+        PUBLISHED_NED,
+        PUBLISHED_OVERLAP,
+        ONEIG,
+    )
+}
+
+__all__ = [
+    "CHARACTER_ERROR_RATE",
+    "CHARACTER_RECALL",
+    "EXACT_MATCH",
+    "NED",
+    "ONEIG",
+    "OVERLAP",
+    "PUBLISHED_NED",
+    "PUBLISHED_OVERLAP",
+    "PUBLISHED_WORD_ACCURACY",
+    "RULES",
+    "WORD_ACCURACY",
+    "LetteringRule",
+    "edit_distance",
+]
