@@ -1,44 +1,11 @@
 """Against transformers' Qwen3 on the same random weights, and on the built-in model's own."""
 
-import pytest
 import torch
+from transformers_qwen3 import random_state, reference
 
 import tiny
 from zimage_core.checkpoints import TEXT_ENCODER, load_text_encoder, read_tensors
-from zimage_core.config import TextConfig
 from zimage_core.nano.files import file_of
-
-transformers = pytest.importorskip("transformers")
-
-
-def reference(config: TextConfig, state):
-    model = transformers.Qwen3ForCausalLM(reference_config(config))
-    missing, unexpected = model.load_state_dict(state, strict=False)
-    assert missing == ["lm_head.weight"] and not unexpected
-    return model.eval()
-
-
-def random_state(config: TextConfig):
-    generator = torch.Generator().manual_seed(3)
-    empty = transformers.Qwen3ForCausalLM(reference_config(config)).state_dict()
-    return {
-        key: tiny.random_value(key, empty[key].shape, generator) for key in sorted(empty) if key != "lm_head.weight"
-    }
-
-
-def reference_config(config: TextConfig):
-    return transformers.Qwen3Config(
-        vocab_size=config.vocab_size,
-        hidden_size=config.dim,
-        intermediate_size=config.ffn_dim,
-        num_hidden_layers=config.n_layers,
-        num_attention_heads=config.n_heads,
-        num_key_value_heads=config.n_kv_heads,
-        head_dim=config.head_dim,
-        rms_norm_eps=config.norm_eps,
-        rope_theta=config.rope_theta,
-        tie_word_embeddings=True,
-    )
 
 
 @torch.no_grad()

@@ -102,12 +102,15 @@ def open_network(
 def open_weights(source: Source, network: AnyNetwork, read: Read) -> Weights:
     """A network's tensors in a file, memory-mapped, without the prefix and without those no network uses."""
     metadata: dict[str, str] = {}
+    wanted = network.part_of or network
     if isinstance(source, Mapping):
         file, tensors = "the state dict", dict[str, StoredTensor](source)
-        identify({key: _entry(tensor) for key, tensor in source.items()}, metadata, file).require(network)
+        identify({key: _entry(tensor) for key, tensor in source.items()}, metadata, file).require(
+            network.part_of or network
+        )
     else:
         file, headers = Path(source).name, headers_of(network.path_in(Path(source)))
-        identify_headers(list(headers.values()), file).require(network)
+        identify_headers(list(headers.values()), file).require(wanted)
         for header in headers.values():
             metadata.update(header.metadata)
         tensors = read_files(headers, read)

@@ -2,9 +2,11 @@
 
 from .prompt import (
     TEMPLATE,
+    Detokenizer,
     PromptTokens,
     Tokenizer,
     chunk_templates,
+    load_detokenizer,
     load_tokenizer,
     tokenize,
     tokenize_chunks,
@@ -14,10 +16,12 @@ from .qwen3 import Qwen3
 
 __all__ = [
     "TEMPLATE",
+    "Detokenizer",
     "PromptTokens",
     "Qwen3",
     "Tokenizer",
     "chunk_templates",
+    "load_detokenizer",
     "load_tokenizer",
     "tokenize",
     "tokenize_chunks",

@@ -1,8 +1,9 @@
 """From a prompt to token ids: chat template, tokenizer, truncation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..config import MAX_CAPTION_TOKENS
 
@@ -17,6 +18,7 @@ PROMPT_CHUNK = "<|vision_end|>{}<|im_end|>\n<|im_start|>assistant\n<|vision_star
 LAST_CHUNK = "<|vision_end|><|im_end|>"
 
 Tokenizer = Callable[[str], list[int]]
+Detokenizer = Callable[[Sequence[int]], str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,22 +73,34 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
 
     A diffusers `tokenizer/` folder, ComfyUI's bundled vocabulary and the built-in model's all qualify.
     """
-    folder = Path(folder)
-    if (folder / "tokenizer.json").is_file():
-        from tokenizers import Tokenizer as FastTokenizer
-
-        fast = FastTokenizer.from_file(str(folder / "tokenizer.json"))
+    if (fast := _fast_vocabulary(Path(folder))) is not None:
         return lambda text: fast.encode(text, add_special_tokens=False).ids
-    if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
-        return _qwen_tokenizer(folder)
-    raise FileNotFoundError(
-        f"no tokenizer in {folder}: expected tokenizer.json, or vocab.json with merges.txt; "
-        "copy the `tokenizer` folder of the Z-Image release there"
-    )
+    slow = _qwen_vocabulary(Path(folder))
+    return lambda text: slow(text, add_special_tokens=False)["input_ids"]
 
 
-def _qwen_tokenizer(folder: Path) -> Tokenizer:
+def load_detokenizer(folder: str | Path) -> Detokenizer:
+    """Token ids back to text by the vocabulary in a folder; marks such as the end of a turn are left out."""
+    if (fast := _fast_vocabulary(Path(folder))) is not None:
+        return lambda ids: fast.decode(list(ids), skip_special_tokens=True)
+    slow = _qwen_vocabulary(Path(folder))
+    return lambda ids: slow.decode(list(ids), skip_special_tokens=True)
+
+
+def _fast_vocabulary(folder: Path) -> Any:
+    if not (folder / "tokenizer.json").is_file():
+        return None
+    from tokenizers import Tokenizer as FastTokenizer
+
+    return FastTokenizer.from_file(str(folder / "tokenizer.json"))
+
+
+def _qwen_vocabulary(folder: Path) -> Any:
+    if not ((folder / "vocab.json").is_file() and (folder / "merges.txt").is_file()):
+        raise FileNotFoundError(
+            f"no tokenizer in {folder}: expected tokenizer.json, or vocab.json with merges.txt; "
+            "copy the `tokenizer` folder of the Z-Image release there"
+        )
     from transformers import Qwen2Tokenizer
 
-    slow = Qwen2Tokenizer.from_pretrained(str(folder), local_files_only=True)
-    return lambda text: slow(text, add_special_tokens=False)["input_ids"]
+    return Qwen2Tokenizer.from_pretrained(str(folder), local_files_only=True)

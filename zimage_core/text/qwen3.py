@@ -19,6 +19,7 @@ from ..attention import attention
 from ..config import TextConfig
 from ..kernels import select_kernels
 from ..ops import TORCH, Factory, Layers, Ops
+from .key_value_cache import LayerCache
 
 RopeTable = tuple[Float[Tensor, "n 1 e"], Float[Tensor, "n 1 m"]]  # cosines, for both halves of a head, and sines
 
@@ -78,13 +79,15 @@ class DecoderLayer(nn.Module):
         self.post_attention_layernorm = ops.RMSNorm(config.dim, eps=config.norm_eps, **factory)
         self.mlp = MLP(config, ops=ops, **factory)
 
-    def forward(self, x: Float[Tensor, "b n d"], rope: RopeTable) -> Float[Tensor, "b n d"]:
-        x = x + self.self_attn(self.input_layernorm(x), rope)
+    def forward(
+        self, x: Float[Tensor, "b n d"], rope: RopeTable, cache: LayerCache | None = None
+    ) -> Float[Tensor, "b n d"]:
+        x = x + self.self_attn(self.input_layernorm(x), rope, cache)
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
 class SelfAttention(nn.Module):
-    """Grouped-query attention with normed queries and keys."""
+    """Grouped-query attention with normed queries and keys; with a cache also to the tokens before these."""
 
     def __init__(self, config: TextConfig, *, ops: Ops = TORCH, **factory: Unpack[Factory]) -> None:
         super().__init__()
@@ -97,14 +100,31 @@ class SelfAttention(nn.Module):
         self.q_norm = ops.RMSNorm(config.head_dim, eps=config.norm_eps, **factory)
         self.k_norm = ops.RMSNorm(config.head_dim, eps=config.norm_eps, **factory)
 
-    def forward(self, x: Float[Tensor, "b n d"], rope: RopeTable) -> Float[Tensor, "b n d"]:
+    def forward(
+        self, x: Float[Tensor, "b n d"], rope: RopeTable, cache: LayerCache | None = None
+    ) -> Float[Tensor, "b n d"]:
         q, k, v = (
             rearrange(project(x), "b n (h e) -> b n h e", e=self.head_dim)
             for project in (self.q_proj, self.k_proj, self.v_proj)
         )
         rotated = apply_rope(torch.cat((self.q_norm(q), self.k_norm(k)), dim=2), rope)  # queries and keys at once
         q, k, v = (rearrange(heads, "b n h e -> b h n e") for heads in (*rotated.split((q.shape[2], k.shape[2]), 2), v))
-        return self.o_proj(attention(q, k, v, is_causal=True))
+        if cache is not None:
+            k, v = cache.extend(k, v)
+        if q.shape[2] == k.shape[2]:
+            return self.o_proj(attention(q, k, v, is_causal=True))
+        return self.o_proj(last_token_attention(q, k, v))
+
+
+def last_token_attention(
+    q: Float[Tensor, "b h 1 e"], k: Float[Tensor, "b g m e"], v: Float[Tensor, "b g m e"]
+) -> Float[Tensor, "b 1 h*e"]:
+    """Attention of one token to all before it: query heads that share a key head become that head's queries.
+
+    So keys and values are read once, where a kernel for grouped queries reads them once per query head.
+    """
+    out = attention(rearrange(q, "b (g r) 1 e -> b g r e", g=k.shape[1]), k, v)  # (b, r, g*e)
+    return rearrange(out, "b r (g e) -> b 1 (g r e)", g=k.shape[1])
 
 
 class MLP(nn.Module):
@@ -125,10 +145,12 @@ def device_of(module: nn.Module) -> torch.device:
     return next(module.parameters()).device
 
 
-def rope_table(length: int, head_dim: int, theta: float, device: torch.device) -> RopeTable:
-    """Cosines and sines of positions 0, 1, …; one angle for each pair (i, i + e/2)."""
+def rope_table(length: int, head_dim: int, theta: float, device: torch.device, start: int = 0) -> RopeTable:
+    """Cosines and sines of positions `start`, `start` + 1, …; one angle for each pair (i, i + e/2)."""
     frequencies = theta ** -(torch.arange(0, head_dim, 2, dtype=torch.float32, device=device) / head_dim)
-    angle = torch.arange(length, dtype=torch.float32, device=device)[:, None, None] * frequencies  # (n, 1, m)
+    angle = (
+        torch.arange(start, start + length, dtype=torch.float32, device=device)[:, None, None] * frequencies
+    )  # (n, 1, m)
     return angle.cos().tile(2), angle.sin()
 
 

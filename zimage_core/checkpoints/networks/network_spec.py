@@ -40,6 +40,7 @@ class NetworkSpec(Generic[Config, Module]):
     example: str  # a published file's name
     name_hints: tuple[str, ...]  # parts of file names; the first file that has one is the dropdown's default
     nano_file: str | None = None  # the built-in model's, inside its folder
+    part_of: "AnyNetwork | None" = None  # the network whose files hold this one, too
 
     # How files hold it.
     prefixes: tuple[str, ...]  # of its keys, longest first
