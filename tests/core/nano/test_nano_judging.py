@@ -19,7 +19,7 @@ from zimage_core.nano.data.scenes import GROUNDS, SHAPES, Composition, SceneObje
 from zimage_core.nano.files import FOLDER, TOKENIZER
 from zimage_core.nano.judging.edit_checker import check_edit, recognize_objects
 from zimage_core.nano.judging.editor import EditingModel
-from zimage_core.nano.judging.judge_edits import header, report, rows, wilson
+from zimage_core.nano.judging.judge_edits import header, report, rows
 from zimage_core.nano.stages.vision import VisionClassifier
 from zimage_core.sampling import NANO
 from zimage_core.text import load_tokenizer
@@ -104,14 +104,6 @@ def test_the_table_is_markdown_with_a_cell_for_every_name():
     lines = "\n".join(report(perfect(edits), list, edits)).splitlines()
     assert lines[:2] == header(len(edits)).splitlines()
     assert {line.count("|") for line in lines} == {lines[0].count("|")}
-
-
-def test_wilsons_interval_is_that_of_the_closed_form():
-    """0 of n: z²/(n + z²) above; half of n: symmetric about a half."""
-    z = 1.96
-    assert wilson(0, 50) == pytest.approx((0, z * z / (50 + z * z)))
-    low, high = wilson(25, 50)
-    assert low + high == pytest.approx(1)
 
 
 def test_an_editor_whose_network_says_nothing_returns_its_noise():

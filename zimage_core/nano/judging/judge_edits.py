@@ -9,7 +9,6 @@ true targets through the autoencoder (the ceiling), sources returned unchanged, 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import sqrt
 from random import Random
 
 import numpy as np
@@ -17,6 +16,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
+from ...evaluation.intervals import wilson
 from ..data.captions import LANGUAGES
 from ..data.edit_captions import held_out_instruction, plain_instruction
 from ..data.edits import KINDS, Edit, held_out_edits
@@ -123,13 +123,6 @@ def judge(edit: Edit, seed: int, result: Image.Image, source: Image.Image) -> Ve
         error_outside=float(errors.sum()),
         values_outside=errors.size,
     )
-
-
-def wilson(right: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's score interval of a rate (1927), 95 % at z = 1.96."""
-    rate, spread = right / n, z * z / n
-    middle, half = rate + spread / 2, z * sqrt(rate * (1 - rate) / n + spread / n / 4)
-    return (middle - half) / (1 + spread), (middle + half) / (1 + spread)
 
 
 def _edit_batch(editor: Editor, instructions: list[str], batch: Pictures, first: int) -> Pictures:

@@ -1,0 +1,31 @@
+"""Every suite under the name the command line takes."""
+
+from ..case import Suite
+from .cvtg_2k import CVTG_2K
+from .dpg import DPG
+from .geneval import GENEVAL
+from .geneval2 import GENEVAL2
+from .longtext import LONGTEXT, LONGTEXT_ZH
+from .oneig import ONEIG_ALIGNMENT, ONEIG_ALIGNMENT_ZH, ONEIG_TEXT, ONEIG_TEXT_ZH
+from .prism import PRISM, PRISM_ZH
+from .tiif import TIIF_LONG, TIIF_SHORT
+
+SUITES: dict[str, Suite] = {
+    suite.name: suite
+    for suite in (
+        CVTG_2K,
+        LONGTEXT,
+        LONGTEXT_ZH,
+        ONEIG_TEXT,
+        ONEIG_TEXT_ZH,
+        ONEIG_ALIGNMENT,
+        ONEIG_ALIGNMENT_ZH,
+        GENEVAL,
+        GENEVAL2,
+        DPG,
+        TIIF_SHORT,
+        TIIF_LONG,
+        PRISM,
+        PRISM_ZH,
+    )
+}
