@@ -1,6 +1,6 @@
 """A negative prompt without guidance: normalized attention guidance."""
 
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 
 from ..zimage_core.conditioning.nag import NormalizedGuidance
 from .bridge.patches import nag
@@ -81,7 +81,9 @@ class ZImageNAG(io.ComfyNode):
     @classmethod
     def execute(cls, model, negative, scale, tau, alpha, start_percent, end_percent) -> io.NodeOutput:
         guidance = NormalizedGuidance(scale=scale, tau=tau, alpha=alpha)
-        return io.NodeOutput(nag.with_nag(model, negative, guidance, (start_percent, end_percent)))
+        guided = nag.with_nag(model, negative, guidance, (start_percent, end_percent))
+        note = nag.zeroed_note(negative)
+        return io.NodeOutput(guided, ui=ui.PreviewText(note) if note else None)
 
 
 NODES: list[type[io.ComfyNode]] = [ZImageNAG]

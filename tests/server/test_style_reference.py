@@ -65,4 +65,4 @@ def test_a_stock_sampler_takes_it(run):
 
 def test_a_range_that_runs_backward_is_refused(run):
     outcome = run(graph(start_percent=0.8, end_percent=0.2))
-    assert "Set start percent below end percent" in outcome.error["exception_message"]
+    assert "Set start percent to at most end percent" in outcome.error["exception_message"]

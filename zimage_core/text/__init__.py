@@ -13,6 +13,7 @@ from .prompt import (
     truncate,
 )
 from .qwen3 import Qwen3
+from .shortened import shortened
 
 __all__ = [
     "TEMPLATE",
@@ -23,6 +24,7 @@ __all__ = [
     "chunk_templates",
     "load_detokenizer",
     "load_tokenizer",
+    "shortened",
     "tokenize",
     "tokenize_chunks",
     "truncate",

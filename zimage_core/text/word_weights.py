@@ -13,6 +13,7 @@ Letters: n m tokens, f width of the embeddings.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import groupby, takewhile
 from typing import NamedTuple
@@ -21,11 +22,13 @@ import torch
 from torch import Tensor
 
 from .._shapes import Float
+from .shortened import shortened
 
-MOST = 4.0  # greatest weight, as an absolute value; a larger number is text
+MOST = 4.0  # greatest weight, as an absolute value
 OPENING, CLOSING = "(\uff08", ")\uff09"  # ASCII and full width
 QUOTES = {'"': '"', "\u201c": "\u201d", "\u300c": "\u300d"}  # straight, curved, corner brackets
-WEIGHT = re.compile(r"(?<=.)[:\uff1a]\s*([-+]?(?:\d+\.?\d*|\.\d+))\s*$", re.DOTALL)
+NUMBER = r"[-+\uff0d\uff0b]?(?:\d+[.\uff0e]?\d*|[.\uff0e]\d+)"  # digits of any width, as \d is
+WEIGHT = re.compile(rf"[:\uff1a]\s*({NUMBER})\s*$")
 PUNCTUATION = ",.;:!?\uff0c\u3002\uff1b\uff1a\uff01\uff1f\u3001"
 
 
@@ -47,8 +50,9 @@ class WeightedText(NamedTuple):
 def parse(prompt: str) -> WeightedText:
     r"""The plain prompt and its weighted words.
 
-    Brackets are a weight where they end in a colon and a number, and multiply where they are nested; all others are
-    text, as are `\(` and `\)`, whose backslash goes, and whatever stands in quotation marks.
+    Brackets are a weight where they hold words, a colon and a number, and multiply where they are nested; all others
+    are text, as are `\(` and `\)`, whose backslash goes, times and ratios (12:30, 16:9), and whatever stands in
+    quotation marks. Colons, numbers and brackets may be full width. ValueError for a weight beyond 4.
     """
     letters: list[str] = []
     weights: list[float] = []
@@ -66,14 +70,27 @@ def parse(prompt: str) -> WeightedText:
             continue
         letters += literal
         weights += [1.0] * len(literal)
-    return WeightedText("".join(letters), tuple(_spans(weights)))
+    text, spans = "".join(letters), tuple(_spans(weights))
+    for span in spans:
+        if not abs(span.weight) <= MOST:
+            raise ValueError(
+                f"The weight of '{shortened(text[span.start : span.end])}' is {span.weight:g}, and weights go from "
+                f"{-MOST:g} to {MOST:g}. Write a smaller number; brackets inside brackets multiply."
+            )
+    return WeightedText(text, spans)
 
 
 def _close(letters: list[str], weights: list[float], start: int) -> bool:
     """Take a pair of brackets with a weight off the text, and multiply it in; False where they are text."""
-    found = WEIGHT.search("".join(letters[start + 1 :]))
-    weight = float(found[1]) if found else 1.0
-    if found is None or abs(weight) > MOST:
+    inside = "".join(letters[start + 1 :])
+    found = WEIGHT.search(inside)
+    words = inside[: found.start()].strip() if found else ""
+    if found is None or not words:
+        return False
+    number = unicodedata.normalize("NFKC", found[1])  # of full width, as Chinese keyboards write it
+    weight = float(number)
+    is_ratio = number.isdecimal() and words[-1].isdecimal() and (words.isdecimal() or weight > MOST)
+    if is_ratio:
         return False
     end = start + 1 + found.start()
     del letters[end:], weights[end:], letters[start], weights[start]

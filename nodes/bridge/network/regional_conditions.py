@@ -12,6 +12,7 @@ from comfy.conds import CONDConstant, CONDRegular
 from torch import Tensor
 
 from ....zimage_core.adapters.control.control import ALWAYS, SigmaRange
+from ....zimage_core.conditioning.part_of_run import WHOLE_RUN, Percents, begins_in
 from ....zimage_core.conditioning.region_area import Area, caption_weights, token_coverage
 from .overflow import ENCODER_OVERFLOWED, check_finite
 from .tiles import Tile
@@ -29,7 +30,7 @@ class Region:
     strength: float = 1.0  # of its words inside
     outside: float = 0.0  # of its words elsewhere, relative to inside
     global_weight: float = 0.0  # of the whole prompt inside
-    percents: tuple[float, float] = (0.0, 1.0)  # of the schedule, from its start at pure noise
+    percents: Percents = WHOLE_RUN  # of the schedule, from its start at pure noise
     sigma_range: SigmaRange = ALWAYS  # of the percents, in the schedule of this run
 
 
@@ -43,7 +44,7 @@ def regions_of_run(model: Any, regions: Sequence[Region], device: Any) -> RunReg
     for region in regions:
         check_finite(region.caption, "A region's prompt", ENCODER_OVERFLOWED)
         caption = region.caption.to(device=device, dtype=model.get_dtype_inference())
-        is_always = region.percents == (0.0, 1.0)
+        is_always = region.percents == WHOLE_RUN
         span = ALWAYS if is_always else SigmaRange.of_percents(region.percents, to_sigma)
         placed.append(replace(region, caption=caption, sigma_range=span))
     return tuple(placed)
@@ -94,7 +95,7 @@ def prompt_and_regions(
     """
     if regions and not caption.any():
         return caption, ()
-    if len(regions) == 1 and regions[0].percents == (0.0, 1.0) and len(noise) == 4:
+    if len(regions) == 1 and regions[0].percents == WHOLE_RUN and len(noise) == 4:
         heard = heard_captions(tuple(regions), (-(-noise[-2] // PATCH), -(-noise[-1] // PATCH)))
         if heard.captions == [1] and heard.is_plain:
             return regions[0].caption, ()
@@ -128,9 +129,4 @@ def active_regions(regions: Sequence[RunRegions], sigma: Tensor) -> tuple[RunReg
     if all(region.sigma_range == ALWAYS for each in regions for region in each):
         return tuple(regions)
     level = float(sigma.flatten()[0])
-    return tuple(tuple(region for region in each if _acts_at(region, level)) for each in regions)
-
-
-def _acts_at(region: Region, level: float) -> bool:
-    start, end = region.sigma_range
-    return end < level <= start
+    return tuple(tuple(region for region in each if begins_in(level, region.sigma_range)) for each in regions)

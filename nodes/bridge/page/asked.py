@@ -39,6 +39,11 @@ def regions_of(prompt: Prompt, node_id: str) -> dict[str, list[dict[str, Any]]]:
     return {"regions": found} if found else {}
 
 
+def is_zeroed(prompt: Prompt, node_id: str, socket: str) -> bool:
+    """Whether Conditioning Zero Out stands before a socket for conditioning."""
+    return any(node["class_type"] == ZEROED for node in upstream(prompt, node_id, socket))
+
+
 def size_of(prompt: Prompt, node_id: str) -> dict[str, int]:
     """Width and height in pixels of an empty or a scaled latent, the nearest; a picture's are known when it loads."""
     socket = next((name for name in inputs_of(prompt[node_id]) if name.startswith(LATENTS)), LATENTS)

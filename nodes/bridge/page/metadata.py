@@ -23,6 +23,8 @@ DIVERSITY_SETTINGS = ("strength", "start_percent", "end_percent", "share", "seed
 LORA_LIST = "ZImageLoraList"
 NAG = "ZImageNAG"
 NAG_SETTINGS = ("scale", "tau", "alpha", "start_percent", "end_percent")
+STYLE = "ZImageStyleReference"
+STYLE_SETTINGS = ("strength", "start_percent", "end_percent")
 STEP_CACHES = {"ZImageStepCache": "a step cache", "EasyCache": "EasyCache", "LazyCache": "LazyCache"}
 
 LARGE = {  # what draws beyond the model's own size, and its settings
@@ -93,7 +95,7 @@ def last_sampler(prompt: Prompt, node_id: str) -> Metadata | None:
 def _entry(prompt: Prompt, name: str, chain: list[Node], origin: Origin) -> Metadata:
     wanted = {**asked.texts_of(prompt, name), **asked.regions_of(prompt, name), **asked.size_of(prompt, name)}
     settings = samplers.settings_of(prompt, name, chain)
-    acting = {**_nag(prompt, chain), **_diversity(prompt, name)}
+    acting = {**_nag(prompt, chain), **_diversity(prompt, name), **_style(prompt, chain)}
     return {"sampler": name, **wanted, **acting, **settings, **_model_chain(prompt, name, chain, origin)}
 
 
@@ -104,7 +106,8 @@ def _nag(prompt: Prompt, chain: Iterable[Node]) -> Metadata:
         return {}
     name = next(name for name, node in prompt.items() if node is nearest)
     values = {each: value_in(prompt, inputs_of(nearest).get(each)) for each in NAG_SETTINGS}
-    is_on = values["scale"] != 1 and values["alpha"] != 0
+    is_on = values["scale"] != 1 and values["alpha"] != 0 and not asked.is_zeroed(prompt, name, "negative")
+    is_on = is_on and _has_steps(values)
     return {"nag": {**asked.texts_of(prompt, name), **values}} if is_on else {}
 
 
@@ -112,7 +115,20 @@ def _diversity(prompt: Prompt, name: str) -> Metadata:
     """The settings of the nearest Z-Image Diversity before a sampler's prompt, where it acts."""
     node = next((each for each in samplers.prompt_chain(prompt, name) if each["class_type"] == DIVERSITY), None)
     values = {each: value_in(prompt, inputs_of(node).get(each)) for each in DIVERSITY_SETTINGS} if node else {}
-    return {"diversity": values} if values.get("strength") else {}
+    return {"diversity": values} if values.get("strength") and _has_steps(values) else {}
+
+
+def _style(prompt: Prompt, chain: Iterable[Node]) -> Metadata:
+    """The settings of the nearest Z-Image Style Reference, where it acts; its picture is not named."""
+    node = next((each for each in chain if each["class_type"] == STYLE), None)
+    values = {each: value_in(prompt, inputs_of(node).get(each)) for each in STYLE_SETTINGS} if node else {}
+    return {"style": values} if values.get("strength") and _has_steps(values) else {}
+
+
+def _has_steps(values: Metadata) -> bool:
+    """Whether a part of the run has any length, as far as the queued prompt tells."""
+    start, end = values.get("start_percent"), values.get("end_percent")
+    return not (isinstance(start, int | float) and isinstance(end, int | float)) or start < end
 
 
 def _model_chain(prompt: Prompt, node_id: str, chain: list[Node], origin: Origin) -> Metadata:

@@ -12,16 +12,17 @@ from torch import Tensor
 
 from ....zimage_core.adapters.control.control import ALWAYS, SigmaRange
 from ....zimage_core.conditioning.nag import NormalizedGuidance
+from ....zimage_core.conditioning.part_of_run import WHOLE_RUN, Percents, begins_in, is_any
 from ..network.attach import attach, running_network
 from ..network.negative_prompt import NAG_KEY
 from ..network.overflow import ENCODER_OVERFLOWED, check_finite
 
 DEFAULT = NormalizedGuidance(scale=3.0, tau=2.5, alpha=0.25)
 DEFAULT_PERCENTS = (0.0, 0.75)
-WHOLE_RUN = (0.0, 1.0)
-EDGE = 1e-5  # of a noise level: rounding does not decide about a step that begins where the range begins or ends
-
-Percents = tuple[float, float]  # of the schedule, from its start at pure noise
+ZEROED = (
+    "The negative prompt is all zeros, as Conditioning Zero Out makes it: it names nothing to draw away from, so "
+    "Z-Image NAG is off. Connect an encoded prompt."
+)
 
 
 class NagPatch:
@@ -44,8 +45,7 @@ class NagPatch:
 
         The noise level is read only if the range is limited, since reading it waits for the GPU.
         """
-        start, end = self.sigmas
-        return self.percents == WHOLE_RUN or end + EDGE < float(sigma[0]) <= start + EDGE
+        return self.percents == WHOLE_RUN or begins_in(float(sigma[0]), self.sigmas)
 
     def before_sampling(self, executor: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         """PREPARE_SAMPLING wrapper."""
@@ -63,14 +63,9 @@ def with_nag(model: Any, negative: Any, guidance: NormalizedGuidance, percents: 
             f"Z-Image NAG is made for Z-Image models, but the model here is {type(model.model).__name__}. Connect a "
             "Z-Image model, or use the stock NAGuidance node."
         )
-    start, end = percents
-    if start > end:
-        raise ValueError(
-            f"Z-Image NAG would start at {start:g} of the run and end at {end:g}, which is before it. Set start "
-            "percent to at most end percent."
-        )
+    has_steps = is_any(percents, "Z-Image NAG")
     caption = negative_caption(negative)
-    is_on = guidance.is_on and start < end
+    is_on = guidance.is_on and has_steps and bool(caption.any())
     clone = attach(model).clone() if is_on else model.clone()
     check_width(caption, running_network(clone))
     clone.model_options["transformer_options"].get("patches", {}).pop(NAG_KEY, None)
@@ -93,12 +88,12 @@ def negative_caption(negative: Sequence[Any]) -> Tensor:
         )
     caption: Tensor = negative[0][0][0]
     check_finite(caption, "The negative prompt of Z-Image NAG", ENCODER_OVERFLOWED)
-    if not caption.any():
-        raise ValueError(
-            "The negative prompt of Z-Image NAG is all zeros, as Conditioning Zero Out makes it, so there is nothing "
-            "to draw away from. Connect an encoded prompt that names what the picture should not have."
-        )
     return caption
+
+
+def zeroed_note(negative: Sequence[Any]) -> str:
+    """That a negative prompt names nothing, where it does."""
+    return "" if negative_caption(negative).any() else ZEROED
 
 
 def check_width(caption: Tensor, network: Any) -> None:

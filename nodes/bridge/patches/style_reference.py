@@ -11,6 +11,7 @@ from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from ....zimage_core.adapters.control.control import SigmaRange
+from ....zimage_core.conditioning.part_of_run import Percents, begins_in
 from ....zimage_core.conditioning.shared_attention import SharedLayers, offsets_beside
 from ....zimage_core.model.sequence import patch_grid
 from ..network.attach import attach, running_network
@@ -24,18 +25,20 @@ FOR_REFERENCES = (ATTENTION_OVERRIDE, WEIGHTS_AT_STEP, "sigmas", "sample_sigmas"
 Options = dict[str, Any]
 
 
-def with_style_reference(model: Any, latents: Sequence[Tensor], strength: float, percents: tuple[float, float]) -> Any:
+def with_style_reference(model: Any, latents: Sequence[Tensor], strength: float, percents: Percents) -> Any:
     """A clone of a MODEL whose attention is shared with raw latents (1, 16, h, w) in a part of each run.
 
-    It replaces the references of an earlier node. `strength` 0 or an empty range removes them.
+    It replaces the references of an earlier node. Without latents, at `strength` 0 or in an empty part there are none
+    and the MODEL runs as it came.
     """
-    clone = attach(model).clone()
+    is_on = bool(latents) and strength > 0 and percents[0] < percents[1]
+    clone = attach(model).clone() if is_on else model.clone()
     clean = [model.model.process_latent_in(latent) for latent in latents]
     wrappers = {
         WrappersMP.OUTER_SAMPLE: partial(sample_with_references, clean, strength, percents),
         WrappersMP.DIFFUSION_MODEL: call_with_references,
     }
-    replace_wrappers(clone, KEY, wrappers, is_on=strength > 0 and percents[0] < percents[1])
+    replace_wrappers(clone, KEY, wrappers, is_on=is_on)
     return clone
 
 
@@ -81,7 +84,7 @@ class Run:
 
 
 def sample_with_references(
-    latents: Sequence[Tensor], strength: float, percents: tuple[float, float], executor: Any, *args: Any, **kwargs: Any
+    latents: Sequence[Tensor], strength: float, percents: Percents, executor: Any, *args: Any, **kwargs: Any
 ) -> Tensor:
     """OUTER_SAMPLE wrapper: one sampling run with references."""
     guider = executor.class_obj
@@ -98,7 +101,7 @@ def call_with_references(
     """DIFFUSION_MODEL wrapper: one network call that also attends to the references, if it lies in their range."""
     options: Options = kwargs.get("transformer_options", {})
     run: Run | None = options.get(KEY)
-    if run is None or not run.sigma_range.covers(float(timesteps.flatten()[0])):
+    if run is None or not begins_in(float(timesteps.flatten()[0]), run.sigma_range):
         return executor(x, timesteps, context, *args, **kwargs)
     length = (kwargs.get("caption_lengths") or (context.shape[1],))[0]
     layers = run.layers(executor, x, context, options, length)

@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ....zimage_core.conditioning.embedding_noise import EmbeddingNoise
+from ....zimage_core.conditioning.part_of_run import is_any
+from ....zimage_core.text import shortened
 from ....zimage_core.text.protected import quoted_texts, text_of, tokens_of
 from .prompts import TOKEN_TEXTS, TokenTexts
 
 Conditioning = list[Any]
 FULL_WIDTH_COMMA = "\uff0c"  # as Chinese keyboards write it
+MOST_NAMED = 5  # missing words in a note
 
 
 class Diverse(NamedTuple):
@@ -24,12 +27,7 @@ class Diverse(NamedTuple):
 
 def with_noise(conditioning: Conditioning, noise: EmbeddingNoise, protected: str, *, keeps_quoted: bool) -> Diverse:
     """A conditioning with noise; `protected` are words between commas. Without noise it is the object given."""
-    if noise.start > noise.end:
-        raise ValueError(
-            f"The noise would begin at {noise.start:g} of the run and end at {noise.end:g}, so never act. Set start "
-            "percent below end percent."
-        )
-    if not noise.is_on:
+    if not (is_any((noise.start, noise.end), "The noise") and noise.is_on):
         return Diverse(conditioning, "")
     words = [word for word in (each.strip() for each in protected.replace(FULL_WIDTH_COMMA, ",").split(",")) if word]
     entries: Conditioning = []
@@ -53,5 +51,7 @@ def with_noise(conditioning: Conditioning, noise: EmbeddingNoise, protected: str
 
 
 def _note(missing: Sequence[str]) -> str:
-    names = ", ".join(f"'{word}'" for word in dict.fromkeys(missing))
+    words = list(dict.fromkeys(missing))
+    names = ", ".join(f"'{shortened(word)}'" for word in words[:MOST_NAMED])
+    names += f" and {len(words) - MOST_NAMED} more" if len(words) > MOST_NAMED else ""
     return f"Protected words that do not stand in the prompt: {names}." if missing else ""

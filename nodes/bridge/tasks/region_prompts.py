@@ -5,12 +5,17 @@ from typing import Any
 
 from torch import Tensor
 
+from ....zimage_core.conditioning.part_of_run import is_any
 from ....zimage_core.conditioning.region_area import Area, Box, Boxes, MaskArea
 from ....zimage_core.model import S3DiT
 from ..loading.pictures import mask_batch
 from ..network.attach import running_network
 from ..network.regional_conditions import REGIONS_KEY, Region
 
+NOTHING_SAID = (
+    "The region's prompt is all zeros, as Conditioning Zero Out makes it, so this region is left out. Connect an "
+    "encoded prompt."
+)
 ELEMENT_SIDE = 1000  # of the picture, in ComfyUI's elements
 UNHEARD = (
     "Regions were left out: this MODEL runs ComfyUI's own code, which knows none. Put Z-Image Attach behind its loader."
@@ -34,14 +39,12 @@ def add_region(
 
     A `mask` goes before `boxes`, those before `box` (x, y, width, height in parts of the picture).
     """
-    if percents[0] >= percents[1]:
-        raise ValueError(
-            f"This region would never act: it starts at {percents[0]:g} and ends at {percents[1]:g} of the run. Start "
-            "it earlier or end it later."
-        )
+    has_steps = is_any(percents, "This region")
     caption = _caption(conditioning, region_prompt)
     area, note = _area(box, boxes, box_number, mask)
-    if area is None or strength == 0:
+    if not caption.any():
+        return conditioning, NOTHING_SAID
+    if area is None or strength == 0 or not has_steps:
         return conditioning, note
     region = Region(
         caption=caption,
@@ -90,8 +93,10 @@ def _area(box: tuple[float, float, float, float], boxes: Any, box_number: int, m
         batch = mask_batch(mask).cpu().clamp(0, 1)
         if not batch[0].any():
             return None, "The mask is black, so this region is left out. Paint white where its prompt is to be heard."
-        note = f"Of {len(batch)} masks the first is used." if len(batch) > 1 else ""
-        return MaskArea(batch[0]), note
+        lines = [f"Of {len(batch)} masks the first is used."] if len(batch) > 1 else []
+        if box_number:
+            lines.append(f"The mask is used, so box number {box_number} is not.")
+        return MaskArea(batch[0]), "\n".join(lines)
     if boxes is not None:
         found = list(boxes_in(boxes))
         if not found:
@@ -102,7 +107,10 @@ def _area(box: tuple[float, float, float, float], boxes: Any, box_number: int, m
     x, y, width, height = box
     drawn = Box(x=x, y=y, width=width, height=height)
     is_inside = min(drawn.x, drawn.y) >= 0 and max(drawn.x + drawn.width, drawn.y + drawn.height) <= 1 + 1e-6
-    return drawn, "" if is_inside else "This region reaches out of the picture; what lies inside is used."
+    lines = [] if is_inside else ["This region reaches out of the picture; what lies inside is used."]
+    if box_number:
+        lines.append(f"No boxes are connected, so box number {box_number} does nothing and the four numbers are used.")
+    return drawn, "\n".join(lines)
 
 
 def boxes_in(value: Any) -> Iterator[Box]:

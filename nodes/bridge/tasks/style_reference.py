@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ....zimage_core.conditioning.part_of_run import Percents, is_any
 from ....zimage_core.conditioning.shared_attention import shared_bytes
 from ..loading.vae import check_vae
 from ..network.attach import attach, running_network
@@ -13,21 +14,18 @@ from .editing import encode_references, shrink_to_limit, split_batches
 from .latents import MEGAPIXEL
 
 MOST_PICTURES = 4
+OFF = "Off: no picture is looked at, and nothing is needed."
 
 
-def with_pictures(
-    model: Any, vae: Any, images: Tensor, *, strength: float, percents: tuple[float, float]
-) -> tuple[Any, str]:
+def with_pictures(model: Any, vae: Any, images: Tensor, *, strength: float, percents: Percents) -> tuple[Any, str]:
     """A MODEL that takes the style of images (r, h, w, c), and a sentence of what that needs.
 
-    Pictures above the model's native area are shrunk to it. `percents` are parts of the run, 0 to 1.
+    Pictures above the model's native area are shrunk to it. At strength 0, or in no step, nothing is encoded.
     """
     check_vae(vae)
-    if percents[0] > percents[1]:
-        raise ValueError(
-            f"The style would begin at {percents[0]:g} of the run and end at {percents[1]:g}, so never act. Set start "
-            "percent below end percent."
-        )
+    has_steps = is_any(percents, "The style")
+    if not (strength and has_steps):
+        return with_style_reference(model, (), strength, percents), OFF
     attached = attach(model)
     pictures = split_batches([images])
     if not pictures or len(pictures) > MOST_PICTURES:

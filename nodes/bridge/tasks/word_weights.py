@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ....zimage_core.text import PromptTokens
+from ....zimage_core.text import PromptTokens, shortened
 from ....zimage_core.text.word_weights import Span, parse, place_of, reweighted, without
 from ..loading import prompt_cache
 from . import prompts
@@ -34,4 +34,4 @@ def encode(
 
 def describe(text: str, spans: tuple[Span, ...]) -> str:
     """The weighted words and their weights."""
-    return ", ".join(f"{text[span.start : span.end].strip()} {span.weight:g}" for span in spans)
+    return ", ".join(f"{shortened(text[span.start : span.end])} {span.weight:g}" for span in spans)

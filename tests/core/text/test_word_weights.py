@@ -24,6 +24,9 @@ WEIGHTED = {
     "(a (red:2) fox": ("(a red fox", {"red": 2}),
     "closed:1.3) fox": ("closed:1.3) fox", {}),
     "at (12:30) and (16:9)": ("at (12:30) and (16:9)", {}),
+    "（红色：１．５），(blur:－１)": ("红色，blur", {"红色": 1.5, "blur": -1}),
+    "a (model 3:1.5) (Windows 11:2) (16:4.0)": ("a model 3 Windows 11 16", {"model 3": 1.5, "Windows 11": 2, "16": 4}),
+    "(4:3) and (at 12:30) and ( :2) and (　:2)": ("(4:3) and (at 12:30) and ( :2) and (　:2)", {}),
     "(:1.3) (red:) (red:nan)": ("(:1.3) (red:) (red:nan)", {}),
     "(red:1)": ("red", {}),
     '(6" tall:1.2)': ('6" tall', {'6" tall': 1.2}),
@@ -37,9 +40,28 @@ def test_a_weight_is_brackets_that_end_in_a_number_and_all_else_is_text(prompt, 
     assert (text, {text[span.start : span.end]: span.weight for span in spans}) == expected
 
 
+@pytest.mark.parametrize(
+    ("prompt", "sentence"),
+    [
+        ("a (red:5) fox", "The weight of 'red' is 5, and weights go from -4 to 4"),
+        ("a (red:-4.01) fox", "is -4.01"),
+        ("(a (red:3) fox:3)", "The weight of 'red' is 9, .* brackets inside brackets multiply"),
+        (f"({'w' * 3000}:1{'0' * 400})", "'w{37}\\.\\.\\.' is inf"),
+        (f"((red:0):1{'0' * 400})", "is nan"),
+    ],
+)
+def test_a_weight_beyond_4_is_answered_in_a_sentence(prompt, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        parse(prompt)
+
+
 @given(st.text(alphabet='ab (:1.5)\\"（：）', max_size=30))
 def test_whatever_is_written_spans_lie_in_the_text_in_order_and_nothing_is_invented(prompt):
-    text, spans = parse(prompt)
+    try:
+        text, spans = parse(prompt)
+    except ValueError as error:
+        assert "and weights go from -4 to 4" in str(error)
+        return
     ends = [0, *(place for span in spans for place in (span.start, span.end)), len(text)]
     assert ends == sorted(ends)
     letters = iter(prompt)

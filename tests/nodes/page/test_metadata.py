@@ -200,3 +200,24 @@ def test_prompts_and_size_are_those_that_the_sockets_lead_to(metadata, sockets, 
     graph = {**ASKED, "first": sampler(latent=["empty", 0]), "sampler": sampler(**links), "save": save("sampler")}
     entry = metadata.on_prompt({"prompt": graph})["extra_data"]["extra_pnginfo"]["zimage"][-1]
     assert tuple(entry.get(name) for name in ("prompt", "negative", "width", "height")) == expected
+
+
+WHOLE, NO_STEP = {"start_percent": 0.0, "end_percent": 0.5}, {"start_percent": 0.5, "end_percent": 0.5}
+NAG = {"scale": 3.0, "tau": 2.5, "alpha": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("negative", "part", "named"),
+    [("two", WHOLE, {"nag", "style"}), ("two", NO_STEP, set()), ("zero", WHOLE, {"style"})],
+)
+def test_what_steers_a_picture_is_named_where_it_acts_in_some_step(metadata, negative, part, named):
+    graph = {
+        **ASKED,
+        "style": stock("ZImageStyleReference", model=["model", 0], strength=1.0, **part),
+        "nag": stock("ZImageNAG", model=["style", 0], negative=[negative, 0], **NAG, **part),
+        "diverse": stock("ZImageDiversity", conditioning=["one", 0], strength=0.5, **part),
+        **{"sampler": sampler(model=["nag", 0], positive=["diverse", 0]), "model": loader(), "save": save("sampler")},
+    }
+    [entry] = metadata.on_prompt({"prompt": graph})["extra_data"]["extra_pnginfo"]["zimage"]
+    assert entry.keys() & {"nag", "style"} == named and ("diversity" in entry) == (part is WHOLE)
+    assert entry.get("style", {"strength": 1.0, **part}) == {"strength": 1.0, **part}

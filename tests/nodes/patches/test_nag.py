@@ -196,7 +196,6 @@ WRONG = {
     "nothing": ([], {}, "needs one negative prompt, but its negative input holds 0"),
     "two prompts": (words(5) + words(6), {}, "holds 2"),
     "NaN": (words(5, value=float("nan")), {}, "The negative prompt of Z-Image NAG holds values that are no numbers"),
-    "zeros": (words(5, value=0.0), {}, "all zeros, as Conditioning Zero Out makes it"),
     "another encoder": (words(5, width=48), {}, "is 48 wide, but this model reads 64"),
     "start after end": (words(5), {"start_percent": 0.6, "end_percent": 0.5}, "start at 0.6 of the run and end at 0.5"),
 }

@@ -12,6 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ...attention import Attention, attention
+from ...conditioning.part_of_run import begins_in
 from ...conditioning.shared_attention import SharedLayers, offsets_beside
 from ...model import Block, Condition, Stage
 from ...model.sequence import Grid
@@ -69,7 +70,7 @@ def draw(
         steered = model.dit.flow(condition, run=SharingBlocks(condition, sharing))
     end_sigma = float(shift_sigma(torch.tensor([1 - end]), TURBO_LIKE.shift))
     *_, last = denoise(
-        lambda x, sigma: (steered if sigma >= end_sigma else plain)(x, sigma),
+        lambda x, sigma: (steered if begins_in(sigma, (1.0, end_sigma)) else plain)(x, sigma),
         torch.randn(len(scenes), 16, *LATENT_SIZE, generator=torch.Generator().manual_seed(0)),
         shifted_schedule(TURBO_LIKE.steps, TURBO_LIKE.shift),
         solver=SOLVERS[TURBO_LIKE.solver](),
