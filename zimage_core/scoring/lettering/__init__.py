@@ -2,10 +2,15 @@
 
 from .cvtg import NED, PUBLISHED_NED, PUBLISHED_WORD_ACCURACY, WORD_ACCURACY
 from .edit_distance import edit_distance
+from .lettering_score import LetteringScore, ReadOnce
 from .letters import CHARACTER_ERROR_RATE, CHARACTER_RECALL, EXACT_MATCH
 from .oneig import ONEIG
 from .overlap import OVERLAP, PUBLISHED_OVERLAP
+from .rapid import RapidReader
+from .reader import Line, Reader, ReaderError
 from .rule import LetteringRule
+from .self_test import check_reader
+from .tesseract import TesseractReader
 
 RULES = {
     rule.name: rule
@@ -36,5 +41,13 @@ __all__ = [
     "RULES",
     "WORD_ACCURACY",
     "LetteringRule",
+    "LetteringScore",
+    "Line",
+    "RapidReader",
+    "ReadOnce",
+    "Reader",
+    "ReaderError",
+    "TesseractReader",
+    "check_reader",
     "edit_distance",
 ]

@@ -56,7 +56,7 @@ def pooled_oneig(measurements: Sequence[Measurement]) -> float | None:
         return None
 
     def total(part: str) -> float:
-        return sum(parts[part] for parts in read)
+        return float(sum(parts[part] for parts in read))
 
     shared = total("matched") / total("targets")
     return combined(total("edits") / len(read), total("exact") / len(read), shared, total("most edits") / len(read))

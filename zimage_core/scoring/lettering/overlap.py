@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from ..score import Measurement, Request
 from .rule import NOTHING_ASKED, LetteringRule, pooled_share
 
-KEPT = "\u4e00-\u9fa5a-zA-Z0-9àâäéèêëîïôöùûüçÀÂÄÉÈÊËÎÏÔÖÙÛÜÇ"
+ACCENTED = "àâäéèêëîïôöùûüç"
+KEPT = f"\u4e00-\u9fa5a-zA-Z0-9{ACCENTED}{ACCENTED.upper()}"
 DROPPED = re.compile(f"[^{KEPT}\\s]")
 SIGNS = re.compile(r"[^\w\s]|_")
 # What Qwen2.5-VL, the published reader, says beside the text. The published loop starts from the unchanged text for

@@ -1,0 +1,39 @@
+"""What a reader is: a picture in, its lines of text out; and the errors by which it says that it could not read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from PIL import Image
+
+
+class ReaderError(RuntimeError):
+    """A reader that is missing, broken or not to be believed; its message is one sentence for a person."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One line that was read."""
+
+    text: str
+    confidence: float = 1.0  # the reader's own, 0-1
+    box: tuple[float, float, float, float] | None = (
+        None  # left, top, right, bottom in pixels; None where it does not tell
+    )
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """Reads pictures."""
+
+    @property
+    def name(self) -> str:
+        """Who reads, with the version of model and program; stands beside every number."""
+        ...
+
+    def read(self, picture: Image.Image, language: str) -> Sequence[Line]:
+        """The lines of an RGB picture from top to bottom, none where it shows no text; `language` is "en" or "zh".
+
+        Raises `ReaderError` where it could not read, which is not the same as no text.
+        """
+        ...
