@@ -35,10 +35,13 @@ class Marks:
     stop: Sequence[int]
 
 
+Kind = Literal["thought", "answer"]
+
+
 class Piece(NamedTuple):
     """One token, and what it is part of."""
 
-    kind: Literal["thought", "answer"]
+    kind: Kind
     token: int
 
 

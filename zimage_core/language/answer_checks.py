@@ -1,0 +1,44 @@
+"""What an enhanced prompt must keep: quoted texts letter by letter, the language asked for, room in the encoder."""
+
+import re
+from collections.abc import Callable
+from typing import Literal
+
+from ..text.protected import quoted_texts
+
+HAN = re.compile("[\u4e00-\u9fff]")
+CHINESE_SHARE = 0.3  # of letters that are Han characters: from there on a text is Chinese
+FENCE = re.compile(r"\A```[a-z]*\n(.*)\n```\Z", re.DOTALL)
+NAMES = {"en": "English", "zh": "Chinese"}
+
+
+def language_of(text: str) -> Literal["en", "zh"]:
+    """By the share of Han characters among letters."""
+    letters = [letter for letter in text if letter.isalpha()]
+    share = len(HAN.findall(text)) / max(1, len(letters))
+    return "zh" if share > CHINESE_SHARE else "en"
+
+
+def bare(answer: str) -> str:
+    """An answer without a code fence around it; line breaks become spaces, as prompts are one paragraph."""
+    inside = FENCE.match(answer.strip())
+    return " ".join((inside[1] if inside else answer).split())
+
+
+def find_faults(
+    request: str, answer: str, language: str, count_tokens: Callable[[str], int], max_tokens: int
+) -> list[str]:
+    """What makes an answer unfit, a sentence each."""
+    if not answer:
+        return ["nothing was answered"]
+    answered = quoted_texts(answer)
+    kept = {text[1:-1] for text in answered}
+    faults = [f"the text {text} is missing" for text in quoted_texts(request) if text[1:-1] not in kept]
+    unquoted = answer
+    for text in answered:
+        unquoted = unquoted.replace(text, " ")
+    if (found := language_of(unquoted)) != language:
+        faults.append(f"it is written in {NAMES[found]}")
+    if (count := count_tokens(answer)) > max_tokens:
+        faults.append(f"it takes {count} tokens, more than the {max_tokens} there is room for")
+    return faults
