@@ -2,6 +2,7 @@
 /** UI extras for Z-Image nodes in ComfyUI's frontend. Nodes run the same without them. */
 import { app } from "../../scripts/app.js";
 import { hideAdvanced } from "./zimage/page/advanced.mjs";
+import { nameBoxes } from "./zimage/page/box_names.mjs";
 import { orderTemplates } from "./zimage/page/comfyui.mjs";
 import { watchDoctor } from "./zimage/runs/doctor.mjs";
 import { addFailure, watchFailures } from "./zimage/runs/failures.mjs";
@@ -48,6 +49,7 @@ app.registerExtension({
     if (!isOurs && !DRAWING.includes(nodeClass)) return;
     const panel = new Panel(node);
     addFailure(node, panel);
+    if (isOurs) nameBoxes(node);
     if (isOurs) hideAdvanced(node, panel);
     if (METERED.includes(nodeClass)) addMeter(node, nodeClass, panel);
     if (ROOMY.includes(nodeClass)) addRoom(node);

@@ -131,7 +131,7 @@ class ZImageWeightedEncode(io.ComfyNode):
     @classmethod
     def execute(cls, clip, prompt: str, long_prompts: str, remember: str = prompt_cache.MEMORY) -> io.NodeOutput:
         conditioning, tokens, weights = word_weights.encode(clip, prompt, is_cut=long_prompts == CUT, remember=remember)
-        told = f"{tokens.describe()}; weights: {weights or 'none'}"
+        told = f"{tokens.describe()}; weights: {weights}" if weights else f"{tokens.describe()}; weights: none"
         return io.NodeOutput(conditioning, told, ui={"text": [told]})
 
 

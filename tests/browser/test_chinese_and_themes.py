@@ -13,13 +13,17 @@ from paths import REPOSITORY
 WORKFLOWS = REPOSITORY / "workflows"
 NANO, TURBO = (WORKFLOWS / f"Z-Image {name} - text to image.json" for name in ("Nano", "Turbo"))
 LEAST_CONTRAST = 4.5
-NAMES = "Turbo CFG nano token Image LoRA sigma base blocks VAE Stable Diffusion FLUX Latent"
-FILE = re.compile(r"\S+\.safetensors|models/\w+|nano \(built in\)")
+NAMES = (
+    "Turbo CFG nano token Image LoRA sigma base blocks VAE Stable Diffusion FLUX Latent ComfyUI CUDA GB cpu steps "
+    "alpha diffusion pipe"  # the last two are a trainer
+)
+FILE = re.compile(r"\S+\.safetensors|models/\w+|nano \(built in\)|b?float\d+|\b\w+_\w+\b")
 
-TEXTS = """() => [...document.querySelectorAll('.zimage-panel *, .zimage-chooser *')]
-.filter((each) => each.checkVisibility() && !each.disabled)
-.filter((each) => each.value || [...each.childNodes].some((part) => part.nodeType === 3 && part.data.trim()))"""
-WORDS = f"() => ({TEXTS})().flatMap((each) => [each.innerText, each.getAttribute('aria-label') ?? ''])"
+TEXTS = """() => [...document.querySelectorAll('.zimage-panel *, .zimage-chooser *, .zimage-box:placeholder-shown')]
+.filter((each) => each.checkVisibility() && !each.disabled).filter((each) => each.value || each.placeholder
+|| [...each.childNodes].some((part) => part.nodeType === 3 && part.data.trim()))"""
+WORDS = f"""() => ({TEXTS})().flatMap((each) =>
+[each.innerText, each.placeholder ?? '', each.getAttribute('aria-label') ?? ''])"""
 CONTRASTS = f"""() => {{
   const pixel = new OffscreenCanvas(1, 1).getContext('2d', {{ willReadFrequently: true }});
   const rgba = (color) => {{
@@ -42,14 +46,25 @@ CONTRASTS = f"""() => {{
     return app.graph.nodes.find((node) => holds(node, element))?.bgcolor ?? LiteGraph.NODE_DEFAULT_BGCOLOR;
   }};
   return ({TEXTS})().map((each) => {{
-    const [high, low] = [light(getComputedStyle(each).color), light(behind(each))].sort((a, b) => b - a);
-    return [(high + 0.05) / (low + 0.05), getComputedStyle(each).color, behind(each), each.innerText || each.value];
+    const {{ color }} = getComputedStyle(each, each.matches(':placeholder-shown') ? '::placeholder' : null);
+    const [high, low] = [light(color), light(behind(each))].sort((a, b) => b - a);
+    return [(high + 0.05) / (low + 0.05), color, behind(each), each.innerText || each.value || each.placeholder];
   }});
 }}"""
 
 STRAY = """() => { const shown = app.graph.nodes.flatMap((node) => node.widgets ?? []).map((each) => each.element);
 return [...document.querySelectorAll('.zimage-panel')].filter((each) => each.checkVisibility() && !shown.includes(each))
 .length }"""
+
+
+LORA = "pixel_art_style_z_image_turbo.safetensors"
+ADD_REPORTS = """() => { const kinds = ['ZImageModelLoader', 'ZImageLoraLoader', 'ZImageLoraList', 'ZImageOptimize',
+'PreviewAny', 'ZImageInspectFile'];
+const [loader, lora, list, optimize, shown] = kinds.map((kind, index) => { const node = LiteGraph.createNode(kind);
+node.pos = [-1100 + 360 * (index % 3), 80 + 520 * (index > 2)]; app.graph.add(node); return node });
+loader.widgets[0].value = 'z_image_turbo_bf16.safetensors';
+loader.connect(0, lora, 0); lora.connect(0, list, 0); list.connect(0, optimize, 0); optimize.connect(1, shown, 0) }"""
+SHOW_ALL = "() => { app.canvas.ds.scale = 0.7; app.canvas.ds.offset = [1130, 60]; app.canvas.setDirty(true, true) }"
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +160,37 @@ def test_a_report_and_an_error(chinese):
     assert chinese.run()[-1][0] == "execution_error"
     chinese.errors.clear()  # the page also logs it to the console
     assert "自编码器" in chinese.line("error")
+    chinese.page.keyboard.press("Escape")
+
+
+def test_reports_of_models_files_and_pictures(chinese):
+    chinese.open(WORKFLOWS / "Z-Image Nano - doctor.json")
+    chinese.page.evaluate(ADD_REPORTS)
+    chinese.put("ZImageInspectFile", file=f"loras/{LORA}")
+    chinese.put("ZImageLoraLoader", lora_1=LORA)
+    chinese.put("ZImageLoraList", loras=f"{LORA} : 0.5")
+    chinese.put("ZImageSampler", cfg=100.0, seed=7)
+    assert chinese.run()[-1][0] == "execution_success"
+    assert "结果过火" in chinese.line("found")
+    chinese.page.evaluate(SHOW_ALL)
+    told = "".join(chinese.lines("report"))
+    parts = (
+        "注意力：由 ComfyUI 选择",
+        "匹配 1 个模块中的 1 个",
+        "强度：1",
+        "使权重改变了",
+        "文件夹：models/loras",
+        "结果过火",
+    )
+    assert [each for each in parts if each not in told] == []
+
+
+def test_a_mistake_in_a_grid(chinese):
+    chinese.open(WORKFLOWS / "Z-Image Nano - grid.json")
+    chinese.put("ZImageGrid", x_values="2, 0")
+    assert chinese.run()[-1][0] == "execution_error"
+    chinese.errors.clear()
+    assert "X 轴" in chinese.line("error")
     chinese.page.keyboard.press("Escape")
 
 

@@ -7,7 +7,7 @@ from paths import REPOSITORY
 WORKFLOW = REPOSITORY / "workflows" / "Z-Image Nano - doctor.json"
 SAID = {
     "en": ("The result is burnt, its latent is too strong", "CFG 100 is too high. Set 3 to 5 for base, 1 for Turbo."),
-    "zh": ("结果过火，latent 太强", "CFG 100 太高。base 请设 3 到 5，Turbo 请设 1。"),
+    "zh": ("结果过火，Latent 太强", "CFG 100 太高。base 请设 3 到 5，Turbo 请设 1。"),
 }
 
 

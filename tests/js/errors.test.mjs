@@ -1,31 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SENTENCES, errorText, isRaisedIn, withoutFolders } from "../../js/zimage/runs/errors.mjs";
-
-const placeholdersOf = (sentence) => [...sentence.matchAll(/\{(\w+)\}/g)].map(([, key]) => key).sort();
-
-test("every sentence has its Chinese with the same values", () => {
-  for (const [english, chinese] of SENTENCES) assert.deepEqual(placeholdersOf(chinese), placeholdersOf(english), english);
-});
-
-test("a known sentence is Chinese throughout, an unknown one stays as it is", () => {
-  const wrong = "flux1.safetensors is a FLUX-type diffusion model, not a Z-Image diffusion model; choose a file like " +
-    "z_image_turbo_bf16.safetensors from models/diffusion_models\n";
-  assert.equal(
-    errorText(wrong, "zh"),
-    "flux1.safetensors 是 FLUX 类扩散模型，不是 Z-Image 的扩散模型；请从 models/diffusion_models 中选择 z_image_turbo_bf16.safetensors 这样的文件。",
-  );
-  assert.equal(errorText(wrong, "en"), wrong.trim());
-  assert.equal(
-    errorText("X axis, prompt: no values are written. Write for example a red circle (one prompt a line), or set the axis to none.", "zh"),
-    "X 轴（prompt）：没有写值。例如写 一个红色的圆（每行一个提示词），或把这个轴设为 none。",
-  );
-  assert.equal(errorText("Something else (broke).", "zh"), "Something else (broke).");
-});
-
-test("ComfyUI's own tips are left out", () => {
-  assert.equal(errorText("No.\n\nTIPS: If you have any", "en"), "No.");
-});
+import { isRaisedIn, withoutFolders } from "../../js/zimage/runs/errors.mjs";
 
 test("folders of the server are not shown, names and everything else are", () => {
   const shortened = {

@@ -43,12 +43,12 @@ class LoraReport:
 
     def describe(self) -> str:
         """The report as a few lines of text."""
-        ranks = f", rank {_listed_numbers(self.ranks)}" if self.ranks else ""
-        alphas = f", alpha {_listed_numbers(self.alphas)}" if self.alphas else ", no alpha" if self.ranks else ""
+        ranks = f"rank {_listed_numbers(self.ranks)}" if self.ranks else ""
+        alphas = f"alpha {_listed_numbers(self.alphas)}" if self.alphas else "no alpha" if self.ranks else ""
         return "\n".join(
             [
                 f"{self.file}: {' and '.join(self.kinds)}, {self.family}",
-                f"Matched: {self.matched}{ranks}{alphas}",
+                ", ".join(filter(None, (f"Matched: {self.matched}", ranks, alphas))),
                 *self.unused(),
             ]
         )

@@ -1,7 +1,7 @@
 // @ts-check
 /** What Z-Image Doctor found in the last run, under the node and in the page's language. */
 import { isOn, language, onServerEvent, rootGraph } from "../page/comfyui.mjs";
-import { inLanguage } from "./errors.mjs";
+import { inLanguage } from "./translation.mjs";
 import { nodeByExecutionId } from "../page/graph.mjs";
 import { panelOf } from "../page/panel.mjs";
 import { REPORTS } from "../page/settings.mjs";

@@ -1,14 +1,7 @@
 // @ts-check
-/**
- * Errors of a run in the page's language. English sentences are those of the Python code, which a test looks up there;
- * `{name}` is any text, itself translated where it is known. Sentences not listed stay English. Pure.
- */
+/** What the Python code says of errors and findings, in English and Chinese; and what an exception tells. Pure. */
 
-/** @typedef {import("../page/messages.mjs").Language} Language */
-
-const MAX_DEPTH = 3; // of texts inside texts
-
-/** English and Chinese; the first that matches as a whole is taken. @type {[string, string][]} */
+/** As translation.mjs reads them. @type {[string, string, string?][]} */
 export const SENTENCES = [
   // files
   ["{file} is {what}, not a Z-Image {network}; {remedy}", "{file} 是 {what}，不是 Z-Image 的{network}；{remedy}。"],
@@ -33,7 +26,6 @@ export const SENTENCES = [
   ["{file} cannot be read ({reason}); check its permissions and its disk", "{file} 无法读取（{reason}）；请检查文件权限和磁盘。"],
   // what a file is, and what to do
   ["{what} (it belongs in models/{folder})", "{what}（应放在 models/{folder}）"],
-  ["a Z-Image {network}", "Z-Image 的{network}"],
   ["diffusion model", "扩散模型"],
   ["text encoder", "文本编码器"],
   ["autoencoder (VAE)", "自编码器（VAE）"],
@@ -41,7 +33,6 @@ export const SENTENCES = [
   ["a LoRA", "LoRA"],
   ["a LoKr", "LoKr"],
   ["a LoHa", "LoHa"],
-  ["a {name} text encoder", "{name} 文本编码器"],
   ["a CLIP text encoder", "CLIP 文本编码器"],
   ["a T5 text encoder", "T5 文本编码器"],
   ["a FLUX.2 diffusion model", "FLUX.2 扩散模型"],
@@ -217,7 +208,7 @@ export const SENTENCES = [
   ["norm", "归一化"],
   ["attention", "注意力"],
   ["feed-forward product", "前馈层的乘积"],
-  ["the latent was broken before the model ran. Look at the sampler or the node that the latent comes from.", "模型运行之前 latent 就已经损坏。请检查采样器，或提供这个 latent 的节点。"],
+  ["the latent was broken before the model ran. Look at the sampler or the node that the latent comes from.", "模型运行之前 Latent 就已经损坏。请检查采样器，或提供这个 Latent 的节点。"],
   ["the prompt's conditioning is broken. Start ComfyUI without --fp16-text-enc, or load another file of the text encoder.", "提示词的条件已经损坏。请不要用 --fp16-text-enc 启动 ComfyUI，或换一个文本编码器文件。"],
   ["LoRAs make the weights of this layer infinite. Take them off one by one, or lower their strength in Z-Image LoRA List.", "LoRA 让这一层的权重变成了无穷大。请逐个去掉，或在“Z-Image LoRA 列表”里降低强度。"],
   ["the weights of this layer are no numbers. The model's file is damaged: download it again.", "这一层的权重不是数。模型文件已损坏：请重新下载。"],
@@ -228,40 +219,19 @@ export const SENTENCES = [
   ["not even float32 with plain attention gives numbers. Take off LoRAs, ControlNets and other model patches one by one; if none is there, the model's file is damaged.", "即使用 float32 和普通注意力也算不出数。请逐个去掉 LoRA、ControlNet 和其他模型补丁；如果都没有，就是模型文件已损坏。"],
   ["In {layer} ({part}) numbers passed what float16 holds (65504) and were clamped, in {count} steps: the picture is not the model's. Set precision to bfloat16 or float32 in Z-Image Load Model, or start ComfyUI with --bf16-unet.", "{layer}（{part}）的数超出了 float16 的上限（65504），被截断，共 {count} 步：画面已不是模型本来的样子。请在“Z-Image 加载模型”中把精度设为 bfloat16 或 float32，或用 --bf16-unet 启动 ComfyUI。"],
   ["The result is one colour all over: {why}", "结果整张只有一种颜色：{why}"],
-  ["The result is burnt, its latent is too strong {about}: {why}", "结果过火，latent 太强{about}：{why}"],
-  ["The result is pale, its latent is too weak {about}: {why}", "结果发灰，latent 太弱{about}：{why}"],
+  ["The result is burnt, its latent is too strong {about}: {why}", "结果过火，Latent 太强{about}：{why}"],
+  ["The result is pale, its latent is too weak {about}: {why}", "结果发灰，Latent 太弱{about}：{why}"],
   ["({found}, where pictures have about 1)", "（{found}，正常图像约为 1）"],
   ["LoRAs change the weights by {count} %, far more than any training. Lower their strength in Z-Image LoRA List.", "LoRA 对权重的改动达到 {count} %，远超任何训练。请在“Z-Image LoRA 列表”里降低强度。"],
   ["CFG {scale} is too high. Set 3 to 5 for base, 1 for Turbo.", "CFG {scale} 太高。base 请设 3 到 5，Turbo 请设 1。"],
   ["the attention here ({name}) may not be exact enough. Set attention to ComfyUI's in Z-Image Optimize, or start ComfyUI without --use-sage-attention.", "这里的注意力（{name}）可能不够精确。请在“Z-Image 优化”中把注意力设为 ComfyUI's，或不要用 --use-sage-attention 启动 ComfyUI。"],
   ["take off LoRAs, ControlNets and other model patches one by one, and see that the model's file is whole.", "请逐个去掉 LoRA、ControlNet 和其他模型补丁，并检查模型文件是否完整。"],
-  ["The latent to start from is of another strength than a picture's ({found}, where pictures have about 1), as another model's autoencoder makes it. Encode the picture with Z-Image's (ae.safetensors).", "起始 latent 的强度与图像不符（{found}，正常约为 1），像是别的模型的自编码器生成的。请用 Z-Image 的自编码器（ae.safetensors）编码图像。"],
+  ["The latent to start from is of another strength than a picture's ({found}, where pictures have about 1), as another model's autoencoder makes it. Encode the picture with Z-Image's (ae.safetensors).", "起始 Latent 的强度与图像不符（{found}，正常约为 1），像是别的模型的自编码器生成的。请用 Z-Image 的自编码器（ae.safetensors）编码图像。"],
   ["A shift of about {shift} leaves most steps at one end of the noise. Set 3 for Turbo, 6 for base.", "移位约为 {shift}，大部分步都挤在噪声的一端。Turbo 请设 3，base 请设 6。"],
   ["This is Turbo, which is made for 8 steps at CFG 1, and it ran {steps} steps at CFG {scale}.", "这是 Turbo，适合 8 步、CFG 1，而这次用了 {steps} 步、CFG {scale}。"],
   ["This is base, which is made for 28 to 50 steps at CFG 3 to 5, and it ran {steps} steps at CFG {scale}.", "这是 base，适合 28 到 50 步、CFG 3 到 5，而这次用了 {steps} 步、CFG {scale}。"],
-  ["This latent has a mask, and a masked run cannot be shared by two samplers: what lies outside the mask would be handed over as noise. Draw it with one sampler, with add noise on and return with leftover noise off.", "这个 latent 带有遮罩，而带遮罩的采样不能由两个采样器分段完成：遮罩以外的部分会以噪声的形式交给下一个采样器。请只用一个采样器，打开“添加噪波”，关闭“返回剩余噪波”。"],
+  ["This latent has a mask, and a masked run cannot be shared by two samplers: what lies outside the mask would be handed over as noise. Draw it with one sampler, with add noise on and return with leftover noise off.", "这个 Latent 带有遮罩，而带遮罩的采样不能由两个采样器分段完成：遮罩以外的部分会以噪声的形式交给下一个采样器。请只用一个采样器，打开“添加噪波”，关闭“返回剩余噪波”。"],
 ];
-
-const PLACEHOLDER = /\{(\w+)\}/g;
-
-/**
- * What the artist reads of an exception's message.
- * @param {string} message
- * @param {Language} language
- */
-export function errorText(message, language) {
-  const sentence = withoutFolders(message.split("\n\nTIPS:")[0].trim());
-  return inLanguage(sentence, language);
-}
-
-/**
- * A sentence of the Python code in the page's language, paths and all.
- * @param {string} sentence
- * @param {Language} language
- */
-export function inLanguage(sentence, language) {
-  return language === "zh" ? translated(sentence) : sentence;
-}
 
 /**
  * A text without the folders of absolute paths.
@@ -281,26 +251,4 @@ export function withoutFolders(text) {
 export function isRaisedIn(traceback, folder) {
   const last = (traceback ?? []).at(-1)?.replaceAll("\\", "/") ?? "";
   return last.includes(`/${folder}/nodes/`) || last.includes(`/${folder}/zimage_core/`);
-}
-
-/** @param {string} text @param {number} [depth] @returns {string} */
-function translated(text, depth = 0) {
-  if (depth >= MAX_DEPTH) return text;
-  for (const [english, chinese] of SENTENCES) {
-    const values = match(english, text);
-    if (values) return chinese.replace(PLACEHOLDER, (_, name) => translated(values[name], depth + 1));
-  }
-  return text;
-}
-
-/**
- * The texts that stand for a template's placeholders, or null if it does not match.
- * @param {string} template
- * @param {string} text
- * @returns {Record<string, string> | null}
- */
-function match(template, text) {
-  const literal = template.replace(/[.*+?^$()|[\]\\]/g, "\\$&");
-  const found = new RegExp(`^${literal.replace(PLACEHOLDER, "(?<$1>.+?)")}$`, "s").exec(text);
-  return found && (found.groups ?? {});
 }

@@ -1,10 +1,11 @@
 // @ts-check
 /** Why a run stopped or was refused, on the node that did so, until the next run starts. */
 import { inputErrors, isOn, language, onServerEvent, packFolder, rootGraph } from "../page/comfyui.mjs";
-import { errorText, isRaisedIn } from "./errors.mjs";
+import { isRaisedIn } from "./errors.mjs";
 import { classOf, nodeByExecutionId } from "../page/graph.mjs";
 import { Panel, panelOf } from "../page/panel.mjs";
 import { REPORTS } from "../page/settings.mjs";
+import { errorText } from "./translation.mjs";
 import { watch } from "../page/watch.mjs";
 
 /** @typedef {{node_id: string, exception_message: string, traceback?: string[]}} Failure ComfyUI's execution_error */

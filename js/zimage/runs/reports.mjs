@@ -1,10 +1,12 @@
 // @ts-check
 /** The text output of a node, shown on the node after it has run, until it runs again. */
 import { isOn, language, onServerEvent, rootGraph } from "../page/comfyui.mjs";
-import { inLanguage } from "./errors.mjs";
-import { nodeByExecutionId } from "../page/graph.mjs";
+import { inLanguage } from "./translation.mjs";
+import { classOf, nodeByExecutionId } from "../page/graph.mjs";
 import { panelOf } from "../page/panel.mjs";
 import { REPORTS } from "../page/settings.mjs";
+
+const AS_THEY_ARE = ["ZImagePrompt", "ZImageConvertLora"]; // whose texts are the artist's own
 
 /** @param {any} node @param {import("../page/panel.mjs").Panel} panel */
 export function addReport(node, panel) {
@@ -12,7 +14,8 @@ export function addReport(node, panel) {
   node.onExecuted = function (/** @type {{text?: unknown[]}} */ output) {
     previous?.apply(this, arguments);
     const lines = output?.text?.join("\n").split("\n") ?? [];
-    const text = lines.map((line) => inLanguage(line, language())).join("\n");
+    const shown = AS_THEY_ARE.includes(classOf(node)) ? "en" : language();
+    const text = lines.map((line) => inLanguage(line, shown)).join("\n");
     panel.show("report", text && isOn(REPORTS) ? { text } : null);
   };
 }

@@ -69,8 +69,8 @@ def with_cuda_graphs(model: Any, choice: str, is_compiled: bool) -> tuple[Any, s
         clone.remove_callbacks_with_key(event, CUDA_GRAPHS)
         clone.add_callback_with_key(event, CUDA_GRAPHS, callback)
     clone.set_additional_models(CUDA_GRAPHS, [GraphMemory(captures.steps, model.load_device, model.offload_device)])
-    moved = "; the whole model stays on the GPU" if is_dynamic else ""
-    return clone, f"CUDA graphs: on, for picture sizes that gain by them; the same pictures{moved}"
+    report = "CUDA graphs: on, for picture sizes that gain by them; the same pictures"
+    return clone, f"{report}; the whole model stays on the GPU" if is_dynamic else report
 
 
 def without_dynamic_vram(model: Any) -> Any:

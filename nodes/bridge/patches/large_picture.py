@@ -122,11 +122,12 @@ def report(plan: LargePlan) -> str:
         if plan.way == "tiles"
         else "as a whole with scaled positions"
     )
-    return (
-        f"{width}x{height}: drawn at {small}, enlarged, and its last steps drawn again {how}.\n"
+    lines = (
+        f"{width}x{height}: drawn at {small}, enlarged, and its last steps drawn again {how}.",
         f"A step at {small}: {teraflops(plan.small_flops)}. A step at {width}x{height}: {teraflops(plan.flops)}, "
-        f"{gigabytes}."
+        f"{gigabytes}.",
     )
+    return "\n".join(lines)
 
 
 def teraflops(flops: int) -> str:

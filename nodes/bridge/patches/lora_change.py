@@ -47,13 +47,17 @@ class StackChange:
 
     def describe(self, factor: float) -> str:
         """One line for people; `factor` is what the strengths were multiplied with."""
-        several = len(self.alone) > 1
-        each = f" (each alone: {', '.join(map(_percent, self.alone))})" if several else ""
-        line = f"{'Together they change' if several else 'It changes'} the weights by {_percent(self.together)}{each}"
-        below = f"; all strengths x {_plain(factor, 3)} bring that to {_percent(factor * self.together)}"
-        capped = below if factor < 1 else ""
-        unread = f"; {self.n_unread} quantised weights cannot be read and are not counted" if self.n_unread else ""
-        return f"{line}{capped}{unread}."
+        found, each = _percent(self.together), ", ".join(map(_percent, self.alone))
+        parts = [
+            f"Together they change the weights by {found} (each alone: {each})"
+            if len(self.alone) > 1
+            else f"It changes the weights by {found}"
+        ]
+        if factor < 1:
+            parts.append(f"all strengths x {_plain(factor, 3)} bring that to {_percent(factor * self.together)}")
+        if self.n_unread:
+            parts.append(f"{self.n_unread} quantised weights cannot be read and are not counted")
+        return f"{'; '.join(parts)}."
 
 
 def measure(model: Any, loras: Sequence[tuple[Lora, Strength]]) -> StackChange:

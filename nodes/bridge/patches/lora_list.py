@@ -84,8 +84,9 @@ def _description(row: Row, lora: Lora, release: str, parameters: Iterable[str]) 
     report = lora.report()
     total = report.matched + len(report.unmatched)
     words = ", ".join(trigger_words(lora.metadata))
+    written = f"{row.name} : {row.strength}"
     lines = [
-        f"{row.name} : {row.strength}{'' if row.strength.acts else ' (left out: its strength is 0)'}",
+        written if row.strength.acts else f"{written} (left out: its strength is 0)",
         f"{report.matched} of {total} modules; {' and '.join(report.kinds)}, {report.family}",
         *report.unused(),
         _no_block(row, parameters),

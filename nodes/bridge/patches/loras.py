@@ -144,4 +144,4 @@ def _add_object_patch(clone: Any, parameter: str, deltas: Sequence[ScaledDelta])
 
 
 def _description(lora: Lora, strength: float) -> str:
-    return f"{lora.report().describe()}\nStrength: {strength:g}"
+    return "\n".join((lora.report().describe(), f"Strength: {strength:g}"))

@@ -106,7 +106,8 @@ def roomy(part: Tensor, context: float, area: float) -> float:
 def note(prepared: list[RegionInputs], area: float) -> str:
     """How many parts there are, and which of them are too large to gain anything."""
     whole = [stitch.region for _, stitch, _ in prepared]
-    lines = [f"{len(whole)} part{'s' if len(whole) > 1 else ''}, each painted by itself."]
+    count = "1 part" if len(whole) == 1 else f"{len(whole)} parts"
+    lines = [f"{count}, each painted by itself."]
     for number, region in enumerate(whole, 1):
         if area and region.height * region.width > 1.2 * area:
             lines.append(

@@ -147,4 +147,5 @@ def describe(latents: Sequence[Tensor], has_vision: bool) -> str:
     """One line about the references the model gets."""
     sizes = ", ".join(f"{CELL * latent.shape[-1]}x{CELL * latent.shape[-2]}" for latent in latents)
     how = "latents and vision features" if has_vision else "latents only, for want of a vision model"
-    return f"{len(latents)} picture{'s' if len(latents) > 1 else ''} ({sizes}) as {how}"
+    which = "1 picture" if len(latents) == 1 else f"{len(latents)} pictures"
+    return f"{which} ({sizes}) as {how}"

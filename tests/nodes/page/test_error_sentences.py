@@ -38,8 +38,10 @@ def sentences() -> set[str]:
 
 
 def test_every_translated_sentence_is_one_of_the_code(sentences):
-    english = [normalized(pair[0]) for pair in evaluate("runs/errors", "it.SENTENCES")]
-    assert len(english) > 40
+    tables = {"errors": "SENTENCES", "model_words": "MODELS", "report_sentences": "REPORTS"}
+    rows = chain.from_iterable(evaluate(f"runs/{module}", f"it.{table}") for module, table in tables.items())
+    english = [normalized(row[0]) for row in rows]
+    assert len(english) > 200
     assert [each for each in english if each not in sentences] == []
 
 
@@ -53,7 +55,7 @@ def test_what_a_loader_says_of_a_wrong_file_is_chinese_throughout(pack, tmp_path
         save_file({"double_blocks.0.img_attn.proj.weight": torch.zeros(2, 2)}, file)
     with pytest.raises((ValueError, OSError)) as error:
         pack.bridge_model.load_model(str(file))
-    told = evaluate("runs/errors", f"it.errorText({str(error.value)!r}, 'zh')")
+    told = evaluate("runs/translation", f"it.errorText({str(error.value)!r}, 'zh')")
     assert "wrong.safetensors" in told and str(tmp_path) not in told
     assert (
         not set(re.findall(r"[A-Za-z]{3,}", told))

@@ -54,8 +54,12 @@ def messages(language):
     english, _, chinese = source.partition("\n  zh: {")
     part = {"en": english.partition("\n  en: {")[2], "zh": chinese.partition("\n};")[0]}[language]
     settings = (REPOSITORY / "js/zimage/page/settings.mjs").read_text("utf-8").partition("SETTINGS = [")[2]
-    errors = re.findall(r'\["([^"]+)",\s*"([^"]+)"\]', (REPOSITORY / "js/zimage/runs/errors.mjs").read_text("utf-8"))
-    assert len(errors) > 20
+    runs = REPOSITORY / "js/zimage/runs"
+    tables = "".join(
+        (runs / f"{each}.mjs").read_text("utf-8") for each in ("errors", "model_words", "report_sentences")
+    )
+    errors = re.findall(r'^  \["([^"]+)",\s*"([^"]+)"', tables, re.MULTILINE)
+    assert len(errors) > 200
     texts = re.findall(r'"([^"]+)"', part + (settings if language == "en" else ""))
     return [("js", text) for text in (*texts, *(pair[language == "zh"] for pair in errors))]
 

@@ -44,8 +44,9 @@ def _declared_formats(metadata: Mapping[str, str]) -> dict[str, str]:
 
 
 def _format_name(settings: Mapping[str, object]) -> str:
-    name = settings.get("format")
-    return f"{name if isinstance(name, str) else 'unknown'}{' with ConvRot' if settings.get('convrot') is True else ''}"
+    found = settings.get("format")
+    name = found if isinstance(found, str) else "unknown"
+    return f"{name} with ConvRot" if settings.get("convrot") is True else name
 
 
 def _packed_format(name: str, weight: TensorEntry, entries: Mapping[str, TensorEntry]) -> str | None:

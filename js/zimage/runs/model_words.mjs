@@ -1,0 +1,66 @@
+// @ts-check
+/** What a model file can be and what to do with it, in English as the Python code says it and in Chinese. Pure. */
+
+/** As translation.mjs reads them. @type {[string, string, string?][]} */
+export const MODELS = [
+  ["a Z-Image {network}", "Z-Image 的{network}", "network"],
+  ["a Z-Image Fun ControlNet {version}", "Z-Image Fun ControlNet {version}"],
+  ["2.1 lite", "2.1 lite"],
+  ["2.1, or 2.0 with an idle refiner", "2.1，或精炼层未启用的 2.0"],
+  ["a Z-Image diffusion model quantised with SVDQuant", "以 SVDQuant 量化的 Z-Image 扩散模型"],
+  ["a model quantised with SVDQuant", "以 SVDQuant 量化的模型"],
+  ["a pixel-space relative of Z-Image (Zeta-Chroma, dec_net)", "Z-Image 的像素空间变体（Zeta-Chroma，dec_net）"],
+  ["a pixel-space relative of Z-Image (L2P, local_decoder)", "Z-Image 的像素空间变体（L2P，local_decoder）"],
+  ["a relative of Z-Image with patches of {count} values instead of 64", "Z-Image 的变体，每个图块 {count} 个值而不是 64 个"],
+  ["an all-in-one checkpoint: {parts}", "整合模型：{parts}"],
+  // LoRAs and other adapters
+  ["an OFT adapter", "OFT 适配器"],
+  ["an OFT adapter in PEFT's form, which ComfyUI does not read either", "PEFT 形式的 OFT 适配器，ComfyUI 也不能读取"],
+  ["a LoRA of full differences", "完整差值形式的 LoRA"],
+  ["a GLoRA", "GLoRA"],
+  ["an IP-Adapter", "IP-Adapter"],
+  ["a textual inversion", "文本反演"],
+  // diffusion models
+  ["a NewBie diffusion model", "NewBie 扩散模型"],
+  ["a Hunyuan Video diffusion model", "混元视频扩散模型"],
+  ["an AuraFlow model", "AuraFlow 模型"],
+  ["an LTX or PixArt model", "LTX 或 PixArt 模型"],
+  ["an OmniGen 2 model", "OmniGen 2 模型"],
+  ["a Cosmos model", "Cosmos 模型"],
+  ["a PixArt model", "PixArt 模型"],
+  ["a Stable Diffusion model (diffusers' UNet)", "Stable Diffusion 模型（diffusers 的 UNet）"],
+  // language models
+  ["a Qwen3-VL vision-language model", "Qwen3-VL 视觉语言模型"],
+  ["a Qwen2.5-VL vision-language model", "Qwen2.5-VL 视觉语言模型"],
+  ["a Qwen3.5 vision-language model", "Qwen3.5 视觉语言模型"],
+  ["a Qwen3.5 language model", "Qwen3.5 语言模型"],
+  ["a Qwen2.5 language model", "Qwen2.5 语言模型"],
+  ["a Llama language model", "Llama 语言模型"],
+  ["a language model of experts", "混合专家语言模型"],
+  ["another language model (Qwen2.5)", "另一种语言模型（Qwen2.5）"],
+  ["the picture side of a vision-language model (mmproj)", "视觉语言模型的图像部分（mmproj）"],
+  ["Qwen3-14B or 32B", "Qwen3-14B 或 32B"],
+  ["a {type} text encoder", "{type} 文本编码器", "type"],
+  ["a Gemma 2 text encoder", "Gemma 2 文本编码器"],
+  ["a Gemma 3 text encoder", "Gemma 3 文本编码器"],
+  ["a CLIP text encoder (OpenCLIP)", "CLIP 文本编码器（OpenCLIP）"],
+  // vision encoders
+  ["a whole CLIP or SigLIP, picture and text side", "完整的 CLIP 或 SigLIP，含图像和文本两部分"],
+  ["a CLIP {name} vision encoder", "CLIP {name} 视觉编码器"],
+  ["a CLIP vision encoder", "CLIP 视觉编码器"],
+  ["a CLIP vision encoder (OpenCLIP)", "CLIP 视觉编码器（OpenCLIP）"],
+  ["a SigLIP vision encoder for squares of one size (patch{size})", "只看固定大小正方形的 SigLIP 视觉编码器（patch{size}）"],
+  ["a vision encoder", "视觉编码器"],
+  ["a DINOv2 vision encoder", "DINOv2 视觉编码器"],
+  ["a DINOv3 vision encoder", "DINOv3 视觉编码器"],
+  // everything else
+  ["a tiny preview autoencoder (TAESD)", "预览用的小自编码器（TAESD）"],
+  ["a picture upscaler", "图像放大模型"],
+  // what to do
+  ["use z_image_turbo_bf16.safetensors or another common file of the model instead", "请改用 z_image_turbo_bf16.safetensors 或该模型的其他常见文件"],
+  ["only nunchaku's own nodes can run it; {remedy}", "只有 nunchaku 自己的节点能运行它；{remedy}"],
+  ["the stock Load Diffusion Model runs it, without a VAE", "可用官方的“UNet加载器”运行，不需要 VAE"],
+  ["it draws pixels or other latents and cannot be run here", "它画的是像素或其他 Latent，这里无法运行"],
+  ["load it with Z-Image Load ControlNet or another ControlNet node for Z-Image, beside the model", "请用“Z-Image 加载 ControlNet”或其他 Z-Image 的 ControlNet 节点，在模型之外加载"],
+  ["Z-Image looks at pictures with SigLIP 2 NaFlex: use siglip2_so400m_patch16_naflex.safetensors", "Z-Image 用 SigLIP 2 NaFlex 看图：请使用 siglip2_so400m_patch16_naflex.safetensors"],
+];

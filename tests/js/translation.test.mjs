@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SENTENCES } from "../../js/zimage/runs/errors.mjs";
+import { MODELS } from "../../js/zimage/runs/model_words.mjs";
+import { REPORTS } from "../../js/zimage/runs/report_sentences.mjs";
+import { errorText, inLanguage } from "../../js/zimage/runs/translation.mjs";
+
+const placeholdersOf = (sentence) => [...sentence.matchAll(/\{(\w+)\}/g)].map(([, key]) => key).sort();
+
+test("every sentence has its Chinese with the same values", () => {
+  for (const [english, chinese, needed] of [...SENTENCES, ...MODELS, ...REPORTS]) {
+    assert.deepEqual(placeholdersOf(chinese), placeholdersOf(english), english);
+    assert.ok(!needed || placeholdersOf(english).includes(needed), english);
+  }
+});
+
+test("a known sentence is Chinese throughout, an unknown one stays as it is", () => {
+  const wrong = "flux1.safetensors is a FLUX-type diffusion model, not a Z-Image diffusion model; choose a file like " +
+    "z_image_turbo_bf16.safetensors from models/diffusion_models\n";
+  assert.equal(
+    errorText(wrong, "zh"),
+    "flux1.safetensors 是 FLUX 类扩散模型，不是 Z-Image 的扩散模型；请从 models/diffusion_models 中选择 z_image_turbo_bf16.safetensors 这样的文件。",
+  );
+  assert.equal(errorText(wrong, "en"), wrong.trim());
+  assert.equal(
+    errorText("X axis, prompt: no values are written. Write for example a red circle (one prompt a line), or set the axis to none.", "zh"),
+    "X 轴（prompt）：没有写值。例如写 一个红色的圆（每行一个提示词），或把这个轴设为 none。",
+  );
+  assert.equal(errorText("Something else (broke).", "zh"), "Something else (broke).");
+});
+
+test("ComfyUI's own tips are left out", () => {
+  assert.equal(errorText("No.\n\nTIPS: If you have any", "en"), "No.");
+});
+
+test("a line of a report is Chinese with every part of it", () => {
+  const lines = {
+    "nano.safetensors is an all-in-one checkpoint: a Z-Image diffusion model, a Z-Image text encoder":
+      "nano.safetensors：整合模型：Z-Image 的扩散模型，Z-Image 的文本编码器",
+    "Release: Turbo (8 steps, CFG 1); its header's modelspec.title says so": "版本：Turbo（8 步，CFG 1）；由文件头的 modelspec.title 得知",
+    "Numbers: float8_e4m3fn with scales (97%), bfloat16 (3%)": "数值格式：float8_e4m3fn（带缩放系数）（97%），bfloat16（3%）",
+    "Layers: 36; the text encoder has 35 of its 36 layers: all that run, as ComfyUI saves a loaded one":
+      "层数：36；文本编码器有 36 层中的 35 层：会运行的都在，ComfyUI 保存已加载的模型时就是这样",
+    "a.safetensors: full difference and LoRA, by OneTrainer": "a.safetensors：完整差值、LoRA，由 OneTrainer 训练",
+    "Matched: 48, rank 4, 16, no alpha": "匹配：48，秩 4，16，无 alpha",
+    "Together they change the weights by 3.1 % (each alone: 2 %, 2.4 %); all strengths x 0.5 bring that to 1.6 %.":
+      "它们合起来使权重改变了 3.1 %（各自单独：2 %，2.4 %）；所有强度乘以 0.5 后降为 1.6 %。",
+  };
+  for (const [english, chinese] of Object.entries(lines)) {
+    assert.equal(inLanguage(english, "zh"), chinese);
+    assert.equal(inLanguage(english, "en"), english);
+  }
+});
+
+test("the artist's own words stay as they are, and so does what only looks like a line of ours", () => {
+  assert.equal(inLanguage("Trigger words: black, norm", "zh"), "触发词：black, norm");
+  assert.equal(inLanguage("9 of 512 tokens; weights: black 1.5", "zh"), "9 / 512 个 token；权重：black 1.5");
+  for (const same of ["the fox is a red one", "a cat, a dog and a bird", "notes: one, by nobody", "It works.", ""]) {
+    assert.equal(inLanguage(same, "zh"), same);
+  }
+});
