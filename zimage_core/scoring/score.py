@@ -27,6 +27,7 @@ class Measurement:
     value: float | None
     parts: Mapping[str, float | int] = field(default_factory=dict[str, float | int])  # counts are int
     problem: str = ""  # one sentence where `value` is None
+    notes: str = ""  # what was seen, in words: the lines that were read, the demand that failed
 
     @classmethod
     def missing(cls, problem: str) -> "Measurement":

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 from PIL import Image
 
@@ -38,7 +39,8 @@ class LetteringScore:
             lines = self.source.read(picture, request.language)
         except ReaderError as error:
             return Measurement.missing(str(error))
-        return self.rule.measure(request, [line.text for line in lines])
+        texts = [line.text for line in lines]
+        return replace(self.rule.measure(request, texts), notes="\n".join(texts))
 
 
 class ReadOnce:

@@ -1,0 +1,20 @@
+"""What is where in a picture: objects from any detector, and GenEval's rules over them."""
+
+from .detector import ColourReader, Detection, Detector, DetectorError
+from .folder_detector import FolderDetector
+from .geneval import COLOURS, Verdict, judge, kept, relative_position
+from .geneval_score import GenEvalScore
+
+__all__ = [
+    "COLOURS",
+    "ColourReader",
+    "Detection",
+    "Detector",
+    "DetectorError",
+    "FolderDetector",
+    "GenEvalScore",
+    "Verdict",
+    "judge",
+    "kept",
+    "relative_position",
+]
