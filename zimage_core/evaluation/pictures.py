@@ -79,18 +79,25 @@ def is_drawn(folder: Path, case: Case) -> bool:
     return all(find(folder, place) for place in case.places)
 
 
+def files_of(case: Case) -> dict[str, list[int]]:
+    """The files of a case, each with the numbers of the pictures in it."""
+    files: dict[str, list[int]] = {}
+    for number, place in enumerate(case.places):
+        files.setdefault(place.file, []).append(number)
+    return files
+
+
 def save_pictures(folder: Path, case: Case, pictures: Sequence[Image.Image]) -> None:
-    """Write a case's pictures, one of each place, to their files; those that are there stay."""
-    files: dict[str, list[Image.Image]] = {}
-    for place, picture in zip(case.places, pictures, strict=True):
-        files.setdefault(place.file, []).append(picture)
-    for name, together in files.items():
-        file = folder / name
-        if file.exists():
-            continue
-        file.parent.mkdir(parents=True, exist_ok=True)
-        whole = together[0] if case.places[0].tile is None else tiled(together)
-        write_atomically(file, lambda out, whole=whole, file=file: whole.save(out, **FORMATS[file.suffix]))
+    """Write all pictures of a case."""
+    for name, numbers in files_of(case).items():
+        save_file(folder / name, [pictures[number] for number in numbers])
+
+
+def save_file(file: Path, pictures: Sequence[Image.Image]) -> None:
+    """Write one picture, or four as tiles; the folder is made."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    whole = pictures[0] if len(pictures) == 1 else tiled(pictures)
+    write_atomically(file, lambda opened: whole.save(opened, **FORMATS[file.suffix]))
 
 
 def tiled(pictures: Sequence[Image.Image]) -> Image.Image:
