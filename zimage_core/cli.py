@@ -11,6 +11,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from .commands.compare import add_compare
+from .commands.evaluate import add_evaluate
 from .commands.generate import add_generate
 
 LOGGER = logging.getLogger("zimage")
@@ -29,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = OneLineParser(prog="zimage", description="The Z-Image model family from the command line.")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     add_generate(verbs)
+    add_evaluate(verbs)
+    add_compare(verbs)
     try:
         options = parser.parse_args(arguments)
         options.run(options)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ..scoring.lettering import LetteringRule
 from ..scoring.score import Request
 from .totals import MEAN, Totals
 
@@ -67,6 +68,14 @@ class Published:
     group: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Lettering:
+    """The rules by which a suite's lettering is counted."""
+
+    as_authors: tuple[LetteringRule, ...] = ()
+    corrected: tuple[LetteringRule, ...] = ()
+
+
 def no_files(cases: Sequence[Case]) -> Mapping[str, str]:
     """Nothing but the pictures."""
     return {}
@@ -80,6 +89,7 @@ class Suite:
     title: str
     reads: Reads  # what a score of its pictures has to read in them
     read: Callable[[Path, Reading], list[Case]]  # of the folder with the authors' prompt files
+    lettering: Lettering = field(default_factory=Lettering)
     totals: Totals = MEAN  # how the numbers of pictures become one
     pooled: Mapping[str, Totals] = field(default_factory=dict[str, Totals])  # the same of certain scores, by name
     published: tuple[Published, ...] = ()

@@ -1,4 +1,4 @@
-"""An evaluation goes on where it stopped, may be split, keeps no picture in memory, counts nothing that it did not read."""
+"""An evaluation goes on where it stopped, may be split, keeps no picture, counts nothing it could not read."""
 
 import json
 import os

@@ -7,8 +7,9 @@ prompt, carrier_list, sentence_list}]}; there is one picture a prompt, `<folder>
 import re
 from pathlib import Path
 
+from ...scoring.lettering import NED, PUBLISHED_NED, PUBLISHED_WORD_ACCURACY, WORD_ACCURACY
 from ...scoring.score import Request
-from ..case import Case, Place, Reading, Suite, both_releases
+from ..case import Case, Lettering, Place, Reading, Suite, both_releases
 from ..prompt_files import Record, find, read_records
 from ..totals import Pooled
 
@@ -54,18 +55,19 @@ CVTG_2K = Suite(
     title="CVTG-2K (arXiv 2503.23461)",
     reads="lettering",
     read=read,
+    lettering=Lettering(as_authors=(PUBLISHED_WORD_ACCURACY, PUBLISHED_NED), corrected=(WORD_ACCURACY, NED)),
     pooled={
-        "word accuracy": WORDS,
-        "CVTG-2K word accuracy": WORDS,
-        "NED": CLOSENESS,
-        "CVTG-2K NED": CLOSENESS,
+        WORD_ACCURACY.name: WORDS,
+        PUBLISHED_WORD_ACCURACY.name: WORDS,
+        NED.name: CLOSENESS,
+        PUBLISHED_NED.name: CLOSENESS,
     },
     published=(
-        *both_releases("word accuracy", READER, base=0.8671, turbo=0.8585),
-        *both_releases("word accuracy", READER, base=0.9006, turbo=0.8872, group="2 regions"),
-        *both_releases("word accuracy", READER, base=0.8722, turbo=0.8662, group="3 regions"),
-        *both_releases("word accuracy", READER, base=0.8652, turbo=0.8628, group="4 regions"),
-        *both_releases("word accuracy", READER, base=0.8512, turbo=0.8347, group="5 regions"),
-        *both_releases("NED", READER, base=0.9367, turbo=0.9281),
+        *both_releases(PUBLISHED_WORD_ACCURACY.name, READER, base=0.8671, turbo=0.8585),
+        *both_releases(PUBLISHED_WORD_ACCURACY.name, READER, base=0.9006, turbo=0.8872, group="2 regions"),
+        *both_releases(PUBLISHED_WORD_ACCURACY.name, READER, base=0.8722, turbo=0.8662, group="3 regions"),
+        *both_releases(PUBLISHED_WORD_ACCURACY.name, READER, base=0.8652, turbo=0.8628, group="4 regions"),
+        *both_releases(PUBLISHED_WORD_ACCURACY.name, READER, base=0.8512, turbo=0.8347, group="5 regions"),
+        *both_releases(PUBLISHED_NED.name, READER, base=0.9367, turbo=0.9281),
     ),
 )

@@ -7,8 +7,9 @@ prompts each; there are four pictures a prompt, `0000_1.png` to `0000_4.png`, or
 from functools import partial
 from pathlib import Path
 
+from ...scoring.lettering import OVERLAP, PUBLISHED_OVERLAP
 from ...scoring.score import Request
-from ..case import Case, Place, Reading, Suite, both_releases
+from ..case import Case, Lettering, Place, Reading, Suite, both_releases
 from ..prompt_files import Record, find, read_lines
 from ..totals import Pooled
 
@@ -44,8 +45,9 @@ def suite(name: str, language: str, *, base: float, turbo: float) -> Suite:
         title=f"LongText-Bench {language} (arXiv 2507.22058)",
         reads="lettering",
         read=partial(read, language=language),
-        pooled={name: Pooled(found="matched", asked="targets") for name in ("text overlap", "LongText-Bench")},
-        published=both_releases("text accuracy", READER, base=base, turbo=turbo),
+        lettering=Lettering(as_authors=(PUBLISHED_OVERLAP,), corrected=(OVERLAP,)),
+        pooled={rule.name: Pooled(found="matched", asked="targets") for rule in (PUBLISHED_OVERLAP, OVERLAP)},
+        published=both_releases(PUBLISHED_OVERLAP.name, READER, base=base, turbo=turbo),
     )
 
 

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from ...scoring.lettering import ONEIG
 from ...scoring.score import Measurement, Request
-from ..case import Case, Place, Reading, Suite, both_releases
+from ..case import Case, Lettering, Place, Reading, Suite, both_releases
 from ..prompt_files import Record, find, read_csv, read_json
 from ..totals import Array, ratio
 
@@ -139,8 +140,9 @@ def text_suite(language: str, *, base: float, turbo: float) -> Suite:
         title=f"OneIG-Bench text {language} (arXiv 2506.07977)",
         reads="lettering",
         read=partial(read_text_part, language=language),
-        pooled={"OneIG text": TextScore(most=MOST_EDITS[language])},
-        published=both_releases("text score", READER, base=base, turbo=turbo),
+        lettering=Lettering(as_authors=(ONEIG,), corrected=(ONEIG,)),
+        pooled={ONEIG.name: TextScore(most=MOST_EDITS[language])},
+        published=both_releases(ONEIG.name, READER, base=base, turbo=turbo),
     )
 
 

@@ -1,0 +1,151 @@
+"""`evaluate` and `compare` as a script sees them, and the pages they write."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from suite_files import write_cvtg, write_json, write_longtext
+from zimage_core import generate
+from zimage_core.cli import main
+from zimage_core.commands.evaluate import SUITE_NAMES
+from zimage_core.evaluation.suites import SUITES
+
+FEW = ("--model", "nano", "--limit", "2", "--steps", "2", "--device", "cpu")
+
+
+def run(capsys, *arguments):
+    """Exit status, stdout and stderr."""
+    try:
+        status = main([str(each) for each in arguments])
+    except SystemExit as stop:
+        status = stop.code
+    return status, *capsys.readouterr()
+
+
+class Page(HTMLParser):
+    """Everything a page would fetch, and its texts."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.addresses, self.texts, self.tags = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "href") and value]
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def test_the_command_knows_every_suite():
+    assert set(SUITE_NAMES) == {"nano", *SUITES}
+
+
+@pytest.mark.slow
+def test_nano_is_evaluated_from_end_to_end_and_in_parts_that_join_to_the_same_report(capsys, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    status, told, progress = run(capsys, "evaluate", "nano", *FEW, "--out", whole, "--json")
+    assert status == 0 and "2/2" in progress
+    assert json.loads(told)["figures"][0]["pictures"] == 2
+    for index in (2, 1):
+        status, told, _ = run(capsys, "evaluate", "nano", *FEW, "--out", parts, "--shard", f"{index}/2")
+        assert (status, told) == (0, f"part {index} of 2 is measured; without --shard its parts are joined\n")
+    assert not (parts / "report.json").exists()
+    assert run(capsys, "evaluate", "nano", *FEW, "--out", parts)[0] == 0
+    for name in ("report.json", "report.csv", "report.html"):
+        assert (parts / name).read_bytes() == (whole / name).read_bytes()
+    drawn = json.loads((whole / "report.json").read_text("utf-8"))["results"][0]
+    expected = generate(drawn["prompt"], steps=2, seed=drawn["pictures"][0]["seed"])[0]
+    with Image.open(whole / "pictures" / drawn["pictures"][0]["file"]) as picture:
+        assert picture.tobytes() == expected.tobytes()
+    status, told, _ = run(capsys, "compare", whole, parts, "--out", tmp_path / "compared")
+    assert status == 0 and "p = 1 " in told and "no real difference" in told
+    assert run(capsys, "evaluate", "nano", *FEW, "--out", whole, "--seed", 5)[2].endswith("choose another --out\n")
+
+
+def sign(words) -> Image.Image:
+    """A picture on which words can be read."""
+    picture = Image.new("RGB", (320, 60 * len(words) + 40), "white")
+    for index, word in enumerate(words):
+        draw = ImageDraw.Draw(picture)
+        draw.text((160, 50 + 60 * index), word, font=ImageFont.load_default(32), fill="black", anchor="mm")
+    return picture
+
+
+@pytest.fixture(scope="module")
+def read_signs(tmp_path_factory):
+    """CVTG-2K with one prompt a file; half of the pictures are there, one is none, and one lacks a word."""
+    pytest.importorskip("rapidocr")
+    folder = tmp_path_factory.mktemp("signs")
+    write_cvtg(folder / "prompts")
+    words = ["Morning", "Coffee", "Market", "Special", "Travel"]
+    for name in ("CVTG", "CVTG-Style"):
+        for n in (2, 3, 4, 5):
+            sentences = [f"a sign '{word}'." for word in words[:n]]
+            record = {"index": 0, "prompt": "<b>" + " ".join(sentences), "carrier_list": [], "sentence_list": sentences}
+            write_json(folder / f"prompts/{name}/{n}.json", {"data_list": [record]})
+            file = folder / f"images/CVTG/{n}/0.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            sign(words[: n - (n == 5)]).save(file)
+    (folder / "images/CVTG/2/0.png").write_bytes(b"no picture")
+    arguments = ("evaluate", "cvtg-2k", "--prompts", folder / "prompts", "--images", folder / "images")
+    assert main([str(each) for each in (*arguments, "--out", folder / "out")]) == 0
+    return folder / "out"
+
+
+@pytest.mark.slow
+def test_words_of_pictures_are_counted_as_the_authors_count_and_published_rows_stand_beside(read_signs):
+    """12 words on three readable pictures, of which one word was left out."""
+    report = json.loads((read_signs / "report.json").read_text("utf-8"))
+    accuracy = report["figures"][0]
+    assert accuracy["score"].startswith("CVTG-2K word accuracy (PP-OCRv6")
+    assert accuracy["value"] == pytest.approx(11 / 12, abs=1e-6)
+    assert (accuracy["pictures"], accuracy["unread"]) == (3, 5)
+    assert [figure["group"] for figure in report["figures"][:5]] == ["", *(f"{n} regions" for n in (2, 3, 4, 5))]
+    assert report["problems"][0].startswith("CVTG/2/0: CVTG/2/0.png cannot be read as a picture")
+    assert {"Z-Image", "Z-Image-Turbo"} == {row["model"] for row in report["published"]}
+
+
+@pytest.mark.slow
+def test_the_page_needs_nothing_else_shows_the_worst_first_and_escapes_prompts(read_signs):
+    text = (read_signs / "report.html").read_text("utf-8")
+    page = Page(text)
+    assert page.addresses and all(each.startswith("data:image/jpeg;base64,") for each in page.addresses)
+    assert "&lt;b&gt;a sign" in text and not re.search(r"<b>a sign", text)
+    assert "script" not in page.tags and "svg" in page.tags
+    heads = [each.strip() for each in page.texts if re.fullmatch(r"CVTG(-Style)?/\d/0", each.strip())]
+    assert heads[0] == "CVTG/5/0" and len(heads) == 3
+    assert any("Z-Image 0.8671 (PaddleOCR 2.10); Z-Image-Turbo 0.8585 (PaddleOCR 2.10)" in each for each in page.texts)
+
+
+WRONG = [
+    (("cvtg-2k", "--images", "{}"), "CVTG-2K (arXiv 2503.23461) needs --prompts"),
+    (("cvtg-2k", "--images", "{}", "--prompts", "nothing"), "there is no folder nothing: --prompts"),
+    (("cvtg-2k", "--images", "{}", "--prompts", "{}"), "has no CVTG/2.json"),
+    (("longtext", "--images", "nothing", "--prompts", "{}"), "there is no folder nothing: --images"),
+    (("longtext", "--images", "{}", "--prompts", "{}"), "has no picture of this suite: the first would be 0000_1.png"),
+    (("nano", "--model", "nothing"), "there is no model folder nothing"),
+    (("nano", "--model", "nano", "--shard", "9/8"), "'9/8' is no part such as 2/8"),
+    (("nano", "--model", "nano", "--name", "../x"), "'../x' cannot name a folder"),
+    (("nano",), "one of the arguments --images --model is required"),
+    (("imagenet", "--model", "nano"), "invalid choice: 'imagenet'"),
+]
+
+
+@pytest.mark.parametrize("words, told", WRONG, ids=[each[1][:30] for each in WRONG])
+def test_what_is_wrong_is_said_in_one_sentence(capsys, tmp_path, words, told):
+    write_longtext(tmp_path)
+    out = tmp_path / "out"
+    status, printed, sentence = run(capsys, "evaluate", *(each.format(tmp_path) for each in words), "--out", out)
+    assert status in (1, 2) and printed == "" and told in sentence and sentence.count("\n") == 1
+    assert not out.exists()
+
+
+def test_what_is_no_report_is_refused(capsys, tmp_path):
+    (tmp_path / "report.json").write_text("{}")
+    status, _, told = run(capsys, "compare", tmp_path, tmp_path)
+    assert status == 1 and "is no report of an evaluation" in told

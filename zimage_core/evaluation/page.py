@@ -1,0 +1,163 @@
+"""A report as one HTML page that needs nothing else: totals beside published ones, a plot, the worst prompts first."""
+
+import base64
+import io
+from collections.abc import Callable, Sequence
+from html import escape
+
+from PIL import Image
+
+from .case import Published
+from .plot import Bar, svg
+from .report import ALL, Figure, Report, Result
+from .run import Column
+
+Look = Callable[[str, int], Image.Image | None]  # the n-th picture of a case, where it can be read
+
+WORST = 24  # prompts whose pictures are shown
+MOST_PROBLEMS = 100
+THUMBNAIL, QUALITY = 224, 82  # pixels; of JPEG
+STYLE = """
+:root { color-scheme: light dark; }
+body { font: 15px/1.5 sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; margin: 1rem 0; } td, th { padding: .25rem .7rem; border-bottom: 1px solid #8885; }
+th { text-align: left; } td.number { text-align: right; font-variant-numeric: tabular-nums; }
+.case { display: flex; flex-wrap: wrap; gap: .7rem; border-top: 1px solid #8885; padding: .8rem 0; }
+.case p { flex-basis: 100%; margin: 0; white-space: pre-wrap; } figure { margin: 0; max-width: 224px; }
+figcaption, .small { font-size: .85em; opacity: .8; } img { max-width: 100%; }
+"""
+
+
+def html_page(report: Report, look: Look) -> str:
+    """The page; the pictures it shows are inside it, made smaller."""
+    run = report.run
+    facts = (
+        f"{run.prompts} prompts, {run.pictures} pictures, seeds {run.first_seed} to {run.last_seed}, {run.source}. "
+        + ("Counted as the authors' program counts." if run.as_authors else "Counted without the slips of the authors.")
+    )
+    worst = worst_first(report)[:WORST]
+    parts = [
+        f"<h1>{escape(run.title)}: {escape(run.name)}</h1><p>{escape(facts)}</p>",
+        _table(report),
+        svg([bar for figure in report.figures if (bar := _bar(report, figure))]),
+        "".join(f'<p class="small">{escape(line)}</p>' for line in _footnotes(report)),
+        _problems(report.problems),
+        f"<h2>The worst {len(worst)} of {len(report.results)} prompts</h2>" if worst else "",
+        *(case_html(result, run.columns, look) for result in worst),
+    ]
+    return page(f"{run.title}: {run.name}", "\n".join(part for part in parts if part))
+
+
+def page(title: str, body: str) -> str:
+    """A complete page around a body."""
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{STYLE}</style></head><body>\n{body}\n</body></html>\n"
+    )
+
+
+def worst_first(report: Report) -> list[Result]:
+    """Prompts with a number, by the mean of the first score, the worst first."""
+    if not report.run.columns:
+        return []
+    column = report.run.columns[0]
+    means = {result.case: mean for result in report.results if (mean := mean_of(result, column)) is not None}
+    ranked = (result for result in report.results if result.case in means)
+    return sorted(ranked, key=lambda result: means[result.case], reverse=not column.higher_is_better)
+
+
+def mean_of(result: Result, column: Column) -> float | None:
+    """The mean of a prompt's pictures, of those that were read."""
+    values = [value for shown in result.pictures if (value := shown.values[column.title]) is not None]
+    return sum(values) / len(values) if values else None
+
+
+def published_beside(report: Report, figure: Figure) -> list[Published]:
+    """Published figures of the same metric and group."""
+    name = next(column.name for column in report.run.columns if column.title == figure.score)
+    return [
+        each
+        for each in report.published
+        if each.group == figure.group and (each.metric == name or each.metric.endswith(f" {name}"))
+    ]
+
+
+def _table(report: Report) -> str:
+    rows = [
+        "<tr><th>score</th><th>group</th><th>number</th><th>95 % interval</th><th>pictures</th><th>not read</th>"
+        "<th>published, with the reader</th></tr>"
+    ]
+    for figure in report.figures:
+        cells = (number(figure.value), f"{number(figure.low)} to {number(figure.high)}", figure.pictures, figure.unread)
+        beside = "; ".join(f"{each.model} {each.value:g} ({each.reader})" for each in published_beside(report, figure))
+        rows.append(
+            f"<tr><td>{escape(figure.score)}</td><td>{escape(figure.group or 'all')}</td>"
+            + "".join(f'<td class="number">{cell}</td>' for cell in cells)
+            + f"<td>{escape(beside)}</td></tr>"
+        )
+    return f"<table>{''.join(rows)}</table>"
+
+
+def _bar(report: Report, figure: Figure) -> Bar | None:
+    if figure.value is None or figure.low is None or figure.high is None:
+        return None
+    label = figure.score if figure.group == ALL else f"{figure.group}"
+    marks = [(each.model, each.value) for each in published_beside(report, figure)]
+    return Bar(label=label, value=figure.value, low=figure.low, high=figure.high, marks=marks)
+
+
+def _footnotes(report: Report) -> list[str]:
+    methods = list(dict.fromkeys(figure.method for figure in report.figures))
+    sources = list(dict.fromkeys(each.source for each in report.published))
+    notes = [f"Intervals: {'; '.join(methods)}."]
+    if sources:
+        notes.append(f"Published by {'; '.join(sources)}. Another reader's figure is another column, not a difference.")
+    return notes
+
+
+def _problems(problems: Sequence[str]) -> str:
+    if not problems:
+        return ""
+    more = len(problems) - MOST_PROBLEMS
+    lines = [*problems[:MOST_PROBLEMS], *([f"and {more} more"] if more > 0 else [])]
+    return f"<h2>Not read</h2><ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
+
+
+def case_html(result: Result, columns: Sequence[Column], look: Look) -> str:
+    """A prompt with its pictures and their numbers."""
+    shown = "".join(
+        figure_html(look(result.case, index), _caption(result, index, columns)) for index in range(len(result.pictures))
+    )
+    head = f"<b>{escape(result.case)}</b> {escape(result.group)}"
+    return f'<div class="case"><p>{head}\n{escape(result.prompt)}</p>{shown}</div>'
+
+
+def _caption(result: Result, index: int, columns: Sequence[Column]) -> str:
+    picture = result.pictures[index]
+    told = [
+        f"{column.name} {number(picture.values[column.title])}"
+        + "".join(f", {name} {part:g}" for name, part in picture.parts.get(column.title, {}).items())
+        + (f", {problem}" if (problem := picture.problems.get(column.title)) else "")
+        for column in columns
+    ]
+    return f"seed {picture.seed}; " + "; ".join(told)
+
+
+def figure_html(picture: Image.Image | None, caption: str) -> str:
+    """A picture inside the page, or a word that there is none."""
+    image = f'<img alt="" src="{data_address(picture)}">' if picture else '<span class="small">no picture</span>'
+    return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def data_address(picture: Image.Image) -> str:
+    """A picture's address that holds the picture."""
+    small = picture.convert("RGB")
+    small.thumbnail((THUMBNAIL, THUMBNAIL))
+    stored = io.BytesIO()
+    small.save(stored, "JPEG", quality=QUALITY)
+    return f"data:image/jpeg;base64,{base64.b64encode(stored.getvalue()).decode()}"
+
+
+def number(value: float | None) -> str:
+    """A number as it is shown."""
+    return "–" if value is None else f"{value:.4f}"
