@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ..evaluation.case import Case, Reading, Suite
 from ..evaluation.journal import read_journal
-from ..evaluation.page import html_page
+from ..evaluation.page import html_page, interval_of
 from ..evaluation.pictures import find, open_picture, unclaimed
 from ..evaluation.report import Report, make_report
 from ..evaluation.report_files import to_csv, to_json, write_text
@@ -152,7 +152,7 @@ def told(report: Report, out: Path) -> str:
     run: Run = report.run
     lines = [f"{run.title}: {run.name}, {run.prompts} prompts, seeds {run.first_seed} to {run.last_seed}"]
     for figure in report.figures:
-        value = "no number" if figure.value is None else f"{figure.value:.4f} ({figure.low:.4f} to {figure.high:.4f})"
+        value = "no number" if figure.value is None else f"{figure.value:.4f} ({interval_of(figure)})"
         unread = f", {figure.unread} not read" if figure.unread else ""
         lines.append(f"{figure.score}, {figure.group or 'all'}: {value}, {figure.pictures} pictures{unread}")
     return "\n".join((*lines, str(out / "report.html")))

@@ -10,16 +10,17 @@ from statistics import NormalDist
 
 import numpy as np
 
-from .totals import Array, Totals
+from .totals import MEAN, Array, Totals
 
 LEVEL = 0.95
 RESAMPLES = 2000
+LEAST_CASES = 3  # fewer cannot tell how much they vary
 AT_ONCE = 256  # resamples: their counts of 2,000 cases take 4 MB
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A number and the 95 % interval around it; NaN throughout where nothing was measured."""
+    """A number and the 95 % interval around it; NaN where there is none."""
 
     value: float
     low: float
@@ -43,10 +44,11 @@ def interval(values: Sequence[float], terms: Array, totals: Totals, seed: int = 
     if not len(values):
         return Interval(value=float("nan"), low=float("nan"), high=float("nan"), method="nothing was measured")
     value = float(totals.total(terms.sum(0)))
-    is_rate = len(values) == len(terms) and set(values) <= {0.0, 1.0} and np.isclose(value, np.mean(values))
-    if is_rate:
+    if totals == MEAN and len(values) == len(terms) and set(values) <= {0.0, 1.0}:
         low, high = wilson(round(sum(values)), len(values))
         return Interval(value=value, low=low, high=high, method="Wilson")
+    if len(terms) < LEAST_CASES:
+        return Interval(value=value, low=float("nan"), high=float("nan"), method=f"none below {LEAST_CASES} prompts")
     low, high = quantiles(resampled(terms, totals, seed))
     return Interval(value=value, low=low, high=high, method=f"bootstrap of {len(terms)} prompts, seed {seed}")
 

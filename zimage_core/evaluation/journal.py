@@ -27,6 +27,7 @@ class Entry:
     value: float | None
     parts: Mapping[str, float]
     problem: str
+    notes: str = ""
     turn: int = 1  # how often it was measured, so that the last word counts whichever process wrote it
 
     @property
@@ -37,7 +38,7 @@ class Entry:
     @property
     def measurement(self) -> Measurement:
         """What the score returned."""
-        return Measurement(value=self.value, parts=self.parts, problem=self.problem)
+        return Measurement(value=self.value, parts=self.parts, problem=self.problem, notes=self.notes)
 
 
 def read_journal(out: Path) -> dict[Key, Entry]:

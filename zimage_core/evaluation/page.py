@@ -88,7 +88,7 @@ def _table(report: Report) -> str:
         "<th>published, with the reader</th></tr>"
     ]
     for figure in report.figures:
-        cells = (number(figure.value), f"{number(figure.low)} to {number(figure.high)}", figure.pictures, figure.unread)
+        cells = (number(figure.value), interval_of(figure), figure.pictures, figure.unread)
         beside = "; ".join(f"{each.model} {each.value:g} ({each.reader})" for each in published_beside(report, figure))
         rows.append(
             f"<tr><td>{escape(figure.score)}</td><td>{escape(figure.group or 'all')}</td>"
@@ -98,12 +98,23 @@ def _table(report: Report) -> str:
     return f"<table>{''.join(rows)}</table>"
 
 
+def interval_of(figure: Figure) -> str:
+    """The interval as it is shown."""
+    return number(None) if figure.low is None else f"{number(figure.low)} to {number(figure.high)}"
+
+
 def _bar(report: Report, figure: Figure) -> Bar | None:
     if figure.value is None or figure.low is None or figure.high is None:
         return None
-    label = figure.score if figure.group == ALL else f"{figure.group}"
+    name = next(column.name for column in report.run.columns if column.title == figure.score)
     marks = [(each.model, each.value) for each in published_beside(report, figure)]
-    return Bar(label=label, value=figure.value, low=figure.low, high=figure.high, marks=marks)
+    return Bar(
+        label=name if figure.group == ALL else figure.group,
+        value=figure.value,
+        low=figure.low,
+        high=figure.high,
+        marks=marks,
+    )
 
 
 def _footnotes(report: Report) -> list[str]:
@@ -137,7 +148,7 @@ def _caption(result: Result, index: int, columns: Sequence[Column]) -> str:
     told = [
         f"{column.name} {number(picture.values[column.title])}"
         + "".join(f", {name} {part:g}" for name, part in picture.parts.get(column.title, {}).items())
-        + (f", {problem}" if (problem := picture.problems.get(column.title)) else "")
+        + "".join(f", {words}" for said in (picture.problems, picture.notes) if (words := said.get(column.title)))
         for column in columns
     ]
     return f"seed {picture.seed}; " + "; ".join(told)

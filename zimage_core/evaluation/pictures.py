@@ -64,7 +64,7 @@ def open_picture(folder: Path, place: Place) -> Picture:
 
 def told(error: Exception, file: Path) -> str:
     """What an error says without the path of this machine, so that a report is the same everywhere."""
-    return " ".join(str(error).replace(repr(str(file)), "it").replace(str(file), "it").split()) or type(error).__name__
+    return " ".join(str(error).replace(repr(str(file)), "").replace(str(file), "").split()) or type(error).__name__
 
 
 def tile_of(whole: Image.Image, tile: int) -> Image.Image:

@@ -42,6 +42,7 @@ class Shown:
     values: Mapping[str, float | None]
     parts: Mapping[str, Mapping[str, float]]
     problems: Mapping[str, str]
+    notes: Mapping[str, str]  # what the score saw, in words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +156,7 @@ def _shown(case: Case, number: int, run: Run, known: Mapping[Key, Entry]) -> Sho
             for name, entry in found.items()
             if entry is None or entry.value is None
         },
+        notes={name: entry.notes for name, entry in found.items() if entry is not None and entry.notes},
     )
 
 

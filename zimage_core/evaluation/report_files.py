@@ -13,7 +13,7 @@ from .case import Published
 from .report import Figure, Report, Result, Shown
 from .run import Column, Run
 
-HEADINGS = ("case", "group", "picture", "file", "tile", "seed", "score", "reader", "value", "parts", "problem")
+HEADINGS = ("case", "group", "picture", "file", "tile", "seed", "score", "reader", "value", "parts", "problem", "notes")
 
 
 def to_json(report: Report) -> str:
@@ -31,8 +31,8 @@ def to_csv(report: Report) -> str:
             where = (result.case, result.group, number, shown.file, shown.tile, shown.seed)
             for column in report.run.columns:
                 parts = json.dumps(shown.parts.get(column.title, {}), sort_keys=True)
-                found = (shown.values[column.title], parts, shown.problems.get(column.title, ""))
-                table.writerow((*where, column.name, column.reader, *found))
+                words = (told.get(column.title, "") for told in (shown.problems, shown.notes))
+                table.writerow((*where, column.name, column.reader, shown.values[column.title], parts, *words))
     return text.getvalue()
 
 

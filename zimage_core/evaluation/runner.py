@@ -133,6 +133,7 @@ def _entry(case: Case, number: int, score: str, picture: Picture, found: Measure
         value=None if found.value is None else float(found.value),
         parts={name: float(part) for name, part in found.parts.items()},
         problem=found.problem,
+        notes=found.notes,
         turn=before.turn if before else 1,
     )
     return entry if before is None or entry == before else replace(entry, turn=before.turn + 1)
