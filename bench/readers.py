@@ -88,7 +88,7 @@ def hits(reader: Reader, picture: Image.Image, page: Sequence[str]) -> list[bool
 
 def report(asked: Sequence[str], spoiled_words: int, fonts: Sequence[str | None]) -> Iterator[str]:
     """The table, line by line, in Markdown."""
-    readers: list[Reader] = [RapidReader(threads=2), TesseractReader(threads=2)]
+    readers: list[Reader] = [RapidReader(threads=2), TesseractReader()]  # with two its threads wait for each other
     for reader in readers:
         check_reader(reader, "en")
     names = " | ".join(reader.name for reader in readers)

@@ -20,3 +20,8 @@ def checked_folder(folder: str | Path) -> Path:
 
 
 FROM_FOLDER = {"local_files_only": True, "trust_remote_code": False}  # for everything that is read from it
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says first."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

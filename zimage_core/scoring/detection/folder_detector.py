@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from ..model_folder import FROM_FOLDER, ModelFolderError, checked_folder
+from ..model_folder import FROM_FOLDER, ModelFolderError, checked_folder, first_line
 from .detector import Detection
 
 LEAST_CONFIDENCE = 0.05  # what is reported at all; a rule has its own threshold
@@ -43,8 +43,3 @@ class FolderDetector:
             Detection(name=names[label], box=tuple(box), confidence=confidence)
             for label, confidence, box in zip(*columns, strict=True)
         ]
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says first."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
