@@ -6,7 +6,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -67,12 +67,22 @@ def frontend(request: pytest.FixtureRequest, chromium) -> str:
     return request.param
 
 
-@pytest.fixture(scope="package")
-def server(frontend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for each canvas; what it keeps (settings, prompts, pictures) other tests have written, too."""
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Server]]:
+    """The server of a frontend, started once: a worker runs files of other folders between those of this one."""
+    with ExitStack() as running:
+
+        @cache
+        def server_of(frontend: str) -> Server:
+            return running.enter_context(serving(frontend, tmp_path_factory.mktemp("comfyui")))
+
+        yield server_of
+
+
+@contextmanager
+def serving(frontend: str, base: Path) -> Iterator[Server]:
     if not (comfyui_folder() / "main.py").exists():
         pytest.skip(f"no ComfyUI in {comfyui_folder()}; `make test` fetches it")
-    base = tmp_path_factory.mktemp("comfyui")
     furnish(base)
     extra = ["--cpu", "--preview-method", "latent2rgb"]
     if frontend == NEWEST:
@@ -82,6 +92,12 @@ def server(frontend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         extra += ["--front-end-root", str(root)]
     with running_server(base, base / "output", extra) as up:
         yield up
+
+
+@pytest.fixture(scope="package")
+def server(frontend: str, servers: Callable[[str], Server]) -> Server:
+    """One server for each canvas; what it keeps (settings, prompts, pictures) other tests have written, too."""
+    return servers(frontend)
 
 
 @pytest.fixture(scope="package")
