@@ -10,6 +10,7 @@ from .generate import MAX_SEED, MAX_STEPS
 
 SUITE_NAMES = (
     "nano",
+    "nano-geneval",
     "cvtg-2k",
     "longtext",
     "longtext-zh",
@@ -53,6 +54,7 @@ def add_evaluate(verbs: Any) -> None:
     parser.add_argument("--shard", type=shard, default=(1, 1), metavar="I/N", help="only this part, without a report")
     parser.add_argument("--corrected", action="store_true", help="count without the slips of the authors' programs")
     parser.add_argument("--reader", choices=READERS, default=READERS[0], help="of text in pictures")
+    parser.add_argument("--detector", type=Path, metavar="FOLDER", help="of objects, as transformers saves one")
     parser.add_argument("--steps", type=integer(1, MAX_STEPS), metavar="N", help="default: the model's own")
     parser.add_argument("--size", type=size, metavar="WxH", help="in pixels, multiples of 16")
     parser.add_argument(

@@ -12,16 +12,14 @@ from ..evaluation.page import Look
 from ..evaluation.pictures import open_picture
 from ..evaluation.report import Report
 from ..evaluation.report_files import read_report, write_text
-from ..evaluation.suites import SUITES
-from ..nano.judging.suite import NANO
-from .suite_run import PICTURES
+from .suite_run import EVERY_SUITE, PICTURES
 
 
 def compare_evaluations(options: argparse.Namespace) -> None:
     """Print a line for each score that both evaluations have, and write a page with the pictures beside each other."""
     files = [each / "report.json" if each.is_dir() else each for each in (options.one, options.other)]
     one, other = map(read_report, files)
-    suite = NANO if one.run.suite == NANO.name else SUITES[one.run.suite]
+    suite = EVERY_SUITE[one.run.suite]
     compared = compare_reports(one, other, suite.totals_of)
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)

@@ -21,25 +21,30 @@ from ..evaluation.report_files import to_csv, to_json, write_text
 from ..evaluation.run import Run, Shard, describe, enter
 from ..evaluation.runner import Draw, evaluate, write_beside
 from ..evaluation.suites import SUITES
+from ..nano.judging.small_world import SMALL_WORLD
 from ..nano.judging.suite import NANO
+from ..scoring.detection import DetectorError
 from ..scoring.lettering.reader import ReaderError
+from ..scoring.model_folder import ModelFolderError
 from ..scoring.score import Score
 from .machine import device_of, dtype_of
 from .suite_scores import scores_for
 
+OWN_SUITES = {suite.name: suite for suite in (NANO, SMALL_WORLD)}  # whose prompts come with nano
+EVERY_SUITE = {**OWN_SUITES, **SUITES}
 PICTURES = "pictures"  # below --out, where they are drawn
 
 
 def run_suite(options: argparse.Namespace) -> None:
     """Measure a suite and print its numbers."""
-    suite = NANO if options.suite == NANO.name else SUITES[options.suite]
+    suite = EVERY_SUITE[options.suite]
     cases = read_cases(suite, options)
     folder: Path = options.images or options.out / PICTURES
     if options.images:
         check_pictures(folder, cases)
-    scores = scores_for(suite, options)
     draw, source = (None, "given pictures") if options.images else drawer_of(options)
     try:
+        scores = scores_for(suite, options)
         run = describe(
             suite=suite.name,
             title=suite.title,
@@ -51,7 +56,7 @@ def run_suite(options: argparse.Namespace) -> None:
         )
         enter(options.out, run)
         measure(suite, cases, scores, folder, draw, options)
-    except ReaderError as error:
+    except (ReaderError, DetectorError, ModelFolderError) as error:
         raise ValueError(str(error)) from error
     if options.shard[1] > 1:
         part = "part {} of {} is measured".format(*options.shard)
@@ -64,7 +69,7 @@ def run_suite(options: argparse.Namespace) -> None:
 
 def read_cases(suite: Suite, options: argparse.Namespace) -> list[Case]:
     """The suite's prompts, or some of them."""
-    if options.prompts is None and suite is not NANO:
+    if options.prompts is None and suite.name not in OWN_SUITES:
         raise ValueError(f"{suite.title} needs --prompts: the folder with its authors' prompt files")
     if options.prompts and not options.prompts.is_dir():
         raise ValueError(f"there is no folder {options.prompts}: --prompts takes the one with the authors' files")

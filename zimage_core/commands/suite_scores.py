@@ -4,12 +4,15 @@ import argparse
 from collections.abc import Sequence
 
 from ..evaluation.case import Suite
-from ..nano.judging.suite import SceneScore
+from ..nano.judging.scene_score import SceneDetector, SceneScore
+from ..nano.judging.small_world import SMALL_WORLD
+from ..scoring.detection import FolderDetector, GenEvalScore
 from ..scoring.lettering.lettering_score import LetteringScore, ReadOnce
 from ..scoring.lettering.rapid import RapidReader
 from ..scoring.lettering.reader import Reader
 from ..scoring.lettering.tesseract import TesseractReader
 from ..scoring.score import Score
+from .machine import device_of
 
 
 def scores_for(suite: Suite, options: argparse.Namespace) -> Sequence[Score]:
@@ -21,6 +24,14 @@ def scores_for(suite: Suite, options: argparse.Namespace) -> Sequence[Score]:
             rules = suite.lettering.corrected if options.corrected else suite.lettering.as_authors
             reader = ReadOnce(reader_of(options.reader))
             return [LetteringScore(reader, rule) for rule in rules]
+        case "objects" if suite is SMALL_WORLD:
+            return [GenEvalScore(SceneDetector())]
+        case "objects" if options.detector:
+            return [GenEvalScore(FolderDetector(options.detector, device_of(options.device)))]
+        case "objects":
+            raise ValueError(
+                f"{suite.title} needs --detector: a folder with an object detector that knows COCO's names"
+            )
         case _:
             raise ValueError(
                 f"{suite.title} needs a reader of {suite.reads}, which the command line has not: from Python give "

@@ -25,7 +25,7 @@ def read(folder: Path, reading: Reading) -> list[Case]:
     return [case_of(record, index, reading) for index, record in enumerate(records)]
 
 
-def case_of(record: Record, index: int, reading: Reading) -> Case:
+def case_of(record: Record, index: int, reading: Reading, pictures: int = PICTURES) -> Case:
     """The case of one line, which is also what its pictures are measured against."""
     tag, prompt = record.text("tag"), record.text("prompt")
     if tag not in TAGS:
@@ -37,10 +37,10 @@ def case_of(record: Record, index: int, reading: Reading) -> Case:
         id=folder,
         prompt=prompt,
         request=Request(prompt=prompt, rules=record.fields),
-        seeds=reading.seeds(index, PICTURES),
+        seeds=reading.seeds(index, pictures),
         places=tuple(
             Place(file=f"{folder}/samples/{n:04d}.png", others=(f"{folder}/samples/{n:05d}.png",))
-            for n in range(PICTURES)
+            for n in range(pictures)
         ),
         group=tag,
     )

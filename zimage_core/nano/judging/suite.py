@@ -1,43 +1,14 @@
 """nano's own suite: held-out scenes described in two languages, measured by the checker that knows the renderer."""
 
 import random
-from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image
-
 from ...evaluation.case import Case, Place, Reading, Suite
-from ...scoring.score import Measurement, Request
+from ...scoring.score import Request
 from ..data.captions import LANGUAGES, plain_caption
-from ..data.render import SIDE
 from ..data.scenes import Scene, held_out_scenes
-from .checker import check
 
 ORDER_SEED = 0
-
-
-class SceneScore:
-    """1 where shape, colour, size, position and ground are those asked for, else 0; each is a part."""
-
-    name = "scene"
-    reader = "nano's checker"
-    higher_is_better = True
-
-    def __call__(self, pictures: Sequence[Image.Image], requests: Sequence[Request]) -> list[Measurement]:
-        """One number for each picture; the scene is the request's `rules`."""
-        return [self._measure(*each) for each in zip(pictures, requests, strict=True)]
-
-    def _measure(self, picture: Image.Image, request: Request) -> Measurement:
-        if picture.size != (SIDE, SIDE):
-            width, height = picture.size
-            return Measurement.missing(f"the checker reads pictures of {SIDE}x{SIDE} pixels, not {width}x{height}")
-        parts = {name: float(is_right) for name, is_right in vars(check(picture, scene_of(request))).items()}
-        return Measurement(value=float(all(parts.values())), parts=parts)
-
-
-def scene_of(request: Request) -> Scene:
-    """The scene that a picture was asked to show."""
-    return Scene(**{name: str(value) for name, value in request.rules.items()})
 
 
 def read(folder: Path, reading: Reading) -> list[Case]:
