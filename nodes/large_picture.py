@@ -67,7 +67,7 @@ class ZImageLargePicture(io.ComfyNode):
                     max=1.0,
                     step=0.01,
                     tooltip="The last part of the steps, which is drawn again at the large size: 0.33 adds detail, "
-                    "more invents more and begins to repeat things, 0.1 for the built-in nano.",
+                    "more invents more and begins to repeat things, 0.1 for the built-in nano. 0 is off.",
                 ),
             ],
             outputs=[
@@ -80,10 +80,8 @@ class ZImageLargePicture(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, vae, width, height, method, detail) -> io.NodeOutput:
-        plan = large_picture.plan_for(model, width, height, WAYS[method])
-        large = large_picture.with_large_picture(model, vae, plan, detail)
-        latent = latents.empty_latent(width, height, 1)
-        return io.NodeOutput(large, latent, ui=ui.PreviewText(large_picture.report(plan)))
+        large, size, report = large_picture.prepare(model, vae, width, height, WAYS[method], detail)
+        return io.NodeOutput(large, latents.empty_latent(*size, 1), ui=ui.PreviewText(report))
 
 
 NODES: list[type[io.ComfyNode]] = [ZImageLargePicture]

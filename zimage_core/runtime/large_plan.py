@@ -21,6 +21,7 @@ CELL = 8  # pixels
 AS_IT_IS = 1.25  # up to this many native sides, of a square of the same area, the model draws well by itself
 WHOLE = 1.5  # up to this many sides one step over the whole picture keeps its places; beyond it objects repeat
 OVERLAP = 0.25  # of a tile's side
+NARROWEST = 0.5  # of the native side: the short side of a composition, unless the picture's own is shorter
 CAPTION_TOKENS = 128  # of the prompt whose operations are counted
 
 
@@ -34,7 +35,7 @@ class LargePlan:
     tiling: Tiling
     small_flops: int
     flops: int  # all tiles together
-    bytes_needed: int  # of the largest step
+    bytes_needed: int  # of the largest step, or of the autoencoder on the small picture
 
     @property
     def n_tiles(self) -> int:
@@ -48,28 +49,34 @@ def plan_large(
     native: int,
     way: Way | None,
     bytes_of: Callable[[Size], int],
+    decoding_bytes: Callable[[Size], int],
     bytes_free: int,
 ) -> LargePlan:
     """The plan for latents of a size; `native` is the native side in pixels and `way` None chooses.
 
-    `bytes_of` counts a step's bytes at a size. ValueError, with what would fit, if the step does not fit.
+    `bytes_of` counts a step's bytes at a size, `decoding_bytes` those in which a picture is decoded. What composes at
+    its own size is drawn as it is. ValueError, with what would fit, if it does not fit.
     """
     side = native // CELL
     scale = (size[0] * size[1]) ** 0.5 / side
     tiling = Tiling(height=side, width=side, overlap=round(OVERLAP * side))
+    tile, small = tiling.largest(size), small_size(size, side)
+    enlarging = decoding_bytes(small)
     needed: dict[Way, int] = {
         "as it is": bytes_of(size),
-        "whole": bytes_of(size),
-        "tiles": bytes_of(tiling.largest(size)),
+        "whole": max(bytes_of(size), bytes_of(small), enlarging),
+        "tiles": max(bytes_of(tile), bytes_of(small), enlarging),
     }
+    if small == size:
+        way = "as it is"
     if way is None:
         way = "as it is" if scale <= AS_IT_IS else "whole" if scale <= WHOLE else "tiles"
         if needed[way] > bytes_free:
             way = "tiles"
     if needed[way] > bytes_free:
         raise ValueError(too_large(size, needed[way], bytes_free, needed["tiles"]))
-    small = size if way == "as it is" else small_size(size, side)
-    each = operations(config, tiling.largest(size) if way == "tiles" else size)
+    small = size if way == "as it is" else small
+    each = operations(config, tile if way == "tiles" else size)
     return LargePlan(
         way=way,
         size=size,
@@ -82,8 +89,8 @@ def plan_large(
 
 
 def small_size(size: Size, side: int) -> Size:
-    """A size of the same shape with the native area, sides even; never larger than `size`."""
-    shrink = min(1.0, side / (size[0] * size[1]) ** 0.5)
+    """A size of the same shape with the native area, sides even; never larger than `size`, and not too narrow."""
+    shrink = min(1.0, max(side / (size[0] * size[1]) ** 0.5, NARROWEST * side / min(size)))
     height, width = (min(max(2, 2 * round(length * shrink / 2)), length) for length in size)
     return height, width
 

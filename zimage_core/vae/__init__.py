@@ -1,6 +1,6 @@
 """The FLUX autoencoder."""
 
-from .activation_bytes import decode_budget_bytes, decode_peak_bytes, encode_budget_bytes
+from .activation_bytes import decode_budget_bytes, decode_peak_bytes, encode_budget_bytes, strips_ram_bytes
 from .autoencoder import Autoencoder, Posterior
 from .pictures import crop_to_patches, from_images, shrink_to_area, to_images
 from .strips import decode_within, in_strips
@@ -16,5 +16,6 @@ __all__ = [
     "from_images",
     "in_strips",
     "shrink_to_area",
+    "strips_ram_bytes",
     "to_images",
 ]

@@ -40,6 +40,26 @@ def encode_budget_bytes(config: VAEConfig, latent_size: tuple[int, int], dtype: 
     return dtype.itemsize * max(map(sum, encoding(config, latent_size)))
 
 
+def strips_ram_bytes(config: VAEConfig, latent_size: tuple[int, int], dtype: torch.dtype) -> int:
+    """Bytes of RAM in which whole feature maps wait while one latent of (h, w) cells is decoded in strips of rows."""
+    return dtype.itemsize * max(strip_maps(config, latent_size))
+
+
+def strip_maps(config: VAEConfig, latent_size: tuple[int, int]) -> Iterator[int]:
+    """Values of all maps that a step of the decoder in strips holds at once."""
+    widths = config.decoder_widths
+    cells, in_width = latent_size[0] * latent_size[1], widths[-1]
+    for level in reversed(range(len(widths))):
+        width = widths[level]
+        yield (
+            in_width + 2 * width
+        ) * cells  # a residual block: its input, the map between its convolutions, its output
+        if level > 0:
+            yield (1 + 4) * width * cells
+            cells *= 4
+        in_width = width
+
+
 def decoding(config: VAEConfig, latent_size: tuple[int, int]) -> Iterator[StepValues]:
     """The decoder's steps, from the coarsest resolution on."""
     widths = config.decoder_widths

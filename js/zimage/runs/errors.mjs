@@ -147,7 +147,9 @@ export const SENTENCES = [
   ["This grid would have {count} pictures, and the most is {most}. Write fewer values.", "这张对比图会有 {count} 张图片，最多 {most} 张。请少写几个值。"],
   ["{letter} axis is LoRA strength, but no LoRA is chosen. Choose a file of models/loras in LoRA, an advanced input.", "{letter} 轴是 LoRA strength，但没有选择 LoRA。请在高级输入“LoRA”中选择 models/loras 里的文件。"],
   ["The pictures of this grid have different sizes ({sizes}), so they make no sheet. Compare models that draw pictures of one size.", "这张对比图里的图片尺寸不同（{sizes}），无法拼成一张。请比较出图尺寸相同的模型。"],
-  // tiles
+  // large pictures and tiles
+  ["To decode {width}x{height} takes {needed} GB of RAM and this machine has {free} GB for it. Draw it smaller{hint}.", "解码 {width}x{height} 需要 {needed} GB 内存，而这台机器只有 {free} GB 可用。请画小一些{hint}。"],
+  [", or use the stock Load VAE, whose pictures are decoded in tiles", "，或改用官方的“加载VAE”，它分块解码"],
   ["A step at {width}x{height} needs {needed} GB and this machine has {free} GB for it.", "{width}x{height} 的一步需要 {needed} GB，而这台机器只有 {free} GB 可用。"],
   ["{found} Choose automatic or tiles, which need {tiles} GB.", "{found}请选 automatic 或 tiles，只需 {tiles} GB。"],
   ["{found} Even tiles need {tiles} GB: close other programs, or use a GPU with more memory.", "{found}即使分块也需要 {tiles} GB：请关闭其他程序，或换更大的显卡。"],

@@ -17,6 +17,7 @@ from ....zimage_core.vae import Autoencoder, decode_budget_bytes, encode_budget_
 from .weights import load_weights, open_file
 
 CHANNELS, CELL = 16, 8  # of a latent, and pixels along a side of one of its cells
+STRIP_SIDE = 128  # of the square latent whose memory encoding in strips may take
 SIDE_MULTIPLE = 16  # pixels: eight per latent cell, two cells per patch
 
 
@@ -38,10 +39,35 @@ class ComfyAutoencoder(Autoencoder):
         bar = comfy.utils.ProgressBar(1)
 
         def progress(done: int, total: int) -> None:
-            model_management.throw_exception_if_processing_interrupted()
+            check_interrupted(done, total)
             bar.update_absolute(done, total)
 
         return in_strips(self.decoder, latent, budget, progress)
+
+    def encode_in_strips(self, picture: Tensor, budget: int) -> Tensor:
+        """The same latents as `encode`, up to rounding, with about `budget` bytes on the picture's device."""
+        return in_strips(self.encoder, picture, budget, check_interrupted).chunk(2, dim=1)[0]
+
+
+def check_interrupted(done: int, total: int) -> None:
+    """Ends the run between two steps of the autoencoder if it was interrupted."""
+    model_management.throw_exception_if_processing_interrupted()
+
+
+def encode_large(vae: Any, images: Tensor) -> Tensor:
+    """Raw latents (b, 16, h, w) of images (b, H, W, 3) of any size, in little memory of the device.
+
+    Our autoencoder runs in strips of rows, which leave no seams and between which an interruption is heard; another one
+    whole where that fits, else in ComfyUI's tiles.
+    """
+    network = vae.first_stage_model
+    if not isinstance(network, ComfyAutoencoder):
+        needed = vae.memory_used_encode((1, 3, *images.shape[1:3]), vae.vae_dtype)
+        return (vae.encode_tiled if needed > model_management.get_total_memory(vae.device) else vae.encode)(images)
+    budget = encode_budget_bytes(network.config, (STRIP_SIDE, STRIP_SIDE), vae.vae_dtype)
+    model_management.load_models_gpu([vae.patcher], memory_required=budget)
+    pixels = vae.process_input(images.movedim(-1, 1)).to(vae.device, vae.vae_dtype)
+    return network.encode_in_strips(pixels, budget).to(vae.output_device, torch.float32)
 
 
 def load_vae(path: str) -> comfy.sd.VAE:

@@ -140,9 +140,16 @@ def _model_chain(prompt: Prompt, node_id: str, chain: list[Node], origin: Origin
         "text_encoder": encoder,
         "loras": [lora for node in reversed(chain) for lora in _loras(prompt, node)],
         "lossy": lossy,
-        "large": next((_settings(prompt, node, LARGE) for node in chain if node.get("class_type") in LARGE), None),
+        "large": next(_large(prompt, chain), None),
     }
     return {name: value for name, value in metadata.items() if value is not None}
+
+
+def _large(prompt: Prompt, chain: Iterable[Node]) -> Iterator[Metadata]:
+    """What draws beyond the model's own size, the nearest first; a detail of 0 is off."""
+    for node in chain:
+        if node.get("class_type") in LARGE and (values := _settings(prompt, node, LARGE)).get("detail") != 0:
+            yield values
 
 
 def _settings(prompt: Prompt, node: Node, names: Mapping[str, Iterable[str]]) -> Metadata:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import torch
 from comfy import model_management
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
@@ -17,7 +18,8 @@ from ....zimage_core.config import NANO_SIDE
 from ....zimage_core.model.position_scaling import PositionScaling
 from ....zimage_core.regions import resample
 from ....zimage_core.runtime.large_plan import CELL, LargePlan, Way, plan_large
-from ..loading.vae import check_vae
+from ....zimage_core.vae import strips_ram_bytes
+from ..loading.vae import ComfyAutoencoder, check_vae, encode_large
 from ..network.attach import attach, running_network
 from ..network.dit import POSITIONS
 from ..network.nano_latents import NanoLatents
@@ -29,6 +31,7 @@ KEY = "zimage_large_picture"
 NATIVE_SIDE = 1024  # pixels
 PATCH = 16  # pixels
 USABLE = 0.9  # of a device's memory
+PICTURE_BYTES = 3 * 3 * 4  # of a pixel: three copies in float32, while a picture is enlarged or decoded
 
 
 def native_side(model: Any) -> int:
@@ -36,24 +39,66 @@ def native_side(model: Any) -> int:
     return NANO_SIDE if isinstance(model.model.latent_format, NanoLatents) else NATIVE_SIDE
 
 
-def plan_for(model: Any, width: int, height: int, way: Way | None) -> LargePlan:
-    """The plan for a MODEL and a size in pixels; ValueError if it does not fit the device."""
+def prepare(
+    model: Any, vae: Any, width: int, height: int, way: Way | None, detail: float
+) -> tuple[Any, tuple[int, int], str]:
+    """The MODEL that draws a size in pixels, that size in whole patches, and what to say of it.
+
+    `detail` is the part of the steps run large; at 0 the MODEL is the one that came in.
+    """
+    check_vae(vae)
+    rounded = width // PATCH * PATCH, height // PATCH * PATCH
+    plan = plan_for(model, vae, *rounded, way if detail else "as it is")
+    lines = [report(plan)]
+    if rounded != (width, height):
+        lines.append(f"{width}x{height} was rounded to {rounded[0]}x{rounded[1]}: sides are multiples of {PATCH}.")
+    if not detail:
+        lines.append("Detail is 0, so nothing is drawn again at the large size.")
+    return with_large_picture(model, vae, plan, detail), rounded, "\n".join(lines)
+
+
+def plan_for(model: Any, vae: Any, width: int, height: int, way: Way | None) -> LargePlan:
+    """The plan for a MODEL and a size in pixels; ValueError if it does not fit the device or the picture RAM."""
     network, is_int8 = running_network(attach(model)), model.model.model_config.quant_config is not None
 
     def bytes_of(size: tuple[int, int]) -> int:
         shape = (1, 16, *size)
         return int(step_memory(network.config, model.model.get_dtype_inference(), is_int8, shape).reserved)
 
+    def decoding_bytes(size: tuple[int, int]) -> int:
+        return int(vae.memory_used_decode((1, 16, *size), vae.vae_dtype))
+
+    size = height // CELL, width // CELL
+    check_picture_fits(vae, size)
     free = int(USABLE * model_management.get_total_memory(model.load_device))
-    return plan_large(network.config, (height // CELL, width // CELL), native_side(model), way, bytes_of, free)
+    return plan_large(network.config, size, native_side(model), way, bytes_of, decoding_bytes, free)
+
+
+def check_picture_fits(vae: Any, size: tuple[int, int]) -> None:
+    """ValueError if a picture of so many cells, once drawn, could not be decoded in this machine's RAM.
+
+    Our autoencoder keeps whole feature maps there, where ComfyUI's decodes tile by tile.
+    """
+    height, width = (CELL * side for side in size)
+    needed, hint = PICTURE_BYTES * height * width, ""
+    if isinstance(vae.first_stage_model, ComfyAutoencoder):
+        needed += strips_ram_bytes(vae.first_stage_model.config, size, vae.vae_dtype)
+        hint = ", or use the stock Load VAE, whose pictures are decoded in tiles"
+    free = USABLE * model_management.get_total_memory(torch.device("cpu"))
+    if needed > free:
+        raise ValueError(
+            f"To decode {width}x{height} takes {needed / 2**30:.1f} GB of RAM and this machine has {free / 2**30:.1f} "
+            f"GB for it. Draw it smaller{hint}."
+        )
 
 
 def with_large_picture(model: Any, vae: Any, plan: LargePlan, detail: float) -> Any:
     """A clone of the MODEL, run by our code, that draws as planned; `detail` is the part of the steps run large."""
-    check_vae(vae)
-    attached = attach(model)
     if plan.way == "as it is":
-        return attached
+        clone = model.clone()
+        clone.remove_wrappers_with_key(WrappersMP.OUTER_SAMPLE, KEY)
+        return clone
+    attached = attach(model)
     clone = with_tiles(attached, plan.tiling) if plan.way == "tiles" else attached.clone()
     clone.model_options["transformer_options"][POSITIONS] = PositionScaling(base=native_side(model) // PATCH)
     others = {key: each for key, each in clone.wrappers.get(WrappersMP.OUTER_SAMPLE, {}).items() if key != KEY}
@@ -78,7 +123,7 @@ def sample_small_first(
 ) -> Tensor:
     """OUTER_SAMPLE wrapper. Runs from a picture, with a mask or at another size are left as they are."""
     size, steps = (noise.shape[-2], noise.shape[-1]), len(sigmas) - 1
-    again = max(1, round(detail * steps))
+    again = min(steps, max(fewest_steps(sampler), round(detail * steps)))
     if size != plan.size or mask is not None or float(sigmas[0]) < WHOLE or float(sigmas[-1]) > 0:
         return executor(noise, latent, sampler, sigmas, mask, callback, *args, **kwargs)
     guider, total = executor.class_obj, steps + again
@@ -92,10 +137,17 @@ def sample_small_first(
     return executor(noise, enlarged, sampler, sigmas[-1 - again :], None, rest, *args, **kwargs)
 
 
+def fewest_steps(sampler: Any) -> int:
+    """Steps that a sampler of ComfyUI needs to draw at all: UniPC leaves the noise of a single one as it is."""
+    function = getattr(sampler, "sampler_function", None)
+    return 2 if getattr(function, "__module__", "").endswith(".uni_pc") else 1
+
+
 def enlarged_latent(vae: Any, small: Tensor, size: tuple[int, int]) -> Tensor:
-    """The latents (b, 16, h, w) of enlarged pictures, at `size` cells."""
-    pictures = vae.decode(small).movedim(-1, 1)
-    return vae.encode(resample(pictures, (CELL * size[0], CELL * size[1])).movedim(1, -1))
+    """The latents (b, 16, h, w) of enlarged pictures, at `size` cells; an interruption is heard on the way."""
+    model_management.throw_exception_if_processing_interrupted()
+    pictures = resample(vae.decode(small).movedim(-1, 1), (CELL * size[0], CELL * size[1]))
+    return encode_large(vae, pictures.movedim(1, -1))
 
 
 def counted(callback: Callable[..., Any] | None, before: int, total: int) -> Callable[..., Any] | None:
@@ -126,6 +178,7 @@ def report(plan: LargePlan) -> str:
         f"{width}x{height}: drawn at {small}, enlarged, and its last steps drawn again {how}.",
         f"A step at {small}: {teraflops(plan.small_flops)}. A step at {width}x{height}: {teraflops(plan.flops)}, "
         f"{gigabytes}.",
+        f"A run from a picture, with a mask or of a part of the steps is drawn {how} from its first step on.",
     )
     return "\n".join(lines)
 

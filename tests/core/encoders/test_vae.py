@@ -18,6 +18,8 @@ from zimage_core.vae import (
     encode_budget_bytes,
     from_images,
     in_strips,
+    strips,
+    strips_ram_bytes,
     to_images,
 )
 from zimage_core.vae.activation_bytes import encoding
@@ -141,6 +143,21 @@ def test_row_by_row_leaves_no_seams_and_gives_the_whole_picture(dtype, worst, sc
     assert difference.mean() < worst
     assert difference.max() < 10 * worst
     assert (encoded - latent).abs().max() < latent.abs().max() * torch.finfo(dtype).eps * 20
+
+
+def test_the_ram_of_strips_is_that_of_the_maps_they_go_through(generator, monkeypatch):
+    vae, latent, seen = tiny.vae(), torch.randn(1, 16, 24, 24, generator=generator), []
+    original = strips.map_strips
+
+    def watched(process, x, cut):
+        out = original(process, x, cut)
+        seen.append((x.numel() + out.numel()) * x.itemsize)
+        return out
+
+    monkeypatch.setattr(strips, "map_strips", watched)
+    in_strips(vae.decoder, latent, 1 << 20)
+    counted = strips_ram_bytes(vae.config, (24, 24), torch.float32)
+    assert max(seen) <= counted <= 2 * max(seen)
 
 
 def test_decoding_within_a_budget_is_whole_where_it_fits_and_row_by_row_where_not(generator):

@@ -27,9 +27,9 @@ def large(nano, width=128, height=128, method="automatic", detail=0.5):
     return *out.result, out.ui.as_dict()["text"][0]
 
 
-def draw(nano, model, latent, denoise=1.0, steps=4):
+def draw(nano, model, latent, denoise=1.0, steps=4, sampler="euler"):
     caption = torch.randn(1, 20, nano.model.model.diffusion_model.config.cap_feat_dim, generator=generator())
-    settings = {"seed": 7, "steps": steps, "cfg": 1.0, "sampler_name": "euler", "scheduler": "simple"}
+    settings = {"seed": 7, "steps": steps, "cfg": 1.0, "sampler_name": sampler, "scheduler": "simple"}
     (out,) = stock_node("nodes", "KSampler")(
         model=model,
         positive=[[caption, {}]],
@@ -70,10 +70,59 @@ def test_one_run_is_the_native_picture_enlarged_and_its_last_steps_in_tiles(nano
     same(found, expected, 1e-4)
 
 
-def test_a_native_size_is_bit_equal_to_no_node(nano):
-    model, latent, note = large(nano, 64, 64)
-    assert note.startswith("64x64: drawn as it is.")
+@pytest.mark.parametrize("settings", [{"width": 64, "height": 64, "method": "tiles"}, {"detail": 0.0}])
+def test_a_native_size_and_detail_0_are_bit_equal_to_no_node(nano, settings):
+    model, latent, note = large(nano, **settings)
+    assert "drawn as it is." in note and ("Detail is 0" in note) == ("detail" in settings)
     assert torch.equal(draw(nano, model, latent), draw(nano, nano.model, latent))
+
+
+def test_a_size_between_patches_is_rounded_and_said(nano):
+    _, latent, note = large(nano, 143, 128)
+    assert latent["samples"].shape[-2:] == (16, 16) and "143x128 was rounded to 128x128" in note
+
+
+def test_unipc_gets_the_two_steps_without_which_it_leaves_noise(nano):
+    model, latent, _ = large(nano, detail=0.1)
+    two = large(nano, detail=0.5)[0]
+    assert torch.equal(*(draw(nano, each, latent, sampler="uni_pc") for each in (model, two)))
+    assert not torch.equal(*(draw(nano, each, latent) for each in (model, two)))
+
+
+def test_an_interruption_is_heard_while_the_enlarged_picture_is_encoded(nano, monkeypatch):
+    import comfy.model_management as management
+
+    calls = []
+
+    def interrupt(*_):
+        calls.append(1)
+        management.interrupt_current_processing(True)
+
+    hook = nano.vae.first_stage_model.encoder.conv_in.register_forward_hook(interrupt)
+    later = nano.vae.first_stage_model.encoder.mid.register_forward_hook(lambda *_: pytest.fail("went on"))
+    model, latent, _ = large(nano)
+    with pytest.raises(management.InterruptProcessingException):
+        draw(nano, model, latent)
+    hook.remove()
+    later.remove()
+    assert calls
+
+
+def test_an_enlarged_picture_has_the_latent_of_the_plain_encoder(nano, monkeypatch):
+    """In strips by our autoencoder; another one encodes by itself, or in ComfyUI's tiles where it does not fit."""
+    vae = importlib.import_module("zimage_pack.nodes.bridge.loading.vae")
+    images = torch.rand(1, 128, 96, 3, generator=generator())
+    plain = nano.vae.encode(images)
+    same(vae.encode_large(nano.vae, images), plain, 1e-4)
+    called = []
+    other = SimpleNamespace(
+        **{name: getattr(nano.vae, name) for name in ("memory_used_encode", "vae_dtype", "device")},
+        **{"first_stage_model": None, "encode": called.append, "encode_tiled": lambda images: called.append("tiled")},
+    )
+    vae.encode_large(other, images)
+    monkeypatch.setattr(vae.model_management, "get_total_memory", lambda device: 2**20)
+    vae.encode_large(other, images)
+    assert called == [images, "tiled"]
 
 
 def test_a_run_from_a_picture_is_only_refined(nano):
@@ -93,6 +142,16 @@ def test_whole_scales_positions_and_the_model_that_came_in_stays(nano):
 
 def test_what_does_not_fit_is_refused_before_anything_runs(nano, monkeypatch):
     monkeypatch.setattr(nano.bridge.model_management, "get_total_memory", lambda device: 2**28)
+    monkeypatch.setattr(nano.bridge, "PICTURE_BYTES", 0)
+    monkeypatch.setattr(nano.bridge, "strips_ram_bytes", lambda *_: 0)
     with pytest.raises(ValueError, match=r"A step at 8192x8192 needs .* Choose automatic or tiles"):
         large(nano, 8192, 8192, method="whole")
     assert "tiles of 64x64" in large(nano, 8192, 8192)[2]
+
+
+def test_a_picture_that_could_not_be_decoded_is_refused_before_anything_runs(nano, monkeypatch):
+    monkeypatch.setattr(nano.bridge.model_management, "get_total_memory", lambda device: 24 * 2**30)
+    for method in ("whole", "tiles"):
+        with pytest.raises(ValueError, match=r"To decode 16384x16384 takes \d\d\.\d GB of RAM .* has 21\.6 GB"):
+            large(nano, 16384, 16384, method=method)
+    assert "tiles of 64x64" in large(nano, 4096, 4096)[2]
