@@ -2,6 +2,7 @@
 
 from comfy_api.latest import io, ui
 
+from .bridge.loading import files
 from .bridge.tasks import region_prompts
 from .chinese_words import IN_CHINESE
 from .sampler_inputs import percent_input
@@ -106,6 +107,27 @@ class ZImageRegion(io.ComfyNode):
                     optional=True,
                     tooltip="A mask of any size in place of box and numbers; grey counts by its brightness.",
                 ),
+                io.Combo.Input(
+                    "lora",
+                    display_name="LoRA",
+                    options=files.lora_choices(),
+                    default=files.NO_LORA,
+                    optional=True,
+                    advanced=True,
+                    tooltip="A LoRA for this part of the picture and its words alone: one person in one style, one in "
+                    "another.",
+                ),
+                io.Float.Input(
+                    "lora_strength",
+                    display_name="LoRA strength",
+                    default=1.0,
+                    min=-100.0,
+                    max=100.0,
+                    step=0.01,
+                    optional=True,
+                    advanced=True,
+                    tooltip="How strong this LoRA acts: 1 as trained, 0 not at all.",
+                ),
             ],
             outputs=[
                 io.Conditioning.Output(
@@ -114,6 +136,10 @@ class ZImageRegion(io.ComfyNode):
                 )
             ],
         )
+
+    @classmethod
+    def fingerprint_inputs(cls, lora: str = files.NO_LORA, **inputs) -> str:
+        return "" if lora == files.NO_LORA else files.file_state(files.lora_path(lora))
 
     @classmethod
     def execute(
@@ -132,6 +158,8 @@ class ZImageRegion(io.ComfyNode):
         box_number: int,
         boxes=None,
         mask=None,
+        lora: str = files.NO_LORA,
+        lora_strength: float = 1.0,
     ) -> io.NodeOutput:
         changed, note = region_prompts.add_region(
             conditioning,
@@ -144,6 +172,7 @@ class ZImageRegion(io.ComfyNode):
             strength=strength,
             global_weight=global_weight,
             outside=outside,
+            lora=(lora, lora_strength),
         )
         return io.NodeOutput(changed, ui=ui.PreviewText(note) if note else None)
 

@@ -27,10 +27,12 @@ from .inject import (
     is_quantized,
     merged_weight,
     parameter_shapes,
+    side_branch,
     total_change,
 )
 from .lora import N_PARTS, AdapterError, Lora, LoraReport, Target
-from .side_branch import can_unpack, unpacked_weight
+from .side_branch import SideBranch, can_unpack, unpacked_weight
+from .token_lora import TokenLora, TokenShare, on_tokens
 
 __all__ = [
     "BOFT",
@@ -53,8 +55,11 @@ __all__ = [
     "ScaledDelta",
     "SetWeight",
     "Scaled",
+    "SideBranch",
     "SigmaRange",
     "Target",
+    "TokenLora",
+    "TokenShare",
     "can_unpack",
     "control_context",
     "controlled_flow",
@@ -66,7 +71,9 @@ __all__ = [
     "is_quantized",
     "merged_weight",
     "norm_of_sum",
+    "on_tokens",
     "parameter_shapes",
+    "side_branch",
     "tensors_of",
     "total_change",
     "unpacked_weight",

@@ -52,7 +52,11 @@ class Injection:
         self, layer: nn.Module, deltas: Sequence[ScaledDelta], device: torch.device | None = None
     ) -> None:
         """Add the deltas to the layer's output. Their tensors move to `device`, if one is given."""
-        branches = [_side_branch(delta, layer, device) for delta in deltas]
+        self.add_branches(layer, [side_branch(delta, layer, device) for delta in deltas])
+
+    def add_branches(self, layer: nn.Module, given: Sequence[SideBranch]) -> None:
+        """Add side branches that were made before to the layer's output."""
+        branches = list(given)
         # an instance attribute instead of a forward hook, because torch.compile recompiles when it changes
         had_own = "forward" in vars(layer)
         original: Forward = layer.forward
@@ -163,7 +167,8 @@ def parameter_shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _side_branch(scaled: ScaledDelta, layer: nn.Module, device: torch.device | None) -> SideBranch:
+def side_branch(scaled: ScaledDelta, layer: nn.Module, device: torch.device | None = None) -> SideBranch:
+    """A delta at its strength beside a layer, its tensors on `device`, if one is given."""
     target, delta, strength = scaled
     delta = delta if device is None else to_device(delta, device)
 

@@ -22,12 +22,16 @@ def prepare_side_by_side(
     grid: Grid = UNIT_GRID,
     run: RunBlock = run_block,
 ) -> Condition:
-    """The condition of k captions, each given for every item of a batch, all items padded alike.
+    """The condition of k captions, each given for every item of a batch, all items padded alike; each refined alone."""
+    return side_by_side(network, [network.prepare(each, latent_size, grid=grid, run=run) for each in captions], grid)
 
-    Each is refined alone. Their positions end together, right before the image's, so that each lies to the image as it
-    would without the others; one caption alone is `network.prepare`, bit for bit.
+
+def side_by_side(network: S3DiT, parts: Sequence[Condition], grid: Grid = UNIT_GRID) -> Condition:
+    """The condition of captions that were prepared one by one for the same image.
+
+    Their positions end together, right before the image's, so that each lies to the image as it would without the
+    others; one caption alone is `network.prepare`, bit for bit.
     """
-    parts = [network.prepare(each, latent_size, grid=grid, run=run) for each in captions]
     if len(parts) == 1:
         return parts[0]
     lengths = [part.caption.shape[1] for part in parts]

@@ -12,6 +12,7 @@ const TASKS = [
   "two regions",
   "LoRA",
   "LoRA list",
+  "LoRA per region",
   "ControlNet",
   "twice as large",
   "upscale 2x",

@@ -25,6 +25,7 @@ from ..network.conditions import zimage_conditions
 from ..network.dit import ComfyS3DiT
 from ..network.nano_latents import NanoLatents
 from ..network.nano_sizes import KEY, warn_of_size
+from ..network.regional_conditions import REGIONS_KEY, captions_shape
 from ..network.step_memory import CELLS_PER_TOKEN, step_memory
 from .host import int8_refusal
 from .repack import int8_form, is_int8_already
@@ -59,13 +60,18 @@ class ZImageModel(comfy.model_base.Lumina2):
         if not (model_management.xformers_enabled() or model_management.pytorch_attention_flash_attention()):
             return estimate
         config, has_int8 = self.diffusion_model.config, self.model_config.quant_config is not None
-        references = cond_shapes.get("ref_latents") or ()
-        memory = step_memory(config, self.get_dtype_inference(), has_int8, input_shape, references)
+        references, regions = cond_shapes.get("ref_latents") or (), cond_shapes.get(REGIONS_KEY) or ()
+        memory = step_memory(config, self.get_dtype_inference(), has_int8, input_shape, references, regions)
         return min(estimate, memory.reserved)
 
     def extra_conds_shapes(self, **kwargs: Any) -> dict[str, Any]:
-        """Native's estimate of references, with their vision features: each is a token, as four latent cells are."""
+        """Native's estimate of references, with their vision features: each is a token, as four latent cells are.
+
+        Of regions the number, and the tokens of all their captions.
+        """
         shapes = super().extra_conds_shapes(**kwargs)
+        if regions := kwargs.get(REGIONS_KEY):
+            shapes[REGIONS_KEY] = captions_shape(regions)
         features = [each for each in kwargs.get("clip_vision_outputs") or () if each is not None]
         if "ref_latents" in shapes:
             *batch_and_channels, cells = shapes["ref_latents"]

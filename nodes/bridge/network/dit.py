@@ -23,6 +23,7 @@ from .cuda_graphs import CUDA_GRAPHS, ModelCaptures
 from .native_calls import as_native_block
 from .native_names import name_block, network_names
 from .negative_prompt import negative_prompt
+from .region_loras import PlacedShares, everywhere, loras_of, place
 from .regional_conditions import RunRegions, active_regions
 from .regional_prompts import prepare_regional
 from .tiles import tile_of
@@ -65,6 +66,14 @@ class ComfyS3DiT(S3DiT):
         return executor.execute(x, timesteps, context, num_tokens, attention_mask, **kwargs)
 
     def _forward(
+        self, x: Tensor, timesteps: Tensor, *args: Any, regions: Sequence[RunRegions] = (), **kwargs: Any
+    ) -> Tensor:
+        """The same without wrappers, with the `regions` of every prompt in this call and their LoRAs."""
+        active = active_regions(regions, timesteps)
+        with loras_of(active, self):
+            return self._velocity(x, timesteps, *args, active=active, **kwargs)
+
+    def _velocity(
         self,
         x: Tensor,
         timesteps: Tensor,
@@ -77,7 +86,7 @@ class ComfyS3DiT(S3DiT):
         transformer_options: Options = {},  # noqa: B006 - ComfyUI's signature; it is copied, never written
         omni_rules: OmniRules | None = None,  # None: conditioning of stock nodes, which assumes ComfyUI's
         caption_lengths: Sequence[int] | None = None,
-        regions: Sequence[RunRegions] = (),  # of every prompt in this call
+        active: Sequence[RunRegions] = (),  # the regions of every prompt that act now
         **kwargs: Any,
     ) -> Tensor:
         if x.ndim != 4:
@@ -99,13 +108,15 @@ class ComfyS3DiT(S3DiT):
         size = (latent.shape[-2], latent.shape[-1])
         grid = rope_grid(transformer_options)
         key: tuple[Any, ...] = (tuple(lengths), size, grid, transformer_options.get(WEIGHTS_AT_STEP))
-        run_cache, active = _condition_cache(context, blocks.options), active_regions(regions, timesteps)
+        run_cache = _condition_cache(context, blocks.options)
+        shares: PlacedShares = {}
         if any(active):
             check_no_references(ref_latents)
             tile = tile_of(transformer_options)
             prepare_regions = partial(prepare_regional, self, captions, active, size, tile=tile, grid=grid, run=blocks)
             regional = cached(run_cache, (*key, active, tile), prepare_regions)
-            condition, blocks.bias, blocks.mask, lengths = regional
+            condition, blocks.bias, blocks.mask, lengths, shares = regional
+            everywhere(shares)
         elif not len(ref_latents):
             prepare = partial(self.prepare, latent_size=size, grid=grid, run=blocks)
             condition = cached(run_cache, key, partial(prepare_together, prepare, captions))
@@ -122,6 +133,7 @@ class ComfyS3DiT(S3DiT):
             condition = cached(run_cache, key, prepare)
         negative_of = partial(negative_prompt, self, blocks, blocks.options, timesteps, condition)
         blocks.condition, blocks.negative = condition, negative_of(lengths, run_cache)
+        place(shares, condition.image_start)
         if blocks.negative is None:  # it has rotations of its own for the whole sequence
             blocks.condition = self._scaled_positions(condition, timesteps, transformer_options)
         base_norm_weights = cached(
@@ -132,8 +144,8 @@ class ComfyS3DiT(S3DiT):
         def step(latent: Tensor, sigma: Tensor, condition: Condition, base_norm_weights: BaseNormWeights) -> Tensor:
             return self.flow(condition, run=run, base_norm_weights=base_norm_weights)(latent, sigma)
 
-        # positions that change from step to step would be captured anew at each, and a bias is no input of a step
-        is_captured = blocks.condition is condition and blocks.bias is None
+        # positions that change with the step would be captured anew at each; bias and shares are no inputs of a step
+        is_captured = blocks.condition is condition and blocks.bias is None and not shares
         captures: ModelCaptures | None = transformer_options.get(CUDA_GRAPHS) if is_captured else None
         inputs = (latent, timesteps), (blocks.condition, base_norm_weights)
         velocity = step(*inputs[0], *inputs[1]) if captures is None else captures(self, blocks.options, step, *inputs)

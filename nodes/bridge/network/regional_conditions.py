@@ -11,11 +11,13 @@ import torch
 from comfy.conds import CONDConstant, CONDRegular
 from torch import Tensor
 
+from ....zimage_core.adapters import Lora, TokenLora, parameter_shapes
 from ....zimage_core.adapters.control.control import ALWAYS, SigmaRange
 from ....zimage_core.conditioning.part_of_run import WHOLE_RUN, Percents, begins_in
 from ....zimage_core.conditioning.region_area import Area, caption_weights, token_coverage
 from .overflow import ENCODER_OVERFLOWED, check_finite
 from .tiles import Tile
+from .unequal_prompts import token_count
 
 PATCH = 2  # side of an image token in latent cells
 REGIONS_KEY = "zimage_regions"  # in conditioning: the regions of its prompt, in the order of their nodes
@@ -31,7 +33,9 @@ class Region:
     outside: float = 0.0  # of its words elsewhere, relative to inside
     global_weight: float = 0.0  # of the whole prompt inside
     percents: Percents = WHOLE_RUN  # of the schedule, from its start at pure noise
+    lora: tuple[Lora, float] | None = None  # for its tokens and words alone, at a strength
     sigma_range: SigmaRange = ALWAYS  # of the percents, in the schedule of this run
+    running_lora: TokenLora | None = None  # the LoRA in this run
 
 
 RunRegions = tuple[Region, ...]  # of one prompt
@@ -46,8 +50,19 @@ def regions_of_run(model: Any, regions: Sequence[Region], device: Any) -> RunReg
         caption = region.caption.to(device=device, dtype=model.get_dtype_inference())
         is_always = region.percents == WHOLE_RUN
         span = ALWAYS if is_always else SigmaRange.of_percents(region.percents, to_sigma)
-        placed.append(replace(region, caption=caption, sigma_range=span))
+        running = None if region.lora is None else _running(*region.lora, model, device)
+        placed.append(replace(region, caption=caption, sigma_range=span, running_lora=running))
     return tuple(placed)
+
+
+def _running(lora: Lora, strength: float, model: Any, device: Any) -> TokenLora:
+    """A LoRA for one run of a BaseModel; AdapterError, a ValueError, if it does not fit."""
+    return TokenLora(lora.fitted(parameter_shapes(model.diffusion_model)), strength, device)
+
+
+def captions_shape(regions: Sequence[Region]) -> list[int]:
+    """What a prompt's regions take in a step, as a shape (1, regions, tokens of their captions)."""
+    return [1, len(regions), sum(token_count(region.caption.shape[1]) for region in regions)]
 
 
 class Heard(NamedTuple):
@@ -67,7 +82,7 @@ def heard_captions(regions: RunRegions, size: tuple[int, int], tile: Tile | None
     if not regions:
         return Heard([0], torch.ones(1, 1))
     weights = caption_weights(
-        [_coverage(region.area, size, tile) for region in regions],
+        [region_coverage(region.area, size, tile) for region in regions],
         strengths=[region.strength for region in regions],
         outsides=[region.outside for region in regions],
         global_weights=[region.global_weight for region in regions],
@@ -76,7 +91,7 @@ def heard_captions(regions: RunRegions, size: tuple[int, int], tile: Tile | None
     return Heard(kept, weights[kept])
 
 
-def _coverage(area: Area, size: tuple[int, int], tile: Tile | None) -> Tensor:
+def region_coverage(area: Area, size: tuple[int, int], tile: Tile | None) -> Tensor:
     """The part of every image token that an area covers (p,), of a whole picture or of a tile."""
     if tile is None:
         return token_coverage(area, size)
@@ -91,11 +106,13 @@ def prompt_and_regions(
 ) -> tuple[Tensor, Sequence[Region]]:
     """The prompt and the regions for a latent (b, c, H, W).
 
-    One region that covers all and hides the prompt takes its place. A prompt of zeros, as a zeroed negative, has none.
+    One region that covers all and hides the prompt takes its place, unless a LoRA of its own is to be added. A prompt
+    of zeros, as a zeroed negative, has none.
     """
     if regions and not caption.any():
         return caption, ()
-    if len(regions) == 1 and regions[0].percents == WHOLE_RUN and len(noise) == 4:
+    is_alone = len(regions) == 1 and regions[0].lora is None
+    if is_alone and regions[0].percents == WHOLE_RUN and len(noise) == 4:
         heard = heard_captions(tuple(regions), (-(-noise[-2] // PATCH), -(-noise[-1] // PATCH)))
         if heard.captions == [1] and heard.is_plain:
             return regions[0].caption, ()

@@ -4,12 +4,13 @@ Letters: b batch, n m tokens, f width of the text embeddings, k captions, p imag
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from ....zimage_core.adapters import TokenLora
 from ....zimage_core.conditioning.region_bias import (
     BiasChannels,
     RegionBias,
@@ -18,8 +19,9 @@ from ....zimage_core.conditioning.region_bias import (
     region_bias,
 )
 from ....zimage_core.model import Condition, RunBlock, S3DiT
-from ....zimage_core.model.captions import prepare_side_by_side
+from ....zimage_core.model.captions import side_by_side
 from ....zimage_core.model.sequence import Grid, patch_grid
+from .region_loras import PlacedShares, only_for, placed_shares, shares_of
 from .regional_conditions import RunRegions, heard_captions
 from .tiles import Tile
 from .unequal_prompts import filled, hidden_fill, stacked, token_count
@@ -32,6 +34,7 @@ class Regional(NamedTuple):
     bias: BiasChannels | None
     mask: Tensor | None  # (b, 1, m, m)
     lengths: list[int]  # of every item: its longest caption's, with pads, behind which the picture's positions begin
+    shares: PlacedShares  # of the LoRAs of regions
 
 
 class Part(NamedTuple):
@@ -40,6 +43,7 @@ class Part(NamedTuple):
     condition: Condition
     bias: RegionBias | None
     lengths: Sequence[int]  # of its captions, with pads
+    shares: Mapping[TokenLora, Tensor]  # (m,) of every LoRA of its regions
 
     @property
     def n_text(self) -> int:
@@ -73,17 +77,23 @@ def prepare_regional(
         groups[key].append(item)
     parts: dict[int, tuple[Part, int]] = {}  # by item: the part, and its place there
     for (prompt, *lengths), items in groups.items():
-        slots = list(zip(*(texts[item] for item in items), strict=True))
-        condition = prepare_side_by_side(network, slots, latent_size, grid=grid, run=run)
+        alone: list[Condition] = []
+        for index, slot in zip(heard[prompt].captions, zip(*(texts[item] for item in items), strict=True), strict=True):
+            only_for(regions, regions[prompt][index - 1] if index else None)
+            alone.append(network.prepare(slot, latent_size, grid=grid, run=run))
+        condition = side_by_side(network, alone, grid)
         n_image = condition.image_rope.shape[1]
         bias = None if heard[prompt].is_plain else region_bias(lengths, heard[prompt].weights, n_image)
-        parts |= {item: (Part(condition, bias, lengths), place) for place, item in enumerate(items)}
+        shares = shares_of(regions[prompt], heard[prompt].captions, lengths, size, tile, n_image)
+        part = Part(condition, bias, lengths, shares)
+        parts |= {item: (part, place) for place, item in enumerate(items)}
     ordered = [parts[item] for item in range(len(captions))]
     longest = [max(part.lengths) for part, _ in ordered]
+    shares = placed_shares([(part.shares, part.n_text) for part, _ in ordered], ordered[0][0].condition.caption)
     if len(groups) == 1:
         part, _ = ordered[0]
-        return Regional(part.condition, _channels(network, part.bias, part.condition), None, longest)
-    return Regional(*_joined(network, ordered), longest)
+        return Regional(part.condition, _channels(network, part.bias, part.condition), None, longest, shares)
+    return Regional(*_joined(network, ordered), longest, shares)
 
 
 def _joined(network: S3DiT, items: Sequence[tuple[Part, int]]) -> tuple[Condition, BiasChannels | None, Tensor | None]:

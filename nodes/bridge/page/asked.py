@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, cast
 
+from ..loading import files
 from ..tasks import latents, prompt_writing
 from .prompt_graph import Link, Node, Prompt, inputs_of, link_in, origin_of, upstream, value_in
 
@@ -35,6 +36,9 @@ def regions_of(prompt: Prompt, node_id: str) -> dict[str, list[dict[str, Any]]]:
     for node in reversed([each for each in nodes if each["class_type"] == REGION]):
         text = _text(prompt, names[id(node)], (REGION_PROMPT,), TEXTS)
         values = {"prompt": text} | {name: value_in(prompt, inputs_of(node).get(name)) for name in REGION_FIELDS}
+        lora, strength = (value_in(prompt, inputs_of(node).get(name)) for name in ("lora", "lora_strength"))
+        if isinstance(lora, str) and lora != files.NO_LORA and strength != 0:
+            values["lora"] = {"file": lora, "strength": 1.0 if strength is None else strength}
         found.append({name: value for name, value in values.items() if value is not None})
     return {"regions": found} if found else {}
 

@@ -5,9 +5,13 @@ from typing import Any
 
 from torch import Tensor
 
+from ....zimage_core.adapters import Lora, tensors_of
+from ....zimage_core.adapters.token_lora import on_tokens
+from ....zimage_core.checkpoints import read_lora
 from ....zimage_core.conditioning.part_of_run import is_any
 from ....zimage_core.conditioning.region_area import Area, Box, Boxes, MaskArea
 from ....zimage_core.model import S3DiT
+from ..loading import files
 from ..loading.pictures import mask_batch
 from ..network.attach import running_network
 from ..network.regional_conditions import REGIONS_KEY, Region
@@ -34,10 +38,12 @@ def add_region(
     outside: float,
     global_weight: float,
     percents: tuple[float, float],
+    lora: tuple[str, float] = (files.NO_LORA, 0.0),
 ) -> tuple[Any, str]:
     """The CONDITIONING with one more region, and a note; without it, unchanged, where the region can do nothing.
 
-    A `mask` goes before `boxes`, those before `box` (x, y, width, height in parts of the picture).
+    A `mask` goes before `boxes`, those before `box` (x, y, width, height in parts of the picture). `lora` is a file's
+    name and its strength.
     """
     has_steps = is_any(percents, "This region")
     caption = _caption(conditioning, region_prompt)
@@ -46,6 +52,8 @@ def add_region(
         return conditioning, NOTHING_SAID
     if area is None or strength == 0 or not has_steps:
         return conditioning, note
+    own_lora, used = _lora(*lora)
+    note = "\n".join(line for line in (note, used) if line)
     region = Region(
         caption=caption,
         area=area,
@@ -53,6 +61,7 @@ def add_region(
         outside=outside,
         global_weight=global_weight,
         percents=percents,
+        lora=own_lora,
     )
     return [with_region(whole, values, region) for whole, values in conditioning], note
 
@@ -85,6 +94,23 @@ def _caption(conditioning: Any, region_prompt: Any) -> Tensor:
                 "both with the same text encoder."
             )
     return caption
+
+
+def _lora(name: str, strength: float) -> tuple[tuple[Lora, float] | None, str]:
+    """The part of a LoRA file that can act on a region alone, with its strength, and what is to be said of it."""
+    if name == files.NO_LORA or strength == 0:
+        return None, ""
+    whole = read_lora(files.lora_path(name))
+    used = on_tokens(whole)
+    if not used.deltas:
+        raise ValueError(
+            f"{name} changes nothing that acts on a part of the picture alone: its {len(whole.deltas)} weights are not "
+            "those of attention or feed-forward layers. Put it on the whole MODEL with Z-Image Load LoRA."
+        )
+    megabytes = sum(each.nbytes for delta in used.deltas.values() for each in tensors_of(delta)) / 2**20
+    note = f"{name}: {len(used.deltas)} weights for this region alone, {megabytes:.1f} MB beside the model."
+    left_out = len(whole.deltas) - len(used.deltas)
+    return (used, strength), f"{note} {left_out} that act on the whole picture are left out." if left_out else note
 
 
 def _area(box: tuple[float, float, float, float], boxes: Any, box_number: int, mask: Any) -> tuple[Area | None, str]:

@@ -1,6 +1,7 @@
 """Five prompts in a row leave no tensor behind: what lives afterwards is what lived after the first."""
 
 import gc
+import importlib
 from dataclasses import replace
 
 import pytest
@@ -85,6 +86,30 @@ def test_the_reserve_covers_what_a_step_keeps_alive(pack, comfy, native, monkeyp
     assert counter.peak < required < 1.25 * counter.peak
     native_estimate = comfy.model_base.Lumina2.memory_required(base, list(shape), cond_shapes=shapes)
     assert required <= native_estimate
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_regions", [1, 4])
+def test_the_reserve_covers_regions(pack, comfy, native, monkeypatch, tmp_path, n_regions):
+    """Their captions are tokens of the joint sequence, and their bias is channels of every head."""
+    conditions = importlib.import_module("zimage_pack.nodes.bridge.network.regional_conditions")
+    area = importlib.import_module("zimage_pack.zimage_core.conditioning.region_area")
+    attention = comfy.ldm.modules.attention.attention_pytorch
+    monkeypatch.setattr(pack.bridge_blocks, "optimized_attention", attention)
+    monkeypatch.setattr(comfy.model_management, "pytorch_attention_flash_attention", lambda: True)
+    monkeypatch.setattr(pack.bridge_step_memory, "LIBRARY_WORKSPACE", 0)
+    config = replace(native.CONFIG, **WIDE)
+    base = native.ours(pack, tmp_path, config).model
+    latent, timestep = torch.randn(1, 16, 48, 48), torch.full((1,), 0.7)
+    texts = torch.randn(1 + n_regions, 1, 512, config.cap_feat_dim)
+    box = area.Box(x=0.0, y=0.0, width=0.5, height=1.0)
+    regions = tuple(conditions.Region(caption=text, area=box, global_weight=0.3) for text in texts[1:])
+    with LiveBytesMode() as counter:
+        base.diffusion_model(latent, timestep, texts[0], regions=(regions,))
+    shapes = base.extra_conds_shapes(zimage_regions=regions)
+    assert shapes == {"zimage_regions": [1, n_regions, 512 * n_regions]}
+    required = base.memory_required([1, 16, 48, 48], cond_shapes={key: [each] for key, each in shapes.items()})
+    assert counter.peak < required < 1.5 * counter.peak
 
 
 def test_less_is_reserved_for_a_released_model_than_comfyui_estimates(pack):

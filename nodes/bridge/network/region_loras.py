@@ -1,0 +1,99 @@
+"""LoRAs of regions in one network call: beside the layers while it lasts, with the share of every token.
+
+Letters: b batch, m tokens of the joint sequence.
+"""
+
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ....zimage_core.adapters import Injection, TokenLora
+from ....zimage_core.adapters.token_lora import filled_shares, joint_shares
+from .regional_conditions import Region, RunRegions, region_coverage
+from .tiles import Tile
+
+
+class Placed(NamedTuple):
+    """The share of a LoRA in the sequence of one call."""
+
+    joint: Tensor  # (b, m)
+    mean: float  # of the picture's tokens, for tokens that have no place in it
+
+
+PlacedShares = Mapping[TokenLora, Placed]
+
+
+@contextmanager
+def loras_of(regions: Sequence[RunRegions], network: nn.Module) -> Generator[None]:
+    """A network with the LoRAs of regions beside its layers, for the length of a `with` block."""
+    loras = list(running(regions))
+    if not loras:
+        yield
+        return
+    injection = Injection()
+    try:
+        for lora in loras:
+            lora.add_to(injection, network)
+        yield
+    finally:
+        injection.eject()
+
+
+def running(regions: Iterable[RunRegions]) -> Generator[TokenLora]:
+    """The LoRAs of every prompt's regions."""
+    for each in regions:
+        yield from (region.running_lora for region in each if region.running_lora is not None)
+
+
+def only_for(regions: Iterable[RunRegions], owner: Region | None) -> None:
+    """Let the LoRA of one region, or none, act on the caption that is refined next."""
+    for lora in running(regions):
+        lora.share.set_alike(float(owner is not None and lora is owner.running_lora))
+
+
+def shares_of(
+    regions: RunRegions,
+    captions: Sequence[int],
+    lengths: Sequence[int],
+    size: tuple[int, int],
+    tile: Tile | None,
+    n_picture: int,
+) -> dict[TokenLora, Tensor]:
+    """The shares (m,) of every LoRA of a prompt, of whose captions these numbers are heard (0 is the whole prompt)."""
+    return {
+        region.running_lora: joint_shares(
+            lengths,
+            lambda slot, own=number: captions[slot] == own,
+            region_coverage(region.area, size, tile),
+            n_picture,
+        )
+        for number, region in enumerate(regions, 1)
+        if region.running_lora is not None
+    }
+
+
+def placed_shares(items: Sequence[tuple[Mapping[TokenLora, Tensor], int]], like: Tensor) -> PlacedShares:
+    """The shares of a batch from those of every item and its caption tokens, as `like`; others' LoRAs count 0."""
+    longest = max(n_text for _, n_text in items)
+    found: dict[TokenLora, Placed] = {}
+    for lora in dict.fromkeys(lora for shares, _ in items for lora in shares):
+        rows = [filled_shares(shares[lora], n, longest) if lora in shares else None for shares, n in items]
+        length = next(len(row) for row in rows if row is not None)
+        joint = torch.stack([torch.zeros(length) if row is None else row for row in rows])
+        found[lora] = Placed(joint.to(like), float(joint[:, longest:].mean()))
+    return found
+
+
+def everywhere(shares: PlacedShares) -> None:
+    """Let each LoRA act alike on all tokens, as on those of a negative prompt that has no place."""
+    for lora, placed in shares.items():
+        lora.share.set_alike(placed.mean)
+
+
+def place(shares: PlacedShares, n_text: int) -> None:
+    """Let each LoRA act on the joint sequence, whose first `n_text` tokens are captions."""
+    for lora, placed in shares.items():
+        lora.share.place(placed.joint, n_text)

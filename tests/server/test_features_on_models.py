@@ -1,0 +1,96 @@
+"""What changes a picture beside LoRA and ControlNet, on int8 layers, and with stock samplers, on the real server.
+
+On an attached stock MODEL: tests/nodes/patches/test_features_interrupted.py, as the stock loader reads released widths
+only.
+"""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+import tiny
+from feature_graphs import CONTROL, FEATURES, FROM_FILES, LORA, graph
+from model_files import CONTROL as TINY_CONTROL
+from prompt_graphs import custom_sampler, ksampler, node
+from zimage_core.adapters.control.network import ControlNet
+from zimage_core.checkpoints import CONTROL_PUBLISHED
+from zimage_core.config import NANO_DIT
+
+BESIDE = ("nag", "region", "diversity", "style")
+INT8 = "int8 (faster, not exact)"
+SAMPLERS = {
+    "Turbo": {},
+    "KSampler": {"sampler": ksampler()},
+    "SamplerCustomAdvanced": {
+        "sampler": custom_sampler(),
+        "noise": node("RandomNoise", noise_seed=5),
+        "select": node("KSamplerSelect", sampler_name="euler"),
+        "sigmas": node("ZImageSigmas", steps=4, shift=3.0, strength=1.0),
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def files(server):
+    """A ControlNet of nano's widths and a LoRA of one layer, both random."""
+    widths = ("dim", "n_heads", "ffn_dim", "adaln_dim", "n_refiner_layers")
+    config = replace(TINY_CONTROL, **{name: getattr(NANO_DIT, name) for name in widths})
+    network = tiny.fill(ControlNet(config), 2)
+    save_file(CONTROL_PUBLISHED.to_file(network.state_dict()), server.base / "models/model_patches" / CONTROL)
+    layer, generator = "diffusion_model.layers.2.feed_forward.w1", torch.Generator().manual_seed(4)
+    down, up = (0.1 * torch.randn(*shape, generator=generator) for shape in ((4, 192), (512, 4)))
+    save_file({f"{layer}.lora_A.weight": down, f"{layer}.lora_B.weight": up}, server.base / "models/loras" / LORA)
+
+
+@pytest.fixture
+def picture(run, files):
+    def draw(features, *, is_neutral=False, sampler="Turbo", precision="automatic"):
+        nodes = SAMPLERS[sampler]
+        prompt = {**graph(features, is_neutral=is_neutral, sampler=nodes.get("sampler")), **nodes}
+        if sampler == "SamplerCustomAdvanced":
+            prompt["sampler"] = nodes["sampler"]
+        prompt["model"]["inputs"]["precision"] = precision
+        outcome = run(prompt)
+        assert outcome.error is None, outcome.error
+        drawn = Image.open(outcome.files[0]).convert("RGB")
+        assert all(high - low > 60 for low, high in drawn.getextrema()), features
+        return drawn.tobytes()
+
+    return draw
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", FROM_FILES)
+@pytest.mark.parametrize("feature", BESIDE)
+def test_each_acts_beside_a_lora_and_a_controlnet(picture, feature, file):
+    both = picture((feature, file))
+    assert len({both, picture((feature,)), picture((file,))}) == 3
+    assert picture((file, feature)) == both  # the order of the nodes says nothing
+
+
+def test_a_region_has_a_lora_of_its_own_which_the_picture_names(run, files):
+    def draw(strength):
+        prompt = graph(("region",))
+        prompt["region"]["inputs"] |= {"lora": LORA, "lora_strength": strength}
+        outcome = run(prompt)
+        assert outcome.error is None, outcome.error
+        drawn = Image.open(outcome.files[0])
+        return drawn.convert("RGB").tobytes(), json.loads(drawn.text["zimage"])[0]["regions"][0]
+
+    (changed, region), (plain, without) = draw(0.8), draw(0.0)
+    assert region["lora"] == {"file": LORA, "strength": 0.8} and "lora" not in without
+    assert changed != plain
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("precision", ["automatic", INT8])
+def test_all_of_them_with_lora_and_controlnet(picture, precision, sampler):
+    features = (*FROM_FILES, *FEATURES)
+    picture(features, sampler=sampler, precision=precision)
+    neutral = picture(features, is_neutral=True, sampler=sampler, precision=precision)
+    assert neutral == picture((), sampler=sampler, precision=precision)
