@@ -74,6 +74,19 @@ IN_CHINESE: dict[str, tuple[str, ...]] = {
         "诊断",
         "检查",
     ),
+    "ZImageScore": (
+        "评分",
+        "打分",
+        "文字识别",
+        "画质",
+    ),
+    "ZImagePickBest": (
+        "择优",
+        "重抽",
+        "抽卡",
+        "最佳",
+    ),
+    "ZImagePickBestTry": ("择优",),
     "ZImageDrawnSigmas": (
         "调度器",
         "手绘",

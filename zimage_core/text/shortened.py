@@ -3,7 +3,7 @@
 MOST_LETTERS = 40
 
 
-def shortened(words: str) -> str:
-    """A text on one line, of at most 40 letters."""
+def shortened(words: str, most: int = MOST_LETTERS) -> str:
+    """A text on one line, of at most so many letters."""
     line = " ".join(words.split())
-    return line if len(line) <= MOST_LETTERS else f"{line[: MOST_LETTERS - 3]}..."
+    return line if len(line) <= most else f"{line[: most - 3]}..."

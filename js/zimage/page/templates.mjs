@@ -25,6 +25,8 @@ const TASKS = [
   "style reference",
   "draw sigmas",
   "grid",
+  "score what you draw",
+  "re-roll until the sign is right",
   "App mode",
   "doctor",
   "faster",

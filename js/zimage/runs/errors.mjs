@@ -24,6 +24,14 @@ export const SENTENCES = [
   ["Line {line}: {file} cannot change its strength between steps, because it holds more than additions to layers ({found}). Leave out @ and > in this line.", "第 {line} 行：{file} 不能在各步之间改变强度，因为它不只是对各层的叠加（{found}）。请去掉这一行里的 @ 和 >。"],
   ["no file at {path}; check the name, or put the file there", "找不到文件 {path}；请检查文件名，或把文件放到那里。"],
   ["{file} cannot be read ({reason}); check its permissions and its disk", "{file} 无法读取（{reason}）；请检查文件权限和磁盘。"],
+  // scores
+  ["Pictures cannot be scored by {score}: {problem}.", "无法用 {score} 评分：{problem}。"],
+  ["No picture could be scored by {score}: {problem}.", "没有一张图能用 {score} 评分：{problem}。"],
+  ["no text was asked for: name the texts that should be readable, or put them in quotes in the prompt", "没有要求画任何文字：请写出应当能读出的文字，或在提示词里用引号括起来"],
+  ["the prompt names no shape that nano draws (circle, square, triangle, star, heart, ring)", "提示词里没有 nano 会画的图形（圆形、正方形、三角形、星星、爱心、圆环）"],
+  ["nano's checker reads square pictures, but this one has {width}x{height} pixels", "nano 的检查器只看正方形图片，而这张是 {width}x{height} 像素"],
+  ["reading text needs the package {name}; install it with: {command}", "读取文字需要软件包 {name}；安装命令：{command}"],
+  ["Nothing with a seed draws the picture connected here, so it cannot be drawn again: connect the decoded picture of a sampler, and give that sampler's seed a number in the sampler or in a primitive.", "这里连接的图片背后没有带种子的节点，因此无法重画：请连接采样器画出并解码的图片，并在采样器或原始值节点里填写种子。"],
   // what a file is, and what to do
   ["{what} (it belongs in models/{folder})", "{what}（应放在 models/{folder}）"],
   ["diffusion model", "扩散模型"],

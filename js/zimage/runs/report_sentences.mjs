@@ -128,6 +128,13 @@ export const REPORTS = [
   ["1 picture", "1 张图像"],
   ["{count} pictures", "{count} 张图像"],
   ["{pictures} to take the style of; {size} GB more while drawing", "参考 {pictures}的风格；出图时多占 {size} GB"],
+  // scores
+  ["Average of {title}: {value}", "{title} 平均：{value}"],
+  ["{title}, lower is better", "{title}，越低越好"],
+  ["picture {number}: {found}", "第 {number} 张：{found}"],
+  ["try {number}, seed {seed}: {found}", "第 {number} 次，种子 {seed}：{found}"],
+  ["{value}, seen: {words}", "{value}，看到：{words}"],
+  ["not scored, {problem}", "未能评分：{problem}"],
   // prompts
   ["{count} of {most} tokens", "{count} / {most} 个 token"],
   ["{count} tokens, more than {most}: the last {lost} were cut off", "{count} 个 token，超过 {most} 个：最后 {lost} 个已截掉"],

@@ -1,7 +1,8 @@
 """PNG metadata about sampling: model files, settings and lossy options, next to the node graph that ComfyUI writes.
 
 It is read from the queued prompt and from file headers, not from the run, so it is also there when ComfyUI takes the
-image from its cache; with ComfyUI's --disable-metadata it is not saved.
+image from its cache; what scores found (`score_results`) is added by the run. With
+ComfyUI's --disable-metadata none of it is saved.
 """
 
 import sys
@@ -12,10 +13,10 @@ from typing import Any, TypeGuard, cast
 from ....zimage_core.checkpoints import parse_rows
 from ..loading import files, inspection, repack
 from ..patches import loras, optimize
-from . import asked, samplers
+from . import asked, samplers, score_results
 from .prompt_graph import Node, Prompt, ancestors, inputs_of, upstream, value_in
 
-KEY = "zimage"
+KEY = score_results.KEY
 MODEL_FILES = ("model_name", "unet_name", "ckpt_name", "gguf_name")  # file widgets of this pack's and other loaders
 ENCODER_FILES = ("text_encoder_name", "clip_name", "clip_name1")
 DIVERSITY = "ZImageDiversity"
@@ -25,6 +26,7 @@ NAG = "ZImageNAG"
 NAG_SETTINGS = ("scale", "tau", "alpha", "start_percent", "end_percent")
 STYLE = "ZImageStyleReference"
 STYLE_SETTINGS = ("strength", "start_percent", "end_percent")
+SCORED = ("ZImageScore", "ZImagePickBest")
 STEP_CACHES = {"ZImageStepCache": "a step cache", "EasyCache": "EasyCache", "LazyCache": "LazyCache"}
 
 LARGE = {  # what draws beyond the model's own size, and its settings
@@ -44,7 +46,7 @@ def on_prompt(request: dict[str, Any]) -> dict[str, Any]:
     if not is_prompt(prompt):  # ComfyUI refuses it after this
         return request
     running = ancestors(prompt, output_nodes(prompt, request.get("partial_execution_targets")))
-    if metadata := list(metadata_of(prompt, running)):
+    if metadata := [*metadata_of(prompt, running), *score_results.known(prompt, running, SCORED)]:
         extra = request.setdefault("extra_data", {})
         extra["extra_pnginfo"] = {**(extra.get("extra_pnginfo") or {}), KEY: metadata}
     return request
@@ -90,6 +92,13 @@ def last_sampler(prompt: Prompt, node_id: str) -> Metadata | None:
     if len(last) != 1:
         return None
     return _entry(prompt, last[0], samplers.model_chain(prompt, last[0]), inspection.origin)
+
+
+def prompt_before(hidden: Any) -> str:
+    """The prompt of the one sampler that draws last before a node with these hidden inputs; empty if unknown."""
+    if not hidden or not hidden.prompt or hidden.unique_id not in hidden.prompt:  # inside an expanded node
+        return ""
+    return str((last_sampler(hidden.prompt, hidden.unique_id) or {}).get("prompt", ""))
 
 
 def _entry(prompt: Prompt, name: str, chain: list[Node], origin: Origin) -> Metadata:

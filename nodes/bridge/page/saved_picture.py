@@ -11,7 +11,8 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from ..loading import file_hash, files, host, pictures
-from . import metadata
+from ..tasks.noise import seed_of
+from . import metadata, score_results
 from .parameters import Facts, parameters_text
 from .picture_seeds import picture_seeds
 from .prompt_graph import Prompt
@@ -68,12 +69,15 @@ def _parameters(hidden: Any, size: tuple[int, int]) -> Callable[[int], str] | No
     facts = metadata.last_sampler(prompt, hidden.unique_id)
     if facts is None:
         return None
-    hashes, seed_of = dict(_hashes(facts)), picture_seeds(prompt, hidden.unique_id)
-    if seed_of is None and facts.get("seed_per_picture"):
+    hashes, own_seed = dict(_hashes(facts)), picture_seeds(prompt, hidden.unique_id)
+    if own_seed is None and facts.get("seed_per_picture"):
         facts = {**facts, "seed": None}
+    offset = score_results.offset_before(hidden)
+    if offset and isinstance(seed := facts.get("seed"), int):
+        facts = {**facts, "seed": seed_of(seed, offset)}
 
     def text_of(number: int) -> str:
-        own = {**facts, "seed": seed_of(number)} if seed_of else facts
+        own = {**facts, "seed": own_seed(number)} if own_seed else facts
         text = parameters_text(own, size, hashes, f"ComfyUI {host.VERSION}")
         return text.encode("utf-8", "replace").decode("utf-8")  # half an emoji cannot be written
 

@@ -1,0 +1,164 @@
+"""Scores on the canvas: which there are, what they are asked, and what they found as number, parts and report."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import comfy.utils
+from comfy import model_management
+from PIL import Image
+
+from ....zimage_core.grid import IN_CHINESE
+from ....zimage_core.nano.judging.prompt_score import PromptScore
+from ....zimage_core.scoring.lettering import (
+    CHARACTER_ERROR_RATE,
+    CHARACTER_RECALL,
+    EXACT_MATCH,
+    NED,
+    ONEIG,
+    OVERLAP,
+    RULES,
+    WORD_ACCURACY,
+    LetteringScore,
+    RapidReader,
+    ReaderError,
+    ReadOnce,
+    TesseractReader,
+)
+from ....zimage_core.scoring.lettering.rapid import PACKAGES
+from ....zimage_core.scoring.score import Measurement, Request, Score, title
+from ....zimage_core.scoring.statistics import STATISTICS
+from ....zimage_core.text import shortened
+from ....zimage_core.text.protected import quoted_texts
+from ..loading.pictures import rgb
+
+LETTERING = tuple(
+    rule.name for rule in (WORD_ACCURACY, NED, CHARACTER_RECALL, EXACT_MATCH, CHARACTER_ERROR_RATE, OVERLAP, ONEIG)
+)
+NAMES = (*STATISTICS, *LETTERING, PromptScore.name)
+AUTOMATIC, PP_OCR, TESSERACT = "automatic", "PP-OCRv6", "tesseract"
+READERS = (AUTOMATIC, PP_OCR, TESSERACT)
+LONGEST_NOTE = 120  # letters of what was seen, in a report's line
+SIDE = 64  # pixels of the blank picture with which a score is tried
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """Pictures' measurements by one score."""
+
+    score: Score
+    measurements: Sequence[Measurement]
+
+    @property
+    def value(self) -> float:
+        """The mean of the pictures that have a number; ValueError where none has."""
+        values = [each.value for each in self.measurements if each.value is not None]
+        if not values:
+            raise ValueError(f"No picture could be scored by {self.score.name}: {self.measurements[0].problem}.")
+        return sum(values) / len(values)
+
+    @property
+    def report(self) -> str:
+        """A line for the mean, and one for each picture."""
+        found = [f"picture {number}: {told(each)}" for number, each in enumerate(self.measurements, 1)]
+        return "\n".join([f"Average of {title_of(self.score)}: {self.value:.4g}", *found])
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """For a saved picture; a picture without a number has null."""
+        values = [each.value for each in self.measurements]
+        return {"score": self.score.name, "reader": self.score.reader, "value": self.value, "values": values}
+
+    @property
+    def parts(self) -> str:
+        """All of it as JSON."""
+        pictures = [facts_of(each) for each in self.measurements]
+        return json.dumps({**self.facts, "higher_is_better": self.score.higher_is_better, "pictures": pictures})
+
+
+def title_of(score: Score) -> str:
+    """What is measured and by whom."""
+    return title(score) if score.higher_is_better else f"{title(score)}, lower is better"
+
+
+def told(measurement: Measurement) -> str:
+    """A picture's number and what was seen, as a report has it."""
+    if measurement.value is None:
+        return f"not scored, {measurement.problem}"
+    seen = shortened(measurement.notes.replace("\n", " / "), LONGEST_NOTE)
+    return f"{measurement.value:.4g}, seen: {seen}" if seen else f"{measurement.value:.4g}"
+
+
+def facts_of(measurement: Measurement) -> dict[str, Any]:
+    """A picture's number, its parts, what was seen, and why there is no number."""
+    facts = {"value": measurement.value, "parts": dict(measurement.parts), "seen": measurement.notes}
+    return {**facts, **({"problem": measurement.problem} if measurement.problem else {})}
+
+
+def request_of(prompt: str, texts: str) -> Request:
+    """What pictures should show; `texts` are those to be readable, one a line, or else the prompt's quoted ones."""
+    lines = [line.strip() for line in texts.splitlines() if line.strip()]
+    lettering = lines or [quoted[1:-1] for quoted in quoted_texts(prompt)]
+    language = "zh" if any(IN_CHINESE.search(each) for each in lettering) else "en"
+    return Request(prompt=prompt, lettering=tuple(lettering), language=language)
+
+
+def score_of(name: str, reader: str) -> Score:
+    """The score of a name; ValueError for one that this version does not know."""
+    if name in STATISTICS:
+        return STATISTICS[name]
+    if name == PromptScore.name:
+        return PromptScore()
+    if name not in LETTERING:
+        raise ValueError(f"There is no score {name!r}. Choose one of: {', '.join(NAMES)}.")
+    return LetteringScore(_reader(chosen_reader(reader)), RULES[name])
+
+
+def chosen_reader(name: str) -> str:
+    """PP-OCRv6 where it is installed, else tesseract where that is; where neither is, PP-OCRv6, which says how."""
+    if name != AUTOMATIC:
+        return name
+    is_installed = all(find_spec(package) for package in PACKAGES)
+    return TESSERACT if not is_installed and shutil.which(TESSERACT) else PP_OCR
+
+
+@cache
+def _reader(name: str) -> ReadOnce:
+    """Loaded once, and asked once for each picture, whatever the rules."""
+    return ReadOnce(TesseractReader() if name == TESSERACT else RapidReader())
+
+
+def check_request(score: Score, request: Request) -> None:
+    """Raise ValueError where a score cannot answer a request, by a blank picture, before anything is drawn."""
+    [found] = _measured(score, [Image.new("RGB", (SIDE, SIDE))], request)
+    if found.value is None:
+        raise ValueError(f"Pictures cannot be scored by {score.name}: {found.problem}.")
+
+
+def scored(images: Any, score: Score, request: Request) -> Scored:
+    """Measure IMAGE (b, h, w, c) of any model; can be interrupted between pictures."""
+    found: list[Measurement] = []
+    pictures = pil_pictures(images)
+    bar = comfy.utils.ProgressBar(len(pictures))
+    for picture in pictures:
+        model_management.throw_exception_if_processing_interrupted()
+        found += _measured(score, [picture], request)
+        bar.update(1)
+    return Scored(score=score, measurements=tuple(found))
+
+
+def _measured(score: Score, pictures: Sequence[Image.Image], request: Request) -> list[Measurement]:
+    try:
+        return score(pictures, [request] * len(pictures))
+    except ReaderError as error:
+        raise ValueError(str(error)) from error
+
+
+def pil_pictures(images: Any) -> list[Image.Image]:
+    """IMAGE as Save Image writes it: 8 bits, cut to whole numbers."""
+    levels = (rgb(images) * 255).clamp(0, 255).byte().cpu().numpy()
+    return [Image.fromarray(each) for each in levels]

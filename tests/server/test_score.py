@@ -1,0 +1,83 @@
+"""Z-Image Score on the real server: pictures pass unchanged, the number is the scorer's, the saved file tells it."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from prompt_graphs import node, text_to_image
+from zimage_core.scoring.score import Request
+from zimage_core.scoring.statistics import STATISTICS
+
+PROMPT = "a large red heart in the middle on white"
+ASKED = {"prompt": "", "texts": "", "reader": "automatic"}
+
+
+def scored(graph, score, source=("decode", 0), **asked):
+    """A graph with a score before its Save Image, and nodes that tell its outputs."""
+    return {
+        **graph,
+        "score": node("ZImageScore", images=list(source), score=score, **{**ASKED, **asked}),
+        "save": node("SaveImage", images=["score", 3], filename_prefix="scored"),
+        "told": node("PreviewAny", source=["score", 1]),
+    }
+
+
+@pytest.fixture
+def parts_of(run):
+    """Run a graph; its outcome and the score's parts."""
+
+    def of(graph):
+        told = []
+        outcome = run(graph, lambda kind, data: told.append(data) if kind == "executed" else None)
+        texts = [each["output"]["text"][0] for each in told if each["node"] == "told"]
+        return outcome, json.loads(texts[0]) if texts else None
+
+    return of
+
+
+def test_a_nano_picture_is_scored_by_its_samplers_prompt_and_saved_unchanged_with_the_score(run, parts_of):
+    plain = Image.open(run(text_to_image(PROMPT, steps=8)).files[0])
+    outcome, parts = parts_of(scored(text_to_image(PROMPT, steps=8), "nano's scene"))
+    assert outcome.error is None, outcome.error
+    saved = Image.open(outcome.files[0])
+    assert saved.tobytes() == plain.tobytes()
+    [picture] = parts["pictures"]
+    assert len(picture["parts"]) == 6 and parts["value"] == picture["value"] == sum(picture["parts"].values()) / 6
+    sampler, score = json.loads(saved.text["zimage"])
+    assert sampler["sampler"] == "sampler"
+    assert score == {key: parts[key] for key in ("score", "reader", "value", "values")} | {"node": "score"}
+    again = scored(text_to_image(PROMPT, steps=8), "nano's scene")
+    again["save"]["inputs"]["filename_prefix"] = "again"
+    cached = run(again)
+    assert "score" not in cached.executed
+    assert json.loads(Image.open(cached.files[-1]).text["zimage"]) == [sampler, score]
+
+
+def test_a_statistic_is_that_of_the_saved_file_and_needs_no_prompt(server, parts_of):
+    levels = np.random.default_rng(1).integers(0, 256, (40, 56, 3), dtype=np.uint8)
+    Image.fromarray(levels).save(server.base / "input" / "noise.png")
+    loaded = {"load": node("LoadImage", image="noise.png")}
+    for name in ("sharpness", "banding"):
+        _, parts = parts_of(scored(loaded, name, ("load", 0)))
+        [expected] = STATISTICS[name]([Image.fromarray(levels)], [Request()])
+        assert parts["value"] == pytest.approx(expected.value)
+        assert parts["higher_is_better"] == (name == "sharpness")
+
+
+@pytest.mark.parametrize("reader", ["PP-OCRv6", "tesseract"])
+def test_lettering_is_read_and_what_was_not_asked_for_is_a_sentence(server, parts_of, reader):
+    sign = Image.new("RGB", (512, 160), "white")
+    font = ImageFont.load_default(72)
+    ImageDraw.Draw(sign).text((256, 80), "FRESH BREAD", fill="black", font=font, anchor="mm")
+    sign.save(server.base / "input" / "sign.png")
+    loaded = {"load": node("LoadImage", image="sign.png")}
+    asked = {"prompt": 'a sign "Fresh Bread" on a wall', "reader": reader}
+    outcome, parts = parts_of(scored(loaded, "word accuracy", ("load", 0), **asked))
+    assert outcome.error is None, outcome.error
+    assert parts["value"] == 1 and parts["pictures"][0]["seen"].upper().split() == ["FRESH", "BREAD"]
+    _, half = parts_of(scored(loaded, "word accuracy", ("load", 0), reader=reader, texts="fresh fish"))
+    assert half["value"] == 0.5
+    outcome, _ = parts_of(scored(loaded, "word accuracy", ("load", 0), prompt="a wall", reader=reader))
+    assert "no text was asked for" in outcome.error["exception_message"]

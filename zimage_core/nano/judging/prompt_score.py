@@ -1,0 +1,39 @@
+"""nano's checker as a score of a prompt: the share of what it says of nano's world that a picture shows."""
+
+from collections.abc import Sequence
+
+from PIL import Image
+
+from ...scoring.score import Measurement, Request
+from ..data.caption_reading import stated
+from ..data.captions import plain_caption
+from .checker import recognize
+from .scene_score import READER, at_renderers_side
+
+NOTHING_SAID = "the prompt names no shape that nano draws (circle, square, triangle, star, heart, ring)"
+
+
+class PromptScore:
+    """1 where shape, colour, size, place and ground are as the prompt says; what it leaves open does not count."""
+
+    name, reader, higher_is_better = "nano's scene", READER, True
+
+    def __call__(self, pictures: Sequence[Image.Image], requests: Sequence[Request]) -> list[Measurement]:
+        """Pictures of other sizes are looked at in the renderer's; those that are not square have no number."""
+        return [_measured(*each) for each in zip(pictures, requests, strict=True)]
+
+
+def _measured(picture: Image.Image, request: Request) -> Measurement:
+    try:
+        wanted = stated(request.prompt)
+    except ValueError as error:
+        return Measurement.missing(str(error))
+    if not wanted:
+        return Measurement.missing(NOTHING_SAID)
+    if picture.width != picture.height:
+        return Measurement.missing(
+            f"nano's checker reads square pictures, but this one has {picture.width}x{picture.height} pixels"
+        )
+    seen = recognize(at_renderers_side(picture))
+    parts = {name: int(getattr(seen, name) == value) for name, value in wanted.items()}
+    return Measurement(value=sum(parts.values()) / len(parts), parts=parts, notes=plain_caption(seen, "en"))
