@@ -1,6 +1,6 @@
 """Refining a large picture in tiles that meet at every step."""
 
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 
 from .bridge.patches import tiled
 from .chinese_words import IN_CHINESE
@@ -58,7 +58,8 @@ class ZImageTiledRefine(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, tile_size: int, overlap: int) -> io.NodeOutput:
-        return io.NodeOutput(tiled.with_tiles(model, tiled.tiling_of(tile_size, overlap)))
+        tiling = tiled.tiling_of(tile_size, overlap)
+        return io.NodeOutput(tiled.with_tiles(model, tiling), ui=ui.PreviewText(tiled.cost_note(tiling)))
 
 
 NODES: list[type[io.ComfyNode]] = [ZImageTiledRefine]

@@ -9,7 +9,7 @@ from .masks import feather, fit_masks, is_masked
 from .pad import ANCHORS, Margins, margins_to_ratio, pad_picture
 from .parts import MOST_PARTS, Box, box_mask, parts
 from .resample import cover, resample, size_for
-from .stitch import Stitch, check_shape, paste, paste_all
+from .stitch import Stitch, check_shape, is_foreign, paste, paste_all
 
 __all__ = [
     "ANCHORS",
@@ -27,6 +27,7 @@ __all__ = [
     "feather",
     "fill_hole",
     "fit_masks",
+    "is_foreign",
     "is_masked",
     "latent_mask",
     "margins_to_ratio",

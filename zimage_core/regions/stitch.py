@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from .._shapes import Float
 from .crop import Region, unmasked_pixels
@@ -17,6 +18,9 @@ SHAPE_TOLERANCE = 0.03  # a result that went through an upscaler may have rounde
 # Squared correlation below which surroundings are too flat or too small to estimate a contrast. With nano's autoencoder
 # complete surroundings give at least 0.98, with gains within 6 %; slivers of them 0.4 to 0.9, with gains 40 % off.
 MIN_R2 = 0.98
+GRID = 32  # cells a side at which a result is compared with what was cut out
+LEAST_KEPT = 0.05  # of a region, to compare
+FOREIGN_DIFFERENCE, FOREIGN_CORRELATION = 0.1, 0.5  # a painted region has 0.02 and 0.98 with nano's autoencoder
 GAINS = (0.5, 2.0)  # limits; drift of the model or its autoencoder is far smaller, anything larger is other content
 
 
@@ -91,6 +95,29 @@ def match_colors(
     offset = mean_y - gain * mean_x
     matched = (results * gain.float() + offset.float()).clamp(0, 1)
     return torch.where(total > 0, matched, results)
+
+
+def is_foreign(results: Float[Tensor, "r 3 y x"], stitch: Stitch) -> bool:
+    """Whether results show something else than the originals where nothing was to be repainted.
+
+    Compared are means over a coarse grid of the pixels that were kept, so that neither the autoencoder nor an upscaler
+    counts: other in brightness and without correlation. Where less than a twentieth was kept nothing is known.
+    """
+    indices = torch.arange(len(results), device=stitch.originals.device) % len(stitch.originals)
+    old = stitch.region.window(stitch.originals)[indices, :3].float()
+    height, width = old.shape[-2:]
+    new = resample(results.to(old.device, torch.float32), stitch.region.canvas)[..., :height, :width]
+    kept = unmasked_pixels(stitch.alpha, stitch.region)[indices]
+    if kept.mean() < LEAST_KEPT:
+        return False
+    grid = min(GRID, height), min(GRID, width)
+    share = F.adaptive_avg_pool2d(kept, grid)
+    known = (share > 0).expand(-1, 3, -1, -1)
+    x, y = (F.adaptive_avg_pool2d(each * kept, grid)[known] / share.expand_as(known)[known] for each in (new, old))
+    difference = (x - y).abs().mean()
+    x, y = x - x.mean(), y - y.mean()
+    correlation = (x * y).sum() / (x.norm() * y.norm()).clamp_min(1e-6)
+    return bool(difference > FOREIGN_DIFFERENCE and correlation < FOREIGN_CORRELATION)
 
 
 def check_shape(size: tuple[int, int], stitch: Stitch) -> None:

@@ -88,6 +88,7 @@ export const SENTENCES = [
   ["There is no picture: the image connected here is empty.", "没有图像：这里连接的图像是空的。"],
   ["There is no mask; paint one in Load Image's mask editor and connect its mask output.", "没有遮罩；请在“加载图像”的遮罩编辑器里画一个，并连接它的遮罩输出。"],
   ["A picture of {width}x{height} pixels is too small to encode: both sides must be at least {least} pixels. Upscale it first.", "{width}x{height} 像素的图像太小，无法编码：两边都至少要有 {least} 像素。请先放大。"],
+  ["Picture {index} has {width}x{height} pixels, so long and narrow that {wide}x{tall} are left when it is shrunk, and both sides need at least {least}. Crop it to the part that counts.", "第 {index} 张图像有 {width}x{height} 像素，太过狭长，缩小后只剩 {wide}x{tall}，而两边都至少要有 {least} 像素。请裁出重要的部分。"],
   ["Picture {index} has {width}x{height} pixels, too few to look at: both sides must have at least {least} when it is shrunk. Upscale or crop it first, or leave it out.", "第 {index} 张图像只有 {width}x{height} 像素，太小：缩小后两边都至少要有 {least} 像素。请先放大或裁剪，或去掉它。"],
   ["Picture {index} has {width}x{height} pixels, more than the {most} megapixels that can be looked at. Set 'megapixels' to 1, so that pictures are shrunk first.", "第 {index} 张图像有 {width}x{height} 像素，超过了 {most} 百万像素的上限。请把百万像素设为 1，图像会先被缩小。"],
   ["This picture of {width}x{height} pixels is not the region that was cut out, which was sampled at {across}x{down}: connect the decoded result of the same Inpaint or Outpaint node.", "这张 {width}x{height} 像素的图像不是裁出的区域（采样尺寸为 {across}x{down}）：请连接同一个局部重绘或扩图节点解码后的结果。"],
@@ -95,6 +96,7 @@ export const SENTENCES = [
   ["No picture is connected to look at. Connect one to 'images', or set 'pictures' to 'ignore' to draw from the words alone.", "没有连接参考图。请连接到 images，或把 pictures 设为 ignore，只按文字出图。"],
   ["The ControlNet has nothing to look at: connect a control picture to 'image' (edges, depth, a pose), or a picture and a mask to 'inpaint_image' and 'mask'.", "ControlNet 没有可看的内容：请把控制图（边缘、深度、姿势）连到 image，或把图像和遮罩连到 inpaint_image 和 mask。"],
   // what a node's report says of its pictures and masks
+  ["The picture connected here shows something else than what was cut out, also where nothing was to be painted. Connect the decoded result of the same Z-Image Inpaint, Outpaint or Detail.", "这里接入的图像与裁出的区域不同，连不该重画的地方也不一样。请接入同一个“Z-Image 局部重绘”“扩图”或“细节重绘”解码后的结果。"],
   ["The mask is {mask} and the picture {picture}: the mask was stretched to it.", "遮罩是 {mask}，图像是 {picture}：遮罩已拉伸到图像的大小。"],
   ["The mask is {width}x{height} and inpaint_image {picture}: each is cropped to the latent's ratio by itself, so they do not cover the same place. Give both the same ratio.", "遮罩是 {width}x{height}，inpaint_image 是 {picture}：两者各自裁剪到 Latent 的比例，所以覆盖的位置不同。请让两者比例相同。"],
   ["The mask is white everywhere: the whole picture is repainted. Invert it if it was to be kept.", "遮罩全是白的：整张图都会重绘。如果本来要保留，请反转遮罩。"],
@@ -161,6 +163,7 @@ export const SENTENCES = [
   ["A step at {width}x{height} needs {needed} GB and this machine has {free} GB for it.", "{width}x{height} 的一步需要 {needed} GB，而这台机器只有 {free} GB 可用。"],
   ["{found} Choose automatic or tiles, which need {tiles} GB.", "{found}请选 automatic 或 tiles，只需 {tiles} GB。"],
   ["{found} Even tiles need {tiles} GB: close other programs, or use a GPU with more memory.", "{found}即使分块也需要 {tiles} GB：请关闭其他程序，或换更大的显卡。"],
+  ["Tiles of {tile} that overlap by {overlap} draw every place about {times} times. Set overlap to at most half of the tile, {half}; a quarter, {quarter}, shows no seam.", "分块尺寸 {tile}、重叠 {overlap} 时，每个地方大约要画 {times} 次。请让重叠不超过分块尺寸的一半（{half}）；四分之一（{quarter}）就看不出接缝。"],
   ["The overlap is {overlap} pixels, but a tile has only {tile}: make the overlap smaller than the tile, best a quarter of it.", "重叠为 {overlap} 像素，而块只有 {tile} 像素：请让重叠小于分块尺寸，最好是它的四分之一。"],
   ["Tiles are made for Z-Image models, but the model here is {kind}. Connect a Z-Image model from any loader.", "分块是为 Z-Image 模型准备的，而这里的模型是 {kind}。请接入任意加载器载入的 Z-Image 模型。"],
   ["A ControlNet of a stock node cannot be cut into tiles: its hints would be those of the whole picture, squeezed. Use Z-Image Load ControlNet and Z-Image Apply ControlNet in its place.", "官方节点的 ControlNet 无法按块裁切：它的控制会是整张图压缩后的样子。请改用“Z-Image 加载 ControlNet”和“Z-Image 应用 ControlNet”。"],

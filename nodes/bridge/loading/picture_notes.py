@@ -14,19 +14,32 @@ NOTHING_REPAINTED = "nothing is repainted. Paint white where the picture is to c
 def inpaint_note(images: Tensor, masks: Any, noise_mask: Tensor) -> str:
     """What is to be said of the masks of Z-Image Inpaint, whose latents have `noise_mask`."""
     batch = mask_batch(masks)
-    picture, mask = sides(images), f"{batch.shape[2]}x{batch.shape[1]}"
-    brightest, darkest = float(batch.max()), float(batch.min())
-    lines: list[str] = []
-    if mask != picture:
-        lines.append(f"The mask is {mask} and the picture {picture}: the mask was stretched to it.")
+    brightest = float(batch.max())
+    lines = stretched(images, batch)
     if brightest < THRESHOLD:
         found = "black" if brightest == 0 else f"at most {brightest:.2f} bright, and grey counts from one half up"
         lines.append(f"The mask is {found}: {NOTHING_REPAINTED}")
     elif not noise_mask.any():
         lines.append("Nothing is left of the mask when it is shrunk: nothing is repainted. Set grow to 0 or more.")
-    if darkest >= THRESHOLD:
-        lines.append("The mask is white everywhere: the whole picture is repainted. Invert it if it was to be kept.")
-    return "\n".join(lines)
+    return "\n".join((*lines, *white(batch)))
+
+
+def detail_note(images: Tensor, masks: Any) -> str:
+    """What is to be said of the masks of Z-Image Detail."""
+    batch = mask_batch(masks)
+    return "\n".join((*stretched(images, batch), *white(batch)))
+
+
+def stretched(images: Tensor, batch: Tensor) -> list[str]:
+    """That masks (b, h, w) do not have the size of the pictures."""
+    picture, mask = sides(images), f"{batch.shape[2]}x{batch.shape[1]}"
+    return [] if mask == picture else [f"The mask is {mask} and the picture {picture}: the mask was stretched to it."]
+
+
+def white(batch: Tensor) -> list[str]:
+    """That masks (b, h, w) mark every pixel."""
+    everywhere = "The mask is white everywhere: the whole picture is repainted. Invert it if it was to be kept."
+    return [everywhere] if float(batch.min()) >= THRESHOLD else []
 
 
 def control_note(image: Tensor | None, inpaint_image: Tensor | None, mask: Any) -> str:

@@ -4,6 +4,7 @@ Every call of the network by any sampler becomes one call for each tile of the l
 A tile is a picture by itself to the network, with positions from 0. ComfyUI is told the memory of one tile.
 """
 
+import logging
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -13,6 +14,8 @@ from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from ....zimage_core.sampling import Tiling, Window, blend
+
+LOGGER = logging.getLogger("zimage")
 
 KEY = "zimage_tiles"  # of the wrappers
 TILE = "zimage_tile"  # key of a `Tile` in transformer options, while the network runs on one
@@ -49,7 +52,10 @@ def evaluate_in_tiles(
 
 
 def sample_with_one_tiles_memory(tiling: Tiling, executor: Any, *args: Any, **kwargs: Any) -> Any:
-    """OUTER_SAMPLE wrapper: while it samples, ComfyUI reserves what a step on one tile takes."""
+    """OUTER_SAMPLE wrapper: while it samples, ComfyUI reserves what a step on one tile takes. The log says how many."""
+    shape = args[0].shape if args else ()
+    if len(shape) == 4 and (count := len(tiling.windows((shape[-2], shape[-1])))) > 1:
+        LOGGER.info("Z-Image: %d tiles a step, each a call of the model", count)
     with memory_of(executor.class_obj.model_patcher.model, tiling):
         return executor(*args, **kwargs)
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ....zimage_core import regions
 from ....zimage_core.regions import Box
+from ..loading.picture_notes import detail_note
 from ..loading.pictures import mask_batch
 from ..loading.vae import check_vae
 from .latents import MEGAPIXEL
@@ -49,7 +50,10 @@ def detail(
         prepare_region(pictures, part, vae, context=roomy(part, context, area), megapixels=megapixels, fill="original")
         for part in found or [alpha]
     ]
-    return prepared, note(prepared, area) if found else NOTHING
+    if not found:
+        return prepared, NOTHING
+    of_masks = "" if masks is None else detail_note(images, masks)
+    return prepared, "\n".join(filter(None, (note(prepared, area), of_masks)))
 
 
 def is_marked(masks: Tensor | None, boxes: Any, pictures: Tensor) -> Tensor:
@@ -106,8 +110,7 @@ def roomy(part: Tensor, context: float, area: float) -> float:
 def note(prepared: list[RegionInputs], area: float) -> str:
     """How many parts there are, and which of them are too large to gain anything."""
     whole = [stitch.region for _, stitch, _ in prepared]
-    count = "1 part" if len(whole) == 1 else f"{len(whole)} parts"
-    lines = [f"{count}, each painted by itself."]
+    lines = ["1 part is painted." if len(whole) == 1 else f"{len(whole)} parts, each painted by itself."]
     for number, region in enumerate(whole, 1):
         if area and region.height * region.width > 1.2 * area:
             lines.append(

@@ -130,6 +130,12 @@ def shrink_to_limit(picture: Tensor, index: int, megapixels: float) -> Tensor:
         [image] = to_images(rearrange(picture, "b h w c -> b c h w") * 2 - 1)
         shrunk = from_images([shrink_to_area(image, round(megapixels * MEGAPIXEL))])
         picture = (rearrange(shrunk, "b c h w -> b h w c") / 2 + 0.5).to(picture)
+    if min(picture.shape[1:3]) < SIDE_MULTIPLE <= min(height, width):
+        raise ValueError(
+            f"Picture {index + 1} has {width}x{height} pixels, so long and narrow that {picture.shape[2]}x"
+            f"{picture.shape[1]} are left when it is shrunk, and both sides need at least {SIDE_MULTIPLE}. Crop it to "
+            "the part that counts."
+        )
     if min(picture.shape[1:3]) < SIDE_MULTIPLE:
         raise ValueError(
             f"Picture {index + 1} has {width}x{height} pixels, too few to look at: both sides must have at least "

@@ -20,6 +20,11 @@ from .latents import MEGAPIXEL, to_intermediate
 
 LOGGER = logging.getLogger("zimage")
 
+FOREIGN = (
+    "The picture connected here shows something else than what was cut out, also where nothing was to be painted. "
+    "Connect the decoded result of the same Z-Image Inpaint, Outpaint or Detail."
+)
+
 RegionInputs = tuple[dict[str, Any], Stitch, Tensor]  # LATENT, ZIMAGE_STITCH, IMAGE
 
 
@@ -94,15 +99,18 @@ def prepare_region(
     return latent, Stitch(originals=pictures, alpha=opacity, region=region), crop
 
 
-def stitch_all(images: Sequence[Tensor], targets: Sequence[Any], colour_match: float) -> list[Tensor]:
+def stitch_all(images: Sequence[Tensor], targets: Sequence[Any], colour_match: float) -> tuple[list[Tensor], str]:
     """Lists of painted regions in their pictures: regions of the same originals, in a row, go into one picture.
 
-    A shorter list repeats its last element, as ComfyUI does when it maps a node over lists.
+    A shorter list repeats its last element, as ComfyUI does when it maps a node over lists. With it comes what is to be
+    said of regions that show something else than what was cut out.
     """
     count = max(len(images), len(targets))
     pairs = [(images[min(i, len(images) - 1)], targets[min(i, len(targets) - 1)]) for i in range(count)]
     groups = groupby(pairs, key=lambda pair: id(getattr(pair[1], "originals", None)))
-    return [stitch_together(list(group), colour_match) for _, group in groups]
+    stitched = [stitch_together(list(group), colour_match) for _, group in groups]
+    foreign = any(regions.is_foreign(checked_result(image, target), target) for image, target in pairs)
+    return stitched, FOREIGN if foreign else ""
 
 
 def stitch_together(pairs: Sequence[tuple[Tensor, Any]], colour_match: float) -> Tensor:

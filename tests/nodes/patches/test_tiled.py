@@ -41,6 +41,15 @@ def draw(native, model, size=(8, 8), **settings):
     return native_pictures.draw(native, model, latent=start(size), **{"steps": 2, "denoise": 0.5, **settings})
 
 
+def test_the_cost_is_told_before_it_starts_and_the_absurd_refused(models):
+    node = importlib.import_module("zimage_pack.nodes.tiled_refine").ZImageTiledRefine
+    note = node.execute(model=models.ours, tile_size=1024, overlap=256).ui.as_dict()["text"][0]
+    assert note.startswith("2048x2048 is 9 tiles and model calls a step, 4096x4096 25: 1.6 times")
+    assert node.execute(model=models.ours, tile_size=64, overlap=32)
+    with pytest.raises(ValueError, match="overlap by 48 draw every place about 16 times"):
+        node.execute(model=models.ours, tile_size=64, overlap=48)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_tile_that_covers_the_picture_is_bit_equal_to_no_node(native, models, tiled, kind):
     model = getattr(models, kind)

@@ -52,6 +52,20 @@ def test_regions_that_were_not_painted_give_the_picture_bit_for_bit(nodes, detai
     assert torch.equal(found[:, 30:45, 30:45], image[:, 30:45, 30:45]) and opaque.shape[-1] == 1
 
 
+def test_a_picture_that_was_not_cut_out_here_is_told_and_what_was_is_not(nodes, detail, vae, generator):
+    image = torch.rand(2, 4, 6, 3, generator=generator).repeat_interleave(25, 1).repeat_interleave(25, 2)
+    made = [detail(each[None], vae, mask=spots((100, 150), (40, 60))) for each in image]
+    (own, stitches), (other, _) = ((each[2], each[1]) for each in made)
+
+    def note(crops):
+        shown = nodes.ZImageStitch.execute(crops, stitches, [1.0]).ui
+        return shown.as_dict()["text"][0] if shown else ""
+
+    again = [(each + 0.05 * torch.randn(each.shape, generator=generator)).clamp(0, 1) for each in own]
+    assert note(own) == note(again) == note([0.7 * each for each in own]) == ""
+    assert "shows something else than what was cut out" in note(other)
+
+
 def test_lists_of_other_pictures_stay_lists(nodes, detail, vae, generator):
     images = [torch.rand(1, 48, 48, 3, generator=generator) for _ in range(2)]
     made = [detail(image, vae, mask=spots((48, 48), (20, 20))) for image in images]
@@ -98,7 +112,9 @@ def test_nothing_marked_says_so_and_gives_the_picture(nodes, detail, vae, genera
 
 def test_a_part_larger_than_the_painted_size_is_told(detail, vae, generator):
     image = torch.rand(1, 200, 200, 3, generator=generator)
-    *_, note = detail(image, vae, mask=torch.ones(1, 200, 200))
+    *_, note = detail(image, vae, mask=torch.ones(1, 1, 1))
+    assert note.startswith("1 part is painted.\n") and "The mask is 1x1 and the picture 200x200" in note
+    assert "white everywhere: the whole picture is repainted" in note
     assert "Part 1 is 200x200 and is painted at 64x64" in note
 
 

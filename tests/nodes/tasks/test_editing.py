@@ -1,5 +1,7 @@
 """Z-Image Edit Encode against ComfyUI's own TextEncodeZImageOmni, and what it says of bad input."""
 
+import importlib
+
 import pytest
 import torch
 
@@ -224,3 +226,9 @@ def doubled_width(output):
     out["last_hidden_state"] = output.last_hidden_state.repeat(1, 1, 2)
     out["image_sizes"] = output.image_sizes
     return out
+
+
+def test_a_picture_too_narrow_once_it_is_shrunk_is_told_what_is_left_of_it():
+    editing = importlib.import_module("zimage_pack.nodes.bridge.tasks.editing")
+    with pytest.raises(ValueError, match=r"Picture 1 has 4000x100 pixels, so long and narrow that \d+x\d+ are left"):
+        editing.shrink_to_limit(torch.zeros(1, 100, 4000, 3), 0, 0.004)

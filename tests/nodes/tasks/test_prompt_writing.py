@@ -69,7 +69,7 @@ def test_the_page_says_every_mistake_in_chinese(modules, user):
             written(modules, text, style)
         told.append(str(error.value))
     names = {"none", "open", "red", "loop", "oil", "txt", "user", "zimage", "models", "wildcards"}
-    for sentence in evaluate("runs/errors", f"{json.dumps(told)}.map((each) => it.errorText(each, 'zh'))"):
+    for sentence in evaluate("runs/translation", f"{json.dumps(told)}.map((each) => it.errorText(each, 'zh'))"):
         assert not set(re.findall(r"[A-Za-z]{3,}", sentence)) - names, sentence
 
 
