@@ -27,6 +27,7 @@ HARMLESS = {
     "pattern `importlib.import_module`": r"import_module\(\"?f?\"\.[\w.{}]+\", __package__\)",  # our own modules only
     "Dynamic `getattr`": r"getattr\(",  # fields of our own dataclasses and layers by name
     "subprocess.run": r"subprocess\.run\(\[program, \*arguments\],",  # tesseract, without a shell, if it is chosen
+    "network_call: pattern `http.client": r"kind = http\.client\.",  # a chat server whose address a person typed
     "high-entropy literal": r"[\"'][^\"']*[ |(][^\"']*[ |(]",  # sentences and patterns, which an encoded payload is not
     "suspicious identifier '_": r"",  # _gb and _fp8
 }

@@ -1,0 +1,66 @@
+"""Soft-TIFA (GenEval 2, arXiv 2512.16853): how probable a judge finds the right answer to each question."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image
+
+from ...chat_server import ChatServerError
+from ..score import Measurement, Request
+from .questions import NO_QUESTIONS, Question, questions_of
+from .vision_model import VisionModel
+
+ASK = "{question} Answer in one word."
+NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+class NoLogProbabilities(ChatServerError):
+    """A server that tells no log-probabilities."""
+
+
+@dataclass(frozen=True)
+class SoftTifaScore:
+    """The geometric mean of the probabilities (GM); their arithmetic mean (AM) is a part."""
+
+    judge: VisionModel
+    name: str = "Soft-TIFA"
+    higher_is_better: bool = True
+
+    @property
+    def reader(self) -> str:
+        """The judge."""
+        return self.judge.name
+
+    def __call__(self, pictures: Sequence[Image.Image], requests: Sequence[Request]) -> list[Measurement]:
+        """One number a picture."""
+        return [self._measure(*each) for each in zip(pictures, requests, strict=True)]
+
+    def _measure(self, picture: Image.Image, request: Request) -> Measurement:
+        try:
+            questions = questions_of(request)
+            found = [self._probability(picture, question) for question in questions.values()]
+        except (ValueError, ChatServerError) as error:
+            return Measurement.missing(str(error))
+        if not found:
+            return Measurement.missing(NO_QUESTIONS)
+        geometric = math.prod(found) ** (1 / len(found))
+        doubted = [f"{p:.2f} {each.text}" for p, each in zip(found, questions.values(), strict=True) if p < 0.5]
+        parts = {"AM": sum(found) / len(found), "GM": geometric, "atoms": len(found)}
+        return Measurement(value=geometric, parts=parts, notes="\n".join(doubted))
+
+    def _probability(self, picture: Image.Image, question: Question) -> float:
+        answer = self.judge.ask(picture, ASK.format(question=question.text), tokens=1, wants_first=True)
+        if answer.first_token is None:
+            raise NoLogProbabilities(
+                f"{self.judge.name} tells no log-probabilities, which Soft-TIFA needs; llama.cpp's and vLLM's do"
+            )
+        return answer.probability(forms(question.answer))
+
+
+def forms(answer: str) -> tuple[str, ...]:
+    """An answer as it is, and a number also as its word or its digits."""
+    plain = answer.strip().lower()
+    if plain in NUMBERS:
+        return plain, str(NUMBERS.index(plain))
+    return (plain, NUMBERS[int(plain)]) if plain.isdigit() and int(plain) < len(NUMBERS) else (plain,)

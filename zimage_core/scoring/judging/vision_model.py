@@ -1,0 +1,59 @@
+"""A vision model behind an address, which is shown a picture and asked in words."""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image
+
+from ...chat_server import Answer, ChatServer, ChatServerError
+from ..lettering import Line, ReaderError
+
+LARGEST = 2048  # pixels a side; larger pictures are shrunk before they are sent
+# LongText-Bench's and OneIG's question to their reader, Qwen2.5-VL
+READ = (
+    "Recognize the text in the image, only reply with the text content, "
+    "but avoid repeating previously mentioned content. "
+    "If no text is recognized, please reply with 'No text recognized'."
+)
+NOTHING_READ = "no text recognized"
+
+
+@dataclass(frozen=True)
+class VisionModel:
+    """Asks about pictures."""
+
+    server: ChatServer
+
+    @property
+    def name(self) -> str:
+        """The model's."""
+        return self.server.name
+
+    def ask(self, picture: Image.Image, question: str, *, tokens: int = 512, wants_first: bool = False) -> Answer:
+        """The likeliest answer; raises `ChatServerError` where there is none."""
+        content = [
+            {"type": "image_url", "image_url": {"url": data_url(picture)}},
+            {"type": "text", "text": question},
+        ]
+        return self.server.ask([{"role": "user", "content": content}], tokens=tokens, wants_first=wants_first)
+
+    def read(self, picture: Image.Image, language: str) -> Sequence[Line]:
+        """As a reader of lettering, with the question of the benchmarks; it knows no boxes."""
+        try:
+            text = self.ask(picture, READ, tokens=1024).text.strip()
+        except ChatServerError as error:
+            raise ReaderError(str(error)) from error
+        if text.lower().rstrip(".").strip("'\"") == NOTHING_READ:
+            return []
+        return [Line(text=line.strip()) for line in text.splitlines() if line.strip()]
+
+
+def data_url(picture: Image.Image) -> str:
+    """A picture as the protocol carries it: a PNG in base 64."""
+    rgb = picture.convert("RGB")
+    rgb.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
+    stored = io.BytesIO()
+    rgb.save(stored, "PNG")
+    return "data:image/png;base64," + base64.b64encode(stored.getvalue()).decode("ascii")
