@@ -5,6 +5,7 @@ they cost. Each score is measured one picture at a time for at least the asked s
 """
 
 import argparse
+import os
 import resource
 import tempfile
 import time
@@ -46,14 +47,19 @@ def sign() -> Image.Image:
     return picture
 
 
-def per_second(measure: Callable[[], object], seconds: float) -> float:
-    """How often something can be done, after once to warm up."""
+def speed(measure: Callable[[], object], seconds: float) -> tuple[float, float]:
+    """How often something can be done in a second and what it costs in processor seconds, after once to warm up."""
     measure()
-    rounds, start = 0, time.perf_counter()
+    rounds, start, used = 0, time.perf_counter(), processor_seconds()
     while not rounds or time.perf_counter() - start < seconds:
         measure()
         rounds += 1
-    return rounds / (time.perf_counter() - start)
+    return rounds / (time.perf_counter() - start), (processor_seconds() - used) / rounds
+
+
+def processor_seconds() -> float:
+    """Of this process and of the programs that it waited for."""
+    return sum(os.times()[:4])
 
 
 def scores(threads: int) -> Iterator[Score]:
@@ -76,11 +82,11 @@ def tower() -> SiglipTower:
 def report(threads: int, seconds: float) -> Iterator[str]:
     """The table, line by line, in Markdown."""
     picture = sign()
-    yield f"| {SIDE}x{SIDE}, {threads} threads | pictures per second | peak resident memory so far, MiB |"
+    yield f"| {SIDE}x{SIDE}, {threads} threads | pictures per second | processor seconds a picture | peak memory so far, MiB |"
 
     def row(name: str, measure: Callable[[], object]) -> str:
-        rate = per_second(measure, seconds)
-        return f"| {name} | {rate:.3g} | {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} |"
+        rate, cost = speed(measure, seconds)
+        return f"| {name} | {rate:.3g} | {cost:.3g} | {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} |"
 
     for score in scores(threads):
         yield row(f"{score.name} ({score.reader})", lambda score=score: score([picture], [REQUEST]))

@@ -23,12 +23,12 @@ HARMLESS = {
     "pattern `eval(`": r"\.eval\(\)",  # a network leaves training mode
     "pattern `compile(`": r"\b(re|torch)\.compile\(",
     "base64.b64decode": r"base64\.b64decode\(text, validate=True\)",  # a LoRA's picture, which Pillow alone reads
-    "pattern `ord(`": r"\brecord\(",  # an event on a stream
+    "pattern `ord(`": r"^(?!.*(?<!\w)ord\().*\word\(",  # a name that ends so: record(, Record(
     "pattern `importlib.import_module`": r"import_module\(\"?f?\"\.[\w.{}]+\", __package__\)",  # our own modules only
     "Dynamic `getattr`": r"getattr\(",  # fields of our own dataclasses and layers by name
     "subprocess.run": r"subprocess\.run\(\[program, \*arguments\],",  # tesseract, without a shell, if it is chosen
     "network_call: pattern `http.client": r"kind = http\.client\.",  # a chat server whose address a person typed
-    "high-entropy literal": r"[\"'][^\"']*[ |(][^\"']*[ |(]",  # sentences and patterns, which an encoded payload is not
+    "high-entropy literal": r"[\"'][^\"']*[ |(][^\"']*[ |(]|^STYLE = \"\"\"$",  # sentences and patterns, which an encoded payload is not
     "suspicious identifier '_": r"",  # _gb and _fp8
 }
 
