@@ -82,7 +82,8 @@ def tower() -> SiglipTower:
 def report(threads: int, seconds: float) -> Iterator[str]:
     """The table, line by line, in Markdown."""
     picture = sign()
-    yield f"| {SIDE}x{SIDE}, {threads} threads | pictures per second | processor seconds a picture | peak memory so far, MiB |"
+    measured = "pictures per second | processor seconds a picture | peak memory so far, MiB"
+    yield f"| {SIDE}x{SIDE}, {threads} threads | {measured} |"
 
     def row(name: str, measure: Callable[[], object]) -> str:
         rate, cost = speed(measure, seconds)

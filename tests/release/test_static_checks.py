@@ -28,7 +28,8 @@ HARMLESS = {
     "Dynamic `getattr`": r"getattr\(",  # fields of our own dataclasses and layers by name
     "subprocess.run": r"subprocess\.run\(\[program, \*arguments\],",  # tesseract, without a shell, if it is chosen
     "network_call: pattern `http.client": r"kind = http\.client\.",  # a chat server whose address a person typed
-    "high-entropy literal": r"[\"'][^\"']*[ |(][^\"']*[ |(]|^STYLE = \"\"\"$",  # sentences and patterns, which an encoded payload is not
+    # Sentences, patterns and a stylesheet, which an encoded payload is not
+    "high-entropy literal": r"[\"'][^\"']*[ |(][^\"']*[ |(]|^STYLE = \"\"\"$",
     "suspicious identifier '_": r"",  # _gb and _fp8
 }
 
