@@ -26,58 +26,60 @@ def failed(canvas):
 
 
 @pytest.mark.parametrize("language", REFUSED)
-def test_a_wrong_file_is_named_first_on_its_loader_until_it_runs_again(canvas, language):
-    canvas.set_language(language)
-    canvas.open(NANO)
-    canvas.put("ZImageModelLoader", model_name=WRONG)
-    error = failed(canvas)
+def test_a_wrong_file_is_named_first_on_its_loader_until_it_runs_again(shared, language):
+    shared.set_language(language)
+    shared.open(NANO)
+    shared.put("ZImageModelLoader", model_name=WRONG)
+    error = failed(shared)
     assert error["exception_type"] == "ValueError"
-    assert canvas.line("error") == REFUSED[language]
-    [title] = canvas.page.locator("[data-line=error]").evaluate_all("(lines) => lines.map((line) => line.title)")
+    assert shared.line("error") == REFUSED[language]
+    [title] = shared.page.locator("[data-line=error]").evaluate_all("(lines) => lines.map((line) => line.title)")
     assert title == REFUSED["en"]
-    canvas.put("ZImageModelLoader", model_name="nano (built in)")
-    canvas.put("ZImageSampler", steps=1)
-    assert canvas.run()[-1][0] == "execution_success"
-    assert canvas.lines("error") == []
-    canvas.page.keyboard.press("Escape")
+    shared.put("ZImageModelLoader", model_name="nano (built in)")
+    shared.put("ZImageSampler", steps=1)
+    assert shared.run()[-1][0] == "execution_success"
+    assert shared.lines("error") == []
+    shared.page.keyboard.press("Escape")
 
 
-def test_a_line_of_the_lora_list_that_cannot_be_read_is_told_before_the_run(canvas):
-    canvas.set_language("zh")
-    canvas.add("ZImageLoraList")
-    canvas.page.evaluate(
+def test_a_line_of_the_lora_list_that_cannot_be_read_is_told_before_the_run(shared):
+    shared.set_language("zh")
+    shared.add("ZImageLoraList")
+    shared.page.evaluate(
         "() => { const node = (kind) => { const made = LiteGraph.createNode(kind); app.graph.add(made); return made };"
         " const list = app.graph.nodes[0]; node('ZImageModelLoader').connect(0, list, 0);"
         " const view = node('PreviewAny'); view.pos = [900, 120]; list.connect(2, view, 0) }"
     )
-    canvas.put("ZImageLoraList", loras="\nstyle.safetensors : strong")
-    canvas.press_run()
-    assert canvas.line("refusal") == "第 2 行：强度是“strong”，不是数字。请写成：style.safetensors : 0.8"
-    canvas.errors.clear()  # the page also logs the refusal
-    canvas.page.keyboard.press("Escape")
-    canvas.put("ZImageLoraList", loras="")
-    assert canvas.run()[-1][0] == "execution_success"
-    canvas.page.locator('[data-line="refusal"]').wait_for(state="detached")  # the node looks three times a second
-    assert canvas.lines("refusal") == []
+    shared.put("ZImageLoraList", loras="\nstyle.safetensors : strong")
+    shared.press_run()
+    assert shared.line("refusal") == "第 2 行：强度是“strong”，不是数字。请写成：style.safetensors : 0.8"
+    shared.errors.clear()  # the page also logs the refusal
+    shared.page.keyboard.press("Escape")
+    shared.put("ZImageLoraList", loras="")
+    assert shared.run()[-1][0] == "execution_success"
+    shared.page.locator('[data-line="refusal"]').wait_for(state="detached")  # the node looks three times a second
+    assert shared.lines("refusal") == []
 
 
-def test_it_stands_above_the_other_lines_of_a_sampler(canvas):
-    canvas.open(NANO)
-    canvas.page.evaluate(
+def test_it_stands_above_the_other_lines_of_a_sampler(shared):
+    shared.set_language("en")
+    shared.open(NANO)
+    shared.page.evaluate(
         "() => { const find = (kind) => app.graph.nodes.find((node) => node.type === kind);"
         " const video = LiteGraph.createNode('EmptyHunyuanLatentVideo'); app.graph.add(video);"
         " video.widgets.find((each) => each.name === 'length').value = 9; video.connect(0, find('ZImageSampler'), 3) }"
     )
-    canvas.line("evaluations")
-    failed(canvas)
-    assert "as a video's frames have" in canvas.line("error")
-    first = canvas.page.evaluate(f"() => ({LINES})('ZImageSampler').element.firstElementChild.dataset.line")
+    shared.line("evaluations")
+    failed(shared)
+    assert "as a video's frames have" in shared.line("error")
+    first = shared.page.evaluate(f"() => ({LINES})('ZImageSampler').element.firstElementChild.dataset.line")
     assert first == "error"
 
 
-def test_a_stock_node_says_it_where_our_code_refused_and_not_where_its_own_did(canvas):
-    canvas.open(REPOSITORY / "workflows" / "Z-Image Turbo - default graph plus one node.json")
-    canvas.page.evaluate(
+def test_a_stock_node_says_it_where_our_code_refused_and_not_where_its_own_did(shared):
+    shared.set_language("en")
+    shared.open(REPOSITORY / "workflows" / "Z-Image Turbo - default graph plus one node.json")
+    shared.page.evaluate(
         "() => { app.graph.clear(); const made = (kind) => { const node = LiteGraph.createNode(kind);"
         " app.graph.add(node); return node };"
         " const [model, text, encode, latent, sampler, decode, vae, save] = ['ZImageModelLoader',"
@@ -88,9 +90,9 @@ def test_a_stock_node_says_it_where_our_code_refused_and_not_where_its_own_did(c
         " encode.connect(0, sampler, 2); latent.connect(0, sampler, 3); sampler.connect(0, decode, 0);"
         " vae.connect(0, decode, 1); decode.connect(0, save, 0) }"
     )
-    canvas.put("ZImageEmptyLatent", megapixels=0.004)
-    assert failed(canvas)["node_type"] == "KSampler"
-    assert "The prompt's features are" in canvas.line("error")
+    shared.put("ZImageEmptyLatent", megapixels=0.004)
+    assert failed(shared)["node_type"] == "KSampler"
+    assert "The prompt's features are" in shared.line("error")
 
 
 def test_it_is_found_inside_a_subgraph(canvas):

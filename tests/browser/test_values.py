@@ -28,16 +28,16 @@ def changed(canvas):
     )
 
 
-def test_a_saved_workflow_opened_again_keeps_every_value(canvas):
-    changed(canvas)
-    saved, prompt = canvas.serialized(), canvas.prompt()
+def test_a_saved_workflow_opened_again_keeps_every_value(shared):
+    changed(shared)
+    saved, prompt = shared.serialized(), shared.prompt()
     for kind, values in CHANGES.items():
         sent = next(node["inputs"] for node in prompt.values() if node["class_type"] == kind)
         assert values.items() <= sent.items()
-    canvas.go()
-    canvas.open(saved)
-    assert canvas.prompt() == prompt
-    assert [node.get("widgets_values") for node in canvas.serialized()["nodes"]] == [
+    shared.go()
+    shared.open(saved)
+    assert shared.prompt() == prompt
+    assert [node.get("widgets_values") for node in shared.serialized()["nodes"]] == [
         node.get("widgets_values") for node in saved["nodes"]
     ]
 
@@ -52,25 +52,25 @@ def test_a_page_loaded_again_still_has_the_graph_the_artist_was_at(canvas):
     assert canvas.prompt() == prompt
 
 
-def test_a_picture_dragged_onto_the_canvas_brings_its_graph_back(canvas, server):
-    changed(canvas)
-    prompt = canvas.prompt()
-    canvas.run()
+def test_a_picture_dragged_onto_the_canvas_brings_its_graph_back(shared, server):
+    changed(shared)
+    prompt = shared.prompt()
+    shared.run()
     picture = max(server.output.glob("zimage_*.png"), key=lambda file: file.stat().st_mtime)
-    canvas.page.evaluate("() => app.graph.clear()")
-    canvas.drop(picture)
-    canvas.page.wait_for_function("() => app.graph.nodes.some((node) => node.type === 'ZImageSampler')")
-    assert canvas.prompt() == prompt
+    shared.page.evaluate("() => app.graph.clear()")
+    shared.drop(picture)
+    shared.page.wait_for_function("() => app.graph.nodes.some((node) => node.type === 'ZImageSampler')")
+    assert shared.prompt() == prompt
 
 
 @pytest.mark.parametrize("missing", [1, 2])
-def test_a_workflow_from_before_a_widget_was_added_opens_with_its_default(canvas, missing):
+def test_a_workflow_from_before_a_widget_was_added_opens_with_its_default(shared, missing):
     graph = json.loads(NANO.read_text("utf-8"))
     for node in graph["nodes"]:
         if node["type"] == "ZImageTextEncode":
             node["widgets_values"] = node["widgets_values"][: 3 - missing]
             node["inputs"] = [each for each in node["inputs"] if each["name"] != "remember"]
-    canvas.open(graph)
-    assert canvas.missing() == []
-    encode = next(node["inputs"] for node in canvas.prompt().values() if node["class_type"] == "ZImageTextEncode")
+    shared.open(graph)
+    assert shared.missing() == []
+    encode = next(node["inputs"] for node in shared.prompt().values() if node["class_type"] == "ZImageTextEncode")
     assert (encode["long_prompts"], encode["remember"]) == ("keep every token", "memory")

@@ -147,7 +147,8 @@ class Canvas:
     def listen(self) -> None:
         """Collect the server's messages from now on."""
         self.page.evaluate(
-            "() => { window.messages = []; for (const kind of ['execution_start', 'progress', 'progress_state',"
+            "() => { const listens = window.messages; window.messages = []; if (listens) return;"
+            " for (const kind of ['execution_start', 'progress', 'progress_state',"
             " 'b_preview', 'b_preview_with_metadata', 'executed', 'execution_success', 'execution_error'])"
             " app.api.addEventListener(kind, ({detail}) => window.messages.push([kind, kind.startsWith('b_') ? null"
             " : detail])) }"

@@ -213,10 +213,13 @@ def test_a_graph_without_our_samplers_is_left_alone(server, run):
 
 
 def test_with_metadata_disabled_none_is_saved(tmp_path):
+    """Neither by Save Image nor by our node, which is asked for parameters too."""
+    prompt = text_to_image()
+    prompt["ours"] = node("ZImageSaveImage", images=["decode", 0], filename_prefix="ours", parameters=True)
     with running_server(tmp_path, tmp_path / "output", ("--cpu", "--disable-metadata")) as quiet:
-        outcome = asyncio.run(execute(quiet, text_to_image()))
-        assert outcome.error is None, outcome.error
-        assert not Image.open(outcome.files[0]).text
+        outcome = asyncio.run(execute(quiet, prompt))
+    assert outcome.error is None, outcome.error
+    assert [Image.open(file).text for file in outcome.files] == [{}, {}]
 
 
 def write_lora(path):

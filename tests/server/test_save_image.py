@@ -1,18 +1,14 @@
 """Z-Image Save Image on a real server: the file of Save Image, and beside it what CivitAI and A1111 read."""
 
-import asyncio
 import hashlib
 import json
 import re
 
-import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
 
 from prompt_graphs import encode, ksampler, node, text_to_image, turbo
-from tools.comfyui import running_server
-from tools.workflows import execute
 from zimage_core.config import NANO_DIT
 
 PROMPT = "a large red circle: 大, 红"
@@ -130,11 +126,3 @@ def test_the_graph_in_the_picture_draws_it_again(run):
     prompt = json.loads(first.text["prompt"])
     run(saved(text_to_image(seed=13), "again"))  # so that no node is taken from the server's cache
     assert picture(run, prompt).tobytes() == first.tobytes()
-
-
-@pytest.mark.slow
-def test_with_metadata_disabled_nothing_is_written(tmp_path):
-    with running_server(tmp_path, tmp_path / "output", ("--cpu", "--disable-metadata")) as quiet:
-        outcome = asyncio.run(execute(quiet, saved(text_to_image())))
-        assert outcome.error is None, outcome.error
-        assert not Image.open(outcome.files[0]).text

@@ -52,9 +52,10 @@ def test_nodes_take_either_vae(pack, our_vae, native_vae, generator):
 
 
 @pytest.mark.slow
-def test_tiles_on_request_have_the_whole_pictures_size(pack, our_vae, generator):
-    latent = {"samples": torch.randn(1, 16, 40, 36, generator=generator)}
-    assert pack.bridge_images.decode(our_vae, latent, 256).shape == (1, 320, 288, 3)
+@pytest.mark.parametrize(("height", "width"), [(40, 4), (4, 40)])
+def test_tiles_on_request_have_the_whole_pictures_size(pack, our_vae, generator, height, width):
+    latent = {"samples": torch.randn(1, 16, height, width, generator=generator)}
+    assert pack.bridge_images.decode(our_vae, latent, 256).shape == (1, 8 * height, 8 * width, 3)
 
 
 @pytest.mark.slow
