@@ -8,6 +8,7 @@
 # make fix     let ruff fix style
 # make nano    train the built-in model again (about four hours on two CPU cores)
 # make judge   measure the built-in model
+# make gate    are nano's pictures as good as recorded (bench/gate.json): drawing, edits, and every lossy lever
 # make bench   ours, diffusers and ComfyUI's native code on the same work, for ten minutes
 # make count   operations, bytes and syncs of the same work instead of seconds
 # make pictures FONT=…  draw nano's pictures, the README's animation and the thumbnails again, with a font that has Chinese
@@ -24,7 +25,7 @@ BIN      := .venv/bin
 OLDER    := 0.16.3 0.24.0
 WORKFLOW ?= workflows/Z-Image Nano - text to image.json
 
-.PHONY: run serve test quick gpu check fix chromium nano judge bench count pictures help-pictures screens setup dev clean
+.PHONY: run serve test quick gpu check fix chromium nano judge gate bench count pictures help-pictures screens setup dev clean
 
 run: setup
 	@$(BIN)/python -m tools.run_workflow "$(WORKFLOW)"
@@ -61,6 +62,9 @@ nano: setup
 
 judge: setup
 	$(BIN)/python -m zimage_core.nano.judging.judge
+
+gate: setup
+	$(BIN)/python -m bench.gate
 
 bench: dev
 	$(BIN)/pip install --quiet --editable ".[bench]"

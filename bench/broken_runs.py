@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from zimage_core.evaluation.intervals import wilson
 from zimage_core.nano.data.captions import LANGUAGES, plain_caption
 from zimage_core.nano.data.scenes import held_out_scenes
-from zimage_core.nano.judging.judge_edits import wilson
 
 from .systems.comfyui import import_comfyui
 
