@@ -1,5 +1,6 @@
 """Tiny model files under the released files' names, for the test server."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -9,7 +10,7 @@ from safetensors.torch import save_file
 import tiny
 from zimage_core.adapters.control.network import ControlNet
 from zimage_core.checkpoints import CONTROL_PUBLISHED
-from zimage_core.config import ControlConfig, TextConfig
+from zimage_core.config import ControlConfig, DiTConfig, TextConfig
 from zimage_core.text import Qwen3
 
 QWEN = TextConfig(vocab_size=151936, dim=48, n_layers=3, n_heads=4, n_kv_heads=2, head_dim=16, ffn_dim=96)
@@ -59,6 +60,13 @@ def write_models(models: Path) -> None:
         {"text_model.encoder.layers.0.mlp.fc1.weight": torch.zeros(2)}, models / "text_encoders/clip_l.safetensors"
     )
     save_file({"decoder.conv_in.weight": torch.zeros(8, 4, 3, 3)}, models / "vae/sdxl_vae.safetensors")
+
+
+def write_control(path: Path, config: DiTConfig) -> None:
+    """A ControlNet for a transformer of these widths."""
+    widths = ("dim", "n_heads", "ffn_dim", "adaln_dim", "n_refiner_layers")
+    fitting = replace(CONTROL, **{name: getattr(config, name) for name in widths})
+    save_file(CONTROL_PUBLISHED.to_file(tiny.fill(ControlNet(fitting), 2).state_dict()), path)
 
 
 def write_lora(path: Path) -> None:

@@ -5,19 +5,15 @@ only.
 """
 
 import json
-from dataclasses import replace
 
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-import tiny
 from feature_graphs import CONTROL, FEATURES, FROM_FILES, LORA, graph
-from model_files import CONTROL as TINY_CONTROL
+from model_files import write_control
 from prompt_graphs import custom_sampler, ksampler, node
-from zimage_core.adapters.control.network import ControlNet
-from zimage_core.checkpoints import CONTROL_PUBLISHED
 from zimage_core.config import NANO_DIT
 
 BESIDE = ("nag", "region", "diversity", "style")
@@ -37,10 +33,7 @@ SAMPLERS = {
 @pytest.fixture(scope="module")
 def files(server):
     """A ControlNet of nano's widths and a LoRA of one layer, both random."""
-    widths = ("dim", "n_heads", "ffn_dim", "adaln_dim", "n_refiner_layers")
-    config = replace(TINY_CONTROL, **{name: getattr(NANO_DIT, name) for name in widths})
-    network = tiny.fill(ControlNet(config), 2)
-    save_file(CONTROL_PUBLISHED.to_file(network.state_dict()), server.base / "models/model_patches" / CONTROL)
+    write_control(server.base / "models/model_patches" / CONTROL, NANO_DIT)
     layer, generator = "diffusion_model.layers.2.feed_forward.w1", torch.Generator().manual_seed(4)
     down, up = (0.1 * torch.randn(*shape, generator=generator) for shape in ((4, 192), (512, 4)))
     save_file({f"{layer}.lora_A.weight": down, f"{layer}.lora_B.weight": up}, server.base / "models/loras" / LORA)

@@ -108,18 +108,18 @@ class ZImageControlPatch:
         self.follow(model)
         if self.strength:
             image = self.inpaint_image if self.image is None else self.image
-            fitted.tell(self.settings.node_id, _size(image), _pixels(noise_shape))
+            fitted.tell(self.settings.node_id, _size(image), pixels_of(noise_shape))
             if not self.is_encoded(noise_shape):
                 self.encode_for(noise_shape)
         return executor(model, noise_shape, *args, **kwargs)
 
     def is_encoded(self, shape: Sequence[int]) -> bool:
         """Whether `encoded_image` has the size of latents of this shape."""
-        return self.encoded_image is not None and self.encoded_image_size == _pixels(shape)
+        return self.encoded_image is not None and self.encoded_image_size == pixels_of(shape)
 
     def encode_for(self, shape: Sequence[int]) -> None:
         """Encode the images at the size of latents of this shape (…, H, W)."""
-        self.encoded_image, self.encoded_image_size = self.encode(_pixels(shape)), _pixels(shape)
+        self.encoded_image, self.encoded_image_size = self.encode(pixels_of(shape)), pixels_of(shape)
 
     def encode(self, size: Size) -> Tensor:
         """The network's input channels (r, c, H, W), from images scaled and center-cropped to `size` pixels."""
@@ -243,7 +243,7 @@ def _fit(images: Tensor, size: Size, method: str) -> Tensor:
     return common_upscale(images.movedim(-1, 1), size[1], size[0], method, "center").movedim(1, -1)
 
 
-def _pixels(shape: Sequence[int]) -> Size:
+def pixels_of(shape: Sequence[int]) -> Size:
     """Height and width in pixels of the image behind latents of a shape (…, H, W)."""
     return shape[-2] * CELL, shape[-1] * CELL
 

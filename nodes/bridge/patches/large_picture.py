@@ -6,6 +6,7 @@ enlarged themselves, since what comes of it is no picture's latent.
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -24,6 +25,7 @@ from ..network.attach import attach, running_network
 from ..network.dit import POSITIONS
 from ..network.nano_latents import NanoLatents
 from ..network.step_memory import step_memory
+from .enlarged_control import EnlargedControl, with_enlarged_control
 from .run_facts import WHOLE
 from .tiled import with_tiles
 
@@ -31,6 +33,7 @@ KEY = "zimage_large_picture"
 NATIVE_SIDE = 1024  # pixels
 PATCH = 16  # pixels
 USABLE = 0.9  # of a device's memory
+Steered = tuple[Any, float]  # a ControlNet's MODEL_PATCH and its strength
 PICTURE_BYTES = 3 * 3 * 4  # of a pixel: three copies in float32, while a picture is enlarged or decoded
 
 
@@ -40,7 +43,13 @@ def native_side(model: Any) -> int:
 
 
 def prepare(
-    model: Any, vae: Any, width: int, height: int, way: Way | None, detail: float
+    model: Any,
+    vae: Any,
+    width: int,
+    height: int,
+    way: Way | None,
+    detail: float,
+    steered_by: Steered | None = None,
 ) -> tuple[Any, tuple[int, int], str]:
     """The MODEL that draws a size in pixels, that size in whole patches, and what to say of it.
 
@@ -54,7 +63,7 @@ def prepare(
         lines.append(f"{width}x{height} was rounded to {rounded[0]}x{rounded[1]}: sides are multiples of {PATCH}.")
     if not detail:
         lines.append("Detail is 0, so nothing is drawn again at the large size.")
-    return with_large_picture(model, vae, plan, detail), rounded, "\n".join(lines)
+    return with_large_picture(model, vae, plan, detail, steered_by), rounded, "\n".join(lines)
 
 
 def plan_for(model: Any, vae: Any, width: int, height: int, way: Way | None) -> LargePlan:
@@ -92,8 +101,11 @@ def check_picture_fits(vae: Any, size: tuple[int, int]) -> None:
         )
 
 
-def with_large_picture(model: Any, vae: Any, plan: LargePlan, detail: float) -> Any:
-    """A clone of the MODEL, run by our code, that draws as planned; `detail` is the part of the steps run large."""
+def with_large_picture(model: Any, vae: Any, plan: LargePlan, detail: float, steered_by: Steered | None = None) -> Any:
+    """A clone of the MODEL, run by our code, that draws as planned; `detail` is the part of the steps run large.
+
+    A ControlNet (MODEL_PATCH) with a strength keeps these steps to the enlarged picture.
+    """
     if plan.way == "as it is":
         clone = model.clone()
         clone.remove_wrappers_with_key(WrappersMP.OUTER_SAMPLE, KEY)
@@ -102,7 +114,8 @@ def with_large_picture(model: Any, vae: Any, plan: LargePlan, detail: float) -> 
     clone = with_tiles(attached, plan.tiling) if plan.way == "tiles" else attached.clone()
     clone.model_options["transformer_options"][POSITIONS] = PositionScaling(base=native_side(model) // PATCH)
     others = {key: each for key, each in clone.wrappers.get(WrappersMP.OUTER_SAMPLE, {}).items() if key != KEY}
-    small_first = partial(sample_small_first, plan, vae, detail)
+    control = None if steered_by is None else with_enlarged_control(clone, *steered_by, vae)
+    small_first = partial(sample_small_first, plan, vae, detail, control)
     clone.wrappers[WrappersMP.OUTER_SAMPLE] = {KEY: [small_first], **others}  # around step caches: two runs of theirs
     return clone
 
@@ -111,6 +124,7 @@ def sample_small_first(
     plan: LargePlan,
     vae: Any,
     detail: float,
+    control: EnlargedControl | None,
     executor: Any,
     noise: Tensor,
     latent: Tensor,
@@ -134,7 +148,8 @@ def sample_small_first(
     guider.conds = conds  # the first run resolved areas and masks to its own size
     enlarged = enlarged_latent(vae, drawn, size).to(latent)
     rest = counted(callback, steps, total)
-    return executor(noise, enlarged, sampler, sigmas[-1 - again :], None, rest, *args, **kwargs)
+    with control.looking_at(enlarged) if control else nullcontext():
+        return executor(noise, enlarged, sampler, sigmas[-1 - again :], None, rest, *args, **kwargs)
 
 
 def fewest_steps(sampler: Any) -> int:

@@ -4,21 +4,16 @@ An interruption within a step leaves the MODEL as it was: the next run draws wha
 """
 
 import importlib
-from dataclasses import replace
 from functools import cache, partial
 from itertools import product
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
 import quantized_files
-import tiny
 from controlled_pictures import picture
-from model_files import CONTROL
+from model_files import write_control
 from native_pictures import draw, extra
-from zimage_core.adapters.control.network import ControlNet
-from zimage_core.checkpoints import CONTROL_PUBLISHED
 
 HALF = {"x": 0.0, "y": 0.0, "width": 0.5, "height": 1.0}
 NEGATIVE, OWN = (50, 5), (20, 8)
@@ -60,10 +55,8 @@ def models(native, pack, tmp_path_factory):
 @pytest.fixture(scope="module")
 def control_net(native, pack, tmp_path_factory):
     """A ControlNet of the models' widths, with random weights."""
-    widths = ("dim", "n_heads", "ffn_dim", "adaln_dim", "n_refiner_layers")
-    config = replace(CONTROL, **{name: getattr(native.CONFIG, name) for name in widths})
     file = tmp_path_factory.mktemp("control") / "control.safetensors"
-    save_file(CONTROL_PUBLISHED.to_file(tiny.fill(ControlNet(config), 9).state_dict()), file)
+    write_control(file, native.CONFIG)
     return importlib.import_module("zimage_pack.nodes.bridge.loading.control_net").load_control(str(file))
 
 

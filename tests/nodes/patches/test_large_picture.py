@@ -6,7 +6,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from model_files import write_control
 from native_pictures import same, stock_node
+from zimage_core.config import NANO_DIT
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +43,20 @@ def draw(nano, model, latent, denoise=1.0, steps=4, sampler="euler"):
     return out["samples"]
 
 
+def finish(model, latents):
+    """The last three of four steps from latents (1, 16, h, w)."""
+    import comfy.sample
+    import comfy.samplers
+
+    sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "simple", 4)[-3:]
+    caption = torch.randn(1, 20, model.model.diffusion_model.config.cap_feat_dim, generator=generator())
+    guider = comfy.samplers.CFGGuider(model)
+    guider.set_conds([[caption, {}]], [[caption, {}]])
+    guider.set_cfg(1.0)
+    noise = comfy.sample.prepare_noise(latents, 7)
+    return guider.sample(noise, latents, comfy.samplers.ksampler("euler"), sigmas, disable_pbar=True, seed=7)
+
+
 def generator():
     return torch.Generator().manual_seed(5)
 
@@ -57,17 +73,37 @@ def test_one_run_is_the_native_picture_enlarged_and_its_last_steps_in_tiles(nano
     assert small.shape == (1, 16, 8, 8)
     tiles = nano.tiled.execute(model=nano.model, tile_size=64, overlap=16).result[0]
     again = enlarged(nano.vae, small, (16, 16))
-    import comfy.sample
-    import comfy.samplers
+    same(found, finish(tiles, again), 1e-4)
 
-    noise = comfy.sample.prepare_noise(latent["samples"], 7)
-    sigmas = comfy.samplers.calculate_sigmas(tiles.get_model_object("model_sampling"), "simple", 4)[-3:]
-    caption = torch.randn(1, 20, nano.model.model.diffusion_model.config.cap_feat_dim, generator=generator())
-    guider = comfy.samplers.CFGGuider(tiles)
-    guider.set_conds([[caption, {}]], [[caption, {}]])
-    guider.set_cfg(1.0)
-    expected = guider.sample(noise, again, comfy.samplers.ksampler("euler"), sigmas, disable_pbar=True, seed=7)
-    same(found, expected, 1e-4)
+
+def test_a_controlnet_keeps_to_the_enlarged_picture_as_apply_controlnet_would(nano, pack, monkeypatch, tmp_path):
+    write_control(tmp_path / "control.safetensors", NANO_DIT)
+    load_control = importlib.import_module("zimage_pack.nodes.bridge.loading.control_net").load_control
+    control_net = load_control(str(tmp_path / "control.safetensors"))
+    settings = {"width": 128, "height": 128, "method": "tiles", "detail": 0.5, "control_net": control_net}
+    steered, off = (
+        nano.node.execute(model=nano.model, vae=nano.vae, **settings, control_strength=each).result[0]
+        for each in (0.7, 0.0)
+    )
+    plain, latent, _ = large(nano, method="tiles")
+    seen, enlarged = [], nano.bridge.enlarged_latent
+    monkeypatch.setattr(nano.bridge, "enlarged_latent", lambda *args: seen.append(args[1]) or enlarged(*args))
+    before = draw(nano, plain, latent)
+    assert torch.equal(draw(nano, off, latent), before)
+    found = draw(nano, steered, latent)
+    assert torch.equal(seen[0], seen[-1])  # what is drawn small is not steered
+    pictures = nano.bridge.resample(nano.vae.decode(seen[0]).movedim(-1, 1), (128, 128)).movedim(1, -1)
+    applied = importlib.import_module("zimage_pack.nodes.control").ZImageControl.execute(
+        model=nano.tiled.execute(model=nano.model, tile_size=64, overlap=16).result[0],
+        control_net=control_net,
+        vae=nano.vae,
+        image=pictures,
+        **{"strength": 0.7, "start_percent": 0.0, "end_percent": 1.0, "computation": "author"},
+    )
+    same(found, finish(applied.result[0], enlarged(nano.vae, seen[0], (16, 16))), 1e-4)
+    assert (found - before).abs().max() > 1e-2
+    start = {"samples": torch.randn(1, 16, 16, 16, generator=generator())}
+    assert torch.equal(draw(nano, steered, start, denoise=0.5), draw(nano, plain, start, denoise=0.5))
 
 
 @pytest.mark.parametrize("settings", [{"width": 64, "height": 64, "method": "tiles"}, {"detail": 0.0}])

@@ -45,7 +45,7 @@ from .judge_regions import (
 
 OWN = {"left": "red", "right": "blue"}  # the colour of each half's LoRA
 ASKED = ("green", "yellow")  # colours in the prompts
-RANK, STEPS, BATCH, RATE = 8, 300, 16, 3e-3
+RANK, STEPS, BATCH, RATE = 8, 100, 8, 5e-3
 LAYERS = ("attention.qkv", "attention.out", "feed_forward.w1", "feed_forward.w2", "feed_forward.w3")
 COLUMNS = ("own colour", "leaked", "asked colour", "shape")
 
