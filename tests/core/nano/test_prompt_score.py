@@ -7,7 +7,7 @@ from PIL import Image
 
 from zimage_core.nano.data.caption_reading import stated
 from zimage_core.nano.data.captions import LANGUAGES, caption_with_attributes, held_out_caption, plain_caption
-from zimage_core.nano.data.render import render
+from zimage_core.nano.data.render import ground, render
 from zimage_core.nano.data.scenes import every_scene
 from zimage_core.nano.judging.prompt_score import PromptScore
 from zimage_core.scoring.score import Request
@@ -35,6 +35,11 @@ def test_renders_are_all_right_and_each_wrong_word_costs_its_share():
     scene = SCENES[0]
     [half] = score([render(scene, 1)], [Request(prompt=f"a {scene.colour} heart")])
     assert scene.shape == "circle" and half.value == 0.5 and half.parts == {"shape": 0, "colour": 1}
+
+
+def test_on_an_empty_ground_nothing_but_the_ground_is_right():
+    [found] = PromptScore()([ground("stripes", 64)], [Request(prompt="a small red star on stripes")])
+    assert found.value == 0.25 and found.parts["ground"] == 1
 
 
 @pytest.mark.parametrize("prompt", ["a photo of a cat", "a red heart and a blue star", ""])

@@ -6,8 +6,9 @@ from PIL import Image
 
 from ...scoring.score import Measurement, Request
 from ..data.caption_reading import stated
-from ..data.captions import plain_caption
+from ..data.captions import ENGLISH, plain_caption
 from .checker import recognize
+from .edit_checker import recognize_objects
 from .scene_score import READER, at_renderers_side
 
 NOTHING_SAID = "the prompt names no shape that nano draws (circle, square, triangle, star, heart, ring)"
@@ -34,6 +35,11 @@ def _measured(picture: Image.Image, request: Request) -> Measurement:
         return Measurement.missing(
             f"nano's checker reads square pictures, but this one has {picture.width}x{picture.height} pixels"
         )
-    seen = recognize(at_renderers_side(picture))
+    small = at_renderers_side(picture)
+    ground, objects = recognize_objects(small)
+    if not objects:  # which `recognize` would take for the shape nearest to nothing
+        parts = {name: int(name == "ground" and value == ground) for name, value in wanted.items()}
+        return Measurement(value=sum(parts.values()) / len(parts), parts=parts, notes=f"nothing {ENGLISH[ground][0]}")
+    seen = recognize(small)
     parts = {name: int(getattr(seen, name) == value) for name, value in wanted.items()}
     return Measurement(value=sum(parts.values()) / len(parts), parts=parts, notes=plain_caption(seen, "en"))
