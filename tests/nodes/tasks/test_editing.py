@@ -228,7 +228,7 @@ def doubled_width(output):
     return out
 
 
-def test_a_picture_too_narrow_once_it_is_shrunk_is_told_what_is_left_of_it():
-    editing = importlib.import_module("zimage_pack.nodes.bridge.tasks.editing")
+def test_a_picture_too_narrow_once_it_is_shrunk_is_told_what_is_left_of_it(pack):
+    editing = importlib.import_module(f"{pack.entry.__name__}.nodes.bridge.tasks.editing")
     with pytest.raises(ValueError, match=r"Picture 1 has 4000x100 pixels, so long and narrow that \d+x\d+ are left"):
         editing.shrink_to_limit(torch.zeros(1, 100, 4000, 3), 0, 0.004)
