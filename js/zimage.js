@@ -5,6 +5,7 @@ import { hideAdvanced } from "./zimage/page/advanced.mjs";
 import { nameBoxes } from "./zimage/page/box_names.mjs";
 import { orderTemplates } from "./zimage/page/comfyui.mjs";
 import { watchDoctor } from "./zimage/runs/doctor.mjs";
+import { ENHANCER, addEditing } from "./zimage/prompts/enhanced.mjs";
 import { addFailure, watchFailures } from "./zimage/runs/failures.mjs";
 import { SAVES, addFileName } from "./zimage/page/file_name.mjs";
 import { classOf } from "./zimage/page/graph.mjs";
@@ -62,6 +63,7 @@ app.registerExtension({
     if (nodeClass === LISTED) addLoraRows(node, panel);
     if (nodeClass === SAVES) addFileName(node);
     if (isOurs) addReport(node, panel);
+    if (nodeClass === ENHANCER) addEditing(node, panel);
   },
 
   getNodeMenuItems: menuItems,

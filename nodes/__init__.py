@@ -13,7 +13,8 @@ LOGGER = logging.getLogger("zimage")
 GROUPS = (
     *("loaders", "lora", "attach", "conditioning", "editing", "latent", "sampling", "image", "inspect", "inpaint"),
     *("detail", "region", "tiled_refine", "large_picture", "style_reference", "score", "pick_best"),
-    *("control", "speed", "doctor", "optimize", "prompt", "diversity", "lora_list", "nag", "drawn_sigmas", "grid"),
+    *("control", "speed", "doctor", "optimize", "prompt", "enhance", "diversity", "lora_list", "nag", "drawn_sigmas"),
+    "grid",
 )
 REMEDY = "this pack needs ComfyUI 0.16 or newer"
 

@@ -38,6 +38,7 @@ IN_CHINESE: dict[str, tuple[str, ...]] = {
         "随机提示词",
         "风格",
     ),
+    "ZImageEnhancePrompt": ("提示词增强", "提示词扩写", "润色", "改写提示词", "推理", "大语言模型"),
     "ZImageEditEncode": (
         "图像编辑",
         "指令编辑",

@@ -15,6 +15,7 @@ IDS = {
     "ZImageTextEncode",
     "ZImageWeightedEncode",
     "ZImagePrompt",
+    "ZImageEnhancePrompt",
     "ZImageEmptyLatent",
     "ZImageTurboSampler",
     "ZImageSampler",

@@ -105,7 +105,9 @@ def git(folder: Path, *arguments: str) -> None:
 # layers that exist while it trains, and its captions are Chinese words, which Python reads as UTF-8 everywhere; so are
 # the words of chinese_words.py, the one file of the nodes that is all Chinese.
 CHINESE_WORDS = "chinese_words.py"
-RECIPE = shutil.ignore_patterns("stages", "captions.py", "edit_captions.py", "combinations.py", CHINESE_WORDS)
+RECIPE = shutil.ignore_patterns(
+    "stages", "captions.py", "edit_captions.py", "combinations.py", "requests.py", CHINESE_WORDS
+)
 
 
 # What the page's scanner finds and is no mistake: the finding's rule and line.

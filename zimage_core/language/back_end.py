@@ -19,6 +19,7 @@ class Question:
 
     prompt: str
     instruction: str = ""  # the system prompt
+    language: str = "en"  # of the answer; the instruction says it too
     budgets: Budgets = field(default_factory=Budgets)
     sampling: Sampling = field(default_factory=Sampling)
     seed: int = 0

@@ -108,6 +108,7 @@ def _question(request: str, instruction: Instruction, wish: Wish, language: str)
     return Question(
         prompt=request,
         instruction=instruction.filled(slots),
+        language=language,
         budgets=wish.budgets,
         sampling=wish.sampling,
         seed=wish.seed,

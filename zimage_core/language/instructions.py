@@ -1,7 +1,6 @@
 """Instructions for a language model, as files: Markdown with a few lines of front matter, the user's before ours.
 
     ---
-    kind: enhance
     language: en
     version: 1
     ---
@@ -25,7 +24,6 @@ class Instruction:
     """A file's name, its front matter and its text, in which slots such as {facts} are still open."""
 
     name: str  # the file's, without the ending
-    kind: str  # "enhance"
     language: str  # "en" or "zh": the one it is written in
     version: str
     text: str
@@ -66,7 +64,6 @@ def _of(file: Path, front: Mapping[object, object], text: str) -> Instruction:
     told = {str(name): str(value) for name, value in front.items()}
     return Instruction(
         name=file.stem,
-        kind=told.get("kind", "enhance"),
         language=told.get("language", "en"),
         version=told.get("version", "1"),
         text=text,
@@ -74,20 +71,9 @@ def _of(file: Path, front: Mapping[object, object], text: str) -> Instruction:
 
 
 def find_instructions(kind: str, folders: Iterable[Path] = ()) -> dict[str, Path]:
-    """Files for one kind of work by name: those of the user's folders first, then ours.
-
-    A file that cannot be read is listed all the same: choosing it tells why.
-    """
+    """Files for one kind of work by name, without opening any: those of the user's folders first, then ours."""
     found: dict[str, Path] = {}
-    for folder in (*folders, FOLDER):
+    for folder in (*folders, FOLDER / kind):
         for file in sorted(folder.glob("*.md")) if folder.is_dir() else ():
-            if file.stem not in found and _is_of(kind, file):
-                found[file.stem] = file
+            found.setdefault(file.stem, file)
     return found
-
-
-def _is_of(kind: str, file: Path) -> bool:
-    try:
-        return read_instruction(file).kind == kind
-    except (OSError, ValueError):
-        return True

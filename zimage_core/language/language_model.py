@@ -61,18 +61,25 @@ class LanguageModel:
             self._last_features(turn, cache)
         return self.unembed(self._last_features(last, cache))[0, 0].float()
 
+    def embed(self, ids: Sequence[int]) -> Float[Tensor, "1 n d"]:
+        """Rows of the embedding table, which may stay on the CPU, on the layers' device."""
+        table_device = device_of(self.encoder.model.embed_tokens)
+        rows = self.encoder.embed(torch.tensor([list(ids)], device=table_device))
+        return rows.to(device_of(self.encoder.model.layers))
+
     def unembed(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n v"]:
         """Similarities to the rows of the embedding table."""
-        return linear(x, cast(Tensor, self.encoder.model.embed_tokens.weight))
+        table = cast(Tensor, self.encoder.model.embed_tokens.weight)
+        return linear(x.to(table.device), table)
 
     def _last_features(self, ids: Sequence[int], cache: KeyValueCache) -> Float[Tensor, "1 1 d"]:
-        layers, config = self.encoder.model.layers, self.encoder.config
-        device, table_device = device_of(layers), device_of(self.encoder.model.embed_tokens)
-        x = self.encoder.embed(torch.tensor([list(ids)], device=table_device)).to(device)  # (1, n, d)
-        rope = rope_table(len(ids), config.head_dim, config.rope_theta, device, start=cache.length)
-        for layer, layer_cache in zip(chain(layers, self.head.model.layers.values()), cache.layers, strict=True):
+        config = self.encoder.config
+        x = self.embed(ids)  # (1, n, d)
+        rope = rope_table(len(ids), config.head_dim, config.rope_theta, x.device, start=cache.length)
+        layers = chain(self.encoder.model.layers, self.head.model.layers.values())
+        for layer, layer_cache in zip(layers, cache.layers, strict=True):
             x = layer(x, rope, layer_cache)
-        return self.head.model.norm(x[:, -1:]).to(table_device)
+        return self.head.model.norm(x[:, -1:])
 
 
 def _turns(ids: Sequence[int], *, has_prompt: bool) -> list[Sequence[int]]:

@@ -21,6 +21,7 @@ class Sampling:
     top_p: float = 0.95  # share of probability that is kept; 1 keeps all
     min_p: float = 0.0  # of the likeliest token's probability; 0 keeps all
     repetition_penalty: float = 1.0  # CTRL (arXiv 1909.05858, section 4.1); 1 is none
+    presence_penalty: float = 0.0  # taken off the logit of every token that occurred
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature <= 10:
@@ -33,6 +34,8 @@ class Sampling:
             raise ValueError(f"min-p {self.min_p:g} is outside 0 to 1")
         if not 0.1 <= self.repetition_penalty <= 10:
             raise ValueError(f"repetition penalty {self.repetition_penalty:g} is outside 0.1 to 10")
+        if not -10 <= self.presence_penalty <= 10:
+            raise ValueError(f"presence penalty {self.presence_penalty:g} is outside -10 to 10")
 
 
 GREEDY = Sampling(temperature=0.0)
@@ -42,20 +45,22 @@ def choose_token(
     logits: Float[Tensor, " v"], history: Sequence[int], sampling: Sampling, generator: torch.Generator
 ) -> int:
     """The next token; `history` holds those before it. Drawn on the CPU, so that a seed means the same everywhere."""
-    logits = penalized(logits.cpu(), history, sampling.repetition_penalty)
+    logits = penalized(logits.cpu(), history, sampling)
     if sampling.temperature == 0:
         return int(logits.argmax())
     probabilities = filtered(logits, sampling).softmax(-1)
     return int(torch.multinomial(probabilities, 1, generator=generator))
 
 
-def penalized(logits: Float[Tensor, " v"], history: Sequence[int], penalty: float) -> Float[Tensor, " v"]:
-    """Logits of tokens that occurred made smaller: divided where positive, multiplied where negative."""
-    if penalty == 1 or not history:
+def penalized(logits: Float[Tensor, " v"], history: Sequence[int], sampling: Sampling) -> Float[Tensor, " v"]:
+    """Logits of tokens that occurred made smaller: divided where positive, multiplied where negative, then less."""
+    penalty = sampling.repetition_penalty
+    if not history or (penalty == 1 and not sampling.presence_penalty):
         return logits
     seen = torch.tensor(sorted(set(history)))
     found = logits[seen]
-    return logits.index_copy(0, seen, torch.where(found > 0, found / penalty, found * penalty))
+    smaller = torch.where(found > 0, found / penalty, found * penalty) - sampling.presence_penalty
+    return logits.index_copy(0, seen, smaller)
 
 
 def filtered(logits: Float[Tensor, " v"], sampling: Sampling) -> Float[Tensor, " v"]:

@@ -19,9 +19,11 @@ from ..training import Ema, Progress
 from .data.captions import LANGUAGES
 from .data.scenes import training_scenes
 from .files import FOLDER, PREVIEW, TOKENIZER, file_of
-from .stages import autoencoder, editing, instructions, preview, text_encoder, transformer, vision
+from .stages import autoencoder, editing, instructions, preview, text_encoder, transformer, vision, writer
 from .stages.tokenizer import build_tokenizer
+from .writer import WRITER
 
+WRITER_DTYPE = torch.float8_e4m3fn  # of matrices; the writer answers as well as in bfloat16, in half the space
 LICENCE_NOTE = "Apache-2.0; trained from scratch on procedurally drawn pictures, see NOTICE"
 
 
@@ -40,10 +42,13 @@ def export(network: nn.Module, file: Path, extra: dict[str, Tensor] | None = Non
     export_tensors({**network.state_dict(), **(extra or {})}, file)
 
 
-def export_tensors(tensors: Mapping[str, Tensor], file: Path) -> None:
-    """Write tensors as bfloat16."""
+def export_tensors(tensors: Mapping[str, Tensor], file: Path, matrices: torch.dtype = torch.bfloat16) -> None:
+    """Write vectors as bfloat16, and matrices, too, unless told otherwise."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    rounded = {key: tensor.detach().to(torch.bfloat16).contiguous() for key, tensor in tensors.items()}
+    rounded = {
+        key: tensor.detach().to(matrices if tensor.ndim > 1 else torch.bfloat16).contiguous()
+        for key, tensor in tensors.items()
+    }
     save_tensors(file, rounded, {"model": "Z-Image nano", "license": LICENCE_NOTE})
 
 
@@ -149,6 +154,17 @@ def make_preview(folder: Path, weights: Path) -> None:
     export_tensors(fitted, weights / PREVIEW)
 
 
+def make_writer(folder: Path, weights: Path) -> None:
+    """Stage 9, which needs the tokenizer alone."""
+    tokenizer = load_tokenizer(weights / TOKENIZER)
+    network, recipe = writer.WriterNetwork(), writer.RECIPE
+    ema = Ema(network, recipe.ema_decay)
+    progress = writer.train_writer(network, tokenizer, ema, folder / "writer")
+    run_with_progress("writer", recipe.steps, progress)
+    with ema.applied():
+        export_tensors(network.file_state(), weights / WRITER, WRITER_DTYPE)
+
+
 # Each takes what it needs from the weights folder and leaves its result there.
 STAGES: dict[str, Callable[[Path, Path], None]] = {
     "tokenizer": make_tokenizer,
@@ -159,6 +175,7 @@ STAGES: dict[str, Callable[[Path, Path], None]] = {
     "vision": make_vision,
     "editing": make_editing,
     "preview": make_preview,
+    "writer": make_writer,
 }
 
 

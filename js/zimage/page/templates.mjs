@@ -18,6 +18,7 @@ const TASKS = [
   "upscale 2x",
   "high-resolution second pass",
   "first steps then Turbo",
+  "enhance and draw",
   "prompt variations",
   "weighted words",
   "negative prompt with NAG",

@@ -121,15 +121,16 @@ class Encoder(comfy.sd1_clip.SDClipModel):
 class TextEncoder(comfy.sd1_clip.SD1ClipModel):
     """What a CLIP socket carries."""
 
+    file = ""  # the path of the encoder's file, where the layer that only writing needs is read
+
     def __init__(self, device: Any = "cpu", dtype: Any = None, model_options: dict[str, Any] = {}) -> None:  # noqa: B006
         super().__init__(device=device, dtype=dtype, name=TOKENS_KEY, clip_model=Encoder, model_options=model_options)
 
-    def generate(self, *args: Any, **kwargs: Any) -> Any:
-        """Generating text needs the last layer and the output head, which this loader does not read."""
-        raise ValueError(
-            "This text encoder was loaded for reading prompts only and cannot write text. "
-            "For text generation load the same file with the stock CLIP loader (type lumina2)."
-        )
+    def generate(self, tokens: Any, max_length: int = 256, seed: int | None = None, **settings: Any) -> list[int]:
+        """What ComfyUI's own Generate Text asks for: the tokens that follow, the one that ends them included."""
+        from .language import generate  # which needs this class
+
+        return generate(self, tokens, max_length, seed, settings)
 
 
 def tokenizer_of(folder: Path) -> Any:
@@ -197,6 +198,7 @@ def load_text_encoder(path: str, tokenizer: Path | None, embeddings: Any = None)
         model_options=options,
     )
     setattr(clip.cond_stage_model, IDENTITY, identity)
+    clip.cond_stage_model.file = path
     return clip
 
 

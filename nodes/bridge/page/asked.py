@@ -15,6 +15,7 @@ REGION_FIELDS = ("x", "y", "width", "height", "strength", "global_weight", "outs
 LATENTS = "latent"  # how the names of samplers' LATENT sockets begin
 EMPTY_LATENT = "ZImageEmptyLatent"
 PROMPT_WRITER = "ZImagePrompt"
+ENHANCER = "ZImageEnhancePrompt"
 
 
 def texts_of(prompt: Prompt, node_id: str) -> dict[str, str]:
@@ -93,11 +94,14 @@ def _text(prompt: Prompt, node_id: str, sockets: Iterable[str], widgets: Iterabl
 
 
 def _written(prompt: Prompt, origin: Any) -> Any:
-    """A text, or the one that Z-Image Prompt makes of its widgets; None if only running it tells."""
+    """A text, or the one that our nodes for prompts make of their widgets; None if only running them tells."""
     if not isinstance(origin, Link):
         return origin
     node = prompt.get(origin.node_id, {})
     values = {name: value_in(prompt, value) for name, value in inputs_of(node).items()}
+    if node.get("class_type") == ENHANCER:
+        own = values.get("own_prompt")
+        return own or (values.get("request") if values.get("when") == "off" else None)
     text, style, seed = values.get("text"), values.get("style"), values.get("seed")
     if node.get("class_type") != PROMPT_WRITER or not isinstance(text, str) or not isinstance(style, str):
         return None

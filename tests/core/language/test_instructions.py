@@ -4,22 +4,21 @@ import pytest
 
 from zimage_core.language.instructions import MAX_BYTES, find_instructions, read_instruction
 
-FRONT = "---\nkind: enhance\nlanguage: zh\nversion: 3\n---\n"
+FRONT = "---\nlanguage: zh\nversion: 3\n---\n"
 
 
 def test_the_users_file_comes_before_ours_of_the_same_name(tmp_path):
     (tmp_path / "enhance.en.md").write_text(FRONT + "mine")
-    (tmp_path / "captions.md").write_text("---\nkind: caption\n---\nother work")
     found = find_instructions("enhance", [tmp_path, tmp_path / "none"])
     assert read_instruction(found["enhance.en"]).text == "mine"
-    assert "enhance.zh" in found and "captions" not in found
+    assert "enhance.zh" in found
 
 
 def test_front_matter_is_read_slots_are_filled_and_other_braces_stay(tmp_path):
     file = tmp_path / "a.md"
     file.write_bytes(b"\xef\xbb\xbf" + (FRONT + "In {language}: {json} {length}").replace("\n", "\r\n").encode())
     found = read_instruction(file)
-    assert (found.language, found.version, found.kind) == ("zh", "3", "enhance")
+    assert (found.language, found.version) == ("zh", "3")
     assert found.filled({"language": "Chinese", "length": "ten"}) == "In Chinese: {json} ten"
     file.write_text("no front matter")
     assert read_instruction(file).text == "no front matter"

@@ -36,8 +36,11 @@ def test_repeated_tokens_are_penalized_as_in_transformers():
     logits = torch.randn(50, generator=torch.Generator().manual_seed(2))
     history = [3, 3, 9, 40]
     theirs = RepetitionPenaltyLogitsProcessor(1.5)(torch.tensor([history]), logits[None].clone())[0]
-    torch.testing.assert_close(penalized(logits, history, 1.5), theirs)
-    assert penalized(logits, history, 1.0) is logits  # neutral
+    torch.testing.assert_close(penalized(logits, history, Sampling(repetition_penalty=1.5)), theirs)
+    assert penalized(logits, history, Sampling()) is logits  # neutral
+    less = penalized(logits, history, Sampling(presence_penalty=2.0)) - logits
+    assert less.nonzero()[:, 0].tolist() == [3, 9, 40]
+    torch.testing.assert_close(less[history], torch.full((4,), -2.0))
 
 
 def test_tokens_are_drawn_as_often_as_their_probability_says_and_a_seed_repeats_them():

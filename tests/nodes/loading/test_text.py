@@ -1,5 +1,7 @@
 """Our CLIP against ComfyUI's own on the same random weights."""
 
+import importlib
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -119,13 +121,63 @@ def test_earlier_layers_can_be_asked_for_as_with_the_stock_clip(our_clip, native
         torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
-def test_the_layer_left_on_disk_and_text_generation_are_refused_with_a_sentence(our_clip):
+def test_the_layer_left_on_disk_is_refused_with_a_sentence(our_clip):
     clip = our_clip.clone()
     clip.clip_layer(-1)
     with pytest.raises(ValueError, match="keeps 2 of its 3 layers"):
         clip.encode_from_tokens(clip.tokenize("a fox"))
-    with pytest.raises(ValueError, match="stock CLIP loader"):
-        our_clip.generate(our_clip.tokenize("a fox"))
+
+
+def test_comfyuis_own_generation_writes_the_same_tokens_on_our_clip_and_leaves_it_as_it_was(our_clip, native_clip):
+    before = sorted(our_clip.cond_stage_model.state_dict())
+    for settings in ({"do_sample": False}, {"do_sample": False, "repetition_penalty": 1.0, "top_k": 5}):
+        tokens = native_clip.tokenize("a red fox")
+        expected = native_clip.generate(tokens, max_length=24, seed=1, **settings)
+        assert our_clip.generate(our_clip.tokenize("a red fox"), max_length=24, seed=1, **settings) == expected
+    drawn = [our_clip.generate(tokens, max_length=8, temperature=1.0, seed=seed) for seed in (1, 1, 2)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert sorted(our_clip.cond_stage_model.state_dict()) == before
+
+
+def test_either_clip_answers_a_question_with_the_same_words(pack, our_clip, native_clip):
+    language = importlib.import_module(f"{pack.entry.__name__}.nodes.bridge.loading.language")
+    core = importlib.import_module(f"{pack.entry.__name__}.zimage_core.language")
+    asked = importlib.import_module(f"{pack.entry.__name__}.zimage_core.language.back_end")
+    question = asked.Question(
+        prompt="a fox", instruction="Be brief.", budgets=core.Budgets(thought=0, answer=12), sampling=core.GREEDY
+    )
+    ours, stock = (asked.ask(language.back_end_of(clip), question) for clip in (our_clip, native_clip))
+    assert ours == stock and ours.answer
+    with pytest.raises(ValueError, match="cannot write text"):
+        asked.ask(language.StockClip(NoWriter(native_clip)), question)
+
+
+def test_writing_stops_within_a_token_when_the_user_cancels(comfy, pack, our_clip, monkeypatch):
+    language = importlib.import_module(f"{pack.entry.__name__}.nodes.bridge.loading.language")
+    asked = importlib.import_module(f"{pack.entry.__name__}.zimage_core.language.back_end")
+    model_management = importlib.import_module("comfy.model_management")
+    pieces = language.back_end_of(our_clip).write(asked.Question(prompt="a fox"))
+    next(pieces)
+    model_management.interrupt_current_processing()
+    with pytest.raises(model_management.InterruptProcessingException):
+        next(pieces)
+
+
+def test_a_thought_in_one_text_with_its_answer_is_cut_off(pack):
+    language = importlib.import_module(f"{pack.entry.__name__}.nodes.bridge.loading.language")
+    assert language.split("<think>\nhm\n</think>\n\na fox") == ("hm", "a fox")
+    assert language.split("a fox") == ("", "a fox")
+    assert language.split("<think> never ends") == ("<think> never ends", "")
+
+
+class NoWriter:
+    """A CLIP of an encoder that reads only."""
+
+    def __init__(self, clip):
+        self.cond_stage_model, self.tokenizer, self.tokenize = object(), clip.tokenizer, clip.tokenize
+
+    def generate(self, *_, **__):
+        raise AttributeError("no generate")
 
 
 def test_another_encoder_is_refused_by_name(pack):

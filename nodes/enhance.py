@@ -1,0 +1,136 @@
+"""Prompts that say all a painter needs, by the language model that reads them."""
+
+from comfy_api.latest import io
+
+from ..zimage_core.language.enhance import LENGTHS
+from .bridge.tasks import enhancing
+from .chinese_words import IN_CHINESE
+from .sampler_inputs import CLIP_INPUT, seed_input
+
+WHEN = ("always", "when it needs reasoning", "off")
+LANGUAGES = ("as the request", "English", "Chinese")
+
+
+class ZImageEnhancePrompt(io.ComfyNode):
+    """Rewrites a short request as a full prompt, and keeps what was said."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZImageEnhancePrompt",
+            display_name="Z-Image Enhance Prompt",
+            category="Z-Image/conditioning",
+            description="Writes a full prompt from a short request with the text encoder that is loaded anyway. Texts "
+            "in quotation marks stay letter by letter, or the request comes back.",
+            search_aliases=[
+                "prompt enhancer",
+                "magic prompt",
+                "rewrite prompt",
+                "expand prompt",
+                "LLM",
+                "reasoning",
+                *IN_CHINESE["ZImageEnhancePrompt"],
+            ],
+            inputs=[
+                io.Clip.Input("clip", display_name="CLIP", tooltip=CLIP_INPUT),
+                io.String.Input(
+                    "request",
+                    multiline=True,
+                    tooltip="What the picture should show, as short as you like. A riddle, a sum or a question is "
+                    "worked out first. What is to be read in the picture stands in quotation marks.",
+                ),
+                io.Combo.Input(
+                    "when",
+                    options=list(WHEN),
+                    default=WHEN[0],
+                    tooltip="Rewrite always, only a request that has to be worked out, or never. Long prompts are left "
+                    "better alone.",
+                ),
+                io.Combo.Input(
+                    "language",
+                    options=list(LANGUAGES),
+                    default=LANGUAGES[0],
+                    tooltip="The language of the prompt. Quoted texts keep theirs.",
+                ),
+                io.Combo.Input(
+                    "length",
+                    options=list(LENGTHS),
+                    default="medium",
+                    advanced=True,
+                    tooltip="How much to write: 60 to 80 words, 120 to 160, or 250 to 350; in Chinese, characters.",
+                ),
+                seed_input("Which words are drawn. Another seed writes another prompt.", control_after_generate=True),
+                io.Int.Input(
+                    "thinking",
+                    default=1024,
+                    min=0,
+                    max=8192,
+                    step=64,
+                    tooltip="Tokens the model may think before it writes. 0 is much faster; riddles need some.",
+                ),
+                io.Combo.Input(
+                    "instruction",
+                    options=enhancing.instruction_names(),
+                    default=enhancing.BY_LANGUAGE,
+                    advanced=True,
+                    tooltip="What the model is told. Your own .md files in user/zimage/instructions/enhance stand "
+                    "here.",
+                ),
+                io.Boolean.Input(
+                    "keep_on_disk",
+                    display_name="keep on disk",
+                    default=False,
+                    advanced=True,
+                    tooltip="Keeps what was written in user/zimage/enhanced, so that ComfyUI finds it after a restart.",
+                ),
+                io.String.Input(
+                    "own_prompt",
+                    display_name="own prompt",
+                    multiline=True,
+                    default="",
+                    optional=True,
+                    tooltip="Your own version of the prompt. As long as something stands here it is used as it is, and "
+                    "the model is not asked.",
+                ),
+            ],
+            outputs=[
+                io.String.Output(display_name="prompt", tooltip="For the prompt of Z-Image Text Encode."),
+                io.String.Output(display_name="reasoning", tooltip="What the model thought before it wrote."),
+                io.Boolean.Output(
+                    display_name="changed", tooltip="Whether the prompt is another text than the request."
+                ),
+            ],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, instruction: str = "", **inputs: object) -> str:
+        return enhancing.instruction_state(instruction)
+
+    @classmethod
+    def execute(
+        cls,
+        clip,
+        request: str,
+        when: str,
+        language: str,
+        length: str,
+        seed: int,
+        thinking: int,
+        instruction: str,
+        keep_on_disk: bool,
+        own_prompt: str = "",
+    ) -> io.NodeOutput:
+        if own_prompt.strip():
+            return io.NodeOutput(own_prompt, "", own_prompt != request)
+        wish = enhancing.wish(when=when, language=language, length=length, seed=seed, thinking=thinking)
+        written = enhancing.enhanced(clip, request, instruction, wish, keeps_on_disk=keep_on_disk)
+        shown = enhancing.report(written)
+        return io.NodeOutput(
+            written.prompt,
+            written.reasoning,
+            written.changed,
+            ui={"text": [shown], "zimage_written": [written.prompt if written.changed else ""]} if shown else None,
+        )
+
+
+NODES: list[type[io.ComfyNode]] = [ZImageEnhancePrompt]

@@ -1,0 +1,59 @@
+"""Z-Image Enhance Prompt on the real server: nano solves a riddle, draws it, and is not asked twice."""
+
+import pytest
+from PIL import Image
+
+from prompt_graphs import encode, node, text_to_image
+
+RIDDLE = "the shape with three corners in the colour of the sky"
+OWN = "a small red heart in the middle on a white background"
+
+
+def graph(request=RIDDLE, **widgets):
+    settings = {
+        **{"when": "always", "language": "as the request", "length": "medium", "seed": 0, "thinking": 256},
+        **{"instruction": "by language", "keep_on_disk": False, "own_prompt": ""},
+    }
+    base = text_to_image()
+    clip = base["positive"]["inputs"]["clip"]
+    writer = node("ZImageEnhancePrompt", clip=clip, request=request, **(settings | widgets))
+    show = node("PreviewAny", source=["writer", 1])
+    return {**base, "writer": writer, "thought": show, "positive": encode(["writer", 0])}
+
+
+def run_and_listen(run, prompt):
+    told = {}
+    outcome = run(
+        prompt, lambda kind, data: told.update({data["node"]: data["output"]}) if kind == "executed" else None
+    )
+    assert outcome.error is None, outcome.error
+    return outcome, told
+
+
+def test_a_riddle_is_solved_in_either_language_and_a_second_run_asks_nothing(run):
+    outcome, told = run_and_listen(run, graph())
+    assert "triangle" in told["writer"]["text"][0] and "blue" in told["writer"]["text"][0]
+    assert "three corners" in told["thought"]["text"][0]  # the thought is an output of its own
+    assert outcome.files
+    again, _ = run_and_listen(run, graph())
+    assert again.executed == []
+    _, chinese = run_and_listen(run, graph(language="Chinese"))
+    assert "三角形" in chinese["writer"]["text"][0] and "蓝" in chinese["writer"]["text"][0]
+
+
+def test_a_text_of_ones_own_is_drawn_and_nothing_is_asked(run):
+    _, told = run_and_listen(run, graph(own_prompt=OWN))
+    assert "writer" not in told
+    edited, plain = (run_and_listen(run, each)[0] for each in (graph(own_prompt=OWN), text_to_image(OWN)))
+    assert Image.open(edited.files[0]).tobytes() == Image.open(plain.files[0]).tobytes()
+
+
+@pytest.mark.parametrize("when", ["off", "when it needs reasoning"])
+def test_a_request_left_as_it_is_draws_the_same_picture(run, when):
+    _, told = run_and_listen(run, graph(OWN, when=when))
+    assert "writer" not in told or told["writer"]["text"][0].startswith("The request stays")
+
+
+def test_a_text_that_has_to_be_read_and_is_lost_brings_the_request_back(run):
+    _, told = run_and_listen(run, graph('a red heart that says "LOVE"'))
+    assert told["writer"]["text"] == ['The request stays as it is: the text "LOVE" is missing.']
