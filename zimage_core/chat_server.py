@@ -21,7 +21,7 @@ LARGEST_ANSWER = 8 << 20  # bytes
 TOP = 20  # alternatives of the first token, the most that the protocol allows
 
 
-class ChatServerError(RuntimeError):
+class ChatServerError(ValueError):
     """A server that did not answer as the protocol says; its message is one sentence for a person."""
 
 
@@ -51,8 +51,7 @@ class ChatServer:
     wait: Callable[[float], object] = time.sleep
 
     def __post_init__(self) -> None:
-        url = urlsplit(self.address)
-        if url.scheme not in ("http", "https") or not url.hostname or url.username or url.query or url.fragment:
+        if not is_address(self.address):
             raise ChatServerError(
                 f"{self.address!r} is no address of a chat server; type one like http://127.0.0.1:8080/v1"
             )
@@ -110,6 +109,17 @@ class ChatServer:
 
     def _without_key(self, text: str) -> str:
         return text.replace(self._key(), "***") if self._key() else text
+
+
+def is_address(text: str) -> bool:
+    """Whether it is a web address without a name, a password or a query in it."""
+    try:
+        url = urlsplit(text)
+        has_port = url.port is None or url.port > 0
+    except ValueError:
+        return False
+    is_plain = not (url.username or url.query or url.fragment)
+    return url.scheme in ("http", "https") and bool(url.hostname) and has_port and is_plain
 
 
 def wait_seconds(attempt: int, wish: str | None) -> float:

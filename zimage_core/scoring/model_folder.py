@@ -3,7 +3,7 @@
 from pathlib import Path
 
 
-class ModelFolderError(RuntimeError):
+class ModelFolderError(ValueError):
     """A folder that holds no model of the wanted kind; its message is one sentence for a person."""
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
 
-class DetectorError(RuntimeError):
+class DetectorError(ValueError):
     """A detector that is missing or broken; its message is one sentence for a person."""
 
 

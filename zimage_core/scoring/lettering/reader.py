@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 from PIL import Image
 
 
-class ReaderError(RuntimeError):
+class ReaderError(ValueError):
     """A reader that is missing, broken or not to be believed; its message is one sentence for a person."""
 
 
