@@ -128,7 +128,16 @@ def test_what_is_no_answer_is_an_error(judge, step, said):
 
 
 @pytest.mark.parametrize(
-    "address", ["localhost:8080", "ftp://host/v1", "http://", "http://me:pw@host/v1", "http://h/?a=1"]
+    "address",
+    [
+        "localhost:8080",
+        "ftp://host/v1",
+        "http://",
+        "http://me:pw@host/v1",
+        "http://h/?a=1",
+        "http://h:99999",
+        "http://[::1",
+    ],
 )
 def test_other_addresses_are_refused(address):
     with pytest.raises(ChatServerError, match="is no address of a chat server"):
