@@ -2,16 +2,21 @@
 
 import json
 import re
+import threading
 from html.parser import HTMLParser
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from suite_files import write_cvtg, write_json, write_longtext
+from suite_files import coloured, write_cvtg, write_dpg, write_json, write_longtext, write_prism
 from zimage_core import generate
 from zimage_core.cli import main
 from zimage_core.commands.evaluate import SUITE_NAMES
 from zimage_core.commands.suite_run import EVERY_SUITE
+from zimage_core.evaluation.case import Reading
+from zimage_core.evaluation.pictures import save_pictures
+from zimage_core.evaluation.suites import SUITES
 
 FEW = ("--model", "nano", "--limit", "2", "--steps", "2", "--device", "cpu")
 
@@ -122,6 +127,57 @@ def test_the_page_needs_nothing_else_shows_the_worst_first_and_escapes_prompts(r
     assert any("Z-Image 0.8671 (PaddleOCR 2.10); Z-Image-Turbo 0.8585 (PaddleOCR 2.10)" in each for each in page.texts)
 
 
+@pytest.fixture
+def judge():
+    """The address of a vision model on this machine, to which no tree is ever there and every picture is worth a 7."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["messages"][0]["content"][1][
+                "text"
+            ]
+            grade = json.dumps({"justification": "dull", "score": 7})
+            said = grade if "JSON" in asked else "No." if "tree" in asked else "Yes"
+            body = json.dumps({"choices": [{"message": {"content": said}}]}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *given):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/v1"
+    server.shutdown()
+    server.server_close()
+
+
+def judged(capsys, folder, name, write, address):
+    """The figures of a suite whose pictures are all there."""
+    cases = SUITES[name].read(write(folder / "prompts"), Reading())
+    for case in cases:
+        save_pictures(folder / "images", case, [coloured(seed) for seed in case.seeds])
+    given = ("--prompts", folder / "prompts", "--images", folder / "images", "--judge", address, "--judge-model", "toy")
+    status, told, _ = run(capsys, "evaluate", name, *given, "--out", folder / "out", "--json")
+    assert status == 0
+    return json.loads(told)["figures"]
+
+
+def test_a_judge_at_an_address_answers_the_questions_of_a_suite(capsys, tmp_path, judge):
+    """DPG: one prompt is all right; of the other's three questions one is wrong and so is its child."""
+    (figure,) = judged(capsys, tmp_path, "dpg", write_dpg, judge)
+    assert (figure["score"], figure["pictures"], figure["unread"]) == ("questions (toy)", 8, 0)
+    assert figure["value"] == pytest.approx((1 + 1 / 3) / 2, abs=1e-6)
+
+
+def test_a_judge_at_an_address_grades_pictures(capsys, tmp_path, judge):
+    figures = judged(capsys, tmp_path, "prism", write_prism, judge)
+    assert {figure["score"] for figure in figures} == {"alignment (toy)", "aesthetics (toy)"}
+    assert {figure["value"] for figure in figures} == {7}
+
+
 WRONG = [
     (("cvtg-2k", "--images", "{}"), "CVTG-2K (arXiv 2503.23461) needs --prompts"),
     (("cvtg-2k", "--images", "{}", "--prompts", "nothing"), "there is no folder nothing: --prompts"),
@@ -131,6 +187,7 @@ WRONG = [
     (("nano", "--model", "nothing"), "there is no model folder nothing"),
     (("nano", "--model", "nano", "--shard", "9/8"), "'9/8' is no part such as 2/8"),
     (("nano", "--model", "nano", "--name", "../x"), "'../x' cannot name a folder"),
+    (("prism", "--images", "{}/captions", "--prompts", "{}"), "needs --judge: the address of a vision model"),
     (("nano",), "one of the arguments --images --model is required"),
     (("imagenet", "--model", "nano"), "invalid choice: 'imagenet'"),
 ]
@@ -138,7 +195,8 @@ WRONG = [
 
 @pytest.mark.parametrize("words, told", WRONG, ids=[each[1][:30] for each in WRONG])
 def test_what_is_wrong_is_said_in_one_sentence(capsys, tmp_path, words, told):
-    write_longtext(tmp_path)
+    write_longtext(tmp_path), write_prism(tmp_path)
+    (tmp_path / "captions/affection").mkdir(), coloured(1).save(tmp_path / "captions/affection/0.png")
     out = tmp_path / "out"
     status, printed, sentence = run(capsys, "evaluate", *(each.format(tmp_path) for each in words), "--out", out)
     assert status in (1, 2) and printed == "" and told in sentence and sentence.count("\n") == 1

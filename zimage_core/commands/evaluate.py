@@ -55,6 +55,11 @@ def add_evaluate(verbs: Any) -> None:
     parser.add_argument("--corrected", action="store_true", help="count without the slips of the authors' programs")
     parser.add_argument("--reader", choices=READERS, default=READERS[0], help="of text in pictures")
     parser.add_argument("--detector", type=Path, metavar="FOLDER", help="of objects, as transformers saves one")
+    parser.add_argument("--clip", type=Path, metavar="FOLDER", help="a CLIP model that tells colours of objects")
+    parser.add_argument(
+        "--judge", metavar="URL", help="of a vision model that answers, grades or reads: an address of yours"
+    )
+    parser.add_argument("--judge-model", default="", metavar="NAME", help="of the model behind --judge")
     parser.add_argument("--steps", type=integer(1, MAX_STEPS), metavar="N", help="default: the model's own")
     parser.add_argument("--size", type=size, metavar="WxH", help="in pixels, multiples of 16")
     parser.add_argument(

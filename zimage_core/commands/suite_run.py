@@ -12,6 +12,7 @@ from typing import Any
 from PIL import Image
 from tqdm import tqdm
 
+from ..chat_server import ChatServerError
 from ..evaluation.case import Case, Reading, Suite
 from ..evaluation.journal import read_journal
 from ..evaluation.page import html_page, interval_of
@@ -56,7 +57,7 @@ def run_suite(options: argparse.Namespace) -> None:
         )
         enter(options.out, run)
         measure(suite, cases, scores, folder, draw, options)
-    except (ReaderError, DetectorError, ModelFolderError) as error:
+    except (ReaderError, DetectorError, ModelFolderError, ChatServerError) as error:
         raise ValueError(str(error)) from error
     if options.shard[1] > 1:
         part = "part {} of {} is measured".format(*options.shard)
