@@ -5,7 +5,7 @@ import { MODELS } from "../../js/zimage/runs/model_words.mjs";
 import { REPORTS } from "../../js/zimage/runs/report_sentences.mjs";
 import { errorText, inLanguage } from "../../js/zimage/runs/translation.mjs";
 
-const placeholdersOf = (sentence) => [...sentence.matchAll(/\{(\w+)\}/g)].map(([, key]) => key).sort();
+const placeholdersOf = (sentence) => [...new Set([...sentence.matchAll(/\{(\w+)\}/g)].map(([, key]) => key))].sort();
 
 test("every sentence has its Chinese with the same values", () => {
   for (const [english, chinese, needed] of [...SENTENCES, ...MODELS, ...REPORTS]) {
