@@ -169,7 +169,7 @@ def test_reports_of_models_files_and_pictures(chinese):
     chinese.put("ZImageInspectFile", file=f"loras/{LORA}")
     chinese.put("ZImageLoraLoader", lora_1=LORA)
     chinese.put("ZImageLoraList", loras=f"{LORA} : 0.5")
-    chinese.put("ZImageSampler", cfg=100.0, seed=7)
+    chinese.put("ZImageSampler", cfg=100.0, seed=11)  # of no other file: a result from the cache says nothing
     assert chinese.run()[-1][0] == "execution_success"
     assert "结果过火" in chinese.line("found")
     chinese.page.evaluate(SHOW_ALL)
