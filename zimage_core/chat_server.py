@@ -30,6 +30,7 @@ class Answer:
     """What a model said, and the log-probabilities of its first token's alternatives, if the server tells them."""
 
     text: str
+    thought: str = ""  # where the server tells it apart from the answer
     first_token: Mapping[str, float] | None = None
 
     def probability(self, tokens: Sequence[str]) -> float:
@@ -61,9 +62,25 @@ class ChatServer:
         """The model, or where it is."""
         return self.model or urlsplit(self.address).netloc
 
-    def ask(self, messages: Sequence[Mapping[str, Any]], *, tokens: int = 512, wants_first: bool = False) -> Answer:
-        """The likeliest answer of at most that many tokens; `wants_first` asks for log-probabilities."""
-        body: dict[str, Any] = {"messages": list(messages), "max_tokens": tokens, "temperature": 0, "seed": 0}
+    def ask(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        tokens: int = 512,
+        temperature: float = 0,
+        seed: int = 0,
+        is_thinking: bool = True,
+        wants_first: bool = False,
+    ) -> Answer:
+        """An answer of at most that many tokens, the likeliest at temperature 0.
+
+        `wants_first` asks for log-probabilities. Models that would think are told not to unless `is_thinking`, as
+        vLLM and llama.cpp are told.
+        """
+        body: dict[str, Any] = {"messages": list(messages), "max_tokens": tokens, "temperature": temperature}
+        body["seed"] = seed
+        if not is_thinking:
+            body["chat_template_kwargs"] = {"enable_thinking": False}
         if self.model:
             body["model"] = self.model
         if wants_first:
@@ -135,12 +152,13 @@ def read_answer(raw: bytes, name: str) -> Answer:
     """The first choice of a server's JSON."""
     try:
         choice = json.loads(raw)["choices"][0]
-        text = choice["message"]["content"]
+        message = choice["message"]
+        text, thought = message["content"], message.get("reasoning_content") or message.get("reasoning") or ""
         if not isinstance(text, str):
             raise TypeError
-    except (ValueError, KeyError, IndexError, TypeError):
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         raise ChatServerError(f"{name} answered something else than a chat completion: {raw[:200]!r}") from None
-    return Answer(text=text, first_token=first_token(choice))
+    return Answer(text=text, thought=str(thought), first_token=first_token(choice))
 
 
 def first_token(choice: Mapping[str, Any]) -> dict[str, float] | None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from .commands.compare import add_compare
+from .commands.enhance import add_enhance
 from .commands.evaluate import add_evaluate
 from .commands.generate import add_generate
 
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = OneLineParser(prog="zimage", description="The Z-Image model family from the command line.")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     add_generate(verbs)
+    add_enhance(verbs)
     add_evaluate(verbs)
     add_compare(verbs)
     try:

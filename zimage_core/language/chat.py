@@ -15,6 +15,14 @@ def chat(prompt: str, system: str = "", *, thinking: bool) -> str:
     return "".join(turns) + ("" if thinking else NO_THOUGHT)
 
 
+def split_thought(text: str) -> tuple[str, str]:
+    """A thought and an answer that came in one text; a thought without an end is no answer."""
+    before, mark, after = text.partition(END_THINK)
+    if not mark:
+        return (text, "") if text.lstrip().startswith(THINK) else ("", text)
+    return before.replace(THINK, "").strip(), after.strip()
+
+
 def plain(text: str) -> str:
     """Without the template's own marks, which would end a turn in the middle of a text."""
     for mark in SPECIAL:

@@ -16,7 +16,7 @@ from ....zimage_core.checkpoints import TEXT_ENCODER
 from ....zimage_core.config import NANO_TEXT
 from ....zimage_core.language import GREEDY, LanguageHead, LanguageModel, Sampling, Writer, load_language_head
 from ....zimage_core.language.back_end import BackEnd, LoadedModel, Question, Text
-from ....zimage_core.language.chat import END_THINK, THINK, chat
+from ....zimage_core.language.chat import chat, split_thought
 from ....zimage_core.nano.writer import NAME, load_writer
 from .files import BUILT_IN, path_of
 from .prompt_cache import IDENTITY
@@ -163,7 +163,7 @@ class StockClip:
                 f"This CLIP ({type(self.clip.cond_stage_model).__name__}) cannot write text. Load a language model, "
                 "such as qwen_3_4b.safetensors with Z-Image Load Text Encoder."
             ) from error
-        thought, answer = split(self.clip.decode(ids, skip_special_tokens=True))
+        thought, answer = split_thought(self.clip.decode(ids, skip_special_tokens=True))
         if thought:
             yield Text("thought", thought)
         yield Text("answer", answer)
@@ -175,11 +175,3 @@ class StockClip:
             return self.clip.tokenize(text, llama_template="{}")
         text = "\n\n".join(filter(None, (question.instruction, question.prompt)))
         return self.clip.tokenize(text, skip_template=False, min_length=1, thinking=thinking)
-
-
-def split(text: str) -> tuple[str, str]:
-    """A thought and an answer in one text; a thought without an end is no answer."""
-    before, mark, after = text.partition(END_THINK)
-    if not mark:
-        return (text, "") if text.lstrip().startswith(THINK) else ("", text)
-    return before.replace(THINK, "").strip(), after.strip()

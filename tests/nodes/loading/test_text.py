@@ -163,13 +163,6 @@ def test_writing_stops_within_a_token_when_the_user_cancels(comfy, pack, our_cli
         next(pieces)
 
 
-def test_a_thought_in_one_text_with_its_answer_is_cut_off(pack):
-    language = importlib.import_module(f"{pack.entry.__name__}.nodes.bridge.loading.language")
-    assert language.split("<think>\nhm\n</think>\n\na fox") == ("hm", "a fox")
-    assert language.split("a fox") == ("", "a fox")
-    assert language.split("<think> never ends") == ("<think> never ends", "")
-
-
 class NoWriter:
     """A CLIP of an encoder that reads only."""
 

@@ -1,0 +1,98 @@
+"""A language model at an address: a server on loopback that speaks the protocol and remembers what it was asked."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from zimage_core.chat_server import ChatServer, ChatServerError
+from zimage_core.cli import main
+from zimage_core.language import GREEDY, Budgets
+from zimage_core.language.back_end import Question, Reply, ask
+from zimage_core.language.remote import RemoteBackEnd
+
+KEY = "sk-do-not-tell"
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """The messages to answer with, and the bodies and keys that came."""
+    monkeypatch.setenv("ZIMAGE_CHAT_KEY", KEY)
+    messages, bodies = [], []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            assert self.headers["Authorization"] == f"Bearer {KEY}"
+            answer = json.dumps({"choices": [{"message": messages.pop(0)}]}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/v1", messages, bodies
+    server.shutdown()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": "a fox", "reasoning_content": "hm"},
+        {"content": "a fox", "reasoning": "hm"},
+        {"content": "<think>\nhm\n</think>\n\na fox"},
+    ],
+    ids=["llama.cpp and vLLM", "Ollama", "in marks"],
+)
+def test_a_thought_is_apart_wherever_a_server_puts_it(served, message):
+    address, messages, bodies = served
+    messages.append(message)
+    question = Question(prompt="fox", instruction="Be brief.", budgets=Budgets(thought=30, answer=20), seed=7)
+    back_end = RemoteBackEnd(ChatServer(address=address, model="qwen"))
+    assert ask(back_end, question) == Reply("hm", "a fox")
+    [body] = bodies
+    assert [each["role"] for each in body["messages"]] == ["system", "user"]
+    assert (body["max_tokens"], body["seed"], body["temperature"], body["model"]) == (50, 7, 0.6, "qwen")
+    assert KEY not in back_end.name and "chat_template_kwargs" not in body
+
+
+def test_a_model_that_would_think_is_told_not_to(served):
+    address, messages, bodies = served
+    messages.append({"content": "a fox"})
+    question = Question(prompt="fox", budgets=Budgets(thought=0, answer=20), sampling=GREEDY)
+    ask(RemoteBackEnd(ChatServer(address=address)), question)
+    assert bodies[0]["chat_template_kwargs"] == {"enable_thinking": False} and bodies[0]["temperature"] == 0
+
+
+def test_what_is_no_completion_is_one_sentence(served):
+    address, messages, _ = served
+    messages.append(["not", "a", "message"])
+    with pytest.raises(ChatServerError, match="something else than a chat completion"):
+        ask(RemoteBackEnd(ChatServer(address=address)), Question(prompt="fox"))
+
+
+def test_the_command_enhances_by_an_address_and_asks_again_for_a_lost_text(served, capsys):
+    address, messages, bodies = served
+    good = 'A shop window at night, the neon sign reads "OPEN" in red.'
+    messages += [{"content": "A shop window at night."}, {"content": good}]
+    assert main(["enhance", 'a shop "OPEN"', "--encoder", address, "--length", "short"]) == 0
+    assert capsys.readouterr().out.strip() == good
+    assert 'the text "OPEN" is missing' in bodies[1]["messages"][-1]["content"]
+    assert "60 to 80 words" in bodies[0]["messages"][0]["content"]
+
+
+@pytest.mark.slow
+def test_the_command_solves_a_riddle_with_nano_and_says_what_cannot_write(capsys):
+    assert (
+        main(["enhance", "the shape with a hole in the colour of grass", "--encoder", "nano", "--thinking", "--json"])
+        == 0
+    )
+    told = json.loads(capsys.readouterr().out)
+    assert "green ring" in told["prompt"] and "grass" in told["reasoning"] and told["changed"]
+    assert main(["enhance", "a fox", "--encoder", "/none"]) == 1
+    assert "neither nano, nor a folder, nor an address" in capsys.readouterr().err
