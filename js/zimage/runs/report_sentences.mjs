@@ -153,4 +153,10 @@ export const REPORTS = [
   ["{file} is {what}", "{file}：{what}", "what"],
   ["{file}: {kinds}, {family}", "{file}：{kinds}，{family}", "family"],
   ["{sentence}.", "{sentence}。", "sentence"],
+  // Z-Image Enhance Prompt
+  ["The request stays as it is: {problem}.", "要求保持原样：{problem}。"],
+  ["the text {text} is missing", "缺少文字 {text}"],
+  ["it takes {count} tokens, more than the {most} there is room for", "需要 {count} 个 token，超过了可用的 {most} 个"],
+  ["nothing was answered", "没有得到回答"],
+  ["nothing in it has to be worked out", "其中没有需要先推理的内容"],
 ];
