@@ -10,7 +10,16 @@ from PIL import Image
 
 from ..comfyui import REPOSITORY, Server, running_server
 from ..workflows import execute
-from . import help_inputs, help_lora, help_models, help_region_prompts, help_regions, help_sampling, help_scores
+from . import (
+    help_enhance,
+    help_inputs,
+    help_lora,
+    help_models,
+    help_region_prompts,
+    help_regions,
+    help_sampling,
+    help_scores,
+)
 from .prompt_graph import PromptGraph
 from .strips import Cell, Difference, Panel, Rows, difference, strip
 
@@ -22,6 +31,7 @@ STRIPS = {
     **help_models.STRIPS,
     **help_region_prompts.STRIPS,
     **help_scores.STRIPS,
+    **help_enhance.STRIPS,
 }
 
 
