@@ -63,7 +63,7 @@ def pack(comfy) -> SimpleNamespace:
     groups = ("loaders", "conditioning", "latent", "sampling", "image", "lora", "inspect")
     bridge = {
         "network": ("dit", "blocks", "attach", "step_memory"),
-        "loading": ("model", "text", "vae", "files", "vision"),
+        "loading": ("model", "text", "embedding_table", "vae", "files", "vision"),
         "patches": ("loras",),
         "tasks": ("latents", "images", "model_shift", "noise", "prompts", "sampling"),
     }

@@ -10,8 +10,6 @@ import comfy.supported_models_base
 import torch
 from comfy.text_encoders.z_image import ZImageTokenizer
 from torch import Tensor
-from torch.nn import Parameter
-from torch.nn.functional import embedding
 
 from ....zimage_core.checkpoints import TEXT_ENCODER, CheckpointError
 from ....zimage_core.checkpoints.formats.files import tensor_files
@@ -20,45 +18,13 @@ from ....zimage_core.checkpoints.weights import Weights
 from ....zimage_core.config import NANO_TEXT, TextConfig
 from ....zimage_core.runtime.prompt_cache import file_identity
 from ....zimage_core.text import TEMPLATE, Qwen3
+from .embedding_table import EmbeddingTable
 from .files import BUILT_IN_TOKENIZER
+from .language_model import TOKENS_KEY, generate
 from .prompt_cache import IDENTITY
 from .weights import MIXED_PRECISION, load_weights, loadable_packed, open_file
 
 MIN_LAYERS = 3
-TOKENS_KEY = "qwen3_4b"  # ComfyUI's name for the encoder inside a CLIP and in token dictionaries
-
-
-class EmbeddingTable:
-    """The embedding table, a tenth of the encoder, indexed on the device it is on.
-
-    ComfyUI's layer would copy the whole table to the ids' device for every prompt: with dynamic VRAM, weights stay in
-    RAM until they are used.
-    """
-
-    def __init__(self, layer: Any) -> None:
-        self.layer = layer
-
-    @property
-    def weight(self) -> Tensor:
-        return self.layer.weight
-
-    def __call__(self, ids: Tensor, out_dtype: torch.dtype) -> Tensor:
-        if ids.device == self.weight.device or not is_plain(self.layer):
-            return self.layer(ids, out_dtype=out_dtype)
-        return lookup(self.weight, ids, out_dtype)
-
-
-def is_plain(layer: Any) -> bool:
-    """Whether a layer's weight can be indexed directly: it is not packed, patched, cast or still on disk."""
-    weight = layer.weight
-    patches = (*getattr(layer, "weight_function", ()), getattr(layer, "weight_lowvram_function", None))
-    is_cast = getattr(layer, "weight_comfy_model_dtype", None) not in (None, weight.dtype)
-    return type(weight) is Parameter and not weight.is_meta and not any(patches) and not is_cast
-
-
-def lookup(table: Tensor, ids: Tensor, dtype: torch.dtype) -> Tensor:
-    """Rows (b, n, d) of a table (v, d) for ids (b, n), on the ids' device; only those rows are copied."""
-    return embedding(ids.to(table.device), table).to(ids.device, dtype)
 
 
 class ComfyQwen3(Qwen3):
@@ -128,8 +94,6 @@ class TextEncoder(comfy.sd1_clip.SD1ClipModel):
 
     def generate(self, tokens: Any, max_length: int = 256, seed: int | None = None, **settings: Any) -> list[int]:
         """What ComfyUI's own Generate Text asks for: the tokens that follow, the one that ends them included."""
-        from .language import generate  # which needs this class
-
         return generate(self, tokens, max_length, seed, settings)
 
 

@@ -10,7 +10,8 @@ from ....zimage_core.config import MAX_CAPTION_TOKENS
 from ....zimage_core.nano.known_words import unknown_words
 from ....zimage_core.text import TEMPLATE, chunk_templates
 from ..loading import files
-from ..loading.text import TOKENS_KEY, tokenizer_of
+from ..loading.language_model import TOKENS_KEY
+from ..loading.text import tokenizer_of
 from ..tasks.prompts import replace_lone_surrogates
 
 PLAIN, EDIT = "prompt", "edit"

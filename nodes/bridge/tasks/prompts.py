@@ -9,7 +9,7 @@ from torch import Tensor
 from ....zimage_core.config import MAX_CAPTION_TOKENS, MOST_CAPTION_TOKENS
 from ....zimage_core.text import PromptTokens, truncate
 from ..loading import prompt_cache
-from ..loading.text import TOKENS_KEY
+from ..loading.language_model import TOKENS_KEY
 
 TOKEN_TEXTS = "zimage_token_texts"  # in conditioning: its `TokenTexts`
 

@@ -195,14 +195,14 @@ def test_the_built_in_encoder_tokenizes_as_the_core_does(pack):
 
 
 def test_rows_of_a_table_left_behind_are_what_comfyuis_layer_gives(pack, comfy):
-    text, ids = pack.bridge_text, torch.tensor([[3, 0, 7]])
+    table, ids = pack.bridge_embedding_table, torch.tensor([[3, 0, 7]])
     for dtype in (torch.bfloat16, torch.float32):
         layer = comfy.ops.manual_cast.Embedding(9, 4, dtype=dtype).requires_grad_(False)
         layer.weight.normal_(generator=torch.Generator().manual_seed(0))
-        assert text.is_plain(layer)
+        assert table.is_plain(layer)
         expected = layer(ids, out_dtype=torch.float32)
-        assert torch.equal(text.lookup(layer.weight, ids, torch.float32), expected)
-        assert torch.equal(text.EmbeddingTable(layer)(ids, out_dtype=torch.float32), expected)
+        assert torch.equal(table.lookup(layer.weight, ids, torch.float32), expected)
+        assert torch.equal(table.EmbeddingTable(layer)(ids, out_dtype=torch.float32), expected)
 
 
 def test_a_table_that_is_patched_packed_cast_or_still_on_disk_is_left_to_comfyui(pack, comfy):
@@ -214,8 +214,8 @@ def test_a_table_that_is_patched_packed_cast_or_still_on_disk_is_left_to_comfyui
     waiting.weight_lowvram_function = lambda weight: 2 * weight
     cast.weight_comfy_model_dtype = torch.bfloat16
     for layer in (patched, waiting, cast, on_disk):
-        assert not pack.bridge_text.is_plain(layer)
+        assert not pack.bridge_embedding_table.is_plain(layer)
     patched.weight.data.fill_(1)
-    assert pack.bridge_text.EmbeddingTable(patched)(torch.tensor([[1]]), out_dtype=torch.float32).tolist() == [
-        [[2, 2, 2, 2]]
-    ]
+    assert pack.bridge_embedding_table.EmbeddingTable(patched)(
+        torch.tensor([[1]]), out_dtype=torch.float32
+    ).tolist() == [[[2, 2, 2, 2]]]
