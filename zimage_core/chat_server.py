@@ -85,7 +85,10 @@ class ChatServer:
             body["model"] = self.model
         if wants_first:
             body |= {"logprobs": True, "top_logprobs": TOP}
-        return read_answer(self._ask_until_answered(json.dumps(body).encode()), self.name)
+        try:
+            return read_answer(self._ask_until_answered(json.dumps(body).encode()), self.name)
+        except ChatServerError as error:
+            raise ChatServerError(self._without_key(str(error))) from None
 
     def _ask_until_answered(self, body: bytes) -> bytes:
         problem = ""
@@ -122,10 +125,14 @@ class ChatServer:
             connection.close()
 
     def _key(self) -> str:
-        return os.environ.get(self.key_variable, "").strip()
+        key = os.environ.get(self.key_variable, "").strip()
+        if not (key.isascii() and key.isprintable()):
+            raise ChatServerError(f"the key in {self.key_variable} holds signs that no key has; copy it again")
+        return key
 
     def _without_key(self, text: str) -> str:
-        return text.replace(self._key(), "***") if self._key() else text
+        key = os.environ.get(self.key_variable, "").strip()
+        return text.replace(key, "***") if key else text
 
 
 def is_address(text: str) -> bool:
@@ -153,7 +160,8 @@ def read_answer(raw: bytes, name: str) -> Answer:
     try:
         choice = json.loads(raw)["choices"][0]
         message = choice["message"]
-        text, thought = message["content"], message.get("reasoning_content") or message.get("reasoning") or ""
+        thought = message.get("reasoning_content") or message.get("reasoning") or ""
+        text = "" if thought and message["content"] is None else message["content"]  # tokens ran out in the thought
         if not isinstance(text, str):
             raise TypeError
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):

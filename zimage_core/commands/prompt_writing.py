@@ -11,7 +11,7 @@ from tqdm import tqdm
 from ..chat_server import ChatServer, is_address
 from ..checkpoints import load_text_encoder
 from ..language import Budgets, load_language_model
-from ..language.answer_checks import language_of
+from ..language.answer_checks import language_of, unquoted
 from ..language.back_end import BackEnd, LoadedModel
 from ..language.enhance import Wish, enhance
 from ..language.instructions import find_instructions, read_instruction
@@ -25,8 +25,8 @@ NANO = "nano"
 
 def write_prompt(options: argparse.Namespace) -> None:
     """Print the prompt; why the request was left as it is goes to stderr."""
-    language = options.language or language_of(options.prompt)
-    file = options.template or find_instructions("enhance")[f"enhance.{language_of(options.prompt)}"]
+    language = options.language or language_of(unquoted(options.prompt))
+    file = options.template or find_instructions("enhance")[f"enhance.{language_of(unquoted(options.prompt))}"]
     instruction = read_instruction(file)
     wish = Wish(
         language=language,

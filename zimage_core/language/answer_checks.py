@@ -22,7 +22,16 @@ def language_of(text: str) -> Literal["en", "zh"]:
 def bare(answer: str) -> str:
     """An answer without a code fence around it; line breaks become spaces, as prompts are one paragraph."""
     inside = FENCE.match(answer.strip())
-    return " ".join((inside[1] if inside else answer).split())
+    lines = (line.strip() for line in (inside[1] if inside else answer).splitlines())
+    return " ".join(line for line in lines if line)
+
+
+def unquoted(text: str) -> str:
+    """A text without what stands in quotation marks; the whole where that is all."""
+    rest = text
+    for quoted in quoted_texts(text):
+        rest = rest.replace(quoted, " ")
+    return rest if rest.strip() else text
 
 
 def find_faults(
@@ -34,10 +43,7 @@ def find_faults(
     answered = quoted_texts(answer)
     kept = {text[1:-1] for text in answered}
     faults = [f"the text {text} is missing" for text in quoted_texts(request) if text[1:-1] not in kept]
-    unquoted = answer
-    for text in answered:
-        unquoted = unquoted.replace(text, " ")
-    if (found := language_of(unquoted)) != language:
+    if (found := language_of(unquoted(answer))) != language:
         faults.append(f"it is written in {NAMES[found]}")
     if (count := count_tokens(answer)) > max_tokens:
         faults.append(f"it takes {count} tokens, more than the {max_tokens} there is room for")

@@ -41,6 +41,11 @@ class BackEnd(Protocol):
         """What a cache and a record call it; another name is another model."""
         ...
 
+    @property
+    def reads_instructions(self) -> bool:
+        """Whether it does what it is told; nano's writer has one task."""
+        ...
+
     def write(self, question: Question) -> Iterator[Text]:
         """A thought's characters, then an answer's, as they come; to cancel is to stop taking them."""
         ...
@@ -72,6 +77,7 @@ class LoadedModel:
     model: LanguageModel
     tokenize: Tokenizer
     detokenize: Detokenizer
+    reads_instructions: bool = True
 
     def write(self, question: Question) -> Iterator[Text]:
         """Qwen3's chat; a thought only where its budget has room for one."""

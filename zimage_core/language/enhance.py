@@ -10,7 +10,7 @@ from typing import Literal
 
 from ..config import MAX_CAPTION_TOKENS
 from ..text.protected import quoted_texts
-from .answer_checks import bare, find_faults, language_of
+from .answer_checks import bare, find_faults, language_of, unquoted
 from .back_end import BackEnd, Question, Reply, Text, ask
 from .instructions import Instruction
 from .thinking import Budgets
@@ -75,9 +75,12 @@ def enhance(
     """
     if wish.when == "off" or not request.strip():
         return Enhanced(prompt=request, changed=False)
-    if wish.when == "when it needs reasoning" and not needs_reasoning(request, back_end):
-        return Enhanced(prompt=request, changed=False, problem="nothing in it has to be worked out")
-    language = language_of(request) if wish.language == "as the request" else wish.language
+    if wish.when == "when it needs reasoning":
+        if not back_end.reads_instructions:
+            return Enhanced(prompt=request, changed=False, problem="this model cannot tell whether it needs reasoning")
+        if not needs_reasoning(request, back_end):
+            return Enhanced(prompt=request, changed=False, problem="nothing in it has to be worked out")
+    language = language_of(unquoted(request)) if wish.language == "as the request" else wish.language
     question = _question(request, instruction, wish, language)
     reply = ask(back_end, question, on_text)
     for last in (False, True):
@@ -124,4 +127,4 @@ def _once_more(
 ) -> Reply:
     """The same question with the first answer and what was wrong with it."""
     told = f"{question.prompt}\n\n(Your first answer was: {reply.answer}\nIt cannot be used: {'; '.join(faults)}.)"
-    return ask(back_end, replace(question, prompt=told, seed=question.seed + 1), on_text)
+    return ask(back_end, replace(question, prompt=told, seed=(question.seed + 1) % 2**64), on_text)

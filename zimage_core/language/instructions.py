@@ -9,10 +9,13 @@
 A file's text and version enter every cache key, so that an old workflow finds the old words.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
+
+from ..regular_file import irregularity
 
 FOLDER = Path(__file__).with_name("templates")
 MAX_BYTES = 64_000  # of a file; far above any instruction
@@ -30,16 +33,16 @@ class Instruction:
 
     def filled(self, slots: Mapping[str, str]) -> str:
         """The text with its slots filled; braces that name none of them stay as they are."""
-        text = self.text
-        for name, value in slots.items():
-            text = text.replace("{" + name + "}", value)
-        return text.strip()
+        names = re.compile("|".join(re.escape("{" + name + "}") for name in slots))
+        return names.sub(lambda found: slots[found[0][1:-1]], self.text).strip()
 
 
 def read_instruction(file: Path) -> Instruction:
     """One file. Raises `ValueError` with a sentence that names it and says what to change."""
     import yaml
 
+    if why := irregularity(file):
+        raise ValueError(f"{file.name} {why}; choose another file")
     if file.stat().st_size > MAX_BYTES:
         raise ValueError(f"{file.name} is larger than {MAX_BYTES // 1000} kB, which no instruction is; shorten it")
     try:

@@ -13,6 +13,7 @@ class RemoteBackEnd:
     """Asks a server, which answers at once when it is done; its thought comes in a field of its own or in marks."""
 
     server: ChatServer
+    reads_instructions: bool = True
 
     @property
     def name(self) -> str:

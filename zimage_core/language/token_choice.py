@@ -18,7 +18,7 @@ class Sampling:
 
     temperature: float = 0.6  # 0 is greedy
     top_k: int = 20  # 0 keeps all
-    top_p: float = 0.95  # share of probability that is kept; 1 keeps all
+    top_p: float = 0.95  # share of probability that is kept; 1 keeps all, 0 the likeliest token
     min_p: float = 0.0  # of the likeliest token's probability; 0 keeps all
     repetition_penalty: float = 1.0  # CTRL (arXiv 1909.05858, section 4.1); 1 is none
     presence_penalty: float = 0.0  # taken off the logit of every token that occurred
@@ -28,8 +28,8 @@ class Sampling:
             raise ValueError(f"temperature {self.temperature:g} is outside 0 to 10")
         if self.top_k < 0:
             raise ValueError(f"top-k {self.top_k} is negative; 0 keeps all tokens")
-        if not 0 < self.top_p <= 1:
-            raise ValueError(f"top-p {self.top_p:g} is not above 0 and up to 1")
+        if not 0 <= self.top_p <= 1:
+            raise ValueError(f"top-p {self.top_p:g} is outside 0 to 1")
         if not 0 <= self.min_p <= 1:
             raise ValueError(f"min-p {self.min_p:g} is outside 0 to 1")
         if not 0.1 <= self.repetition_penalty <= 10:

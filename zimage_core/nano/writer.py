@@ -28,6 +28,7 @@ class NanoWriter:
     """A back end that answers a request for one of nano's scenes."""
 
     name = NAME
+    reads_instructions = False
 
     def __init__(self, model: LanguageModel, tokenizer: Path = FOLDER / TOKENIZER) -> None:
         self._loaded = LoadedModel(NAME, model, load_tokenizer(tokenizer), load_detokenizer(tokenizer))

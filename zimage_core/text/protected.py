@@ -9,7 +9,10 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 
-QUOTED = re.compile(r'"[^"\n]+"|“[^”\n]+”|\u300c[^\u300d\n]+\u300d|\u300e[^\u300f\n]+\u300f|«[^»\n]+»')
+QUOTED = re.compile(
+    r'"[^"\n]+"|“[^”\n]+”|\u300c[^\u300d\n]+\u300d|\u300e[^\u300f\n]+\u300f|«[^»\n]+»'
+    r"|\u201e[^\u201c\u201d\n]+[\u201c\u201d]|\uff02[^\uff02\n]+\uff02"
+)
 
 
 def quoted_texts(prompt: str) -> list[str]:

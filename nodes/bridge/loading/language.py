@@ -29,6 +29,7 @@ class BuiltIn:
     """nano's writer, on the CPU."""
 
     name = NAME
+    reads_instructions = False
 
     def write(self, question: Question) -> Iterator[Text]:
         """The answer as it comes; an interrupted prompt ends within a token."""
@@ -42,6 +43,7 @@ class OurClip:
     """The encoder of our loader: tokens come one at a time, thoughts have their own budget."""
 
     clip: Any
+    reads_instructions: bool = True
 
     @property
     def name(self) -> str:
@@ -69,6 +71,7 @@ class StockClip:
     """The stock loader's encoder, whatever it is: it answers at once, when it is done."""
 
     clip: Any
+    reads_instructions: bool = True
 
     @property
     def name(self) -> str:

@@ -17,16 +17,16 @@ from .embedding_table import EmbeddingTable, is_plain
 TOKENS_KEY = "qwen3_4b"  # ComfyUI's name for the encoder inside a CLIP and in token dictionaries
 ROWS = 16384  # of the embedding table that are cast at a time
 SETTINGS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "presence_penalty")
+LEAST_PENALTY = 0.1
 ENDS = {"qwen": (151645, 151643), "nano": (2, 0)}  # the end of a turn, and of all text
 
 
 class ComfyLanguageModel(LanguageModel):
     """The language model of a CLIP, on the device ComfyUI loaded it to; weights are cast as ComfyUI casts them."""
 
-    def __init__(self, encoder: Any, head: LanguageHead, device: torch.device) -> None:
+    def __init__(self, encoder: Any, head: LanguageHead, device: torch.device, dtype: torch.dtype) -> None:
         super().__init__(encoder, head)
-        self._device = device
-        self._dtype = torch.bfloat16 if model_management.should_use_bf16(device) else torch.float32
+        self._device, self._dtype = device, dtype
 
     def embed(self, ids: Sequence[int]) -> Tensor:
         """Rows of the embedding table (1, n, d)."""
@@ -51,14 +51,19 @@ def language_model(text_encoder: Any, device: torch.device) -> LanguageModel:
     It is freed with what is returned: the encoder itself stays as it was.
     """
     encoder = getattr(text_encoder, TOKENS_KEY).transformer
-    return ComfyLanguageModel(encoder, load_language_head(text_encoder.file), device)
+    dtype = torch.bfloat16 if model_management.should_use_bf16(device) else torch.float32
+    head = load_language_head(text_encoder.file, dtype).to(device)  # plain layers, which cast nothing
+    return ComfyLanguageModel(encoder, head, device, dtype)
 
 
 def generate(text_encoder: Any, tokens: Any, max_length: int, seed: int | None, settings: dict[str, Any]) -> list[int]:
     """For ComfyUI's own Generate Text: the tokens after `tokens`, its pairs of id and weight, drawn as it says."""
     rows = next(iter(tokens.values())) if isinstance(tokens, dict) else tokens
     encoder = getattr(text_encoder, TOKENS_KEY)
-    sampling = Sampling(**{name: settings[name] for name in SETTINGS if name in settings})
+    given = {name: settings[name] for name in SETTINGS if name in settings}
+    if "repetition_penalty" in given:
+        given["repetition_penalty"] = max(LEAST_PENALTY, given["repetition_penalty"])  # its widget begins at 0
+    sampling = Sampling(**given)
     writer = Writer(
         language_model(text_encoder, encoder.execution_device),
         [int(pair[0]) for pair in rows[0]],

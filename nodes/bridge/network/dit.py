@@ -66,12 +66,24 @@ class ComfyS3DiT(S3DiT):
         return executor.execute(x, timesteps, context, num_tokens, attention_mask, **kwargs)
 
     def _forward(
-        self, x: Tensor, timesteps: Tensor, *args: Any, regions: Sequence[RunRegions] = (), **kwargs: Any
+        self,
+        x: Tensor,
+        timesteps: Tensor,
+        context: Tensor,
+        num_tokens: Any = None,
+        attention_mask: Any = None,
+        ref_latents: Sequence[Tensor] = (),
+        ref_contexts: Sequence[Tensor] = (),
+        siglip_feats: Sequence[Tensor] = (),
+        transformer_options: Options = {},  # noqa: B006 - ComfyUI's signature; it is copied, never written
+        regions: Sequence[RunRegions] = (),
+        **kwargs: Any,
     ) -> Tensor:
         """The same without wrappers, with the `regions` of every prompt in this call and their LoRAs."""
         active = active_regions(regions, timesteps)
+        inputs = (x, timesteps, context, num_tokens, attention_mask, ref_latents, ref_contexts, siglip_feats)
         with loras_of(active, self):
-            return self._velocity(x, timesteps, *args, active=active, **kwargs)
+            return self._velocity(*inputs, transformer_options, active=active, **kwargs)
 
     def _velocity(
         self,

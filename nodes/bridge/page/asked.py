@@ -101,7 +101,9 @@ def _written(prompt: Prompt, origin: Any) -> Any:
     values = {name: value_in(prompt, value) for name, value in inputs_of(node).items()}
     if node.get("class_type") == ENHANCER:
         own = values.get("own_prompt")
-        return own or (values.get("request") if values.get("when") == "off" else None)
+        if isinstance(own, str) and own.strip():
+            return own
+        return values.get("request") if values.get("when") == "off" else None
     text, style, seed = values.get("text"), values.get("style"), values.get("seed")
     if node.get("class_type") != PROMPT_WRITER or not isinstance(text, str) or not isinstance(style, str):
         return None

@@ -17,6 +17,7 @@ class Answering:
     """Gives its answers in order, keeps the questions."""
 
     name = "test"
+    reads_instructions = True
 
     def __init__(self, *answers):
         self.answers, self.asked = list(answers), []
@@ -65,6 +66,33 @@ def test_the_second_answer_counts_if_it_is_right():
 def test_the_language_can_be_chosen_and_quoted_text_stays_in_its_own():
     found, _ = run('a mug that says "Good morning"', '桌上有一个杯子，上面写着 "Good morning"。', language="zh")
     assert found.changed and found.prompt.endswith('"Good morning"。')
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer"),
+    [
+        ('招牌上写着"WELCOME TO OUR COFFEE SHOP"', '木头招牌上写着 "WELCOME TO OUR COFFEE SHOP"。'),
+        ('a wall with "开门大吉欢迎光临"', 'A wall, red letters read "开门大吉欢迎光临".'),
+        ('a sign "A  B"', 'A sign\n reads "A  B".'),
+        ("Schild „BROT“ an der Wand", 'Ein Schild mit "BROT" an der Wand.'),
+    ],
+)
+def test_lettering_decides_no_language_and_keeps_its_spaces(request_, answer):
+    found, model = run(request_, answer)
+    assert found.changed and len(model.asked) == 1, found.problem
+
+
+def test_a_seed_at_the_end_of_its_range_goes_on_from_0_and_braces_in_lettering_are_no_slots():
+    _, model = run('a mug "{length}"', "A mug.", "A mug.", seed=2**64 - 1)
+    assert [each.seed for each in model.asked] == [2**64 - 1, 0]
+    assert '"{length}"' in model.asked[0].instruction
+
+
+def test_a_model_that_reads_no_instruction_is_not_asked_whether_a_request_needs_reasoning():
+    model = Answering()
+    model.reads_instructions = False
+    wish = Wish(when="when it needs reasoning")
+    assert "cannot tell" in enhance("2 + 2 foxes", model, INSTRUCTION, wish, len).problem and not model.asked
 
 
 def test_off_and_an_empty_request_ask_nothing():

@@ -69,6 +69,24 @@ def test_a_model_that_would_think_is_told_not_to(served):
     assert bodies[0]["chat_template_kwargs"] == {"enable_thinking": False} and bodies[0]["temperature"] == 0
 
 
+def test_tokens_that_ran_out_in_a_thought_leave_an_empty_answer(served):
+    address, messages, _ = served
+    messages.append({"content": None, "reasoning": "hm"})
+    assert ask(RemoteBackEnd(ChatServer(address=address)), Question(prompt="fox")) == Reply("hm", "")
+
+
+def test_a_key_stands_in_no_message(served, monkeypatch):
+    address, messages, _ = served
+    messages.append({"content": ["bad key", KEY]})
+    with pytest.raises(ChatServerError) as told:
+        ask(RemoteBackEnd(ChatServer(address=address)), Question(prompt="fox"))
+    assert KEY not in str(told.value) and "***" in str(told.value)
+    monkeypatch.setenv("ZIMAGE_CHAT_KEY", f"{KEY}\nx")
+    with pytest.raises(ChatServerError, match="signs that no key has") as told:
+        ask(RemoteBackEnd(ChatServer(address=address)), Question(prompt="fox"))
+    assert KEY not in str(told.value)
+
+
 def test_what_is_no_completion_is_one_sentence(served):
     address, messages, _ = served
     messages.append(["not", "a", "message"])

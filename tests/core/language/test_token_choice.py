@@ -59,7 +59,7 @@ def test_tokens_are_drawn_as_often_as_their_probability_says_and_a_seed_repeats_
 
 @pytest.mark.parametrize(
     "fault",
-    [{"temperature": -1.0}, {"temperature": float("nan")}, {"top_k": -1}, {"top_p": 0.0}, {"min_p": 1.1}],
+    [{"temperature": -1.0}, {"temperature": float("nan")}, {"top_k": -1}, {"top_p": -0.1}, {"min_p": 1.1}],
 )
 def test_settings_out_of_range_are_refused_by_name(fault):
     with pytest.raises(ValueError, match=next(iter(fault)).replace("_", "-").split("-nan")[0]):

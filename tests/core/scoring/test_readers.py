@@ -150,3 +150,15 @@ def test_tesseracts_table_becomes_lines():
     assert (first.text, first.box, first.confidence) == ('Open "now', (10, 18, 70, 30), pytest.approx(0.8))
     assert (second.text, second.box) == ("Bar", (5, 40, 11, 47))
     assert next(iter(lines_of(head + rows, is_spaced=False))).text == 'Open"now'
+
+
+def test_a_narrow_picture_gets_a_margin_and_no_other_does():
+    """The reader enlarges the short side to 736 pixels, which took 17 GB for one of 7x2000."""
+    from zimage_core.scoring.lettering.rapid import widened
+
+    narrow = Image.effect_noise((7, 2000), 90).convert("RGB")
+    wide = widened(narrow)
+    assert wide.size == (500, 2000) and wide.crop((0, 0, 7, 2000)).tobytes() == narrow.tobytes()
+    assert set(wide.crop((7, 0, 500, 2000)).getdata()) == {narrow.getpixel((0, 0))}
+    for size in ((100, 400), (400, 100), (64, 64)):
+        assert widened(picture := Image.new("RGB", size)) is picture

@@ -139,6 +139,15 @@ def test_comfyuis_own_generation_writes_the_same_tokens_on_our_clip_and_leaves_i
     assert sorted(our_clip.cond_stage_model.state_dict()) == before
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_file_in_16_bits_writes_too_and_the_built_in_one(pack, state, tmp_path, dtype):
+    file = tmp_path / "qwen_3_4b.safetensors"
+    save_file({key: tensor.to(dtype) for key, tensor in state.items()}, file)
+    for path in (file, file_of(TEXT_ENCODER)):
+        clip = pack.bridge_text.load_text_encoder(str(path), None)
+        assert len(clip.generate(clip.tokenize("a fox"), max_length=4, repetition_penalty=0.0, top_p=0.0, seed=1)) <= 4
+
+
 def test_either_clip_answers_a_question_with_the_same_words(pack, our_clip, native_clip):
     language = importlib.import_module(f"{pack.entry.__name__}.nodes.bridge.loading.language")
     core = importlib.import_module(f"{pack.entry.__name__}.zimage_core.language")

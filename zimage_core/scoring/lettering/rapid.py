@@ -20,6 +20,7 @@ MODELS = {  # the wheel's files; without their paths rapidocr would fetch what i
     "Cls": "ch_ppocr_mobile_v2.0_cls_mobile.onnx",
 }
 PACKAGES = ("rapidocr", "onnxruntime")
+LONGEST = 4  # sides of a picture, long to short
 INSTALL = f'"{sys.executable}" -m pip install "rapidocr>=3.10" onnxruntime'
 
 
@@ -60,7 +61,7 @@ class RapidReader:
 
     def read(self, picture: Image.Image, language: str) -> Sequence[Line]:
         """Lines from top to bottom; one model reads both languages."""
-        blue_first = np.ascontiguousarray(np.asarray(picture.convert("RGB"))[:, :, ::-1])
+        blue_first = np.ascontiguousarray(np.asarray(widened(picture.convert("RGB")))[:, :, ::-1])
         found = self._engine(blue_first)
         if found.txts is None:
             return []
@@ -68,3 +69,17 @@ class RapidReader:
             Line(text=text, confidence=float(confidence), box=(*corners.min(0).tolist(), *corners.max(0).tolist()))
             for text, confidence, corners in zip(found.txts, found.scores, found.boxes, strict=True)
         ]
+
+
+def widened(picture: Image.Image) -> Image.Image:
+    """A picture no longer than four times its short side: a narrower one gets a margin in the colour of its corner.
+
+    The reader enlarges a picture until its short side has 736 pixels: one of 7x2000 would take 17 GB.
+    """
+    width, height = picture.size
+    least = max(width, height) // LONGEST
+    if min(width, height) >= least:
+        return picture
+    canvas = Image.new("RGB", (max(width, least), max(height, least)), picture.getpixel((0, 0)))
+    canvas.paste(picture, (0, 0))
+    return canvas
