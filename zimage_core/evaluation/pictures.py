@@ -90,10 +90,10 @@ def files_of(case: Case) -> dict[str, list[int]]:
 def save_pictures(folder: Path, case: Case, pictures: Sequence[Image.Image]) -> None:
     """Write all pictures of a case."""
     for name, numbers in files_of(case).items():
-        save_file(folder / name, [pictures[number] for number in numbers])
+        write_picture_file(folder / name, [pictures[number] for number in numbers])
 
 
-def save_file(file: Path, pictures: Sequence[Image.Image]) -> None:
+def write_picture_file(file: Path, pictures: Sequence[Image.Image]) -> None:
     """Write one picture, or four as tiles; the folder is made."""
     file.parent.mkdir(parents=True, exist_ok=True)
     whole = pictures[0] if len(pictures) == 1 else tiled(pictures)

@@ -15,7 +15,7 @@ from ..atomic_file import write_atomically
 from ..scoring.score import Measurement, Score, title
 from .case import Case, Suite
 from .journal import Entry, Journal, Key, read_journal
-from .pictures import Picture, files_of, find, open_picture, save_file
+from .pictures import Picture, files_of, find, open_picture, write_picture_file
 from .run import Shard
 
 Draw = Callable[[str, int], Image.Image]  # a prompt and a seed to a picture
@@ -79,7 +79,7 @@ def draw_missing(case: Case, folder: Path, draw: Draw) -> int:
     drawn = 0
     for file, numbers in files_of(case).items():
         if find(folder, case.places[numbers[0]]) is None:
-            save_file(folder / file, [draw(case.prompt, case.seeds[number]) for number in numbers])
+            write_picture_file(folder / file, [draw(case.prompt, case.seeds[number]) for number in numbers])
             drawn += len(numbers)
     return drawn
 
