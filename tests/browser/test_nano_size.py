@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from playwright.sync_api import TimeoutError
 
 from page import NODE
 from paths import REPOSITORY
@@ -24,6 +25,17 @@ def press(canvas, kind, label):
     canvas.page.wait_for_function(SETTLED)
 
 
+def hover(canvas, button):
+    """Move onto a button; lines that come late may push it out of view, so that its node is scrolled to again."""
+    for _ in range(8):
+        canvas.scroll_to("ZImageSampler")
+        try:
+            return button.hover(timeout=15_000)
+        except TimeoutError:
+            continue
+    return button.hover()
+
+
 def test_a_button_that_is_held_down_survives_news_in_another_line(canvas):
     canvas.open(NANO)
     canvas.put("ZImageEmptyLatent", megapixels=1.0)
@@ -31,7 +43,7 @@ def test_a_button_that_is_held_down_survives_news_in_another_line(canvas):
     canvas.scroll_to("ZImageSampler")
     before = canvas.line("evaluations")
     button = canvas.page.locator("[data-line=native]", has=canvas.page.get_by_role("button")).last.get_by_role("button")
-    button.hover()
+    hover(canvas, button)
     canvas.page.mouse.down()
     canvas.put("ZImageSampler", steps=5)
     canvas.page.wait_for_function(
