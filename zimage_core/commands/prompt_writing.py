@@ -11,7 +11,7 @@ from tqdm import tqdm
 from ..chat_server import ChatServer, is_address
 from ..checkpoints import load_text_encoder
 from ..language import Budgets, load_language_model
-from ..language.answer_checks import language_of, unquoted
+from ..language.answer_checks import language_of_request
 from ..language.back_end import BackEnd, LoadedModel
 from ..language.enhance import Wish, enhance
 from ..language.instructions import find_instructions, read_instruction
@@ -19,17 +19,17 @@ from ..language.remote import RemoteBackEnd
 from ..nano.files import FOLDER, TOKENIZER
 from ..nano.writer import load_writer
 from ..text import Tokenizer, load_detokenizer, load_tokenizer, tokenize
+from ..text.han import HAN
 
 NANO = "nano"
 
 
 def write_prompt(options: argparse.Namespace) -> None:
     """Print the prompt; why the request was left as it is goes to stderr."""
-    language = options.language or language_of(unquoted(options.prompt))
-    file = options.template or find_instructions("enhance")[f"enhance.{language_of(unquoted(options.prompt))}"]
+    file = options.template or find_instructions("enhance")[f"enhance.{language_of_request(options.prompt)}"]
     instruction = read_instruction(file)
     wish = Wish(
-        language=language,
+        language=options.language or "as the request",
         length=options.length,
         budgets=Budgets(thought=options.budget if options.thinking else 0),
         seed=options.seed,
@@ -68,5 +68,5 @@ def back_end_of(encoder: str, model: str) -> tuple[BackEnd, Tokenizer | None]:
 def count(prompt: str, tokenizer: Tokenizer | None) -> int:
     """Tokens of a prompt in the encoder's template; without its vocabulary one for each word or Han character."""
     if tokenizer is None:
-        return len(prompt.split()) + sum("\u4e00" <= letter <= "\u9fff" for letter in prompt)
+        return len(prompt.split()) + len(HAN.findall(prompt))
     return len(tokenize(tokenizer, prompt, limit=None).ids)

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable
 from typing import Literal
 
+from ..text.han import HAN
 from ..text.protected import quoted_texts
 
-HAN = re.compile("[\u4e00-\u9fff]")
 CHINESE_SHARE = 0.3  # of letters that are Han characters: from there on a text is Chinese
 FENCE = re.compile(r"\A```[a-z]*\n(.*)\n```\Z", re.DOTALL)
 NAMES = {"en": "English", "zh": "Chinese"}
@@ -17,6 +17,11 @@ def language_of(text: str) -> Literal["en", "zh"]:
     letters = [letter for letter in text if letter.isalpha()]
     share = len(HAN.findall(text)) / max(1, len(letters))
     return "zh" if share > CHINESE_SHARE else "en"
+
+
+def language_of_request(request: str) -> Literal["en", "zh"]:
+    """That of a request's own words: lettering decides no language, unless there is nothing else."""
+    return language_of(unquoted(request))
 
 
 def bare(answer: str) -> str:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from ..config import MAX_CAPTION_TOKENS
 from ..text.protected import quoted_texts
-from .answer_checks import bare, find_faults, language_of, unquoted
+from .answer_checks import bare, find_faults, language_of_request
 from .back_end import BackEnd, Question, Reply, Text, ask
 from .instructions import Instruction
 from .thinking import Budgets
@@ -80,7 +80,7 @@ def enhance(
             return Enhanced(prompt=request, changed=False, problem="this model cannot tell whether it needs reasoning")
         if not needs_reasoning(request, back_end):
             return Enhanced(prompt=request, changed=False, problem="nothing in it has to be worked out")
-    language = language_of(unquoted(request)) if wish.language == "as the request" else wish.language
+    language = language_of_request(request) if wish.language == "as the request" else wish.language
     question = _question(request, instruction, wish, language)
     reply = ask(back_end, question, on_text)
     for last in (False, True):

@@ -3,16 +3,16 @@
 import csv
 import io
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
+from .han import HAN
+
 PROMPT = "{prompt}"  # where a style's text takes the prompt; without it the text follows the prompt
 STYLES_FILE = Path(__file__).with_name("styles.json")
-_CHINESE = re.compile("[\u4e00-\u9fff]")
 _ENDS = (".", "!", "?", ",", ";", ":", "\u3002", "\uff01", "\uff1f", "\uff0c", "\uff1b", "\uff1a")
 
 
@@ -79,7 +79,7 @@ def by_name(styles: Iterable[Style]) -> dict[str, Style]:
 
 def apply_style(style: Style, prompt: str) -> str:
     """The prompt in a style: in Chinese if the prompt has a Chinese character, else in English."""
-    is_chinese = bool(_CHINESE.search(prompt))
+    is_chinese = bool(HAN.search(prompt))
     text = style.chinese if is_chinese else style.english
     if PROMPT in text:
         return text.replace(PROMPT, prompt)

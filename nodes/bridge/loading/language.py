@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from comfy import model_management
@@ -10,7 +11,7 @@ from comfy.text_encoders.z_image import ZImageTokenizer
 from ....zimage_core.checkpoints import TEXT_ENCODER
 from ....zimage_core.language.back_end import BackEnd, LoadedModel, Question, Text
 from ....zimage_core.language.chat import chat, split_thought
-from ....zimage_core.nano.writer import NAME, load_writer
+from ....zimage_core.nano.writer import NAME, NanoWriter, load_writer
 from .files import BUILT_IN, path_of
 from .language_model import TOKENS_KEY, language_model
 from .prompt_cache import IDENTITY
@@ -25,22 +26,34 @@ def back_end_of(clip: Any) -> BackEnd:
     return BuiltIn() if inner.file == path_of(TEXT_ENCODER, BUILT_IN) else OurClip(clip)
 
 
+def interruptible(texts: Iterator[Text]) -> Iterator[Text]:
+    """An answer as it comes, which an interrupted prompt ends within a token."""
+    for text in texts:
+        model_management.throw_exception_if_processing_interrupted()
+        yield text
+
+
 class BuiltIn:
-    """nano's writer, on the CPU."""
+    """nano's writer, on the CPU; read with the first question."""
 
     name = NAME
     reads_instructions = False
 
+    @cached_property
+    def _writer(self) -> NanoWriter:
+        return load_writer()
+
     def write(self, question: Question) -> Iterator[Text]:
-        """The answer as it comes; an interrupted prompt ends within a token."""
-        for text in load_writer().write(question):
-            model_management.throw_exception_if_processing_interrupted()
-            yield text
+        """The answer as it comes."""
+        return interruptible(self._writer.write(question))
 
 
 @dataclass(frozen=True)
 class OurClip:
-    """The encoder of our loader: tokens come one at a time, thoughts have their own budget."""
+    """The encoder of our loader: tokens come one at a time, thoughts have their own budget.
+
+    What only writing needs is read with the first question and freed with this object.
+    """
 
     clip: Any
     reads_instructions: bool = True
@@ -50,20 +63,20 @@ class OurClip:
         """The file's identity, and the LoRAs on it."""
         return f"{getattr(self.clip.cond_stage_model, IDENTITY)} {self.clip.patcher.patches_uuid}"
 
-    def write(self, question: Question) -> Iterator[Text]:
-        """The answer as it comes; an interrupted prompt ends within a token."""
-        self.clip.load_model()
-        model = language_model(self.clip.cond_stage_model, self.clip.patcher.load_device)
+    @cached_property
+    def _loaded(self) -> LoadedModel:
         vocabulary = getattr(self.clip.tokenizer, TOKENS_KEY).tokenizer
-        loaded = LoadedModel(
+        return LoadedModel(
             self.name,
-            model,
+            language_model(self.clip.cond_stage_model, self.clip.patcher.load_device),
             tokenize=lambda text: vocabulary(text, add_special_tokens=False)["input_ids"],
             detokenize=lambda ids: vocabulary.decode(ids, skip_special_tokens=True),
         )
-        for text in loaded.write(question):
-            model_management.throw_exception_if_processing_interrupted()
-            yield text
+
+    def write(self, question: Question) -> Iterator[Text]:
+        """The answer as it comes."""
+        self.clip.load_model()
+        return interruptible(self._loaded.write(question))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any
 from comfy.utils import ProgressBar
 
 from ....zimage_core.language import Budgets
-from ....zimage_core.language.answer_checks import language_of, unquoted
+from ....zimage_core.language.answer_checks import language_of_request
 from ....zimage_core.language.back_end import Text
 from ....zimage_core.language.enhance import Enhanced, Language, Wish, enhance
 from ....zimage_core.language.instructions import Instruction, find_instructions, read_instruction
@@ -69,7 +69,7 @@ def count_tokens(clip: Any, prompt: str) -> int:
 def _instruction(name: str, request: str) -> Instruction:
     """The instruction of that name; raises ValueError with one sentence."""
     found = _files()
-    wanted = f"enhance.{language_of(unquoted(request))}" if name == BY_LANGUAGE else name
+    wanted = f"enhance.{language_of_request(request)}" if name == BY_LANGUAGE else name
     if wanted not in found:
         raise ValueError(f"There is no instruction called {wanted}: choose one from the list, or {BY_LANGUAGE}.")
     return read_instruction(found[wanted])

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator
 
+from ...text.han import HAN
 from .captions import CHINESE, ENGLISH, Words
 from .scenes import ATTRIBUTES
 
-IS_CHINESE = re.compile("[\u4e00-\u9fff]")
 POSITIONS = tuple(f"{row} {column}" for row in ATTRIBUTES["row"] for column in ATTRIBUTES["column"])
 KINDS = {name: values for name, values in ATTRIBUTES.items() if name not in ("row", "column")} | {"position": POSITIONS}
 
@@ -18,8 +18,8 @@ def stated(prompt: str) -> dict[str, str]:
     two values of one attribute, as one with two objects does.
     """
     left, found = prompt.lower(), dict[str, str]()
-    for expression, kind, value in _expressions(CHINESE if IS_CHINESE.search(prompt) else ENGLISH):
-        edge = "" if IS_CHINESE.search(expression) else r"\b"
+    for expression, kind, value in _expressions(CHINESE if HAN.search(prompt) else ENGLISH):
+        edge = "" if HAN.search(expression) else r"\b"
         rest, times = re.subn(f"{edge}{re.escape(expression)}{edge}", "|", left)
         if not times:
             continue

@@ -1,8 +1,8 @@
 """`python -m zimage_core.nano.judging.judge_writer`: does nano's writer keep what was said, and solve riddles?
 
 Requests come from templates it was never trained on, riddles from pairs of shape and colour it never saw in one. Kept:
-every attribute the request states, among the first words the answer has for it. Drawn: shape, colour and whatever else
-was stated, in the picture of the answer; without the writer the request itself is drawn.
+every attribute the request states, in the answer. Drawn: shape, colour and whatever else was stated, in the picture of
+the answer; without the writer the request itself is drawn.
 """
 
 import random
@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from ...language import GREEDY, Budgets
 from ...language.back_end import Question, ask
 from ...sampling import NANO
-from ..data.captions import LANGUAGE_BY_CODE, LANGUAGES
+from ..data.caption_reading import stated
+from ..data.captions import LANGUAGES
 from ..data.requests import Request, held_out_request, is_held_out_riddle, riddle
 from ..data.scenes import ATTRIBUTES, Scene, held_out_scenes
 from ..files import FOLDER
@@ -31,23 +32,19 @@ def answers(writer: NanoWriter, requests: Sequence[Request]) -> list[str]:
     ]
 
 
-def attributes_in(caption: str, language: str) -> dict[str, str]:
-    """The attributes of a caption in the words that answers use, the longest word of each place first."""
-    words, found, rest = LANGUAGE_BY_CODE[language].words, dict[str, str](), caption.lower()
-    for value, (first, *_) in sorted(words.items(), key=lambda item: -len(item[1][0])):
-        name = "position" if " " in value else next(name for name, values in ATTRIBUTES.items() if value in values)
-        if first in rest and name not in found:
-            found[name] = value
-            rest = rest.replace(first, " ", 1)
-    return found
+def attributes_in(answer: str) -> dict[str, str]:
+    """What an answer states; nothing where it contradicts itself."""
+    try:
+        return stated(answer)
+    except ValueError:
+        return {}
 
 
 def keeps(request: Request, answer: str) -> bool:
     """Whether all that was stated stands in the answer."""
-    found, scene = attributes_in(answer, request.language), request.scene
-    values = {name: getattr(scene, name) for name in ("shape", "colour", "size", "ground")}
-    values["position"] = f"{scene.row} {scene.column}"
-    return all(found.get(name) == values[name] for name in request.stated)
+    found = attributes_in(answer)
+    names = (name for each in request.stated for name in (("row", "column") if each == "position" else (each,)))
+    return all(found.get(name) == getattr(request.scene, name) for name in names)
 
 
 def drawn_right(requests: Sequence[Request], prompts: Sequence[str], model: Model) -> float:
@@ -66,7 +63,7 @@ def row(writer: NanoWriter, model: Model, requests: Sequence[Request]) -> list[s
     """One line of the table."""
     written = answers(writer, requests)
     kept = sum(keeps(each, answer) for each, answer in zip(requests, written, strict=True)) / len(requests)
-    whole = sum(len(attributes_in(answer, each.language)) == 5 for each, answer in zip(requests, written, strict=True))
+    whole = sum(attributes_in(answer).keys() == ATTRIBUTES.keys() for answer in written)
     drawn = drawn_right(requests, written, model)
     without = drawn_right(requests, [each.text for each in requests], model)
     return [str(len(requests)), *(f"{share:.3f}" for share in (kept, whole / len(requests), drawn, without))]
