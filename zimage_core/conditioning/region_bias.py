@@ -63,11 +63,16 @@ def logarithm(weights: Float[Tensor, "k n"]) -> Float[Tensor, "k n"]:
     return weights.log().clamp(min=HIDDEN)
 
 
+def widened(head_width: int, rank: int) -> int:
+    """A head's width with the channels of a bias of this rank, rounded up as fused kernels ask."""
+    return -(-(head_width + rank) // CHANNEL_MULTIPLE) * CHANNEL_MULTIPLE
+
+
 def bias_channels(bias: RegionBias, head_width: int, like: Tensor) -> BiasChannels:
     """The bias for heads of a width, in dtype and on device of `like`; computed once a run."""
     rank = bias.query.shape[-1]
-    fill = -(head_width + rank) % CHANNEL_MULTIPLE
-    wide = head_width + rank + fill
+    wide = widened(head_width, rank)
+    fill = wide - head_width - rank
     query, key = bias.query * (wide**0.5 / KEY_SCALE), bias.key * KEY_SCALE
     return BiasChannels(
         *(pad(each, (0, fill))[:, None].to(like) for each in (query, key)), scale=(wide / head_width) ** 0.5

@@ -23,8 +23,8 @@ from .cuda_graphs import CUDA_GRAPHS, ModelCaptures
 from .native_calls import as_native_block
 from .native_names import name_block, network_names
 from .negative_prompt import negative_prompt
-from .region_loras import PlacedShares, everywhere, loras_of, place
-from .regional_conditions import RunRegions, active_regions
+from .region_loras import PlacedShares, everywhere, place, with_region_loras
+from .regional_conditions import RunRegions
 from .regional_prompts import prepare_regional
 from .tiles import tile_of
 from .unequal_prompts import hidden_fill, prepare_together, token_count
@@ -65,27 +65,8 @@ class ComfyS3DiT(S3DiT):
         executor = WrapperExecutor.new_class_executor(self._forward, self, wrappers)
         return executor.execute(x, timesteps, context, num_tokens, attention_mask, **kwargs)
 
+    @with_region_loras
     def _forward(
-        self,
-        x: Tensor,
-        timesteps: Tensor,
-        context: Tensor,
-        num_tokens: Any = None,
-        attention_mask: Any = None,
-        ref_latents: Sequence[Tensor] = (),
-        ref_contexts: Sequence[Tensor] = (),
-        siglip_feats: Sequence[Tensor] = (),
-        transformer_options: Options = {},  # noqa: B006 - ComfyUI's signature; it is copied, never written
-        regions: Sequence[RunRegions] = (),
-        **kwargs: Any,
-    ) -> Tensor:
-        """The same without wrappers, with the `regions` of every prompt in this call and their LoRAs."""
-        active = active_regions(regions, timesteps)
-        inputs = (x, timesteps, context, num_tokens, attention_mask, ref_latents, ref_contexts, siglip_feats)
-        with loras_of(active, self):
-            return self._velocity(*inputs, transformer_options, active=active, **kwargs)
-
-    def _velocity(
         self,
         x: Tensor,
         timesteps: Tensor,
@@ -98,9 +79,10 @@ class ComfyS3DiT(S3DiT):
         transformer_options: Options = {},  # noqa: B006 - ComfyUI's signature; it is copied, never written
         omni_rules: OmniRules | None = None,  # None: conditioning of stock nodes, which assumes ComfyUI's
         caption_lengths: Sequence[int] | None = None,
-        active: Sequence[RunRegions] = (),  # the regions of every prompt that act now
+        regions: Sequence[RunRegions] = (),  # of every prompt in this call, those that act now
         **kwargs: Any,
     ) -> Tensor:
+        """The same without wrappers."""
         if x.ndim != 4:
             raise ValueError(
                 f"This latent has shape {tuple(x.shape)}, as a video's frames have; Z-Image draws single pictures. "
@@ -122,11 +104,11 @@ class ComfyS3DiT(S3DiT):
         key: tuple[Any, ...] = (tuple(lengths), size, grid, transformer_options.get(WEIGHTS_AT_STEP))
         run_cache = _condition_cache(context, blocks.options)
         shares: PlacedShares = {}
-        if any(active):
+        if any(regions):
             check_no_references(ref_latents)
             tile = tile_of(transformer_options)
-            prepare_regions = partial(prepare_regional, self, captions, active, size, tile=tile, grid=grid, run=blocks)
-            regional = cached(run_cache, (*key, active, tile), prepare_regions)
+            prepare_regions = partial(prepare_regional, self, captions, regions, size, tile=tile, grid=grid, run=blocks)
+            regional = cached(run_cache, (*key, regions, tile), prepare_regions)
             condition, blocks.bias, blocks.mask, lengths, shares = regional
             everywhere(shares)
         elif not len(ref_latents):

@@ -3,16 +3,17 @@
 Letters: b batch, m tokens of the joint sequence.
 """
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from functools import wraps
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ....zimage_core.adapters import Injection, TokenLora
 from ....zimage_core.adapters.token_lora import filled_shares, joint_shares
-from .regional_conditions import Region, RunRegions, region_coverage
+from .regional_conditions import Region, RunRegions, active_regions, region_coverage
 from .tiles import Tile
 
 
@@ -40,6 +41,25 @@ def loras_of(regions: Sequence[RunRegions], network: nn.Module) -> Generator[Non
         yield
     finally:
         injection.eject()
+
+
+def with_region_loras(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A network's `forward(self, x, timesteps, …)` that gets of its `regions` those that act now, with their LoRAs."""
+
+    @wraps(forward)
+    def run(
+        self: nn.Module,
+        x: Tensor,
+        timesteps: Tensor,
+        *args: Any,
+        regions: Sequence[RunRegions] = (),
+        **kwargs: Any,
+    ) -> Tensor:
+        active = active_regions(regions, timesteps)
+        with loras_of(active, self):
+            return forward(self, x, timesteps, *args, regions=active, **kwargs)
+
+    return run
 
 
 def running(regions: Iterable[RunRegions]) -> Generator[TokenLora]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 
-from ....zimage_core.conditioning.region_bias import CHANNEL_MULTIPLE
+from ....zimage_core.conditioning.region_bias import widened
 from ....zimage_core.config import MAX_CAPTION_TOKENS, DiTConfig
 from ....zimage_core.model.sequence import padded_length
 from ....zimage_core.runtime.byte_counts import VALUE_BYTES, Precision, Tokens, step_bytes
@@ -76,7 +76,7 @@ def step_memory(
 
 def head_width(width: int, n_regions: int) -> int:
     """Channels of a head with two more for each caption of regions; 0 without any, where nothing is copied."""
-    return 0 if not n_regions else -(-(width + 2 * (n_regions + 1)) // CHANNEL_MULTIPLE) * CHANNEL_MULTIPLE
+    return widened(width, 2 * (n_regions + 1)) if n_regions else 0
 
 
 def _tokens(latent: Shape) -> int:

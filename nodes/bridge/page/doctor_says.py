@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+
+from ..loading import page_events
 
 EVENT = "zimage_doctor"  # js/zimage/runs/doctor.mjs waits for it
 
@@ -13,8 +14,4 @@ def teller(node_id: str) -> Callable[[str], None]:
 
 
 def _send(node_id: str, text: str) -> None:
-    from server import PromptServer  # a graph built without a server has none to import
-
-    server: Any = getattr(PromptServer, "instance", None)
-    if server is not None:
-        server.send_sync(EVENT, {"node": node_id, "text": text}, server.client_id)
+    page_events.send(EVENT, {"node": node_id, "text": text})
