@@ -12,7 +12,6 @@ from typing import Any
 from PIL import Image
 from tqdm import tqdm
 
-from ..chat_server import ChatServerError
 from ..evaluation.case import Case, Reading, Suite
 from ..evaluation.journal import read_journal
 from ..evaluation.page import html_page, interval_of
@@ -24,9 +23,6 @@ from ..evaluation.runner import Draw, evaluate, write_beside
 from ..evaluation.suites import SUITES
 from ..nano.judging.small_world import SMALL_WORLD
 from ..nano.judging.suite import NANO
-from ..scoring.detection import DetectorError
-from ..scoring.lettering.reader import ReaderError
-from ..scoring.model_folder import ModelFolderError
 from ..scoring.score import Score
 from .machine import device_of, dtype_of
 from .suite_scores import scores_for
@@ -44,21 +40,18 @@ def run_suite(options: argparse.Namespace) -> None:
     if options.images:
         check_pictures(folder, cases)
     draw, source = (None, "given pictures") if options.images else drawer_of(options)
-    try:
-        scores = scores_for(suite, options)
-        run = describe(
-            suite=suite.name,
-            title=suite.title,
-            source=source,
-            name=name_of(options),
-            as_authors=not options.corrected,
-            cases=cases,
-            scores=scores,
-        )
-        enter(options.out, run)
-        measure(suite, cases, scores, folder, draw, options)
-    except (ReaderError, DetectorError, ModelFolderError, ChatServerError) as error:
-        raise ValueError(str(error)) from error
+    scores = scores_for(suite, options)
+    run = describe(
+        suite=suite.name,
+        title=suite.title,
+        source=source,
+        name=name_of(options),
+        as_authors=not options.corrected,
+        cases=cases,
+        scores=scores,
+    )
+    enter(options.out, run)
+    measure(suite, cases, scores, folder, draw, options)
     if options.shard[1] > 1:
         part = "part {} of {} is measured".format(*options.shard)
         print(json.dumps({"shard": options.shard}) if options.json else f"{part}; without --shard its parts are joined")

@@ -35,6 +35,9 @@ class Measurement:
         return cls(value=None, problem=problem)
 
 
+NO_PROMPT = Measurement.missing("no prompt was given to compare the picture with")
+
+
 @runtime_checkable
 class Score(Protocol):
     """Measures pictures; the order and the size of a batch change no number."""

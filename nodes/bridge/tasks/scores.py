@@ -25,7 +25,6 @@ from ....zimage_core.scoring.lettering import (
     WORD_ACCURACY,
     LetteringScore,
     RapidReader,
-    ReaderError,
     ReadOnce,
     TesseractReader,
 )
@@ -134,7 +133,7 @@ def _reader(name: str) -> ReadOnce:
 
 def check_request(score: Score, request: Request) -> None:
     """Raise ValueError where a score cannot answer a request, by a blank picture, before anything is drawn."""
-    [found] = _measured(score, [Image.new("RGB", (SIDE, SIDE))], request)
+    [found] = score([Image.new("RGB", (SIDE, SIDE))], [request])
     if found.value is None:
         raise ValueError(f"Pictures cannot be scored by {score.name}: {found.problem}.")
 
@@ -146,16 +145,9 @@ def scored(images: Any, score: Score, request: Request) -> Scored:
     bar = comfy.utils.ProgressBar(len(pictures))
     for picture in pictures:
         model_management.throw_exception_if_processing_interrupted()
-        found += _measured(score, [picture], request)
+        found += score([picture], [request])
         bar.update(1)
     return Scored(score=score, measurements=tuple(found))
-
-
-def _measured(score: Score, pictures: Sequence[Image.Image], request: Request) -> list[Measurement]:
-    try:
-        return score(pictures, [request] * len(pictures))
-    except ReaderError as error:
-        raise ValueError(str(error)) from error
 
 
 def pil_pictures(images: Any) -> list[Image.Image]:

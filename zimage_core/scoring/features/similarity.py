@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from ..detection import Detection
-from ..score import Measurement, Request
+from ..score import NO_PROMPT, Measurement, Request
 from .encoder import ClipFolder
 
 CLIP_SCORE = 2.5  # CLIPScore's factor (arXiv 2104.08718)
@@ -36,14 +36,11 @@ class SimilarityScore:
             (picture, request.prompt) for picture, request in zip(pictures, requests, strict=True) if request.prompt
         ]
         if not asked:
-            return [Measurement.missing("no prompt was given to compare the picture with") for _ in requests]
+            return [NO_PROMPT for _ in requests]
         seen = self.encoder.pictures([picture for picture, _ in asked])
         said = self.encoder.words([self.prefix + prompt for _, prompt in asked])
         cosines = iter((seen * said).sum(-1).tolist())
         return [measured(next(cosines)) if request.prompt else NO_PROMPT for request in requests]
-
-
-NO_PROMPT = Measurement.missing("no prompt was given to compare the picture with")
 
 
 def measured(cosine: float) -> Measurement:

@@ -2,15 +2,13 @@
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
 
-from ...chat_server import ChatServerError
-from ..score import Measurement, Request
-from .vision_model import VisionModel
+from ..score import NO_PROMPT, Measurement, Request
+from .judge_score import JudgeScore
 
 OBJECT = re.compile(r"\{.*\}", re.DOTALL)
 FORM = 'Answer with JSON only: {"justification": "one or two sentences", "score": a number from 0 to 10}.'
@@ -25,30 +23,18 @@ AESTHETICS = (
 
 
 @dataclass(frozen=True)
-class GradeScore:
+class GradeScore(JudgeScore):
     """A judge's grade; the justification stands in the notes."""
 
-    judge: VisionModel
     instruction: str = ALIGNMENT  # "{prompt}" in it is replaced
     name: str = "alignment"
     higher_is_better: bool = True
 
-    @property
-    def reader(self) -> str:
-        """The judge."""
-        return self.judge.name
-
-    def __call__(self, pictures: Sequence[Image.Image], requests: Sequence[Request]) -> list[Measurement]:
-        """One grade a picture; an answer without one is missing, not 0."""
-        return [self._measure(*each) for each in zip(pictures, requests, strict=True)]
-
-    def _measure(self, picture: Image.Image, request: Request) -> Measurement:
+    def measure(self, picture: Image.Image, request: Request) -> Measurement:
+        """The grade; an answer without one is missing, not 0."""
         if "{prompt}" in self.instruction and not request.prompt:
-            return Measurement.missing("no prompt was given to compare the picture with")
-        try:
-            text = self.judge.ask(picture, self.instruction.replace("{prompt}", request.prompt)).text
-        except ChatServerError as error:
-            return Measurement.missing(str(error))
+            return NO_PROMPT
+        text = self.judge.ask(picture, self.instruction.replace("{prompt}", request.prompt)).text
         grade = read_grade(text)
         if grade is None:
             return Measurement.missing(f"{self.judge.name} gave no score from 0 to 10 but said: {text.strip()[:200]!r}")

@@ -1,15 +1,14 @@
 """Soft-TIFA (GenEval 2, arXiv 2512.16853): how probable a judge finds the right answer to each question."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PIL import Image
 
 from ...chat_server import ChatServerError
 from ..score import Measurement, Request
+from .judge_score import JudgeScore
 from .questions import NO_QUESTIONS, Question, questions_of
-from .vision_model import VisionModel
 
 ASK = "{question} Answer in one word."
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -20,28 +19,16 @@ class NoLogProbabilities(ChatServerError):
 
 
 @dataclass(frozen=True)
-class SoftTifaScore:
+class SoftTifaScore(JudgeScore):
     """The geometric mean of the probabilities (GM); their arithmetic mean (AM) is a part."""
 
-    judge: VisionModel
     name: str = "Soft-TIFA"
     higher_is_better: bool = True
 
-    @property
-    def reader(self) -> str:
-        """The judge."""
-        return self.judge.name
-
-    def __call__(self, pictures: Sequence[Image.Image], requests: Sequence[Request]) -> list[Measurement]:
-        """One number a picture."""
-        return [self._measure(*each) for each in zip(pictures, requests, strict=True)]
-
-    def _measure(self, picture: Image.Image, request: Request) -> Measurement:
-        try:
-            questions = questions_of(request)
-            found = [self._probability(picture, question) for question in questions.values()]
-        except (ValueError, ChatServerError) as error:
-            return Measurement.missing(str(error))
+    def measure(self, picture: Image.Image, request: Request) -> Measurement:
+        """The means over all questions."""
+        questions = questions_of(request)
+        found = [self._probability(picture, question) for question in questions.values()]
         if not found:
             return Measurement.missing(NO_QUESTIONS)
         geometric = math.prod(found) ** (1 / len(found))

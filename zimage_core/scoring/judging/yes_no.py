@@ -1,43 +1,29 @@
 """Yes or no, question by question: DPG-Bench, OneIG's alignment and TIIF ask like this."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PIL import Image
 
-from ...chat_server import ChatServerError
 from ..score import Measurement, Request
+from .judge_score import JudgeScore
 from .questions import NO_QUESTIONS, Question, questions_of, with_parents
-from .vision_model import VisionModel
 
 ASK = "{question} Answer with yes or no."
 FIRST_WORD = re.compile(r"\W*(\w+)")
 
 
 @dataclass(frozen=True)
-class YesNoScore:
+class YesNoScore(JudgeScore):
     """The share of a request's questions that are answered right; a child of a wrong parent counts 0."""
 
-    judge: VisionModel
     name: str = "questions"
     higher_is_better: bool = True
 
-    @property
-    def reader(self) -> str:
-        """The judge."""
-        return self.judge.name
-
-    def __call__(self, pictures: Sequence[Image.Image], requests: Sequence[Request]) -> list[Measurement]:
+    def measure(self, picture: Image.Image, request: Request) -> Measurement:
         """Questions answered in prose are left out and named; a picture has no number where all were."""
-        return [self._measure(*each) for each in zip(pictures, requests, strict=True)]
-
-    def _measure(self, picture: Image.Image, request: Request) -> Measurement:
-        try:
-            questions = questions_of(request)
-            answers = {number: self._answer(picture, question) for number, question in questions.items()}
-        except (ValueError, ChatServerError) as error:
-            return Measurement.missing(str(error))
+        questions = questions_of(request)
+        answers = {number: self._answer(picture, question) for number, question in questions.items()}
         if not questions:
             return Measurement.missing(NO_QUESTIONS)
         right = {
