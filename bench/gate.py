@@ -18,10 +18,10 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
+from zimage_core.atomic_file import write_text
 from zimage_core.evaluation.intervals import wilson
 from zimage_core.evaluation.page import figure_html, page
 from zimage_core.evaluation.paired import REAL, mcnemar
-from zimage_core.evaluation.report_files import write_text
 
 from .gate_levers import LEVERS, QUICK, Lever, Outcome
 

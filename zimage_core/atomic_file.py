@@ -55,6 +55,11 @@ def save_tensors(file: Path, tensors: "Mapping[str, Tensor]", metadata: Mapping[
     write_atomically(file, lambda opened: opened.write(raw))
 
 
+def write_text(file: Path, text: str) -> None:
+    """Write a text as UTF-8, complete or not at all."""
+    write_atomically(file, lambda opened: opened.write(text.encode()))
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove what killed processes left half written in a folder; other processes' unfinished files stay."""
     with suppress(OSError):

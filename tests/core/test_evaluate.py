@@ -9,13 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from suite_files import coloured, write_cvtg, write_dpg, write_json, write_longtext, write_prism
+from suite_files import coloured, save_pictures, write_cvtg, write_dpg, write_json, write_longtext, write_prism
 from zimage_core import generate
 from zimage_core.cli import main
 from zimage_core.commands.evaluate import SUITE_NAMES
 from zimage_core.commands.suite_run import EVERY_SUITE
 from zimage_core.evaluation.case import Reading
-from zimage_core.evaluation.pictures import save_pictures
 from zimage_core.evaluation.suites import SUITES
 
 FEW = ("--model", "nano", "--limit", "2", "--steps", "2", "--device", "cpu")

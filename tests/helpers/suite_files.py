@@ -2,9 +2,13 @@
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
+
+from zimage_core.evaluation.case import Case
+from zimage_core.evaluation.pictures import files_of, find, write_picture_file
 
 
 def write_json(file: Path, value) -> None:
@@ -148,3 +152,14 @@ WRITERS = {
 def coloured(seed: int, side: int = 16) -> Image.Image:
     """A picture of one colour, another for every seed up to some thousands, none black."""
     return Image.new("RGB", (side, side), (seed * 7 % 256, seed // 37 % 256, 40 + seed % 200))
+
+
+def is_drawn(folder: Path, case: Case) -> bool:
+    """Whether all files of a case are there."""
+    return all(find(folder, place) for place in case.places)
+
+
+def save_pictures(folder: Path, case: Case, pictures: Sequence[Image.Image]) -> None:
+    """Write all pictures of a case."""
+    for name, numbers in files_of(case).items():
+        write_picture_file(folder / name, [pictures[number] for number in numbers])

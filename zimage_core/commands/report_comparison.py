@@ -6,12 +6,13 @@ from pathlib import Path
 
 from PIL import Image
 
+from ..atomic_file import write_text
 from ..evaluation.case import Place
 from ..evaluation.comparison import compare_reports, comparison_page, to_record
 from ..evaluation.page import Look
 from ..evaluation.pictures import open_picture
 from ..evaluation.report import Report
-from ..evaluation.report_files import read_report, write_text
+from ..evaluation.report_files import read_report
 from .suite_run import EVERY_SUITE, PICTURES
 
 

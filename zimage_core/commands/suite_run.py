@@ -12,12 +12,13 @@ from typing import Any
 from PIL import Image
 from tqdm import tqdm
 
+from ..atomic_file import write_text
 from ..evaluation.case import Case, Reading, Suite
 from ..evaluation.journal import read_journal
 from ..evaluation.page import html_page, interval_of
 from ..evaluation.pictures import find, open_picture, unclaimed
 from ..evaluation.report import Report, make_report
-from ..evaluation.report_files import to_csv, to_json, write_text
+from ..evaluation.report_files import to_csv, to_json
 from ..evaluation.run import Run, Shard, describe, enter
 from ..evaluation.runner import Draw, evaluate, write_beside
 from ..evaluation.suites import SUITES

@@ -74,23 +74,12 @@ def tile_of(whole: Image.Image, tile: int) -> Image.Image:
     return whole.crop((column * width, row * height, (column + 1) * width, (row + 1) * height))
 
 
-def is_drawn(folder: Path, case: Case) -> bool:
-    """Whether all files of a case are there."""
-    return all(find(folder, place) for place in case.places)
-
-
 def files_of(case: Case) -> dict[str, list[int]]:
     """The files of a case, each with the numbers of the pictures in it."""
     files: dict[str, list[int]] = {}
     for number, place in enumerate(case.places):
         files.setdefault(place.file, []).append(number)
     return files
-
-
-def save_pictures(folder: Path, case: Case, pictures: Sequence[Image.Image]) -> None:
-    """Write all pictures of a case."""
-    for name, numbers in files_of(case).items():
-        write_picture_file(folder / name, [pictures[number] for number in numbers])
 
 
 def write_picture_file(file: Path, pictures: Sequence[Image.Image]) -> None:

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..atomic_file import write_atomically
 from .case import Published
 from .report import Figure, Report, Result, Shown
 from .run import Column, Run
@@ -34,11 +33,6 @@ def to_csv(report: Report) -> str:
                 words = (told.get(column.title, "") for told in (shown.problems, shown.notes))
                 table.writerow((*where, column.name, column.reader, shown.values[column.title], parts, *words))
     return text.getvalue()
-
-
-def write_text(file: Path, text: str) -> None:
-    """Write a text, complete or not at all."""
-    write_atomically(file, lambda opened: opened.write(text.encode()))
 
 
 def read_report(file: Path) -> Report:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from ..atomic_file import write_atomically
+from ..atomic_file import write_text
 from ..scoring.score import Score
 from .case import Case
 
@@ -121,6 +121,4 @@ def enter(out: Path, run: Run) -> None:
                 )
         return
     out.mkdir(parents=True, exist_ok=True)
-    write_atomically(
-        file, lambda opened: opened.write((json.dumps(wanted, ensure_ascii=False, indent=1) + "\n").encode())
-    )
+    write_text(file, json.dumps(wanted, ensure_ascii=False, indent=1) + "\n")

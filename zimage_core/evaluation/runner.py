@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..atomic_file import write_atomically
+from ..atomic_file import write_text
 from ..scoring.score import Measurement, Score, title
 from .case import Case, Suite
 from .journal import Entry, Journal, Key, read_journal
@@ -120,7 +120,7 @@ def write_beside(suite: Suite, cases: Sequence[Case], pictures: Path) -> None:
         file = pictures / name
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(file, lambda opened, text=text: opened.write((text + "\n").encode()))
+            write_text(file, text + "\n")
 
 
 def _entry(case: Case, number: int, score: str, picture: Picture, found: Measurement, before: Entry | None) -> Entry:

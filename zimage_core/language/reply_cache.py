@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from ..atomic_file import write_atomically
+from ..atomic_file import write_text
 from .enhance import Enhanced, Wish
 from .instructions import Instruction
 
@@ -38,8 +38,7 @@ class ReplyCache:
         if enhanced.problem:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        content = json.dumps(asdict(enhanced), ensure_ascii=False).encode()
-        write_atomically(self._folder / f"{key}.json", lambda file: file.write(content))
+        write_text(self._folder / f"{key}.json", json.dumps(asdict(enhanced), ensure_ascii=False))
         self._trim()
 
     def _trim(self) -> None:

@@ -13,8 +13,9 @@ from PIL import Image
 from paths import REPOSITORY
 from suite_files import coloured, write_cvtg
 from toy_evaluation import SUITE, Colour, described, draw, report, run, texts
+from zimage_core.atomic_file import write_text
 from zimage_core.evaluation.case import Reading
-from zimage_core.evaluation.report_files import read_report, to_json, write_text
+from zimage_core.evaluation.report_files import read_report, to_json
 from zimage_core.evaluation.run import Shard, enter
 from zimage_core.scoring.score import Measurement
 

@@ -6,9 +6,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from suite_files import WRITERS, coloured, write_cvtg, write_dpg, write_geneval, write_json, write_oneig, write_tiif
+from suite_files import (
+    WRITERS,
+    coloured,
+    is_drawn,
+    save_pictures,
+    write_cvtg,
+    write_dpg,
+    write_geneval,
+    write_json,
+    write_oneig,
+    write_tiif,
+)
 from zimage_core.evaluation.case import Reading
-from zimage_core.evaluation.pictures import find, is_drawn, open_picture, save_pictures, unclaimed
+from zimage_core.evaluation.pictures import find, open_picture, unclaimed
 from zimage_core.evaluation.suites import SUITES
 from zimage_core.scoring.score import Measurement
 

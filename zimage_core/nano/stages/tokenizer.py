@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...atomic_file import write_atomically
+from ...atomic_file import write_text
 from ...config import NANO_TEXT
 from ...text import Tokenizer, load_tokenizer
 from ..data.captions import every_sentence
@@ -41,7 +41,7 @@ def build_tokenizer(folder: Path) -> Tokenizer:
     fast.train_from_iterator([*sentences, *["user\n", "assistant\n"] * 100], trainer)
     add_vision_tokens(fast)
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "tokenizer.json", lambda file: file.write(fast.to_str(pretty=True).encode()))
+    write_text(folder / "tokenizer.json", fast.to_str(pretty=True))
     return load_tokenizer(folder)
 
 
