@@ -1,5 +1,7 @@
 """The rows of Z-Image LoRA List: controls write the text, the text draws the rows, and undo takes back one change."""
 
+from contextlib import contextmanager
+
 from PIL import Image
 
 import headers
@@ -27,6 +29,18 @@ def control(canvas, name, row=0):
     return canvas.page.locator(f".zimage-loras > :nth-child({row + 1}) [data-control={name}]")
 
 
+@contextmanager
+def held_back(page, address):
+    """What the server answers comes after the steps inside."""
+    waiting = []
+    page.route(address, lambda route: waiting.append(route))
+    with page.expect_request(address):
+        yield
+    for route in waiting:
+        route.continue_()
+    page.unroute(address)
+
+
 def undo(canvas):
     waiting = canvas.page.evaluate(f"() => {TRACKER}.undoQueue.length")
     canvas.page.keyboard.press("Control+z")
@@ -45,9 +59,10 @@ def test_loras_are_added_weighed_moved_and_removed_by_keyboard(shared):
     search.fill("nothing of this name")
     search.press("Escape")
     search.wait_for(state="detached")
-    control(shared, "add", row=1).press("Enter")
-    search.fill("TURBO pixel")
-    search.press("Enter")
+    with held_back(shared.page, "**/models/loras"):
+        control(shared, "add", row=1).press("Enter")
+        search.fill("TURBO pixel")
+        search.press("Enter")
     is_text(shared, f"# x.safetensors : {REST}\n{FILE} : 1")
     assert control(shared, "name", row=1).get_attribute("title").startswith(FILE)
     control(shared, "switch").press("Space")

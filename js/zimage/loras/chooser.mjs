@@ -23,6 +23,7 @@ export function openChooser(button, { names, label, empty, refusal, onChoice }) 
   const place = button.getBoundingClientRect();
   let known = /** @type {string[] | null | undefined} */ (undefined); // until they have come
   let active = 0;
+  let isChosen = false; // by Enter, before the names had come
 
   const options = () => /** @type {HTMLElement[]} */ ([...list.querySelectorAll("[role=option]:not([aria-disabled])")]);
   /** @param {number} index */
@@ -53,11 +54,13 @@ export function openChooser(button, { names, label, empty, refusal, onChoice }) 
     search.setAttribute(name, value);
   }
   search.setAttribute("aria-label", label);
+  const chooseActive = () => choose(options()[active]?.textContent ?? undefined);
   search.addEventListener("input", fill);
   search.addEventListener("keydown", (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step) activate(active + step);
-    else if (event.key === "Enter") choose(options()[active]?.textContent ?? undefined);
+    else if (event.key === "Enter" && known === undefined) isChosen = true;
+    else if (event.key === "Enter") chooseActive();
     else if (event.key === "Escape") box.hidePopover(); // which by itself would empty the search first
     else return;
     event.preventDefault();
@@ -81,6 +84,7 @@ export function openChooser(button, { names, label, empty, refusal, onChoice }) 
   void names.then((all) => {
     known = all;
     fill();
+    if (isChosen && box.isConnected) chooseActive();
   });
 }
 
