@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from PIL import Image
+
 from ..text.prompt import Detokenizer, Tokenizer
 from .chat import END_OF_TEXT, END_THINK, THINK, chat
 from .generate import Writer
@@ -18,6 +20,7 @@ class Question:
     """What is asked of a language model."""
 
     prompt: str
+    pictures: tuple[Image.Image, ...] = ()  # looked at before the prompt is read; RGB
     instruction: str = ""  # the system prompt
     language: str = "en"  # of the answer; the instruction says it too
     budgets: Budgets = field(default_factory=Budgets)
@@ -46,6 +49,11 @@ class BackEnd(Protocol):
         """Whether it does what it is told; nano's writer has one task."""
         ...
 
+    @property
+    def sees(self) -> bool:
+        """Whether it looks at a question's pictures; one that does not is never asked about any."""
+        ...
+
     def write(self, question: Question) -> Iterator[Text]:
         """A thought's characters, then an answer's, as they come; to cancel is to stop taking them."""
         ...
@@ -60,7 +68,12 @@ class Reply:
 
 
 def ask(back_end: BackEnd, question: Question, on_text: Callable[[Text], object] | None = None) -> Reply:
-    """Wait for the whole reply; `on_text` is told each piece, and cancels by raising."""
+    """Wait for the whole reply; `on_text` is told each piece, and cancels by raising.
+
+    Raises `ValueError` with one sentence where pictures are shown to a model that does not see.
+    """
+    if question.pictures and not back_end.sees:
+        raise ValueError(f"{back_end.name} does not see pictures; choose a model that does, such as a Qwen-VL")
     parts: dict[str, list[str]] = {"thought": [], "answer": []}
     for piece in back_end.write(question):
         if on_text is not None:
@@ -78,6 +91,7 @@ class LoadedModel:
     tokenize: Tokenizer
     detokenize: Detokenizer
     reads_instructions: bool = True
+    sees: bool = False
 
     def write(self, question: Question) -> Iterator[Text]:
         """Qwen3's chat; a thought only where its budget has room for one."""

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from ..chat_server import ChatServer
+from ..data_url import data_url
 from .back_end import Question, Text
 from .chat import split_thought
 
@@ -14,6 +16,7 @@ class RemoteBackEnd:
 
     server: ChatServer
     reads_instructions: bool = True
+    sees: bool = True  # a server whose model does not says so itself
 
     @property
     def name(self) -> str:
@@ -25,7 +28,7 @@ class RemoteBackEnd:
         answer = self.server.ask(
             [
                 *([{"role": "system", "content": question.instruction}] if question.instruction else []),
-                {"role": "user", "content": question.prompt},
+                {"role": "user", "content": content_of(question)},
             ],
             tokens=question.budgets.thought + question.budgets.answer,
             temperature=question.sampling.temperature,
@@ -36,3 +39,11 @@ class RemoteBackEnd:
         if thought := answer.thought or thought:
             yield Text("thought", thought)
         yield Text("answer", text)
+
+
+def content_of(question: Question) -> str | list[dict[str, Any]]:
+    """The prompt, after the pictures it is about; a text alone where there are none, as some servers read only that."""
+    if not question.pictures:
+        return question.prompt
+    shown = [{"type": "image_url", "image_url": {"url": data_url(picture)}} for picture in question.pictures]
+    return [*shown, {"type": "text", "text": question.prompt}]

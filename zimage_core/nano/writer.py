@@ -29,6 +29,7 @@ class NanoWriter:
 
     name = NAME
     reads_instructions = False
+    sees = False
 
     def __init__(self, model: LanguageModel, tokenizer: Path = FOLDER / TOKENIZER) -> None:
         self._loaded = LoadedModel(NAME, model, load_tokenizer(tokenizer), load_detokenizer(tokenizer))

@@ -38,6 +38,7 @@ class BuiltIn:
 
     name = NAME
     reads_instructions = False
+    sees = False
 
     @cached_property
     def _writer(self) -> NanoWriter:
@@ -57,6 +58,7 @@ class OurClip:
 
     clip: Any
     reads_instructions: bool = True
+    sees: bool = False
 
     @property
     def name(self) -> str:
@@ -85,6 +87,7 @@ class StockClip:
 
     clip: Any
     reads_instructions: bool = True
+    sees: bool = False
 
     @property
     def name(self) -> str:

@@ -18,6 +18,7 @@ class Answering:
 
     name = "test"
     reads_instructions = True
+    sees = False
 
     def __init__(self, *answers):
         self.answers, self.asked = list(answers), []

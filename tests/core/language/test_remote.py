@@ -1,10 +1,15 @@
 """A language model at an address: a server on loopback that speaks the protocol and remembers what it was asked."""
 
+import base64
+import io
 import json
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from zimage_core.chat_server import ChatServer, ChatServerError
 from zimage_core.cli import main
@@ -67,6 +72,26 @@ def test_a_model_that_would_think_is_told_not_to(served):
     question = Question(prompt="fox", budgets=Budgets(thought=0, answer=20), sampling=GREEDY)
     ask(RemoteBackEnd(ChatServer(address=address)), question)
     assert bodies[0]["chat_template_kwargs"] == {"enable_thinking": False} and bodies[0]["temperature"] == 0
+
+
+def test_pictures_come_before_the_words_pixel_by_pixel_and_large_ones_are_shrunk(served):
+    address, messages, bodies = served
+    messages.append({"content": "two pictures"})
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (7, 5, 3), dtype=np.uint8))
+    pictures = (noise, Image.new("RGB", (4096, 16)))
+    ask(RemoteBackEnd(ChatServer(address=address)), Question(prompt="What?", pictures=pictures))
+    *shown, told = bodies[0]["messages"][-1]["content"]
+    sent = [Image.open(io.BytesIO(base64.b64decode(each["image_url"]["url"].split(",")[1]))) for each in shown]
+    assert told == {"type": "text", "text": "What?"}
+    assert np.array_equal(sent[0], noise) and sent[1].size == (2048, 8)
+
+
+def test_who_does_not_see_is_not_shown_pictures(served):
+    address, _, bodies = served
+    blind = replace(RemoteBackEnd(ChatServer(address=address)), sees=False)
+    with pytest.raises(ValueError, match="does not see pictures; choose a model that does"):
+        ask(blind, Question(prompt="What?", pictures=(Image.new("RGB", (4, 4)),)))
+    assert not bodies
 
 
 def test_tokens_that_ran_out_in_a_thought_leave_an_empty_answer(served):

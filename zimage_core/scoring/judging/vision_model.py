@@ -1,16 +1,14 @@
 """A vision model behind an address, which is shown a picture and asked in words."""
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PIL import Image
 
 from ...chat_server import Answer, ChatServer, ChatServerError
+from ...data_url import data_url
 from ..lettering import Line, ReaderError
 
-LARGEST = 2048  # pixels a side; larger pictures are shrunk before they are sent
 # LongText-Bench's and OneIG's question to their reader, Qwen2.5-VL
 READ = (
     "Recognize the text in the image, only reply with the text content, "
@@ -48,12 +46,3 @@ class VisionModel:
         if text.lower().rstrip(".").strip("'\"") == NOTHING_READ:
             return []
         return [Line(text=line.strip()) for line in text.splitlines() if line.strip()]
-
-
-def data_url(picture: Image.Image) -> str:
-    """A picture as the protocol carries it: a PNG in base 64."""
-    rgb = picture.convert("RGB")
-    rgb.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
-    stored = io.BytesIO()
-    rgb.save(stored, "PNG")
-    return "data:image/png;base64," + base64.b64encode(stored.getvalue()).decode("ascii")
