@@ -25,6 +25,10 @@ class ChatServerError(ValueError):
     """A server that did not answer as the protocol says; its message is one sentence for a person."""
 
 
+class NoServerError(ChatServerError):
+    """An address at which nobody answered, however often it was asked; asking on would only take time."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """What a model said, and the log-probabilities of its first token's alternatives, if the server tells them."""
@@ -88,10 +92,10 @@ class ChatServer:
         try:
             return read_answer(self._ask_until_answered(json.dumps(body).encode()), self.name)
         except ChatServerError as error:
-            raise ChatServerError(self._without_key(str(error))) from None
+            raise type(error)(self._without_key(str(error))) from None
 
     def _ask_until_answered(self, body: bytes) -> bytes:
-        problem = ""
+        problem, kind = "", NoServerError
         for attempt in range(self.attempts):
             try:
                 status, wish, answer = self._ask_once(body)
@@ -100,12 +104,13 @@ class ChatServer:
             else:
                 if status == 200:
                     return answer
+                kind = ChatServerError
                 problem = f"answered {status}: {self._without_key(answer[:300].decode(errors='replace').strip())}"
                 if status not in BUSY:
                     break
             if attempt + 1 < self.attempts:
                 self.wait(wait_seconds(attempt, wish))
-        raise ChatServerError(f"{self.name} at {self.address} {problem}")
+        raise kind(f"{self.name} at {self.address} {problem}")
 
     def _ask_once(self, body: bytes) -> tuple[int, str | None, bytes]:
         url = urlsplit(self.address)

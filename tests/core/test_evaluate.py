@@ -13,9 +13,9 @@ from suite_files import coloured, save_pictures, write_cvtg, write_dpg, write_js
 from zimage_core import generate
 from zimage_core.cli import main
 from zimage_core.commands.evaluate import SUITE_NAMES
-from zimage_core.commands.suite_run import EVERY_SUITE
 from zimage_core.evaluation.case import Reading
 from zimage_core.evaluation.suites import SUITES
+from zimage_core.nano.judging.suites import EVERY_SUITE
 
 FEW = ("--model", "nano", "--limit", "2", "--steps", "2", "--device", "cpu")
 
@@ -187,6 +187,8 @@ WRONG = [
     (("nano", "--model", "nano", "--shard", "9/8"), "'9/8' is no part such as 2/8"),
     (("nano", "--model", "nano", "--name", "../x"), "'../x' cannot name a folder"),
     (("prism", "--images", "{}/captions", "--prompts", "{}"), "needs --judge: the address of a vision model"),
+    (("nano", "--model", " "), "argument --model: it is empty: write nano, or the folder of a model"),
+    (("nano", "--images", ""), "argument --images: it is empty: give a file or a folder, or . for this one"),
     (("nano",), "one of the arguments --images --model is required"),
     (("imagenet", "--model", "nano"), "invalid choice: 'imagenet'"),
 ]
@@ -200,6 +202,77 @@ def test_what_is_wrong_is_said_in_one_sentence(capsys, tmp_path, words, told):
     status, printed, sentence = run(capsys, "evaluate", *(each.format(tmp_path) for each in words), "--out", out)
     assert status in (1, 2) and printed == "" and told in sentence and sentence.count("\n") == 1
     assert not out.exists()
+
+
+def test_an_empty_out_is_refused_and_nothing_is_written_where_one_stands(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for verb in (("evaluate", "nano", *FEW), ("compare", ".", ".")):
+        status, _, told = run(capsys, *verb, "--out", "")
+        assert status == 2 and "argument --out: it is empty" in told and told.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+class Failing(BaseHTTPRequestHandler):
+    """Reads the sample's words in its first pictures, as many as `answers`, then answers as `fail` says."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.asked += 1
+        if self.server.asked <= self.server.answers:
+            body = json.dumps({"choices": [{"message": {"content": "OPEN until nine"}}]}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+        elif self.server.status:
+            self.send_error(self.server.status)
+
+    def log_message(self, *given):
+        pass
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Makes a judge that fails after some answers: by a status, or, with 0, by no answer at all."""
+    monkeypatch.setattr("zimage_core.chat_server.wait_seconds", lambda attempt, wish: 0)
+    servers = []
+
+    def make(answers, status):
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Failing)
+        server.asked, server.answers, server.status = 0, answers, status
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}/v1"
+
+    yield make
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_judge_that_dies_is_told_and_what_it_read_is_kept(capsys, tmp_path, failing):
+    cases = SUITES["cvtg-2k"].read(write_cvtg(tmp_path / "prompts", 2), Reading())
+    for case in cases:
+        save_pictures(tmp_path / "images", case, [coloured(seed) for seed in case.seeds])
+    given = ("cvtg-2k", "--prompts", tmp_path / "prompts", "--images", tmp_path / "images", "--out", tmp_path / "out")
+    judge = ("--judge-model", "toy")
+    status, _, told = run(capsys, "evaluate", *given, *judge, "--judge", failing(1 + 8, 0))
+    sentence = told.splitlines()[-1]
+    assert status == 1 and "did not answer" in sentence and "what was measured is kept" in sentence
+    (file,) = (tmp_path / "out/measurements").iterdir()
+    assert len(file.read_text().splitlines()) == 8 * 2  # the first eight pictures by two rules
+    status, told, _ = run(capsys, "evaluate", *given, *judge, "--judge", failing(1 + 8, 0))
+    assert status == 0 and "16 pictures" in told
+
+
+def test_a_judge_that_refuses_every_picture_is_told_after_the_report(capsys, tmp_path, failing):
+    for case in SUITES["dpg"].read(write_dpg(tmp_path / "prompts"), Reading()):
+        save_pictures(tmp_path / "images", case, [coloured(seed) for seed in case.seeds])
+    given = ("--prompts", tmp_path / "prompts", "--images", tmp_path / "images", "--out", tmp_path / "out")
+    status, told, sentence = run(capsys, "evaluate", "dpg", *given, "--judge", failing(0, 401))
+    assert status == 1 and "no number, 0 pictures, 8 not read" in told and "not read: " in told
+    assert re.search(r"no picture could be measured by questions \(127.*\): 127.* answered 401", sentence)
+    assert (tmp_path / "out/report.html").exists()
 
 
 def test_what_is_no_report_is_refused(capsys, tmp_path):

@@ -55,6 +55,20 @@ def lora(value: str) -> tuple[Path, float]:
     return Path(file), found
 
 
+def path(value: str) -> Path:
+    """A file or a folder; an empty text would be the folder one stands in."""
+    if not value.strip():
+        raise ArgumentTypeError("it is empty: give a file or a folder, or . for this one")
+    return Path(value)
+
+
+def model(value: str) -> str:
+    """A model's name or folder."""
+    if not value.strip():
+        raise ArgumentTypeError("it is empty: write nano, or the folder of a model")
+    return value
+
+
 def text(value: str) -> str:
     """Text that can be encoded: a shell may pass bytes that are none."""
     try:

@@ -1,8 +1,9 @@
 """`zimage compare`: whether the difference of two evaluations is real."""
 
 import argparse
-from pathlib import Path
 from typing import Any
+
+from .arguments import path
 
 DESCRIPTION = """Compares two evaluations of the same prompts, prompt by prompt. ONE and OTHER are folders that evaluate
 wrote, or their report.json."""
@@ -14,11 +15,11 @@ def add_compare(verbs: Any) -> None:
         "compare", allow_abbrev=False, help="whether the difference of two evaluations is real", description=DESCRIPTION
     )
     parser.set_defaults(run=run_compare)
-    parser.add_argument("one", type=Path, metavar="ONE")
-    parser.add_argument("other", type=Path, metavar="OTHER")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write comparison.json and comparison.html here")
+    parser.add_argument("one", type=path, metavar="ONE")
+    parser.add_argument("other", type=path, metavar="OTHER")
+    parser.add_argument("--out", type=path, metavar="FOLDER", help="write comparison.json and comparison.html here")
     parser.add_argument(
-        "--images", type=Path, nargs=2, metavar="FOLDER", help="pictures of both; default: those that evaluate drew"
+        "--images", type=path, nargs=2, metavar="FOLDER", help="pictures of both; default: those that evaluate drew"
     )
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
 

@@ -2,10 +2,9 @@
 
 import argparse
 import re
-from pathlib import Path
 from typing import Any
 
-from .arguments import integer, lora, size, text
+from .arguments import integer, lora, model, path, size, text
 from .generate import MAX_SEED, MAX_STEPS
 
 SUITE_NAMES = (
@@ -39,13 +38,15 @@ def add_evaluate(verbs: Any) -> None:
     )
     parser.set_defaults(run=run_evaluate)
     parser.add_argument("suite", choices=SUITE_NAMES, metavar="SUITE", help=", ".join(SUITE_NAMES))
-    parser.add_argument("--prompts", type=Path, metavar="FOLDER", help="with the authors' prompt files")
+    parser.add_argument("--prompts", type=path, metavar="FOLDER", help="with the authors' prompt files")
     pictures = parser.add_mutually_exclusive_group(required=True)
     pictures.add_argument(
-        "--images", type=Path, metavar="FOLDER", help="pictures, laid out as the authors lay out theirs"
+        "--images", type=path, metavar="FOLDER", help="pictures, laid out as the authors lay out theirs"
     )
-    pictures.add_argument("--model", help="draw the pictures: nano, or a folder laid out as diffusers lays out its own")
-    parser.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="the only folder that is written to")
+    pictures.add_argument(
+        "--model", type=model, help="draw the pictures: nano, or a folder laid out as diffusers lays out its own"
+    )
+    parser.add_argument("--out", required=True, type=path, metavar="FOLDER", help="the only folder that is written to")
     parser.add_argument(
         "--name", type=plain_name, metavar="NAME", help="of the model, in the report and in its folders"
     )
@@ -54,8 +55,8 @@ def add_evaluate(verbs: Any) -> None:
     parser.add_argument("--shard", type=shard, default=(1, 1), metavar="I/N", help="only this part, without a report")
     parser.add_argument("--corrected", action="store_true", help="count without the slips of the authors' programs")
     parser.add_argument("--reader", choices=READERS, default=READERS[0], help="of text in pictures")
-    parser.add_argument("--detector", type=Path, metavar="FOLDER", help="of objects, as transformers saves one")
-    parser.add_argument("--clip", type=Path, metavar="FOLDER", help="a CLIP model that tells colours of objects")
+    parser.add_argument("--detector", type=path, metavar="FOLDER", help="of objects, as transformers saves one")
+    parser.add_argument("--clip", type=path, metavar="FOLDER", help="a CLIP model that tells colours of objects")
     parser.add_argument(
         "--judge", metavar="URL", help="of a vision model that answers, grades or reads: an address of yours"
     )

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .arguments import integer, lora, number, size, text
+from .arguments import integer, lora, model, number, size, text
 
 MAX_STEPS, MAX_SEED, MAX_GIGABYTES = 1000, 2**64 - 1, 1e6
 
@@ -16,7 +16,9 @@ def add_generate(verbs: Any) -> None:
     )
     parser.set_defaults(run=run_generate)
     parser.add_argument("prompt", type=text)
-    parser.add_argument("--model", required=True, help="nano, or a folder laid out as diffusers lays out its own")
+    parser.add_argument(
+        "--model", type=model, required=True, help="nano, or a folder laid out as diffusers lays out its own"
+    )
     parser.add_argument("--out", required=True, type=Path, metavar="FILE.png", help="the only file that is written")
     parser.add_argument("--seed", type=integer(0, MAX_SEED), default=0, metavar="N")
     parser.add_argument("--steps", type=integer(1, MAX_STEPS), metavar="N", help="default: the model's own")

@@ -9,39 +9,34 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
 from tqdm import tqdm
 
-from ..atomic_file import write_text
-from ..evaluation.case import Case, Reading, Suite
+from ..chat_server import NoServerError
+from ..evaluation.case import Case, Reading, Suite, spaced
 from ..evaluation.journal import read_journal
-from ..evaluation.page import html_page, interval_of
-from ..evaluation.pictures import find, open_picture, unclaimed
+from ..evaluation.pictures import find, unclaimed
 from ..evaluation.report import Report, make_report
-from ..evaluation.report_files import to_csv, to_json
-from ..evaluation.run import Run, Shard, describe, enter
+from ..evaluation.report_folder import PAGE, look_in, write_report
+from ..evaluation.run import Shard, describe, enter
 from ..evaluation.runner import Draw, evaluate, write_beside
-from ..evaluation.suites import SUITES
-from ..nano.judging.small_world import SMALL_WORLD
-from ..nano.judging.suite import NANO
+from ..evaluation.told import check_read, told
+from ..nano.judging.suites import EVERY_SUITE, OWN_SUITES, scores_for
 from ..scoring.score import Score
 from .machine import device_of, dtype_of
-from .suite_scores import scores_for
+from .suite_scores import TypedReaders
 
-OWN_SUITES = {suite.name: suite for suite in (NANO, SMALL_WORLD)}  # whose prompts come with nano
-EVERY_SUITE = {**OWN_SUITES, **SUITES}
 PICTURES = "pictures"  # below --out, where they are drawn
 
 
 def run_suite(options: argparse.Namespace) -> None:
-    """Measure a suite and print its numbers."""
+    """Measure a suite and print its numbers; raises ValueError where there are none."""
     suite = EVERY_SUITE[options.suite]
     cases = read_cases(suite, options)
     folder: Path = options.images or options.out / PICTURES
     if options.images:
         check_pictures(folder, cases)
     draw, source = (None, "given pictures") if options.images else drawer_of(options)
-    scores = scores_for(suite, options)
+    scores = scores_for(suite, TypedReaders(options), as_authors=not options.corrected)
     run = describe(
         suite=suite.name,
         title=suite.title,
@@ -52,14 +47,19 @@ def run_suite(options: argparse.Namespace) -> None:
         scores=scores,
     )
     enter(options.out, run)
-    measure(suite, cases, scores, folder, draw, options)
+    try:
+        measure(suite, cases, scores, folder, draw, options)
+    except NoServerError as error:
+        raise ValueError(f"{error}; what was measured is kept, and the same command goes on") from error
     if options.shard[1] > 1:
         part = "part {} of {} is measured".format(*options.shard)
         print(json.dumps({"shard": options.shard}) if options.json else f"{part}; without --shard its parts are joined")
         return
     report = make_report(run, suite, cases, read_journal(options.out), unclaimed(folder, cases))
-    write_report(report, cases, folder, options.out)
-    print(json.dumps(summary(report, options.out)) if options.json else told(report, options.out))
+    write_report(report, look_in(folder, cases), options.out)
+    lines = "\n".join([*told(report), str(options.out / PAGE)])
+    print(json.dumps(summary(report, options.out)) if options.json else lines)
+    check_read(report)
 
 
 def read_cases(suite: Suite, options: argparse.Namespace) -> list[Case]:
@@ -69,9 +69,7 @@ def read_cases(suite: Suite, options: argparse.Namespace) -> list[Case]:
     if options.prompts and not options.prompts.is_dir():
         raise ValueError(f"there is no folder {options.prompts}: --prompts takes the one with the authors' files")
     reading = Reading(name=name_of(options), first_seed=options.seed, as_authors=not options.corrected)
-    cases = suite.read(options.prompts or Path(), reading)
-    n = min(options.limit or len(cases), len(cases))
-    return [cases[index * len(cases) // n] for index in range(n)]
+    return spaced(suite.read(options.prompts or Path(), reading), options.limit)
 
 
 def name_of(options: argparse.Namespace) -> str:
@@ -130,29 +128,6 @@ def measure(
             bars[0].update()
 
 
-def write_report(report: Report, cases: Sequence[Case], folder: Path, out: Path) -> None:
-    """The three files of a report."""
-    places = {case.id: case.places for case in cases}
-
-    def look(case: str, number: int) -> Image.Image | None:
-        return open_picture(folder, places[case][number]).image
-
-    write_text(out / "report.json", to_json(report))
-    write_text(out / "report.csv", to_csv(report))
-    write_text(out / "report.html", html_page(report, look))
-
-
 def summary(report: Report, out: Path) -> dict[str, object]:
     """The result as JSON."""
-    return {"report": str(out / "report.html"), "figures": [asdict(figure) for figure in report.figures]}
-
-
-def told(report: Report, out: Path) -> str:
-    """The result in lines."""
-    run: Run = report.run
-    lines = [f"{run.title}: {run.name}, {run.prompts} prompts, seeds {run.first_seed} to {run.last_seed}"]
-    for figure in report.figures:
-        value = "no number" if figure.value is None else f"{figure.value:.4f} ({interval_of(figure)})"
-        unread = f", {figure.unread} not read" if figure.unread else ""
-        lines.append(f"{figure.score}, {figure.group or 'all'}: {value}, {figure.pictures} pictures{unread}")
-    return "\n".join((*lines, str(out / "report.html")))
+    return {"report": str(out / PAGE), "figures": [asdict(figure) for figure in report.figures]}

@@ -76,6 +76,12 @@ class Lettering:
     corrected: tuple[LetteringRule, ...] = ()
 
 
+def spaced(cases: Sequence[Case], most: int | None) -> list[Case]:
+    """At most so many cases, evenly spaced, so that all groups are among them; all of them without a limit."""
+    n = min(most or len(cases), len(cases))
+    return [cases[index * len(cases) // n] for index in range(n)]
+
+
 def no_files(cases: Sequence[Case]) -> Mapping[str, str]:
     """Nothing but the pictures."""
     return {}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from ...chat_server import Answer, ChatServer, ChatServerError
+from ...chat_server import Answer, ChatServer, ChatServerError, NoServerError
 from ...data_url import data_url
 from ..lettering import Line, ReaderError
 
@@ -38,9 +38,14 @@ class VisionModel:
         return self.server.ask([{"role": "user", "content": content}], tokens=tokens, wants_first=wants_first)
 
     def read(self, picture: Image.Image, language: str) -> Sequence[Line]:
-        """As a reader of lettering, with the question of the benchmarks; it knows no boxes."""
+        """As a reader of lettering, with the question of the benchmarks; it knows no boxes.
+
+        Raises `ReaderError`, or `NoServerError` where nobody answers.
+        """
         try:
             text = self.ask(picture, READ, tokens=1024).text.strip()
+        except NoServerError:
+            raise
         except ChatServerError as error:
             raise ReaderError(str(error)) from error
         if text.lower().rstrip(".").strip("'\"") == NOTHING_READ:

@@ -1,0 +1,38 @@
+"""A report in a few lines, as a shell and a node show it, and what a report without a number is told as."""
+
+from collections import Counter
+
+from .page import interval_of
+from .report import ALL, Figure, Report
+
+MOST_REASONS = 3
+
+
+def told(report: Report) -> list[str]:
+    """What was measured, a line for each figure, and why pictures were not read, the usual reasons first."""
+    run = report.run
+    lines = [f"{run.title}: {run.name}, {run.prompts} prompts, seeds {run.first_seed} to {run.last_seed}"]
+    for figure in report.figures:
+        value = "no number" if figure.value is None else f"{figure.value:.4f} ({interval_of(figure)})"
+        unread = f", {figure.unread} not read" if figure.unread else ""
+        lines.append(f"{figure.score}, {figure.group or 'all'}: {value}, {figure.pictures} pictures{unread}")
+    reasons = Counter(each.partition(": ")[2] for each in report.problems if ": " in each)
+    return [*lines, *(f"not read: {reason} ({n} times)" for reason, n in reasons.most_common(MOST_REASONS))]
+
+
+def check_read(report: Report) -> None:
+    """Raise ValueError with the usual reason where a score has not a single number."""
+    empty = next((each for each in report.figures if each.group == ALL and each.value is None), None)
+    if empty is not None:
+        raise ValueError(f"no picture could be measured by {empty.score}: {usual_reason(report, empty)}")
+
+
+def usual_reason(report: Report, figure: Figure) -> str:
+    """Why most of a score's pictures have no number."""
+    reasons = Counter(
+        shown.problems[figure.score]
+        for result in report.results
+        for shown in result.pictures
+        if figure.score in shown.problems
+    )
+    return reasons.most_common(1)[0][0] if reasons else "it was given none"
