@@ -9,6 +9,7 @@ from .sampler_inputs import CLIP_INPUT, seed_input
 
 WHEN = ("always", "when it needs reasoning", "off")
 LANGUAGES = ("as the request", "English", "Chinese")
+WRITERS = (enhancing.ENCODER, enhancing.SERVER)
 
 
 class ZImageEnhancePrompt(io.ComfyNode):
@@ -92,6 +93,15 @@ class ZImageEnhancePrompt(io.ComfyNode):
                     tooltip="Your own version of the prompt. As long as something stands here it is used as it is, and "
                     "the model is not asked.",
                 ),
+                io.Combo.Input(
+                    "writer",
+                    options=list(WRITERS),
+                    default=WRITERS[0],
+                    optional=True,
+                    advanced=True,
+                    tooltip="Who writes: the connected text encoder, or the language server whose address stands in "
+                    "ComfyUI's settings under Z-Image.",
+                ),
             ],
             outputs=[
                 io.String.Output(display_name="prompt", tooltip="For the prompt of Z-Image Text Encode."),
@@ -103,8 +113,8 @@ class ZImageEnhancePrompt(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, instruction: str = "", **inputs: object) -> str:
-        return enhancing.instruction_state(instruction)
+    def fingerprint_inputs(cls, instruction: str = "", writer: str = WRITERS[0], **inputs: object) -> str:
+        return f"{enhancing.instruction_state(instruction)} {enhancing.server_state(writer)}"
 
     @classmethod
     def execute(
@@ -119,11 +129,12 @@ class ZImageEnhancePrompt(io.ComfyNode):
         instruction: str,
         keep_on_disk: bool,
         own_prompt: str = "",
+        writer: str = WRITERS[0],
     ) -> io.NodeOutput:
         if own_prompt.strip():
             return io.NodeOutput(own_prompt, "", own_prompt != request)
         wish = enhancing.wish(when=when, language=language, length=length, seed=seed, thinking=thinking)
-        written = enhancing.enhanced(clip, request, instruction, wish, keeps_on_disk=keep_on_disk)
+        written = enhancing.enhanced(clip, writer, request, instruction, wish, keeps_on_disk=keep_on_disk)
         shown = enhancing.report(written)
         return io.NodeOutput(
             written.prompt,

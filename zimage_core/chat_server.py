@@ -1,7 +1,7 @@
 """A chat model behind an OpenAI-compatible address that a person typed: llama.cpp, vLLM, Ollama, a hosted one.
 
-Only that address is asked: redirections are not followed, so that a key goes nowhere else. The key comes from an
-environment variable and stands in no message.
+Only that address is asked: redirections are not followed, so that a key goes nowhere else. The key is given or comes
+from an environment variable, and stands in no message.
 """
 
 import http.client
@@ -10,7 +10,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -52,6 +52,7 @@ class ChatServer:
     model: str = ""
     seconds: float = 120.0  # for one attempt
     attempts: int = 4
+    key: str | None = field(default=None, repr=False)  # None: the environment's
     key_variable: str = KEY_VARIABLE
     wait: Callable[[float], object] = time.sleep
 
@@ -130,13 +131,16 @@ class ChatServer:
             connection.close()
 
     def _key(self) -> str:
-        key = os.environ.get(self.key_variable, "").strip()
+        key = self._found_key()
         if not (key.isascii() and key.isprintable()):
-            raise ChatServerError(f"the key in {self.key_variable} holds signs that no key has; copy it again")
+            raise ChatServerError(f"the key for {self.address} holds signs that no key has; copy it again")
         return key
 
+    def _found_key(self) -> str:
+        return (os.environ.get(self.key_variable, "") if self.key is None else self.key).strip()
+
     def _without_key(self, text: str) -> str:
-        key = os.environ.get(self.key_variable, "").strip()
+        key = self._found_key()
         return text.replace(key, "***") if key else text
 
 

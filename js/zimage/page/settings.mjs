@@ -1,5 +1,5 @@
 // @ts-check
-/** Settings in ComfyUI that switch each extra off. Translations are in locales/<language>/settings.json. */
+/** Settings in ComfyUI: who writes prompts, and a switch for each extra. Translations: locales/<language>/settings.json. */
 
 const CATEGORY = "Z-Image";
 
@@ -11,6 +11,8 @@ export const PICKER = "ZImage.RatioPicker";
 export const CURVE = "ZImage.SigmaCurve";
 export const LORA_ROWS = "ZImage.LoraRows";
 export const REPORTS = "ZImage.Reports";
+export const SERVER_ADDRESS = "ZImage.ServerAddress";
+export const SERVER_MODEL = "ZImage.ServerModel";
 export const MENU = "ZImage.Menu";
 
 /** @param {string} id @param {string} name @param {string} tooltip */
@@ -19,7 +21,25 @@ function toggle(id, name, tooltip) {
   return { id, name, tooltip, type: "boolean", defaultValue: true, category: [CATEGORY, "Comfort", title] };
 }
 
+/** Read by the server when a node runs. @param {string} id @param {string} name @param {string} tooltip */
+function serverText(id, name, tooltip) {
+  const [, title] = id.split(".");
+  return { id, name, tooltip, type: "text", defaultValue: "", category: [CATEGORY, "Language server", title] };
+}
+
 export const SETTINGS = [
+  serverText(
+    SERVER_ADDRESS,
+    "Language server address",
+    "Where llama.cpp, vLLM, Ollama, LM Studio or a hosted language model answers, for example " +
+      "http://127.0.0.1:8080/v1. No node asks it unless you choose so there. Keys do not belong here: see the help of " +
+      "Z-Image Enhance Prompt.",
+  ),
+  serverText(
+    SERVER_MODEL,
+    "Language server model",
+    "The model's name at that address; empty where the server has one.",
+  ),
   toggle(METER, "Token meter", "Count the tokens of a prompt while you write, and show what is too long."),
   toggle(HISTORY, "Last prompts", "Keep the last 20 prompts that were run, and offer them under prompt boxes."),
   toggle(

@@ -43,6 +43,8 @@ export const SENTENCES = [
   ["Z-Image NAG is made for Z-Image models, but the model here is {name}. Connect a Z-Image model, or use the stock NAGuidance node.", "“Z-Image NAG”只用于 Z-Image 模型，而这里的模型是 {name}。请连接 Z-Image 模型，或改用官方的 NAGuidance 节点。"],
   ["Z-Image Step Cache is made for Z-Image models, but the model here is {name}. Connect a Z-Image model, or use the stock EasyCache node.", "“Z-Image 步缓存”只用于 Z-Image 模型，而这里的模型是 {name}。请连接 Z-Image 模型，或改用官方的 EasyCache 节点。"],
   ["There is no instruction called {name}: choose one from the list, or {usual}.", "没有名为 {name} 的指令：请从列表中选择，或选 {usual}。"],
+  ["No language server is set. Type its address, such as {example}, in ComfyUI's settings under Z-Image.", "没有设置语言服务器。请在 ComfyUI 设置的 Z-Image 一栏里填写地址，例如 {example}。"],
+  ["The language server in ComfyUI's settings, {address}, is no web address. Type one like {example} there.", "ComfyUI 设置里的语言服务器 {address} 不是网址。请填写类似 {example} 的地址。"],
   ["There is no stitch; connect the stitch output of Z-Image Inpaint or Z-Image Outpaint.", "没有连接 stitch；请连接“Z-Image 局部重绘”或“Z-Image 扩图”的 stitch 输出。"],
   ["There is no score {name}. Choose one of: {names}.", "没有名为 {name} 的评分。请从这些中选择：{names}。"],
   ["{file} is larger than {size} kB, which no instruction is; shorten it", "{file} 超过 {size} kB，指令不会这么长；请缩短"],

@@ -12,6 +12,7 @@ from typing import Any, cast
 from aiohttp import web
 
 from ..loading import inspection, lora_card
+from ..loading.language_server.user import watch_users
 from ..tasks import sampling
 from . import metadata, token_count
 
@@ -30,6 +31,7 @@ def register() -> None:
     for path, function in {"tokens": tokens, "evaluations": evaluations, "release": release, "lora": lora}.items():
         server.routes.post(f"/zimage/{path}")(_route(function))
     server.add_on_prompt_handler(metadata.on_prompt)
+    watch_users(server)
 
 
 def tokens(query: Query) -> dict[str, Any]:

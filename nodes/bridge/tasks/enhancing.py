@@ -1,19 +1,22 @@
-"""Enhancing a prompt with the text encoder that is loaded anyway: what was written before is found on disk."""
+"""Enhancing a prompt with the text encoder that is loaded anyway, or a server: what was written before is found."""
 
 from typing import Any
 
+from comfy import model_management
 from comfy.utils import ProgressBar
 
 from ....zimage_core.language import Budgets
 from ....zimage_core.language.answer_checks import language_of_request
-from ....zimage_core.language.back_end import Text
+from ....zimage_core.language.back_end import BackEnd, Text
 from ....zimage_core.language.enhance import Enhanced, Language, Wish, enhance
 from ....zimage_core.language.instructions import Instruction, find_instructions, read_instruction
 from ....zimage_core.language.reply_cache import ReplyCache, cache_key
 from ..loading import language, prompt_files
 from ..loading.files import file_state
+from ..loading.language_server import language_server, required_language_server
 
 BY_LANGUAGE = "by language"  # of the request: enhance.en or enhance.zh, the user's own before ours
+ENCODER, SERVER = "text encoder", "language server"  # who writes
 INSTRUCTIONS, CACHE = "instructions/enhance", "enhanced"  # folders in user/zimage
 LANGUAGES: dict[str, Language] = {"as the request": "as the request", "English": "en", "Chinese": "zh"}
 
@@ -30,14 +33,23 @@ def instruction_state(name: str) -> str:
     return " ".join(f"{file} {file_state(str(file))}" for file in chosen)
 
 
+def server_state(writer: str) -> str:
+    """Changes with the server that would write; the error of a wrong address belongs to the run."""
+    try:
+        server = language_server() if writer == SERVER else None
+    except ValueError as error:
+        return str(error)
+    return server.name if server else ""
+
+
 def wish(*, when: Any, language: str, length: str, seed: int, thinking: int) -> Wish:
     """How a request is to be enhanced, from the node's widgets."""
     return Wish(when=when, language=LANGUAGES[language], length=length, budgets=Budgets(thought=thinking), seed=seed)
 
 
-def enhanced(clip: Any, request: str, name: str, wish: Wish, *, keeps_on_disk: bool) -> Enhanced:
+def enhanced(clip: Any, writer: str, request: str, name: str, wish: Wish, *, keeps_on_disk: bool) -> Enhanced:
     """The prompt for a request; the model is asked only for what was never written before."""
-    back_end = language.back_end_of(clip)
+    back_end: BackEnd = required_language_server() if writer == SERVER else language.back_end_of(clip)
     chosen = _instruction(name, request)
     cache = ReplyCache(prompt_files.user_folder() / CACHE)
     key = cache_key(request, back_end.name, chosen, wish)
@@ -46,6 +58,7 @@ def enhanced(clip: Any, request: str, name: str, wish: Wish, *, keeps_on_disk: b
     progress = ProgressBar(wish.budgets.thought + wish.budgets.answer)
 
     def show(text: Text) -> None:
+        model_management.throw_exception_if_processing_interrupted()
         progress.update(1)
 
     written = enhance(request, back_end, chosen, wish, lambda prompt: count_tokens(clip, prompt), show)

@@ -1,0 +1,60 @@
+"""A language server that stands in ComfyUI's settings writes a prompt; its key is nowhere on disk."""
+
+import pytest
+from loopback import loopback
+
+from prompt_graphs import encode, node, text_to_image
+
+KEY = "sk-nowhere-to-be-found"
+WRITTEN = 'A small shop at night, the neon sign reads "OPEN" in red.'
+
+
+@pytest.fixture
+def writer(server):
+    """The server's address in the settings, with a key in the file of keys; neither is there afterwards."""
+    with loopback() as told:
+        keys = server.base / "user/zimage/server_keys.txt"
+        keys.parent.mkdir(parents=True, exist_ok=True)
+        keys.write_text(f"{told.address} {KEY}\n")
+        server.post("/settings", {"ZImage.ServerAddress": told.address, "ZImage.ServerModel": "loopback-8b"})
+        yield told
+        server.post("/settings", {"ZImage.ServerAddress": ""})
+        keys.unlink()
+
+
+def graph(request, writer="language server"):
+    settings = {
+        **{"when": "always", "language": "as the request", "length": "medium", "seed": 0, "thinking": 256},
+        **{"instruction": "by language", "keep_on_disk": True, "own_prompt": "", "writer": writer},
+    }
+    base = text_to_image()
+    clip = base["positive"]["inputs"]["clip"]
+    writing = node("ZImageEnhancePrompt", clip=clip, request=request, **settings)
+    return {**base, "writer": writing, "positive": encode(["writer", 0])}
+
+
+def run_and_listen(run, prompt):
+    told = {}
+    outcome = run(
+        prompt, lambda kind, data: told.update({data["node"]: data["output"]}) if kind == "executed" else None
+    )
+    return outcome, told
+
+
+def test_the_server_of_the_settings_writes_once_and_its_key_is_nowhere_on_disk(server, run, writer):
+    writer.answers += [{"content": WRITTEN, "reasoning_content": "hm"}]
+    request = 'a shop "OPEN", by a server'
+    outcome, told = run_and_listen(run, graph(request))
+    assert outcome.error is None, outcome.error
+    assert told["writer"]["text"] == [WRITTEN] and writer.keys == [f"Bearer {KEY}"]
+    assert writer.bodies[0]["model"] == "loopback-8b" and writer.bodies[0]["messages"][1]["content"] == request
+    again, _ = run_and_listen(run, graph(request))
+    assert again.executed == [] and len(writer.bodies) == 1
+    keys = server.base / "user/zimage/server_keys.txt"
+    files = [each for each in server.base.rglob("*") if each.is_file() and each != keys]
+    assert outcome.files and [str(each) for each in files if KEY.encode() in each.read_bytes()] == []
+
+
+def test_without_an_address_the_node_says_where_to_type_one(run):
+    outcome, _ = run_and_listen(run, graph("a fox"))
+    assert "No language server is set" in str(outcome.error)
