@@ -13,7 +13,6 @@ from tqdm import tqdm
 
 from ..atomic_file import save_tensors
 from ..checkpoints import DIT, TEXT_ENCODER, VAE, VISION, load_dit, load_text_encoder, load_vae, load_vision
-from ..config import NANO_TEXT
 from ..text import load_tokenizer
 from ..training import Ema, Progress
 from .data.captions import LANGUAGES
@@ -23,7 +22,10 @@ from .stages import autoencoder, editing, instructions, preview, text_encoder, t
 from .stages.tokenizer import build_tokenizer
 from .writer import WRITER
 
-WRITER_DTYPE = torch.float8_e4m3fn  # of matrices; the writer answers as well as in bfloat16, in half the space
+# What reads and writes words of pictures is as good in fp8 as in bfloat16 and takes half the space; what draws from
+# words alone stays as it was trained.
+FP8 = torch.float8_e4m3fn
+VISION_BRANCH, EVERY_MATRIX = "siglip_", ""
 LICENCE_NOTE = "Apache-2.0; trained from scratch on procedurally drawn pictures, see NOTICE"
 
 
@@ -37,31 +39,21 @@ def run_with_progress(name: str, total: int, progress: Iterator[Progress]) -> No
             bar.set_postfix(loss=f"{smooth:.4f}", grad=f"{state.grad_norm:.2f}", refresh=False)
 
 
-def export(network: nn.Module, file: Path, extra: dict[str, Tensor] | None = None) -> None:
-    """Write a network's weights as bfloat16."""
-    export_tensors({**network.state_dict(), **(extra or {})}, file)
+def export(network: nn.Module, file: Path, in_fp8: str | None = None) -> None:
+    """Write a network's weights; see `export_tensors`."""
+    export_tensors(network.state_dict(), file, in_fp8)
 
 
-def export_tensors(tensors: Mapping[str, Tensor], file: Path, matrices: torch.dtype = torch.bfloat16) -> None:
-    """Write vectors as bfloat16, and matrices, too, unless told otherwise."""
+def export_tensors(tensors: Mapping[str, Tensor], file: Path, in_fp8: str | None = None) -> None:
+    """Write weights as bfloat16, but fp8 the matrices whose keys begin with `in_fp8`; an empty one is all."""
     file.parent.mkdir(parents=True, exist_ok=True)
     rounded = {
-        key: tensor.detach().to(matrices if tensor.ndim > 1 else torch.bfloat16).contiguous()
+        key: tensor.detach()
+        .to(FP8 if in_fp8 is not None and key.startswith(in_fp8) and tensor.ndim > 1 else torch.bfloat16)
+        .contiguous()
         for key, tensor in tensors.items()
     }
     save_tensors(file, rounded, {"model": "Z-Image nano", "license": LICENCE_NOTE})
-
-
-def unused_last_layer(network: nn.Module) -> dict[str, Tensor]:
-    """The layer and the norm that Qwen3 files carry and Z-Image never runs, so that the layout is the published one."""
-    before = f"model.layers.{NANO_TEXT.n_layers_run - 1}."
-    last = f"model.layers.{NANO_TEXT.n_layers_run}."
-    layer = {
-        key.replace(before, last): torch.zeros_like(tensor, dtype=torch.bfloat16)
-        for key, tensor in network.state_dict().items()
-        if key.startswith(before)
-    }
-    return {**layer, "model.norm.weight": torch.ones(NANO_TEXT.dim, dtype=torch.bfloat16)}
 
 
 def make_tokenizer(folder: Path, weights: Path) -> None:
@@ -88,7 +80,7 @@ def make_text_encoder(folder: Path, weights: Path) -> None:
     progress = text_encoder.train_caption_classifier(classifier, tokenizer, ema, folder / "text_encoder")
     run_with_progress("text encoder", recipe.steps, progress)
     with ema.applied():
-        export(classifier.text, file_of(TEXT_ENCODER, weights), unused_last_layer(classifier.text))
+        export(classifier.text, file_of(TEXT_ENCODER, weights))
 
 
 def make_instructions(folder: Path, weights: Path) -> None:
@@ -103,7 +95,7 @@ def make_instructions(folder: Path, weights: Path) -> None:
         for language in LANGUAGES:
             rates = instructions.held_out_accuracy(classifier, tokenizer, language)
             tqdm.write(f"{language}, held out: " + ", ".join(f"{name} {rate:.3f}" for name, rate in rates.items()))
-        export(classifier.text, file_of(TEXT_ENCODER, weights), unused_last_layer(classifier.text))
+        export(classifier.text, file_of(TEXT_ENCODER, weights))
 
 
 def make_transformer(folder: Path, weights: Path) -> None:
@@ -126,7 +118,7 @@ def make_vision(folder: Path, weights: Path) -> None:
     run_with_progress("vision", recipe.steps, vision.train_vision_classifier(classifier, ema, folder / "vision"))
     with ema.applied():
         tqdm.write(", ".join(f"{name} {rate:.3f}" for name, rate in vision.vision_accuracy(classifier).items()))
-        export(classifier.tower, file_of(VISION, weights))
+        export(classifier.tower, file_of(VISION, weights), EVERY_MATRIX)
 
 
 def make_editing(folder: Path, weights: Path) -> None:
@@ -145,7 +137,7 @@ def make_editing(folder: Path, weights: Path) -> None:
     progress = editing.train_editing(dit, text, tokenizer, banks, ema, folder / "editing")
     run_with_progress("editing", recipe.steps, progress)
     with ema.applied():
-        export(dit, file_of(DIT, weights))
+        export(dit, file_of(DIT, weights), VISION_BRANCH)
 
 
 def make_preview(folder: Path, weights: Path) -> None:
@@ -162,7 +154,7 @@ def make_writer(folder: Path, weights: Path) -> None:
     progress = writer.train_writer(network, tokenizer, ema, folder / "writer")
     run_with_progress("writer", recipe.steps, progress)
     with ema.applied():
-        export_tensors(network.file_state(), weights / WRITER, WRITER_DTYPE)
+        export_tensors(network.file_state(), weights / WRITER, EVERY_MATRIX)
 
 
 # Each takes what it needs from the weights folder and leaves its result there.

@@ -48,6 +48,10 @@ class NanoWriter:
 
 def load_writer(folder: Path = FOLDER) -> NanoWriter:
     """The writer in the built-in model's folder, or in one that a recipe made."""
+    return NanoWriter(load_writing_model(folder), folder / TOKENIZER)
+
+
+def load_writing_model(folder: Path = FOLDER) -> LanguageModel:
+    """The writer's network alone, in float32."""
     file = folder / WRITER
-    model = load_language_model(load_text_encoder(file, torch.float32), file, torch.float32)
-    return NanoWriter(model, folder / TOKENIZER)
+    return load_language_model(load_text_encoder(file, torch.float32), file, torch.float32)

@@ -10,9 +10,12 @@ from comfy.utils import ProgressBar
 from torch import Tensor
 from torch.nn.functional import linear
 
+from ....zimage_core.checkpoints import TEXT_ENCODER
 from ....zimage_core.config import NANO_TEXT
 from ....zimage_core.language import GREEDY, LanguageHead, LanguageModel, Sampling, Writer, load_language_head
+from ....zimage_core.nano.writer import load_writing_model
 from .embedding_table import EmbeddingTable, is_plain
+from .files import BUILT_IN, path_of
 
 TOKENS_KEY = "qwen3_4b"  # ComfyUI's name for the encoder inside a CLIP and in token dictionaries
 ROWS = 16384  # of the embedding table that are cast at a time
@@ -64,8 +67,9 @@ def generate(text_encoder: Any, tokens: Any, max_length: int, seed: int | None, 
     if "repetition_penalty" in given:
         given["repetition_penalty"] = max(LEAST_PENALTY, given["repetition_penalty"])  # its widget begins at 0
     sampling = Sampling(**given)
+    is_built_in = text_encoder.file == path_of(TEXT_ENCODER, BUILT_IN)  # which reads; nano writes with other weights
     writer = Writer(
-        language_model(text_encoder, encoder.execution_device),
+        load_writing_model() if is_built_in else language_model(text_encoder, encoder.execution_device),
         [int(pair[0]) for pair in rows[0]],
         sampling if settings.get("do_sample", True) else GREEDY,
         seed or 0,

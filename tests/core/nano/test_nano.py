@@ -104,5 +104,5 @@ def test_the_built_in_model_draws_what_a_held_out_caption_asks_for(language):
 def test_the_files_stay_small_and_carry_their_notice():
     from zimage_core.nano.files import FOLDER
 
-    assert sum(file.stat().st_size for file in FOLDER.rglob("*") if file.is_file()) < 17e6
+    assert sum(file.stat().st_size for file in FOLDER.rglob("*") if file.is_file()) <= 16e6
     assert "Apache" in (FOLDER.parent / "NOTICE").read_text("utf-8")

@@ -111,13 +111,12 @@ def test_int8_models_are_saved_and_loaded_as_they_are(pack, native, out):
 def test_a_file_without_its_last_layer_keeps_all_the_others_and_inspect_says_so(pack, tmp_path):
     from zimage_core.nano.files import FOLDER, TOKENIZER
 
-    file = FOLDER / "text_encoder/model.safetensors"
-    state = {
-        key: value for key, value in load_file(file).items() if "layers.3" not in key and key != "model.norm.weight"
-    }
+    state = load_file(FOLDER / "text_encoder/model.safetensors")
+    last = {key.replace("layers.2", "layers.3"): value.clone() for key, value in state.items() if "layers.2" in key}
     save_file(state, tmp_path / "three.safetensors")
+    save_file(state | last, tmp_path / "four.safetensors")
     load = pack.bridge_text.load_text_encoder
-    whole, without = (load(str(path), FOLDER / TOKENIZER) for path in (file, tmp_path / "three.safetensors"))
+    whole, without = (load(str(tmp_path / f"{n}.safetensors"), FOLDER / TOKENIZER) for n in ("four", "three"))
     assert torch.equal(embeddings(whole), embeddings(without))
     assert "has 3 of its 4 layers: all that run" in inspect(tmp_path / "three.safetensors").describe()
     save_file({key: value for key, value in state.items() if "layers.2" not in key}, tmp_path / "two.safetensors")
