@@ -45,30 +45,40 @@ class TokenShare:
     def __init__(self) -> None:
         self._alike = 1.0
         self._joint: Tensor | None = None
-        self._n_text = 0
+        self._before_image = 0
+        self._reference_images = slice(0)
 
     def set_alike(self, share: float) -> None:
         """The share of every token, until the next call; so are captions refined, before they join the picture."""
         self._alike, self._joint = share, None
 
-    def place(self, shares: Float[Tensor, "b n"], n_text: int) -> None:
-        """The shares of the joint sequence, whose first `n_text` tokens are captions and the others the picture's."""
-        self._joint, self._n_text = shares, n_text
+    def place(self, shares: Float[Tensor, "b n"], before_image: int, reference_images: slice = slice(0)) -> None:
+        """The shares of the joint sequence, whose last tokens are the picture's, and those before it of other things.
+
+        Among these may be images of references, which run through a stack of layers together with the picture.
+        """
+        self._joint, self._before_image, self._reference_images = shares, before_image, reference_images
 
     def of(self, x: Float[Tensor, "b n i"]) -> float | Float[Tensor, "b n 1"]:
-        """The shares of the tokens x: the picture's alone, or the joint sequence with others behind it."""
+        """The shares of the tokens x: the picture's alone, behind images of references, or the joint sequence's.
+
+        Behind that may be others.
+        """
         if self._joint is None:
             return self._alike
-        joint, n_picture = self._joint, self._joint.shape[1] - self._n_text
-        if x.shape[1] <= n_picture:
-            return joint[:, self._n_text : self._n_text + x.shape[1], None].to(x)
+        joint, picture = self._joint, self._joint[:, self._before_image :]
+        images = joint[:, self._reference_images]
+        if x.shape[1] <= picture.shape[1]:
+            return picture[:, : x.shape[1], None].to(x)
+        if x.shape[1] == images.shape[1] + picture.shape[1]:
+            return torch.cat((images, picture), dim=1)[..., None].to(x)
         behind = x.shape[1] - joint.shape[1]
         shares = joint if not behind else torch.cat((joint, self._mean_of_each().expand(-1, behind)), dim=1)
         return shares[..., None].to(x)
 
     def _mean_of_each(self) -> Tensor:
         assert self._joint is not None
-        return self._joint[:, self._n_text :].mean(1, keepdim=True)
+        return self._joint[:, self._before_image :].mean(1, keepdim=True)
 
 
 class TokenLora:
@@ -110,15 +120,20 @@ class TokenLora:
 
 
 def joint_shares(
-    lengths: Sequence[int], owns: Callable[[int], bool], coverage: Float[Tensor, " m"], n_picture: int
+    lengths: Sequence[int],
+    owns: Callable[[int], bool],
+    coverage: Float[Tensor, " m"],
+    n_picture: int,
+    n_references: int = 0,
 ) -> Float[Tensor, " n"]:
     """Shares of a joint sequence: 1 for the captions a LoRA owns, coverage for the picture's tokens.
 
-    `lengths` are those of the captions; pads behind the m tokens of the picture get the mean.
+    `lengths` are those of the captions; tokens of references before them, and pads behind the m tokens of the picture,
+    get the mean.
     """
+    mean = coverage.mean()
     text = [torch.full((length,), float(owns(index))) for index, length in enumerate(lengths)]
-    pads = coverage.mean().expand(n_picture - len(coverage))
-    return torch.cat((*text, coverage, pads))
+    return torch.cat((mean.expand(n_references), *text, coverage, mean.expand(n_picture - len(coverage))))
 
 
 def filled_shares(shares: Float[Tensor, " n"], n_text: int, longest: int) -> Float[Tensor, " m"]:

@@ -59,11 +59,15 @@ def _l1_norm(tokens: Float[Tensor, "b p d"]) -> Float[Tensor, "b p 1"]:
 
 
 class Layout(NamedTuple):
-    """Where things are in a joint sequence that ends in a negative prompt: [prompt, picture, negative prompt]."""
+    """Where things are in a joint sequence that ends in a negative prompt.
+
+    It is [references, prompt, picture, negative prompt]. References belong to either prompt.
+    """
 
     image_start: int
     n_negative: int
     rows: Sequence[tuple[int, int]]  # (first, last + 1) of the batch items that are guided
+    n_references: int = 0
 
 
 def attend_beside_negative(
@@ -79,14 +83,17 @@ def attend_beside_negative(
 ) -> Float[Tensor, "b n_and_m d"]:
     """Attention of prompt and picture by `attend`, the picture's tokens guided, then the negative prompt's tokens.
 
-    Those attend to the picture and themselves by `attend_negative`, and nothing but the guidance looks at them. In
-    items that are not guided they are zero.
+    Those attend to references, picture and themselves by `attend_negative`, and nothing but the guidance looks at them.
+    In items that are not guided they are zero.
     """
     n = q.shape[2] - layout.n_negative
     out = attend(q[:, :, :n], k[:, :, :n], v[:, :, :n])
     rest = out.new_zeros(len(out), layout.n_negative, out.shape[2])
-    image, pieces = out[:, layout.image_start :], (each[:, :, layout.image_start :] for each in (q, k, v))
-    queries, keys, values = pieces
+    image = out[:, layout.image_start :]
+    queries, keys, values = (each[:, :, layout.image_start :] for each in (q, k, v))
+    if layout.n_references:
+        clean = (each[:, :, : layout.n_references] for each in (k, v))
+        keys, values = (torch.cat(pair, dim=2) for pair in zip(clean, (keys, values), strict=True))
     for first, end in layout.rows:
         beside = attend_negative(queries[first:end], keys[first:end], values[first:end])
         image[first:end] = guidance(image[first:end], beside[:, : image.shape[1]])

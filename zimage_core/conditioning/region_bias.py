@@ -1,9 +1,9 @@
 """Attention over several captions, each heard in its own part of the picture, without a mask.
 
-The joint sequence is [caption 1, ..., caption k, image]. A caption's tokens see that caption and the image tokens that
-hear it; an image token sees all image tokens, and each caption by a weight: a weight w adds log(w) to the scores, so 0
-hides a caption and 1 leaves it as it is. Such a bias has low rank, since k numbers of the query and k numbers of the
-key tell all of it in either direction:
+The joint sequence is [references, caption 1, ..., caption k, image]. A caption's tokens see that caption and the image
+tokens that hear it; an image token sees all image tokens, and each caption by a weight: a weight w adds log(w) to the
+scores, so 0 hides a caption and 1 leaves it as it is. Tokens of references, where there are any, are seen by all. Such
+a bias has low rank, since k numbers of the query and k numbers of the key tell all of it in either direction:
 
     q k.T / sqrt(e) + query key.T  =  [q, query] [k, key].T, up to the scale
 
@@ -43,18 +43,22 @@ class BiasChannels(NamedTuple):
     scale: float  # attention divides by the root of the wider head
 
 
-def region_bias(lengths: Sequence[int], weights: Float[Tensor, "k p"], n_image: int) -> RegionBias:
+def region_bias(
+    lengths: Sequence[int], weights: Float[Tensor, "k p"], n_image: int, n_references: int = 0
+) -> RegionBias:
     """The bias of k captions with `lengths` tokens, and an image of p tokens with pads up to `n_image`.
 
     `weights` >= 0 say how much each image token hears of each caption. A caption sees the image tokens that hear it, at
-    most fully. Pads hear what the image's tokens hear on average.
+    most fully. Pads, and the tokens of references, hear what the image's tokens hear on average.
     """
     k, p = weights.shape
-    heard = torch.cat((weights, weights.mean(1, keepdim=True).expand(k, n_image - p)), dim=1)  # (k, n_image)
+    average = weights.mean(1, keepdim=True)
+    heard = torch.cat((weights, average.expand(k, n_image - p)), dim=1)  # (k, n_image)
     owner = torch.arange(k).repeat_interleave(torch.tensor(lengths))
     own = one_hot(owner, k).to(weights)  # (n_text, k)
-    query = torch.cat((torch.cat(((1 - own) * HIDDEN, own), dim=1), pad(logarithm(heard).T, (0, k))))
-    key = torch.cat((pad(own, (0, k)), pad(logarithm(heard.clamp(max=1)).T, (k, 0))))
+    clean = pad(logarithm(average).T, (0, k)).expand(n_references, -1)
+    query = torch.cat((clean, torch.cat(((1 - own) * HIDDEN, own), dim=1), pad(logarithm(heard).T, (0, k))))
+    key = torch.cat((torch.zeros_like(clean), pad(own, (0, k)), pad(logarithm(heard.clamp(max=1)).T, (k, 0))))
     return RegionBias(query[None], key[None])
 
 

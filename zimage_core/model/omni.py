@@ -100,7 +100,7 @@ def prepare_with_references(
     """
     pairs_of_items = [[Reference(*pair) for pair in pairs] for pairs in references]
     positions = [
-        _positions(dit, chunks, pairs, latent_size, rules, grid)
+        place_tokens(dit, chunks, pairs, latent_size, rules, grid)
         for chunks, pairs in zip(captions, pairs_of_items, strict=True)
     ]
     caption_tokens = torch.stack([torch.cat([dit.embed_caption(chunk) for chunk in chunks]) for chunks in captions])
@@ -131,7 +131,7 @@ def batch_key(latent: Tensor, chunks: Chunks, references: Sequence[LatentAndFeat
     return latent.shape, tuple(chunk_length(len(chunk)) for chunk in chunks), tuple(shapes)
 
 
-def _positions(
+def place_tokens(
     dit: TokenEmbedder,
     chunks: Chunks,
     references: Sequence[Reference],
@@ -139,7 +139,7 @@ def _positions(
     rules: OmniRules,
     grid: Grid,
 ) -> ItemPositions:
-    """Token positions of one item, whose chunks and features are checked against the model."""
+    """Positions of one item's tokens; its chunks and features are checked against the model (ValueError)."""
     if len(chunks) <= len(references):
         raise ValueError(
             f"{len(references)} references need a chunk of caption each, one for the picture and one to close, "

@@ -207,11 +207,10 @@ export const SENTENCES = [
   ["The mask is used, so box number {number} is not.", "使用的是遮罩，所以不用第 {number} 个框。"],
   ["No boxes are connected, so box number {number} does nothing and the four numbers are used.", "没有接入边界框，所以框编号 {number} 不起作用，使用那四个数。"],
   ["The region's prompt consists of {count} conditionings, but a region has one. Encode it with one node, without Conditioning (Combine).", "区域提示词由 {count} 个条件组成，而一个区域只有一个。请用一个节点编码，不要用“条件（合并）”。"],
-  ["A region's prompt cannot bring reference pictures. Encode it with Z-Image Text Encode.", "区域提示词不能带参考图。请用“Z-Image 文本编码”来编码。"],
+  ["The region's prompt has reference pictures, but the whole prompt has none. Give them to the whole prompt: its regions see those.", "区域提示词带有参考图，而整幅画的提示词没有。请把参考图接到整幅画的提示词：各区域看的是那里的参考图。"],
   ["The whole prompt's features are {whole} wide and the region's {region}. Encode both with the same text encoder.", "整幅画提示词的特征宽 {whole}，区域提示词的宽 {region}。请用同一个文本编码器编码。"],
   ["There is no box {number}: {count} arrived here. Choose another box number.", "没有第 {number} 个框：这里只收到 {count} 个。请换一个框编号。"],
   ["A box has x, y, width and height, or a bbox of four numbers, but {found} arrived here. Connect the boxes or the elements of Create Bounding Boxes.", "框应有 x、y、width 和 height，或由四个数组成的 bbox，但这里收到的是 {found}。请接入“创建边界框”的边界框或元素。"],
-  ["Z-Image Region and reference pictures cannot steer one picture together. Take Z-Image Region out of the graph, or the reference pictures.", "“Z-Image 分区提示词”和参考图不能同时用于一幅画。请从工作流中去掉其中之一。"],
   // parts of a picture
   ["The mask is in {count} separate pieces, and each would be painted by itself; at most {most} are. Blur or grow the mask so that pieces join, or paint over fewer places.", "遮罩由 {count} 个互不相连的部分组成，而每个部分都会单独重画，最多 {most} 个。请模糊或扩大遮罩让它们连起来，或少涂几处。"],
   ["Box {number} (left {left}, top {top}, width {width}, height {height}) has no pixel inside the picture of {wide}x{tall}. Give boxes in pixels of this very picture.", "边界框 {number}（左 {left}，上 {top}，宽 {width}，高 {height}）没有一个像素在 {wide}x{tall} 的图像之内。边界框要按这张图像的像素计。"],

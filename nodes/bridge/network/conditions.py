@@ -21,6 +21,7 @@ from torch.nn.functional import pad
 
 from ....zimage_core.model.sequence import padded_length
 from .overflow import ENCODER_OVERFLOWED, VAE_OVERFLOWED, check_finite
+from .region_loras import with_loras_of_run
 from .regional_conditions import REGIONS_KEY, RegionsCond, prompt_and_regions, regions_of_run
 from .unequal_prompts import compares_prompts
 
@@ -46,8 +47,9 @@ def zimage_conditions(model: Any, native: Conditions, **kwargs: Any) -> Conditio
         check_finite(caption, "A prompt's conditioning", ENCODER_OVERFLOWED)
         joins_all = _joins_all(model, out)
         out["c_crossattn"] = CaptionCond(_run_caption(model, caption, **kwargs), joins_all=joins_all)
-        if regions or joins_all:
-            placed = regions_of_run(model, regions, kwargs.get("device"))
+        placed = regions_of_run(model, regions, kwargs.get("device"))
+        placed = with_loras_of_run(placed, kwargs["noise"], kwargs.get("prompt_type"))
+        if placed or joins_all:
             out["regions"] = RegionsCond((placed,), joins_all=joins_all)
         out["caption_lengths"] = CaptionLengths((caption.shape[1],) * len(caption))
         out["num_tokens"] = TokenCount(padded_length(caption.shape[1]))

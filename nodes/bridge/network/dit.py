@@ -16,6 +16,7 @@ from ....zimage_core.model import COMFYUI, Condition, OmniRules, Reference, S3Di
 from ....zimage_core.model.condition import BaseNormWeights
 from ....zimage_core.model.position_scaling import PositionScaling, with_scaled_positions
 from ....zimage_core.model.sequence import UNIT_GRID, Grid
+from ....zimage_core.model.target_context import ReferencePrompt, target_context
 from .blocks import ATTENTION_OVERRIDE, STEP_INVARIANT, Options, PatchedBlocks
 from .conditions import WEIGHTS_AT_STEP, RunCache, TensorIdentity, cached, run_cache_of
 from .control_hints import with_control_hints
@@ -103,31 +104,36 @@ class ComfyS3DiT(S3DiT):
         grid = rope_grid(transformer_options)
         key: tuple[Any, ...] = (tuple(lengths), size, grid, transformer_options.get(WEIGHTS_AT_STEP))
         run_cache = _condition_cache(context, blocks.options)
-        shares: PlacedShares = {}
-        if any(regions):
-            check_no_references(ref_latents)
-            tile = tile_of(transformer_options)
-            prepare_regions = partial(prepare_regional, self, captions, regions, size, tile=tile, grid=grid, run=blocks)
-            regional = cached(run_cache, (*key, regions, tile), prepare_regions)
-            condition, blocks.bias, blocks.mask, lengths, shares = regional
-            everywhere(shares)
-        elif not len(ref_latents):
-            prepare = partial(self.prepare, latent_size=size, grid=grid, run=blocks)
-            condition = cached(run_cache, key, partial(prepare_together, prepare, captions))
-            blocks.mask = hidden_fill([token_count(length) for length in lengths], condition)
-        else:
+        references = None
+        if len(ref_latents):
+            rules = omni_rules or COMFYUI
             siglip_feats = readable_features(self, siglip_feats, is_stock=omni_rules is None)
             padded = [pad_to_patch_size(each, (self.config.patch_size,) * 2) for each in ref_latents]
-            chunks, references = chunks_and_references(captions, padded, ref_contexts, siglip_feats)
-            rules = omni_rules or COMFYUI
+            references = reference_prompt(captions, padded, ref_contexts, siglip_feats, rules)
             key += (rules, tuple(map(TensorIdentity, (*ref_latents, *ref_contexts, *siglip_feats))))
-            prepare = partial(
-                self.prepare_with_references, chunks, references, size, rules=rules, grid=grid, run=blocks
+        context_of = references and partial(target_context, self, references, latent_size=size, grid=grid, run=blocks)
+        shares: PlacedShares = {}
+        if any(regions):
+            tile = tile_of(transformer_options)
+            prepare_regions = partial(
+                prepare_regional, self, captions, regions, size, tile=tile, grid=grid, run=blocks, references=references
             )
-            condition = cached(run_cache, key, prepare)
-        negative_of = partial(negative_prompt, self, blocks, blocks.options, timesteps, condition)
-        blocks.condition, blocks.negative = condition, negative_of(lengths, run_cache)
-        place(shares, condition.image_start)
+            regional = cached(run_cache, (*key, regions, tile), prepare_regions)
+            condition, blocks.bias, blocks.mask, image_at, shares = regional
+            everywhere(shares)
+        elif context_of is None:
+            prepare = partial(self.prepare, latent_size=size, grid=grid, run=blocks)
+            condition = cached(run_cache, key, partial(prepare_together, prepare, captions))
+            tokens = [token_count(length) for length in lengths]
+            blocks.mask, image_at = hidden_fill(tokens, condition), [1.0 + count for count in tokens]
+        else:
+            beside = cached(run_cache, key, partial(context_of, captions))
+            condition, image_at = beside.condition, beside.image_at
+        blocks.condition = condition
+        blocks.negative = negative_prompt(
+            self, blocks, blocks.options, timesteps, condition, image_at, run_cache, context_of
+        )
+        place(shares, condition)
         if blocks.negative is None:  # it has rotations of its own for the whole sequence
             blocks.condition = self._scaled_positions(condition, timesteps, transformer_options)
         base_norm_weights = cached(
@@ -160,33 +166,30 @@ def _condition_cache(context: Tensor, options: Options) -> RunCache | None:
     return run_cache_of(context) if override is None or hasattr(override, STEP_INVARIANT) else None
 
 
-def chunks_and_references(
-    captions: Sequence[Tensor], latents: Sequence[Tensor], contexts: Sequence[Tensor], features: Sequence[Tensor]
-) -> tuple[list[list[Tensor]], list[list[Reference]]]:
-    """Text chunks and references of every item of a batch.
+def reference_prompt(
+    captions: Sequence[Tensor],
+    latents: Sequence[Tensor],
+    contexts: Sequence[Tensor],
+    features: Sequence[Tensor],
+    rules: OmniRules,
+) -> ReferencePrompt:
+    """What every item of a batch has beside its caption (n, f).
 
-    `captions` are b tensors (n, f). Latents (b, 16, h, w), contexts (b, n, f) and features (b, gh, gw, s) have one
-    entry per reference; contexts may have one more, the closing chunk; missing contexts and features count as empty.
+    Latents (b, 16, h, w), contexts (b, n, f) and features (b, gh, gw, s) have one entry per reference; contexts may
+    have one more, the closing chunk; missing contexts and features count as empty.
     """
     empty = captions[0][:0]
-    before, after = contexts[: len(latents)], contexts[len(latents) :]
-    chunks: list[list[Tensor]] = []
+    missing = [None] * len(latents)
+    before: list[list[Tensor]] = []
+    after: list[list[Tensor]] = []
     references: list[list[Reference]] = []
-    for index, caption in enumerate(captions):
-        texts = [each[index] for each in before] + [empty] * (len(latents) - len(before))
-        chunks.append([*texts, caption, *(each[index] for each in after)])
-        grids = [each[index] for each in features] + [None] * len(latents)
+    for index in range(len(captions)):
+        texts = [each[index] for each in contexts]
+        before.append([*texts[: len(latents)], *[empty] * (len(latents) - len(texts))])
+        after.append(texts[len(latents) :])
+        grids = [*(each[index] for each in features), *missing]
         references.append([Reference(each[index], grid) for each, grid in zip(latents, grids, strict=False)])
-    return chunks, references
-
-
-def check_no_references(references: Sequence[Tensor]) -> None:
-    """Refuse regions of a prompt that has reference pictures."""
-    if len(references):
-        raise ValueError(
-            "Z-Image Region and reference pictures cannot steer one picture together. Take Z-Image Region out of the "
-            "graph, or the reference pictures."
-        )
+    return ReferencePrompt(before=before, after=after, references=references, rules=rules)
 
 
 def readable_features(network: Any, features: Sequence[Tensor], *, is_stock: bool) -> Sequence[Tensor]:

@@ -2,7 +2,8 @@
 
 Its tokens run through the layers behind those of prompt and picture, and are taken off after each: patches of other
 nodes and ControlNets see the sequence they know. Its positions end where the picture's begins, as if it were the
-prompt, since rotations tell attention only how far two tokens are apart.
+prompt, since rotations tell attention only how far two tokens are apart. Reference pictures belong to it as they do to
+the prompt.
 
 Letters: b batch, n m tokens, f width of the text embeddings, d model width.
 """
@@ -20,8 +21,8 @@ from ....zimage_core.kernels import Rope
 from ....zimage_core.model import RunBlock, S3DiT, Stage
 from ....zimage_core.model.condition import Condition
 from ....zimage_core.model.sequence import caption_positions
+from ....zimage_core.model.target_context import TargetContext
 from .conditions import RunCache, TensorIdentity, cached
-from .unequal_prompts import token_count
 
 NAG_KEY = "zimage_nag"  # key of our patch in a MODEL; stock code ignores patches of unknown names
 POSITIVE = 0  # ComfyUI's number for the prompt in `cond_or_uncond`
@@ -38,10 +39,13 @@ class NagPatch(Protocol):
         ...
 
 
+ContextOf = Callable[[Sequence[Tensor]], TargetContext]
+
+
 class Prepared(NamedTuple):
     """What a run computes of the negative prompt before its first step."""
 
-    tokens: Tensor  # (1, m, d), refined
+    tokens: Tensor  # (1 or b, m, d), refined
     rope: Rope  # of the joint sequence with the negative prompt behind it
 
 
@@ -79,10 +83,15 @@ def negative_prompt(
     options: dict[str, Any],
     sigma: Tensor,
     condition: Condition,
-    lengths: Sequence[int],
+    image_at: Sequence[float],
     run_cache: RunCache | None,
+    context_of: ContextOf | None = None,
 ) -> NegativePrompt | None:
-    """The negative prompt that acts on a call at noise levels sigma (b,) for captions of `lengths` tokens, if any."""
+    """The negative prompt that acts on a call at noise levels sigma (b,), if any.
+
+    `image_at` says where the picture of every item lies on the sequence axis; with references `context_of` makes the
+    context of other captions of theirs.
+    """
     patches: Sequence[NagPatch] = options.get("patches", {}).get(NAG_KEY, ())
     rows = guided_rows(options.get("cond_or_uncond", (POSITIVE,)), len(sigma))
     if not patches or not rows:
@@ -90,24 +99,41 @@ def negative_prompt(
     patch = patches[-1]
     if not patch.acts_at(sigma):
         return None
-    if condition.n_clean:
-        raise ValueError(
-            "Z-Image NAG and reference pictures do not go together: its negative prompt knows nothing of them. Take "
-            "Z-Image NAG out of the graph and use a CFG above 1 with a negative prompt, or take the references away."
-        )
-    key = (NAG_KEY, TensorIdentity(patch.caption), tuple(lengths), condition.size, TensorIdentity(condition.joint_rope))
-    prepared = cached(run_cache, key, partial(prepare, network, run, patch.caption, condition, lengths))
-    layout = Layout(condition.image_start, prepared.tokens.shape[1], rows)
+    key = (
+        NAG_KEY,
+        TensorIdentity(patch.caption),
+        tuple(image_at),
+        condition.size,
+        TensorIdentity(condition.joint_rope),
+    )
+    caption = patch.caption.to(condition.caption)
+    if context_of is None:
+        find = partial(prepare, network, run, caption, condition, image_at)
+    else:
+        find = partial(prepare_beside_references, network, context_of, caption, condition, image_at)
+    prepared = cached(run_cache, key, find)
+    layout = Layout(condition.image_start, prepared.tokens.shape[1], rows, condition.n_clean)
     return NegativePrompt(prepared, patch.guidance, layout, len(sigma))
 
 
-def prepare(network: S3DiT, run: RunBlock, caption: Tensor, condition: Condition, lengths: Sequence[int]) -> Prepared:
+def prepare(
+    network: S3DiT, run: RunBlock, caption: Tensor, condition: Condition, image_at: Sequence[float]
+) -> Prepared:
     """A negative caption (n, f) refined as a prompt is, and placed right before the picture of every item."""
-    embedded = network.embed_caption(caption.to(condition.caption))[None]
+    embedded = network.embed_caption(caption)[None]
     count, device = embedded.shape[1], embedded.device
     tokens = network.refine_captions(embedded, network.rope([caption_positions(count)], device), run)
-    rope = network.rope([caption_positions(count, 1 + token_count(length) - count) for length in lengths], device)
+    rope = network.rope([caption_positions(count, int(at) - count) for at in image_at], device)
     return Prepared(tokens, joined(condition.joint_rope, rope))
+
+
+def prepare_beside_references(
+    network: S3DiT, context_of: ContextOf, caption: Tensor, condition: Condition, image_at: Sequence[float]
+) -> Prepared:
+    """A negative caption (n, f) refined among the text of every item's references, and placed likewise."""
+    context = context_of([caption] * len(image_at))
+    rope = network.rope(context.before_image_at(image_at), caption.device)
+    return Prepared(context.condition.caption, joined(condition.joint_rope, rope))
 
 
 def joined(first: Rope, second: Rope) -> Rope:

@@ -5,6 +5,7 @@ Letters: b batch, m tokens of the joint sequence.
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, NamedTuple
 
@@ -13,8 +14,11 @@ from torch import Tensor, nn
 
 from ....zimage_core.adapters import Injection, TokenLora
 from ....zimage_core.adapters.token_lora import filled_shares, joint_shares
+from ....zimage_core.model import Condition
 from .regional_conditions import Region, RunRegions, active_regions, region_coverage
 from .tiles import Tile
+
+LORAS_OF_RUN = "zimage_region_loras"  # attribute of a run's noise
 
 
 class Placed(NamedTuple):
@@ -27,10 +31,35 @@ class Placed(NamedTuple):
 PlacedShares = Mapping[TokenLora, Placed]
 
 
+@dataclass(eq=False)
+class LorasOfRun:
+    """The regions with LoRAs of a run's positive prompts, and whether others asked for them."""
+
+    regions: RunRegions = ()
+    was_asked: bool = False
+
+
+def with_loras_of_run(regions: RunRegions, noise: Tensor, prompt_type: str | None) -> RunRegions:
+    """The regions of a prompt, or, of another prompt than the positive without any, the LoRAs of that one's, unheard.
+
+    Guidance compares two predictions: a LoRA in one of them alone would count as often as CFG says. All prompts of a
+    run get the same noise, and ComfyUI prepares the positive ones first.
+    """
+    known: LorasOfRun = getattr(noise, LORAS_OF_RUN, None) or LorasOfRun()
+    setattr(noise, LORAS_OF_RUN, known)
+    if prompt_type == "positive":
+        earlier = () if known.was_asked else known.regions  # asked: of the noise's former run
+        known.regions = (*earlier, *(each for each in regions if each.running_lora is not None))
+        known.was_asked = False
+        return regions
+    known.was_asked = True
+    return regions or tuple(replace(each, strength=0.0, outside=0.0, global_weight=1.0) for each in known.regions)
+
+
 @contextmanager
 def loras_of(regions: Sequence[RunRegions], network: nn.Module) -> Generator[None]:
     """A network with the LoRAs of regions beside its layers, for the length of a `with` block."""
-    loras = list(running(regions))
+    loras = list(dict.fromkeys(running(regions)))
     if not loras:
         yield
         return
@@ -80,15 +109,17 @@ def shares_of(
     lengths: Sequence[int],
     size: tuple[int, int],
     tile: Tile | None,
-    n_picture: int,
+    condition: Condition,
 ) -> dict[TokenLora, Tensor]:
     """The shares (m,) of every LoRA of a prompt, of whose captions these numbers are heard (0 is the whole prompt)."""
+    n_picture = condition.joint_rope.shape[1] - condition.image_start
     return {
         region.running_lora: joint_shares(
             lengths,
             lambda slot, own=number: captions[slot] == own,
             region_coverage(region.area, size, tile),
             n_picture,
+            condition.n_clean,
         )
         for number, region in enumerate(regions, 1)
         if region.running_lora is not None
@@ -96,7 +127,7 @@ def shares_of(
 
 
 def placed_shares(items: Sequence[tuple[Mapping[TokenLora, Tensor], int]], like: Tensor) -> PlacedShares:
-    """The shares of a batch from those of every item and its caption tokens, as `like`; others' LoRAs count 0."""
+    """The shares of a batch from those of every item and its tokens before the image; others' LoRAs count 0."""
     longest = max(n_text for _, n_text in items)
     found: dict[TokenLora, Placed] = {}
     for lora in dict.fromkeys(lora for shares, _ in items for lora in shares):
@@ -113,7 +144,8 @@ def everywhere(shares: PlacedShares) -> None:
         lora.share.set_alike(placed.mean)
 
 
-def place(shares: PlacedShares, n_text: int) -> None:
-    """Let each LoRA act on the joint sequence, whose first `n_text` tokens are captions."""
+def place(shares: PlacedShares, condition: Condition) -> None:
+    """Let each LoRA act on the joint sequence of a condition."""
+    images = slice(condition.n_clean - condition.n_clean_images, condition.n_clean)
     for lora, placed in shares.items():
-        lora.share.place(placed.joint, n_text)
+        lora.share.place(placed.joint, condition.image_start, images)

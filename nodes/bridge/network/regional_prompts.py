@@ -4,7 +4,8 @@ Letters: b batch, n m tokens, f width of the text embeddings, k captions, p imag
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -21,10 +22,18 @@ from ....zimage_core.conditioning.region_bias import (
 from ....zimage_core.model import Condition, RunBlock, S3DiT
 from ....zimage_core.model.captions import side_by_side
 from ....zimage_core.model.sequence import Grid, patch_grid
+from ....zimage_core.model.target_context import (
+    ReferencePrompt,
+    TargetContext,
+    contexts_side_by_side,
+    target_context,
+)
 from .region_loras import PlacedShares, only_for, placed_shares, shares_of
 from .regional_conditions import RunRegions, heard_captions
 from .tiles import Tile
 from .unequal_prompts import filled, hidden_fill, stacked, token_count
+
+Slot = tuple[Sequence[Tensor], Callable[[], None]]  # a caption of every item; what lets the LoRAs of it alone act
 
 
 class Regional(NamedTuple):
@@ -33,7 +42,7 @@ class Regional(NamedTuple):
     condition: Condition
     bias: BiasChannels | None
     mask: Tensor | None  # (b, 1, m, m)
-    lengths: list[int]  # of every item: its longest caption's, with pads, behind which the picture's positions begin
+    image_at: list[float]  # where the picture of every item lies on the sequence axis
     shares: PlacedShares  # of the LoRAs of regions
 
 
@@ -42,13 +51,13 @@ class Part(NamedTuple):
 
     condition: Condition
     bias: RegionBias | None
-    lengths: Sequence[int]  # of its captions, with pads
+    image_at: Sequence[float]  # of every item
     shares: Mapping[TokenLora, Tensor]  # (m,) of every LoRA of its regions
 
     @property
     def n_text(self) -> int:
-        """Caption tokens of an item."""
-        return sum(self.lengths)
+        """Tokens of an item before the picture's: its references' and its captions'."""
+        return self.condition.image_start
 
 
 def prepare_regional(
@@ -60,10 +69,11 @@ def prepare_regional(
     tile: Tile | None,
     grid: Grid,
     run: RunBlock,
+    references: ReferencePrompt | None = None,
 ) -> Regional:
     """Captions (n, f) of b items and the regions of every prompt among them, whose items follow one another.
 
-    A latent (H, W) that is a tile hears what its part of the whole picture does.
+    A latent (H, W) that is a tile hears what its part of the whole picture does. With references there is one prompt.
     """
     size = patch_grid(latent_size, network.config.patch_size)
     heard = [heard_captions(each, size, tile) for each in regions]
@@ -75,25 +85,50 @@ def prepare_regional(
         texts.append([every[index] for index in heard[prompt].captions])
         key = (prompt, *(token_count(len(text)) for text in texts[-1]))
         groups[key].append(item)
+    prepare = partial(_side_by_side, network, references, latent_size, grid, run)
     parts: dict[int, tuple[Part, int]] = {}  # by item: the part, and its place there
-    for (prompt, *lengths), items in groups.items():
-        alone: list[Condition] = []
+    for (prompt, *_), items in groups.items():
+        slots: list[Slot] = []
         for index, slot in zip(heard[prompt].captions, zip(*(texts[item] for item in items), strict=True), strict=True):
-            only_for(regions, regions[prompt][index - 1] if index else None)
-            alone.append(network.prepare(slot, latent_size, grid=grid, run=run))
-        condition = side_by_side(network, alone, grid)
-        n_image = condition.image_rope.shape[1]
-        bias = None if heard[prompt].is_plain else region_bias(lengths, heard[prompt].weights, n_image)
-        shares = shares_of(regions[prompt], heard[prompt].captions, lengths, size, tile, n_image)
-        part = Part(condition, bias, lengths, shares)
+            slots.append((slot, partial(only_for, regions, regions[prompt][index - 1] if index else None)))
+        condition, lengths, image_at = prepare(slots)
+        n_image = condition.joint_rope.shape[1] - condition.image_start
+        weights = heard[prompt].weights
+        bias = None if heard[prompt].is_plain else region_bias(lengths, weights, n_image, condition.n_clean)
+        shares = shares_of(regions[prompt], heard[prompt].captions, lengths, size, tile, condition)
+        part = Part(condition, bias, image_at, shares)
         parts |= {item: (part, place) for place, item in enumerate(items)}
     ordered = [parts[item] for item in range(len(captions))]
-    longest = [max(part.lengths) for part, _ in ordered]
+    image_at = [part.image_at[place] for part, place in ordered]
     shares = placed_shares([(part.shares, part.n_text) for part, _ in ordered], ordered[0][0].condition.caption)
     if len(groups) == 1:
         part, _ = ordered[0]
-        return Regional(part.condition, _channels(network, part.bias, part.condition), None, longest, shares)
-    return Regional(*_joined(network, ordered), longest, shares)
+        return Regional(part.condition, _channels(network, part.bias, part.condition), None, image_at, shares)
+    return Regional(*_joined(network, ordered), image_at, shares)
+
+
+def _side_by_side(
+    network: S3DiT,
+    references: ReferencePrompt | None,
+    latent_size: tuple[int, int],
+    grid: Grid,
+    run: RunBlock,
+    slots: Sequence[Slot],
+) -> tuple[Condition, list[int], list[float]]:
+    """Captions refined one by one before one picture; the tokens of each, and where the picture of every item lies."""
+    if references is None:
+        alone: list[Condition] = []
+        for captions, choose_loras in slots:
+            choose_loras()
+            alone.append(network.prepare(captions, latent_size, grid=grid, run=run))
+        lengths = [each.caption.shape[1] for each in alone]
+        return side_by_side(network, alone, grid), lengths, [1.0 + max(lengths)] * len(slots[0][0])
+    contexts: list[TargetContext] = []
+    for captions, choose_loras in slots:
+        choose_loras()
+        contexts.append(target_context(network, references, captions, latent_size, grid=grid, run=run))
+    joined = contexts_side_by_side(network, contexts)
+    return joined.condition, [each.condition.caption.shape[1] for each in contexts], joined.image_at
 
 
 def _joined(network: S3DiT, items: Sequence[tuple[Part, int]]) -> tuple[Condition, BiasChannels | None, Tensor | None]:

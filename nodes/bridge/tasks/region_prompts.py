@@ -85,8 +85,11 @@ def _caption(conditioning: Any, region_prompt: Any) -> Tensor:
             "one node, without Conditioning (Combine)."
         )
     [[caption, values]] = region_prompt
-    if values.get("reference_latents"):
-        raise ValueError("A region's prompt cannot bring reference pictures. Encode it with Z-Image Text Encode.")
+    if values.get("reference_latents") and not all(each.get("reference_latents") for _, each in conditioning):
+        raise ValueError(
+            "The region's prompt has reference pictures, but the whole prompt has none. Give them to the whole prompt: "
+            "its regions see those."
+        )
     for whole, _ in conditioning:
         if whole.shape[-1] != caption.shape[-1]:
             raise ValueError(

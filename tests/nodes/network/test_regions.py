@@ -134,7 +134,7 @@ def test_a_prompt_that_is_none_for_a_region_is_refused(region, words):
         region(whole, [*own, *negative])
     with pytest.raises(ValueError, match="same text encoder"):
         region(whole, [[own[0][0][..., :8], {}]])
-    with pytest.raises(ValueError, match="cannot bring reference pictures"):
+    with pytest.raises(ValueError, match="whole prompt has none"):
         region(whole, [[own[0][0], {"reference_latents": [NOISE]}]])
 
 

@@ -214,17 +214,3 @@ def test_a_model_of_another_family_is_answered(models, nag):
     other.model = object.__new__(comfy.model_base.Flux)
     with pytest.raises(ValueError, match="made for Z-Image models, but the model here is Flux"):
         nag(other, words(5))
-
-
-def test_reference_pictures_beside_it_are_answered(pack, native, nag, tmp_path):
-    model = nag(native.ours(pack, tmp_path, native.OMNI), native.conditioning(30, 2))
-    network = model.model.diffusion_model
-    options, context = model.model_options["transformer_options"], native.conditioning(17, 1)[0][0]
-    with pytest.raises(ValueError, match="Z-Image NAG and reference pictures do not go together"):
-        network(
-            torch.zeros(1, 16, 8, 8),
-            torch.full((1,), 0.6),
-            context,
-            ref_latents=[torch.zeros(1, 16, 8, 8)],
-            transformer_options=options,
-        )

@@ -2,12 +2,19 @@
 
 import importlib
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 N_LAYERS, STEPS = 12, 2  # more layers than Dynamo compiles one function for before it gives up (8)
+SHAPES = {
+    "attention.qkv": (768, 256),
+    "attention.out": (256, 256),
+    "feed_forward.w1": (768, 256),
+    "feed_forward.w2": (256, 768),
+}
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +51,10 @@ def graphs(monkeypatch):
     torch._dynamo.reset()
 
 
-def draw(comfy, native, model, width):
+def draw(comfy, native, model, width, positive=None, steps=STEPS):
     noise = torch.randn(1, 16, 8, width, generator=torch.Generator().manual_seed(3))
-    settings = (STEPS, 1.0, "euler", "simple", native.conditioning(17, 1), native.conditioning(40, 2))
+    prompts = positive or native.conditioning(17, 1), native.conditioning(40, 2)
+    settings = (steps, 1.0, "euler", "simple", *prompts)
     return comfy.sample.sample(model, noise, *settings, torch.zeros_like(noise), disable_pbar=True)
 
 
@@ -79,3 +87,34 @@ def test_all_layers_share_a_few_graphs(
     assert counts[2] == counts[1]
     plain = optimize.optimize(models[loader], optimize.KEEP, optimize.COMFYUI, optimize.OFF).model
     torch.testing.assert_close(found, draw(comfy, native, plain, width), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_loras_of_regions_are_compiled_once_for_all_layers_and_steps(
+    comfy, native, optimize, models, graphs, lora_folder
+):
+    """In pieces around attention; they draw what layers that are not compiled draw."""
+    generator, state = torch.Generator().manual_seed(6), {}
+    for index, (name, (height, width)) in product(range(N_LAYERS), SHAPES.items()):
+        layer = f"diffusion_model.layers.{index}.{name}"
+        state[f"{layer}.lora_A.weight"] = torch.randn(2, width, generator=generator) * 0.1
+        state[f"{layer}.lora_B.weight"] = torch.randn(height, 2, generator=generator) * 0.1
+    save_file(state, lora_folder / "everywhere.safetensors")
+    node = importlib.import_module("zimage_pack.nodes.region").ZImageRegion
+    given = {each.id: each.default for each in node.define_schema().inputs[2:] if not each.optional}
+    positive = native.conditioning(17, 1)
+    for strength in (0.8, -0.5):
+        own = {"lora": "everywhere.safetensors", "lora_strength": strength, "x": 0.5 * (strength < 0)}
+        positive = node.execute(positive, native.conditioning(20, 5), **given | own).result[0]
+    compiled, plain = (
+        optimize.optimize(models["ours"], optimize.KEEP, optimize.COMFYUI, kind).model
+        for kind in (optimize.LAYERS, optimize.OFF)
+    )
+    counts = []
+    for steps in (1, 3):
+        found = draw(comfy, native, compiled, 8, positive, steps=steps)
+        counts.append(len(graphs))
+    assert counts[0] == counts[1] <= 10
+    expected = draw(comfy, native, plain, 8, positive, steps=3)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    assert (expected - draw(comfy, native, plain, 8, steps=3)).abs().max() > 0.05

@@ -78,6 +78,28 @@ def test_over_the_whole_picture_it_is_load_lora(native, model, region, sample, u
     assert torch.equal(sample(model, own), plain)  # and nothing of it stays
 
 
+def test_with_guidance_the_negative_prompt_is_drawn_with_it_too(native, model, region, sample, use, lora_folder, lora):
+    """Load LoRA on layers that only the picture passes through, with prompts of other lengths."""
+    kept = {
+        key: tensor
+        for key, tensor in lora.items()
+        if "context" not in key and "cap" not in key and ".layers." not in key
+    }
+    save_file(kept, lora_folder / "picture.safetensors")
+    names = {"lora": "picture.safetensors", "lora_strength": 0.8}
+    loaded = use(model, ("picture.safetensors", 0.8))[0]
+    for own in (native.conditioning(50, 5), native.conditioning(70, 5)):
+        found = sample(model, region(native.conditioning(20, 1), own, **FULL, **names), 3.0)
+        torch.testing.assert_close(found, sample(loaded, own, 3.0), atol=1e-4, rtol=1e-4)
+    plain = sample(model, own, 3.0)
+    assert (found - plain).abs().max() > 0.05
+    noise = torch.randn(1, 16, 8, 8, generator=torch.Generator().manual_seed(3))
+    for positive in (region(native.conditioning(20, 1), own, **FULL, **names), own):  # one noise for two runs
+        settings = (2, 3.0, "euler", "simple", positive, native.conditioning(40, 9), torch.zeros_like(noise))
+        last = importlib.import_module("comfy.sample").sample(model, noise, *settings, disable_pbar=True)
+    assert torch.equal(last, plain)
+
+
 def test_without_strength_it_is_no_lora(native, model, region, sample):
     whole, own = native.conditioning(20, 1), native.conditioning(50, 5)
     expected = sample(model, region(whole, own, **HALF))
