@@ -12,7 +12,7 @@ from .plain_errors import with_plain_errors
 LOGGER = logging.getLogger("zimage")
 GROUPS = (
     *("loaders", "lora", "attach", "conditioning", "editing", "latent", "sampling", "image", "inspect", "inpaint"),
-    *("detail", "region", "tiled_refine", "large_picture", "style_reference", "score", "pick_best"),
+    *("arena", "detail", "region", "tiled_refine", "large_picture", "style_reference", "score", "pick_best"),
     *("control", "speed", "doctor", "optimize", "prompt", "enhance", "diversity", "lora_list", "nag", "drawn_sigmas"),
     "grid",
 )

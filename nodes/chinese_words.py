@@ -87,6 +87,13 @@ IN_CHINESE: dict[str, tuple[str, ...]] = {
         "抽卡",
         "最佳",
     ),
+    "ZImageArena": (
+        "竞技场",
+        "对比",
+        "盲测",
+        "投票",
+        "偏好",
+    ),
     "ZImagePickBestTry": ("择优",),
     "ZImageDrawnSigmas": (
         "调度器",

@@ -62,7 +62,8 @@ def record_message(server: Server, outcome: Outcome, kind: str, data: dict[str, 
         case "executing" if data["node"] is not None:
             outcome.executed.append(data["node"])
         case "executed":
-            for image in (data.get("output") or {}).get("images", []):
+            output = data.get("output") or {}
+            for image in [*output.get("images", []), *output.get("zimage_arena", [])]:
                 folder = server.output if image["type"] == "output" else server.base / "temp"
                 outcome.files.append(folder / image["subfolder"] / image["filename"])
         case "execution_error":

@@ -194,6 +194,20 @@ def test_a_mistake_in_a_grid(chinese):
     chinese.page.keyboard.press("Escape")
 
 
+def test_an_arena_before_and_after_its_votes(chinese):
+    chinese.open(WORKFLOWS / "Z-Image Nano - arena.json")
+    chinese.scroll_to("ZImageArena")
+    chinese.put("ZImageTextEncode", prompt="条纹背景上的小黄色星星")
+    chinese.put("ZImageEmptyLatent", batch_size=1)
+    chinese.put("ZImageArena", arena="步数", names="少\n多")
+    chinese.line("arena", "这里还没有图片")
+    assert chinese.run()[-1][0] == "execution_success"
+    assert "小黄色星星" in chinese.line("arena", "待评 1 对 · 已投 0 票")
+    chinese.page.get_by_role("button", name="右边的更好").click()
+    told = chinese.line("arena", "待评 0 对 · 已投 1 票")
+    assert "胜过" in told and "1 胜 0 平 0 负" in told
+
+
 def test_rarely_used_inputs(chinese, frontend):
     chinese.add("ZImageTurboSampler")
     if "classic" in frontend:  # Nodes 2.0 has a button of its own

@@ -7,6 +7,7 @@ declare module "*/scripts/app.js" {
 declare module "*/scripts/api.js" {
   export const api: {
     fetchApi(route: string, options?: RequestInit): Promise<Response>;
+    apiURL(route: string): string;
     getUserData(file: string): Promise<Response>;
     storeUserData(file: string, data: unknown, options: object): Promise<Response>;
     getWorkflowTemplates(): Promise<Record<string, string[]>>;

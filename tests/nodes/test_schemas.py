@@ -23,6 +23,7 @@ IDS = {
     "ZImageDiversity",
     "ZImageDoctor",
     "ZImageScore",
+    "ZImageArena",
     "ZImagePickBest",
     "ZImagePickBestTry",
     "ZImageDrawnSigmas",

@@ -32,6 +32,7 @@ EDITS = (  # of the first row's pictures
 )
 COLUMNS = len(EDITS)
 FIRST_PROMPTS = ("First prompt", "Picture to change", "Picture 1")  # titles of what draws the input picture
+SHOWN = {"Z-Image Nano - arena": 2}  # results of a workflow that one does not stand for
 SIDE = 512  # pixels of a thumbnail, which the template browser shows at about 200
 PLATE, CORNER = 112, 30  # pixels: the strip with the task's name, the one with what is needed
 BLUE, GREY = "#2b5d80", "#e8edf1"
@@ -79,11 +80,12 @@ def drawn_pictures() -> dict[str, list[Image.Image]]:
     pictures = {}
     with tempfile.TemporaryDirectory() as folder, running_server(Path(folder), Path(folder) / "output") as server:
         for path in sorted((REPOSITORY / "workflows").glob("Z-Image Nano - *.json")):
-            result = Image.open(run(server, path)[-1]).convert("RGB")
+            results = run(server, path)[-SHOWN.get(path.stem, 1) :]
             nodes = json.loads(path.read_text("utf-8"))["nodes"]
             first = [node["widgets_values"][0] for node in nodes if node.get("title") in FIRST_PROMPTS]
             task = path.stem.removeprefix("Z-Image Nano - ")
-            pictures[task] = [result, *(generate(prompt, seed=7)[0] for prompt in first)]
+            drawn = [Image.open(file).convert("RGB") for file in results]
+            pictures[task] = [*drawn, *(generate(prompt, seed=7)[0] for prompt in first)]
     return pictures
 
 

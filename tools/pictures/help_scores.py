@@ -1,4 +1,4 @@
-"""Strips for the nodes with a score: what it says of pictures, and what it picks."""
+"""Strips for the nodes that measure or compare: what a score says of pictures, what it picks, and an arena's rounds."""
 
 from .prompt_graph import PromptGraph
 from .strips import Panel, Rows, StripBuilder
@@ -35,4 +35,18 @@ def picked(graph: PromptGraph) -> Rows:
     return [row]
 
 
-STRIPS: dict[str, StripBuilder] = {"ZImageScore/score": scored, "ZImagePickBest/tries": picked}
+def compared(graph: PromptGraph) -> Rows:
+    """Rounds of an arena: one prompt and seed, drawn by two contestants."""
+
+    def row(steps: int) -> list[Panel]:
+        latents = [graph.turbo(STAR, steps=steps, seed=seed)[0] for seed in range(4)]
+        return [Panel(str(number), graph.decode(each)) for number, each in enumerate(latents, 1)]
+
+    return [row(2), row(20)]
+
+
+STRIPS: dict[str, StripBuilder] = {
+    "ZImageScore/score": scored,
+    "ZImagePickBest/tries": picked,
+    "ZImageArena/images": compared,
+}

@@ -30,7 +30,7 @@ export function message(name, values) {
 
 /**
  * The JSON response of one of the pack's routes; null if the server is offline or rejects the query.
- * @param {"tokens" | "evaluations" | "release" | "lora"} path
+ * @param {"tokens" | "evaluations" | "release" | "lora" | "arena" | "arena/vote" | "arena/undo"} path
  * @param {Record<string, unknown>} query
  * @returns {Promise<{isOffline: boolean, data: any}>}
  */
@@ -43,6 +43,11 @@ export async function request(path, query) {
   } catch {
     return { isOffline: true, data: null };
   }
+}
+
+/** The address of a picture in one of ComfyUI's folders. @param {{filename: string, subfolder: string, type: string}} picture */
+export function pictureAddress(picture) {
+  return api.apiURL(`/view?${new URLSearchParams(picture)}`);
 }
 
 /**

@@ -27,6 +27,7 @@ const TASKS = [
   "draw sigmas",
   "grid",
   "score what you draw",
+  "arena",
   "re-roll until the sign is right",
   "App mode",
   "doctor",

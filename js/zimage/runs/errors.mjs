@@ -32,6 +32,15 @@ export const SENTENCES = [
   ["nano's checker reads square pictures, but this one has {width}x{height} pixels", "nano 的检查器只看正方形图片，而这张是 {width}x{height} 像素"],
   ["reading text needs the package {name}; install it with: {command}", "读取文字需要软件包 {name}；安装命令：{command}"],
   ["Nothing with a seed draws the picture connected here, so it cannot be drawn again: connect the decoded picture of a sampler, and give that sampler's seed a number in the sampler or in a primitive.", "这里连接的图片背后没有带种子的节点，因此无法重画：请连接采样器画出并解码的图片，并在采样器或原始值节点里填写种子。"],
+  // arenas
+  ["'{name}' cannot be an arena's name, which is a folder's. Write up to {count} letters, digits, spaces, - or _, such as: turbo or base", "“{name}”不能作竞技场的名称，因为它也是文件夹名。请写最多 {count} 个字母、汉字、数字、空格、- 或 _，例如：turbo or base"],
+  ["The arena {name} is full: it takes {rounds} rounds and {count} contestants. Write another name into arena.", "竞技场 {name} 已满：最多 {rounds} 轮、{count} 个参赛者。请换一个竞技场名称。"],
+  ["The contestants have {counts} pictures, but each round compares one of each. Draw equally many with each.", "各参赛者的图片数是 {counts}，而每一轮要各出一张来比较。请让每个参赛者画同样多的图。"],
+  ["An arena compares two contestants or more, but here is {count}. Connect another picture.", "竞技场要比较两个或更多参赛者，而这里只有 {count} 个。请再连接一路图像。"],
+  ["There are {given} names for {count} contestants. Write one name a line, in the order of the inputs.", "写了 {given} 个名称，却有 {count} 个参赛者。请按输入的顺序每行写一个名称。"],
+  ["Two contestants have one name ({names}). Give each a name of its own.", "有两个参赛者同名（{names}）。请让每个名称都不同。"],
+  ["The contestants were drawn from different prompts, so what was asked for is not clear. {told} Write into prompt what both should show.", "参赛者是用不同的提示词画的，不清楚要求画什么。{told} 请在“提示词”里写明它们都应画什么。"],
+  ["The arena cannot be written to ComfyUI's output folder ({reason}). Make room or allow writing there.", "竞技场无法写入 ComfyUI 的输出文件夹（{reason}）。请腾出空间或允许写入。"],
   // models, masks, folders, instructions
   ["filename_prefix {prefix} leads out of ComfyUI's output folder. Write a name, or folder/name inside it.", "filename_prefix {prefix} 指向 ComfyUI 输出文件夹之外。请写文件名，或其中的“文件夹/文件名”。"],
   ["This CLIP ({name}) cannot write text. Load a language model, such as qwen_3_4b.safetensors with Z-Image Load Text Encoder.", "这个 CLIP（{name}）不会写文字。请加载语言模型，例如用“Z-Image 加载文本编码器”加载 qwen_3_4b.safetensors。"],

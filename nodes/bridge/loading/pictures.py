@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from ..network.overflow import VAE_OVERFLOWED, check_finite
@@ -27,6 +28,11 @@ def colour_images(images: Any) -> Tensor:
 def rgb(images: Any) -> Tensor:
     """IMAGE as colours in float32 (b, h, w, 3), without alpha."""
     return colour_images(images)[..., :3].float()
+
+
+def to_pil(picture: Tensor) -> Image.Image:
+    """Colours (h, w, c) in [0, 1] to 8 bits as Save Image does: cut to whole numbers, not rounded."""
+    return Image.fromarray((picture[..., :4].float().cpu() * 255.0).clamp(0, 255).byte().numpy())
 
 
 def mask_batch(masks: Any) -> Tensor:

@@ -1,4 +1,4 @@
-"""HTTP routes for the browser part: token counts, NFE, model releases and LoRAs' pictures, before the graph runs.
+"""HTTP routes for the browser part: token counts, NFE, releases and LoRAs' pictures before the graph runs; arenas.
 
 Every node works the same without them.
 """
@@ -15,6 +15,7 @@ from ..loading import inspection, lora_card
 from ..loading.language_server.user import watch_users
 from ..tasks import sampling
 from . import metadata, token_count
+from .arena import answers as arena
 
 MAX_CHARACTERS = 200_000  # characters of a prompt; counting them takes a third of a second
 
@@ -28,7 +29,7 @@ def register() -> None:
     server = getattr(PromptServer, "instance", None)
     if server is None:  # imported without a server, by a scanner or a test
         return
-    for path, function in {"tokens": tokens, "evaluations": evaluations, "release": release, "lora": lora}.items():
+    for path, function in ROUTES.items():
         server.routes.post(f"/zimage/{path}")(_route(function))
     server.add_on_prompt_handler(metadata.on_prompt)
     watch_users(server)
@@ -57,6 +58,17 @@ def release(query: Query) -> dict[str, Any]:
 def lora(query: Query) -> dict[str, Any]:
     """{file} below models/loras -> {words, preview}: its trigger words, and its picture as a data URI or ""."""
     return lora_card.card(str(query["file"]))
+
+
+ROUTES: dict[str, Callable[[Query], dict[str, Any]]] = {
+    "tokens": tokens,
+    "evaluations": evaluations,
+    "release": release,
+    "lora": lora,
+    "arena": arena.state,
+    "arena/vote": arena.vote,
+    "arena/undo": arena.undo,
+}
 
 
 def _route(function: Callable[[Query], dict[str, Any]]) -> Callable[[web.Request], Any]:

@@ -6,9 +6,7 @@ from typing import Any
 
 from comfy.cli_args import args
 from comfy_api.latest import io, ui
-from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from torch import Tensor
 
 from ..loading import file_hash, files, host, pictures
 from ..tasks.noise import seed_of
@@ -37,7 +35,7 @@ def save(images: Any, prefix: str, hidden: Any, *, with_parameters: bool) -> lis
         for number, picture in enumerate(batch):
             file = f"{place.name.replace('%batch_num%', str(number))}_{place.number + number:05}_.png"
             info = _png_info({**chunks, KEY: text_of(number)} if text_of else chunks)
-            _to_pil(picture).save(place.folder / file, pnginfo=info, compress_level=COMPRESSION)
+            pictures.to_pil(picture).save(place.folder / file, pnginfo=info, compress_level=COMPRESSION)
             results.append(ui.SavedResult(file, place.subfolder, io.FolderType.output))
     except OSError as error:
         raise ValueError(
@@ -98,8 +96,3 @@ def _hash(name: str, path_of: Callable[[str], str]) -> str | None:
         return file_hash.short_hash(path_of(name))
     except OSError:
         return None
-
-
-def _to_pil(picture: Tensor) -> Image.Image:
-    """Colours (h, w, c) in [0, 1] to 8 bits as Save Image does: cut to whole numbers, not rounded."""
-    return Image.fromarray((picture[..., :4].float().cpu() * 255.0).clamp(0, 255).byte().numpy())

@@ -16,6 +16,8 @@ GOOD = {
     "evaluations": {"steps": 8, "shift": 3.0, "strength": 1.0, "solver": "heun", "cfg": 4.0},
     "release": {"file": "nano (built in)"},
     "lora": {"file": "people/one.safetensors"},
+    "arena": {"arena": "one or another"},
+    "arena/undo": {"arena": "one or another"},
 }
 NUMBERS = ("1e400", "-1e400", "NaN", "-Infinity", "1" + "0" * 400, "9" * 5000)
 
@@ -34,7 +36,7 @@ def ask(pack, lora_folder):
 
     async def call(path, bodies):
         app = web.Application()
-        app.router.add_post("/ask", routes._route(getattr(routes, path)))
+        app.router.add_post("/ask", routes._route(routes.ROUTES[path]))
         async with TestClient(TestServer(app)) as client:
             answers = []
             for body in bodies:

@@ -1,0 +1,131 @@
+// @ts-check
+/** Pictures to vote between on Z-Image Arena. The server keeps pictures and votes, so a page that is opened again goes on. */
+import { ArenaView } from "./arena_view.mjs";
+import { language, message, passWheel, pictureAddress, request } from "../page/comfyui.mjs";
+import { watch } from "../page/watch.mjs";
+import { valueOf } from "../page/widgets.mjs";
+
+/** @typedef {import("../page/panel.mjs").Panel} Panel */
+/** @typedef {import("./arena_view.mjs").Act} Act */
+/** @typedef {import("./arena_view.mjs").Pair} Pair */
+/** @typedef {{filename: string, subfolder: string, type: string}} View */
+/** @typedef {{id: string, prompt: string, left: View, right: View}} AskedPair */
+/** @typedef {{chosen: string, rejected: string, draw: boolean}} LastVote */
+/** @typedef {{pair: AskedPair | null, next: AskedPair | null, waiting: number, votes: number, last: LastVote | null, standings: import("./arena_keys.mjs").Standing[]}} Answer */
+
+export const ARENA = "ZImageArena";
+const LEAST_WIDTH = 460; // pixels of a new node
+
+/** @param {any} node @param {Panel} panel */
+export function addArena(node, panel) {
+  const arena = new ArenaOnNode(node, panel);
+  watch({ node, state: () => arena.state, update: () => arena.refresh() });
+  const previous = node.onExecuted;
+  node.onExecuted = function () {
+    previous?.apply(this, arguments);
+    arena.begin();
+  };
+}
+
+class ArenaOnNode {
+  #view = new ArenaView((act) => void this.#take(act));
+  #runs = 0; // that have ended since the page was opened
+  #isBusy = false;
+  /** @type {Answer | null} */
+  #shown = null;
+  /** @type {any} */
+  #node;
+  /** @type {Panel} */
+  #panel;
+
+  /** @param {any} node @param {Panel} panel */
+  constructor(node, panel) {
+    this.#node = node;
+    this.#panel = panel;
+    const [width, height] = node.size;
+    node.setSize([Math.max(width, LEAST_WIDTH), height]);
+    passWheel(this.#view.element);
+    new ResizeObserver(() => panel.fit()).observe(this.#view.element);
+  }
+
+  get state() {
+    return JSON.stringify([this.#name, this.#runs, language()]);
+  }
+
+  get #name() {
+    return valueOf(this.#node, "arena");
+  }
+
+  /** A run has ended: ask again. */
+  begin() {
+    this.#runs += 1;
+  }
+
+  /** Show what waits; false if the server does not answer. */
+  async refresh() {
+    const { data, isOffline } = typeof this.#name === "string" ? await request("arena", { arena: this.#name }) : NOTHING;
+    if (!isOffline) this.#show(data);
+    return !isOffline;
+  }
+
+  /** Vote or undo. What is asked while another answer is awaited would be about a pair nobody has seen. @param {Act} act */
+  async #take(act) {
+    const pair = this.#shown?.pair;
+    if (this.#isBusy || (act !== "undo" && !pair)) return;
+    this.#isBusy = true;
+    try {
+      const arena = this.#name;
+      const { data, isOffline } =
+        act === "undo"
+          ? await request("arena/undo", { arena })
+          : await request("arena/vote", { arena, pair: pair?.id, choice: act });
+      if (data) this.#show(data);
+      else if (!isOffline) await this.refresh(); // another page has voted
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+
+  /** @param {Answer | null} answer */
+  #show(answer) {
+    this.#shown = answer;
+    if (!answer) return this.#panel.show("arena", null);
+    const { pair, next, waiting, votes, last, standings } = answer;
+    if (next) for (const side of [next.left, next.right]) new Image().src = pictureAddress(side);
+    const shown = {
+      pair: pair && { ...pair, left: pictureAddress(pair.left), right: pictureAddress(pair.right) },
+      empty: message(votes ? "arenaDone" : "arenaEmpty"),
+      count: message("arenaCount", { waiting, votes }),
+      last: last ? message(last.draw ? "arenaDrawn" : "arenaChosen", last.draw ? drawn(last) : chosen(last)) : "",
+      standings,
+    };
+    this.#view.show(shown, words());
+    this.#panel.show("arena", { text: "", content: this.#view.element });
+    this.#panel.fit();
+  }
+}
+
+const NOTHING = { data: null, isOffline: false };
+
+/** @param {LastVote} last */
+function chosen({ chosen, rejected }) {
+  return { chosen, rejected };
+}
+
+/** @param {LastVote} last */
+function drawn({ chosen, rejected }) {
+  return { one: chosen, other: rejected };
+}
+
+/** @returns {import("./arena_view.mjs").Words} */
+function words() {
+  return {
+    choose: message("arenaChoose"),
+    left: message("arenaLeft"),
+    right: message("arenaRight"),
+    draw: message("arenaDraw"),
+    undo: message("arenaUndo"),
+    standings: message("arenaStandings"),
+    record: ({ wins, draws, losses }) => message("arenaRecord", { wins, draws, losses }),
+  };
+}

@@ -1,0 +1,49 @@
+"""Z-Image Arena in the page: blind pairs after a run, votes by click and by key, undo, and all of it after a reload."""
+
+from paths import REPOSITORY
+
+WORKFLOW = REPOSITORY / "workflows" / "Z-Image Nano - arena.json"
+KIND = "ZImageArena"
+
+
+def pictures(canvas):
+    """Addresses of the two pictures that are shown."""
+    return [each.get_attribute("src") for each in canvas.page.locator(".zimage-arena img").all()]
+
+
+def begin(canvas):
+    canvas.open(WORKFLOW)
+    canvas.scroll_to(KIND)
+    canvas.put("ZImageEmptyLatent", batch_size=2)
+    canvas.put("ZImageArena", names="few\nmany")
+
+
+def test_votes_by_click_and_by_key_are_taken_back_and_outlast_the_page(canvas):
+    begin(canvas)
+    canvas.line("arena", "No pictures wait here")
+    assert canvas.run()[-1][0] == "execution_success"
+    shown = canvas.line("arena", "2 waiting · 0 votes")
+    assert "small yellow star" in shown and "few" not in shown and "many" not in shown
+    first = pictures(canvas)
+    canvas.page.wait_for_function(
+        "[...document.querySelectorAll('.zimage-arena img')].every((each) => each.naturalWidth)"
+    )
+    canvas.page.get_by_role("button", name="The left picture is better").click()
+    shown = canvas.line("arena", "1 waiting · 1 votes")
+    assert "was better than" in shown and "1 won, 0 drawn, 0 lost" in shown
+    second = pictures(canvas)
+    assert not set(first) & set(second)
+    canvas.page.keyboard.press("Space")  # the click has given the arena the keys, and the left picture none
+    assert "A draw between" in canvas.line("arena", "0 waiting · 2 votes")
+    canvas.page.keyboard.press("z")
+    canvas.line("arena", "1 waiting · 1 votes")
+    assert pictures(canvas) == second
+    canvas.page.keyboard.press("ArrowRight")
+    before = canvas.line("arena", "0 waiting · 2 votes")
+    assert len(canvas.serialized()["nodes"]) == 12  # no key was the canvas's
+    canvas.go()
+    begin(canvas)
+    assert canvas.line("arena", "0 waiting · 2 votes") == before
+    canvas.page.get_by_role("button", name="Undo (z)").click()
+    canvas.line("arena", "1 waiting · 1 votes")
+    assert pictures(canvas) == second
