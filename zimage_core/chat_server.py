@@ -6,42 +6,27 @@ from an environment variable, and stands in no message.
 
 import http.client
 import json
-import math
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import chain
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
+
+from .chat_answer import Answer, ChatServerError, read_answer, read_stream
+from .chat_exchange import Exchange, Refused, TooLarge
 
 KEY_VARIABLE = "ZIMAGE_CHAT_KEY"
 BUSY = (408, 409, 425, 429, 500, 502, 503, 504)  # asked again after a while
 LONGEST_WAIT = 30.0  # seconds between two attempts, whatever the server wishes
 LARGEST_ANSWER = 8 << 20  # bytes
+T = TypeVar("T")
 TOP = 20  # alternatives of the first token, the most that the protocol allows
-
-
-class ChatServerError(ValueError):
-    """A server that did not answer as the protocol says; its message is one sentence for a person."""
 
 
 class NoServerError(ChatServerError):
     """An address at which nobody answered, however often it was asked; asking on would only take time."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What a model said, and the log-probabilities of its first token's alternatives, if the server tells them."""
-
-    text: str
-    thought: str = ""  # where the server tells it apart from the answer
-    first_token: Mapping[str, float] | None = None
-
-    def probability(self, tokens: Sequence[str]) -> float:
-        """Of the first token being one of these, without regard to case and the space around it."""
-        wanted = {token.strip().lower() for token in tokens}
-        alternatives = (self.first_token or {}).items()
-        return min(1.0, sum(math.exp(log) for token, log in alternatives if token.strip().lower() in wanted))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +39,8 @@ class ChatServer:
     attempts: int = 4
     key: str | None = field(default=None, repr=False)  # None: the environment's
     key_variable: str = KEY_VARIABLE
-    wait: Callable[[float], object] = time.sleep
+    wait: Callable[[float], object] = time.sleep  # between two attempts
+    watch: Callable[[], object] | None = None  # called often while nothing arrives; cancels by raising
 
     def __post_init__(self) -> None:
         if not is_address(self.address):
@@ -72,7 +58,7 @@ class ChatServer:
         messages: Sequence[Mapping[str, Any]],
         *,
         tokens: int = 512,
-        temperature: float = 0,
+        temperature: float = 0.0,
         seed: int = 0,
         is_thinking: bool = True,
         wants_first: bool = False,
@@ -82,53 +68,73 @@ class ChatServer:
         `wants_first` asks for log-probabilities. Models that would think are told not to unless `is_thinking`, as
         vLLM and llama.cpp are told.
         """
+        body = self._body(messages, tokens, temperature, seed, is_thinking=is_thinking)
+        if wants_first:
+            body |= {"logprobs": True, "top_logprobs": TOP}
+        try:
+            return read_answer(self._until_answered(body, b"".join), self.name)
+        except ChatServerError as error:
+            raise type(error)(self._without_key(str(error))) from None
+
+    def stream(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        tokens: int = 512,
+        temperature: float = 0.0,
+        seed: int = 0,
+        is_thinking: bool = True,
+    ) -> Iterator[Answer]:
+        """The same in pieces, as the model writes them. To stop taking them closes the connection."""
+        body = self._body(messages, tokens, temperature, seed, is_thinking=is_thinking) | {"stream": True}
+        try:
+            yield from read_stream(self._until_answered(body, begun), self.name)
+        except (OSError, http.client.HTTPException) as error:
+            raise ChatServerError(f"{self.name} stopped in the middle of its answer ({_told(error)})") from None
+        except ChatServerError as error:
+            raise type(error)(self._without_key(str(error))) from None
+
+    def _body(
+        self, messages: Sequence[Mapping[str, Any]], tokens: int, temperature: float, seed: int, *, is_thinking: bool
+    ) -> dict[str, Any]:
         body: dict[str, Any] = {"messages": list(messages), "max_tokens": tokens, "temperature": temperature}
         body["seed"] = seed
         if not is_thinking:
             body["chat_template_kwargs"] = {"enable_thinking": False}
         if self.model:
             body["model"] = self.model
-        if wants_first:
-            body |= {"logprobs": True, "top_logprobs": TOP}
-        try:
-            return read_answer(self._ask_until_answered(json.dumps(body).encode()), self.name)
-        except ChatServerError as error:
-            raise type(error)(self._without_key(str(error))) from None
+        return body
 
-    def _ask_until_answered(self, body: bytes) -> bytes:
-        problem, kind = "", NoServerError
+    def _until_answered(self, body: Mapping[str, Any], read: Callable[[Iterator[bytes]], T]) -> T:
+        """What `read` makes of the first answer's lines; a busy server, or none, is asked again after a while."""
+        sent, problem, kind = json.dumps(body).encode(), "", NoServerError
         for attempt in range(self.attempts):
             try:
-                status, wish, answer = self._ask_once(body)
-            except (OSError, http.client.HTTPException) as error:
-                problem, wish = f"did not answer ({type(error).__name__}: {error})", None
-            else:
-                if status == 200:
-                    return answer
-                kind = ChatServerError
-                problem = f"answered {status}: {self._without_key(answer[:300].decode(errors='replace').strip())}"
-                if status not in BUSY:
+                return read(self._lines(sent))
+            except Refused as refused:
+                said = self._without_key(refused.said[:300].decode(errors="replace").strip())
+                problem, wish, kind = f"answered {refused.status}: {said}", refused.wish, ChatServerError
+                if refused.status not in BUSY:
                     break
+            except (OSError, http.client.HTTPException) as error:
+                problem, wish = f"did not answer ({_told(error)})", None
             if attempt + 1 < self.attempts:
                 self.wait(wait_seconds(attempt, wish))
         raise kind(f"{self.name} at {self.address} {problem}")
 
-    def _ask_once(self, body: bytes) -> tuple[int, str | None, bytes]:
-        url = urlsplit(self.address)
-        kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-        connection = kind(url.hostname or "", url.port, timeout=self.seconds)
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    def _lines(self, body: bytes) -> Iterator[bytes]:
+        """An answer's lines as they arrive."""
+        headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
         if key := self._key():
             headers["Authorization"] = f"Bearer {key}"
+        url = f"{self.address.rstrip('/')}/chat/completions"
+        exchange = Exchange(url, body, headers, seconds=self.seconds, largest=LARGEST_ANSWER, watch=self.watch)
         try:
-            connection.request("POST", url.path.rstrip("/") + "/chat/completions", body, headers)
-            response = connection.getresponse()
-            answer = response.read(LARGEST_ANSWER + 1)
-            if len(answer) > LARGEST_ANSWER:
-                raise ChatServerError(f"{self.name} at {self.address} answered more than {LARGEST_ANSWER >> 20} MB")
-            return response.status, response.getheader("Retry-After"), answer
-        finally:
-            connection.close()
+            yield from exchange
+        except TooLarge:
+            raise ChatServerError(
+                f"{self.name} at {self.address} answered more than {LARGEST_ANSWER >> 20} MB"
+            ) from None
 
     def _key(self) -> str:
         key = self._found_key()
@@ -142,6 +148,15 @@ class ChatServer:
     def _without_key(self, text: str) -> str:
         key = self._found_key()
         return text.replace(key, "***") if key else text
+
+
+def begun(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """Lines whose first has arrived; what is no answer at all is raised here."""
+    return chain([next(lines, b"")], lines)
+
+
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def is_address(text: str) -> bool:
@@ -162,26 +177,3 @@ def wait_seconds(attempt: int, wish: str | None) -> float:
     except ValueError:  # a date
         wished = 0.0
     return min(LONGEST_WAIT, max(2.0**attempt, wished))
-
-
-def read_answer(raw: bytes, name: str) -> Answer:
-    """The first choice of a server's JSON."""
-    try:
-        choice = json.loads(raw)["choices"][0]
-        message = choice["message"]
-        thought = message.get("reasoning_content") or message.get("reasoning") or ""
-        text = "" if thought and message["content"] is None else message["content"]  # tokens ran out in the thought
-        if not isinstance(text, str):
-            raise TypeError
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-        raise ChatServerError(f"{name} answered something else than a chat completion: {raw[:200]!r}") from None
-    return Answer(text=text, thought=str(thought), first_token=first_token(choice))
-
-
-def first_token(choice: Mapping[str, Any]) -> dict[str, float] | None:
-    """Alternatives of the first token with their log-probabilities; None where the server does not tell."""
-    try:
-        alternatives = choice["logprobs"]["content"][0]["top_logprobs"]
-        return {str(each["token"]): float(each["logprob"]) for each in alternatives} or None
-    except (KeyError, IndexError, TypeError, ValueError):
-        return None

@@ -40,6 +40,17 @@ def send(request: BaseHTTPRequestHandler, body: bytes, status: int = 200, kind: 
     request.wfile.write(body)
 
 
+def events(*deltas: dict[str, Any], is_whole: bool = True) -> Callable[[BaseHTTPRequestHandler], None]:
+    """An answer in server-sent events, with the end that the protocol wants if it is whole."""
+
+    def reply(request: BaseHTTPRequestHandler) -> None:
+        lines = [json.dumps({"choices": [{"delta": delta}]}) for delta in deltas]
+        lines += [json.dumps({"choices": [], "usage": {}}), "[DONE]"] if is_whole else []
+        send(request, b"".join(f"data: {line}\n\n".encode() for line in lines), kind="text/event-stream")
+
+    return reply
+
+
 @contextmanager
 def loopback() -> Iterator[Loopback]:
     """A server that runs inside the `with` block."""

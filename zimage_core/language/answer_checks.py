@@ -1,14 +1,13 @@
 """What an enhanced prompt must keep: quoted texts letter by letter, the language asked for, room in the encoder."""
 
-import re
 from collections.abc import Callable
 from typing import Literal
 
 from ..text.han import HAN
 from ..text.protected import quoted_texts
+from .answer_slips import without_slips
 
 CHINESE_SHARE = 0.3  # of letters that are Han characters: from there on a text is Chinese
-FENCE = re.compile(r"\A```[a-z]*\n(.*)\n```\Z", re.DOTALL)
 NAMES = {"en": "English", "zh": "Chinese"}
 
 
@@ -24,10 +23,9 @@ def language_of_request(request: str) -> Literal["en", "zh"]:
     return language_of(unquoted(request))
 
 
-def bare(answer: str) -> str:
-    """An answer without a code fence around it; line breaks become spaces, as prompts are one paragraph."""
-    inside = FENCE.match(answer.strip())
-    lines = (line.strip() for line in (inside[1] if inside else answer).splitlines())
+def bare(answer: str, request: str) -> str:
+    """An answer without what models put around one; line breaks become spaces, as prompts are one paragraph."""
+    lines = (line.strip() for line in without_slips(answer, request).splitlines())
     return " ".join(line for line in lines if line)
 
 

@@ -84,7 +84,7 @@ def enhance(
     question = _question(request, instruction, wish, language)
     reply = ask(back_end, question, on_text)
     for last in (False, True):
-        answer = bare(reply.answer)
+        answer = bare(reply.answer, request)
         faults = find_faults(request, answer, language, count_tokens, wish.max_tokens)
         if not faults:
             return Enhanced(prompt=answer, reasoning=reply.thought, changed=answer != request)

@@ -3,15 +3,15 @@
 import base64
 import io
 import json
-import threading
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+from loopback import events, loopback, send
 from PIL import Image
 
-from zimage_core.chat_server import ChatServer, ChatServerError
+from zimage_core.chat_answer import ChatServerError
+from zimage_core.chat_server import ChatServer
 from zimage_core.cli import main
 from zimage_core.language import GREEDY, Budgets
 from zimage_core.language.back_end import Question, Reply, ask
@@ -22,27 +22,11 @@ KEY = "sk-do-not-tell"
 
 @pytest.fixture
 def served(monkeypatch):
-    """The messages to answer with, and the bodies and keys that came."""
+    """The address, the answers to give, and the bodies that came."""
     monkeypatch.setenv("ZIMAGE_CHAT_KEY", KEY)
-    messages, bodies = [], []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            assert self.headers["Authorization"] == f"Bearer {KEY}"
-            answer = json.dumps({"choices": [{"message": messages.pop(0)}]}).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/v1", messages, bodies
-    server.shutdown()
+    with loopback() as told:
+        yield told.address, told.answers, told.bodies
+        assert {*told.keys} <= {f"Bearer {KEY}"}
 
 
 @pytest.mark.parametrize(
@@ -114,7 +98,7 @@ def test_a_key_stands_in_no_message(served, monkeypatch):
 
 def test_what_is_no_completion_is_one_sentence(served):
     address, messages, _ = served
-    messages.append(["not", "a", "message"])
+    messages.append(lambda request: send(request, b'{"choices": [{"message": ["no"]}]}'))
     with pytest.raises(ChatServerError, match="something else than a chat completion"):
         ask(RemoteBackEnd(ChatServer(address=address)), Question(prompt="fox"))
 
@@ -127,6 +111,29 @@ def test_the_command_enhances_by_an_address_and_asks_again_for_a_lost_text(serve
     assert capsys.readouterr().out.strip() == good
     assert 'the text "OPEN" is missing' in bodies[1]["messages"][-1]["content"]
     assert "60 to 80 words" in bodies[0]["messages"][0]["content"]
+
+
+@pytest.mark.parametrize(
+    ("deltas", "expected"),
+    [
+        (
+            [{"reasoning_content": "h"}, {"reasoning_content": "m"}, {"content": "a "}, {"content": "fox"}],
+            ("hm", "a fox"),
+        ),
+        ([{"reasoning": "hm"}, {"content": None}, {"content": "a fox"}], ("hm", "a fox")),
+        ([{"content": "<th"}, {"content": "ink>hm</th"}, {"content": "ink>a"}, {"content": " fox"}], ("hm", "a fox")),
+        ([{"content": "hm</think>a"}, {"content": " fox"}], ("hm", "a fox")),  # the template wrote the first mark
+        ([{"role": "assistant"}, {"content": "a fox"}], ("", "a fox")),
+        ([{"content": "<think>hm"}], ("<think>hm", "")),
+    ],
+)
+@pytest.mark.parametrize("thought", [30, 0])
+def test_a_stream_is_the_same_in_pieces(served, deltas, expected, thought):
+    address, answers, bodies = served
+    answers.append(events(*deltas))
+    question = Question(prompt="fox", budgets=Budgets(thought=thought, answer=20))
+    assert ask(RemoteBackEnd(ChatServer(address=address)), question) == Reply(*expected)
+    assert bodies[0]["stream"] is True
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ def language_server() -> RemoteBackEnd | None:
         raise ValueError(
             f"The language server in ComfyUI's settings, {address!r}, is no web address. Type one like {EXAMPLE} there."
         )
-    return RemoteBackEnd(ChatServer(address=address, model=model, key=key_for(address), wait=_wait))
+    return RemoteBackEnd(ChatServer(address=address, model=model, key=key_for(address), wait=_wait, watch=_look_up))
 
 
 def required_language_server() -> RemoteBackEnd:
@@ -41,9 +41,13 @@ def required_language_server() -> RemoteBackEnd:
     return found
 
 
+def _look_up() -> None:
+    model_management.throw_exception_if_processing_interrupted()
+
+
 def _wait(seconds: float) -> None:
     """Sleep between two attempts, unless the prompt is interrupted."""
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
-        model_management.throw_exception_if_processing_interrupted()
+        _look_up()
         time.sleep(min(TICK, left))
