@@ -95,6 +95,14 @@ IN_CHINESE: dict[str, tuple[str, ...]] = {
         "偏好",
     ),
     "ZImagePickBestTry": ("择优",),
+    "ZImageCompareModels": (
+        "对比模型",
+        "对比参数",
+        "显著性",
+        "盲测",
+    ),
+    "ZImageCompareModelsSheet": ("对比模型",),
+    "ZImageDrawnPicture": ("对比图片",),
     "ZImageDrawnSigmas": (
         "调度器",
         "手绘",

@@ -3,21 +3,10 @@
 from comfy_api.latest import io
 
 from ..zimage_core.grid import NO_AXIS
-from ..zimage_core.sampling import TURBO
 from .bridge.loading import files
 from .bridge.tasks import grid, grid_axes
 from .chinese_words import AXES_IN_CHINESE, IN_CHINESE
-from .sampler_inputs import (
-    CLIP_INPUT,
-    LATENT_INPUT,
-    VAE_INPUT,
-    cfg_input,
-    seed_input,
-    shift_input,
-    solver_input,
-    steps_input,
-    strength_input,
-)
+from .drawing_inputs import first_seed_input, negative_prompt_input, source_inputs, step_inputs
 
 CATEGORY = "Z-Image/image"
 
@@ -43,7 +32,7 @@ class ZImageGrid(io.ComfyNode):
                 *IN_CHINESE["ZImageGrid"],
             ],
             inputs=[
-                *_sources(),
+                *source_inputs("The model that draws. A model axis loads others in its place."),
                 io.String.Input(
                     "prompt",
                     multiline=True,
@@ -101,30 +90,6 @@ class ZImageGridSheet(io.ComfyNode):
         return io.NodeOutput(*grid.sheets_of(layout, pictures))
 
 
-def _sources() -> list[io.Input]:
-    """Sockets that the node hands on unread; lazy, so that a mistake in an axis is told before a model is loaded."""
-    return [
-        io.Model.Input(
-            "model", lazy=True, raw_link=True, tooltip="The model that draws. A model axis loads others in its place."
-        ),
-        io.Clip.Input(
-            "clip",
-            display_name="CLIP",
-            lazy=True,
-            raw_link=True,
-            tooltip=CLIP_INPUT,
-        ),
-        io.Vae.Input(
-            "vae",
-            display_name="VAE",
-            lazy=True,
-            raw_link=True,
-            tooltip=VAE_INPUT,
-        ),
-        io.Latent.Input("latent", lazy=True, raw_link=True, tooltip=LATENT_INPUT),
-    ]
-
-
 def _axis_inputs(letter: str, where: str, name: str, values: str, *, is_advanced: bool = False) -> list[io.Input]:
     return [
         io.Combo.Input(
@@ -152,25 +117,9 @@ def _axis_inputs(letter: str, where: str, name: str, values: str, *, is_advanced
 def _setting_inputs() -> list[io.Input]:
     """The settings that no axis varies."""
     return [
-        io.String.Input(
-            "negative_prompt",
-            display_name="negative prompt",
-            multiline=True,
-            placeholder="negative prompt",
-            dynamic_prompts=False,
-            default="",
-            advanced=True,
-            tooltip="What to avoid, in all pictures. Unused at CFG 1.",
-        ),
-        seed_input(
-            "Which noise to start from, the same for all pictures unless an axis varies it.",
-            control_after_generate=False,  # another seed would draw everything again
-        ),
-        steps_input(TURBO, "8 for Turbo, 25 to 50 for base.", is_advanced=True),
-        cfg_input(TURBO, "How strongly to follow the prompt: 1 for Turbo, 3 to 5 for base.", is_advanced=True),
-        solver_input(TURBO),
-        shift_input(TURBO, is_advanced=True),
-        strength_input(is_advanced=True),
+        negative_prompt_input(),
+        first_seed_input("Which noise to start from, the same for all pictures unless an axis varies it."),
+        *step_inputs(),
         io.Combo.Input(
             "lora",
             display_name="LoRA",

@@ -45,8 +45,23 @@ def compared(graph: PromptGraph) -> Rows:
     return [row(2), row(20)]
 
 
+def paired(graph: PromptGraph) -> Rows:
+    """Pairs of Z-Image Compare Models, column A above column B, with their scores."""
+    return [_column(graph, "A", 20), _column(graph, "B", 1)]
+
+
+def _column(graph: PromptGraph, name: str, steps: int) -> list[Panel]:
+    row: list[Panel] = []
+    for seed in (7, 8, 9, 10):
+        picture = graph.picture(HEART, steps=steps, seed=seed)
+        value = graph.add("ZImageScore", images=picture, prompt=HEART, **ASKED)[0]
+        row.append(Panel(f"{name} {seed}", picture, value))
+    return row
+
+
 STRIPS: dict[str, StripBuilder] = {
     "ZImageScore/score": scored,
     "ZImagePickBest/tries": picked,
     "ZImageArena/images": compared,
+    "ZImageCompareModels/settings_b": paired,
 }

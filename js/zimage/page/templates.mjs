@@ -26,6 +26,7 @@ const TASKS = [
   "style reference",
   "draw sigmas",
   "grid",
+  "compare two settings",
   "score what you draw",
   "arena",
   "re-roll until the sign is right",

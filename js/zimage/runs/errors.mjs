@@ -41,6 +41,13 @@ export const SENTENCES = [
   ["Two contestants have one name ({names}). Give each a name of its own.", "有两个参赛者同名（{names}）。请让每个名称都不同。"],
   ["The contestants were drawn from different prompts, so what was asked for is not clear. {told} Write into prompt what both should show.", "参赛者是用不同的提示词画的，不清楚要求画什么。{told} 请在“提示词”里写明它们都应画什么。"],
   ["The arena cannot be written to ComfyUI's output folder ({reason}). Make room or allow writing there.", "竞技场无法写入 ComfyUI 的输出文件夹（{reason}）。请腾出空间或允许写入。"],
+  ["A and B are the same. Connect a model to model_b, or write in settings of B what differs, such as: steps = 4", "A 和 B 完全相同。请把另一个模型接到 model_b，或在“B 的设置”里写出不同之处，例如：steps = 4"],
+  ["settings of B has a LoRA strength without a LoRA. Write both: LoRA = file.safetensors, LoRA strength = 0.8", "“B 的设置”里有 LoRA 强度，却没有 LoRA。请两项都写：LoRA = file.safetensors, LoRA strength = 0.8"],
+  ["settings of B: '{piece}' is no setting. Write a name and a value, as steps = 4; the names are {names}.", "B 的设置：“{piece}”不是一项设置。请写名称和值，例如 steps = 4；名称有：{names}。"],
+  ["settings of B, {name}: '{text}' is not one value. Write one.", "B 的设置，{name}：“{text}”不是一个值。请只写一个。"],
+  ["settings of B, {name}: {problem}", "B 的设置，{name}：{problem}"],
+  ["No prompt is written. Write one a line in prompts, for example: a red fox in the snow", "没有写提示词。请在提示词列表里每行写一条，例如：雪地里的一只红狐狸"],
+  ["This comparison would have {count} pictures, and the most is {most}. Take fewer prompts or seeds.", "这次对比会有 {count} 张图，最多 {most} 张。请减少提示词或种子。"],
   // models, masks, folders, instructions
   ["filename_prefix {prefix} leads out of ComfyUI's output folder. Write a name, or folder/name inside it.", "filename_prefix {prefix} 指向 ComfyUI 输出文件夹之外。请写文件名，或其中的“文件夹/文件名”。"],
   ["This CLIP ({name}) cannot write text. Load a language model, such as qwen_3_4b.safetensors with Z-Image Load Text Encoder.", "这个 CLIP（{name}）不会写文字。请加载语言模型，例如用“Z-Image 加载文本编码器”加载 qwen_3_4b.safetensors。"],

@@ -26,7 +26,7 @@ NAG = "ZImageNAG"
 NAG_SETTINGS = ("scale", "tau", "alpha", "start_percent", "end_percent")
 STYLE = "ZImageStyleReference"
 STYLE_SETTINGS = ("strength", "start_percent", "end_percent")
-SCORED = ("ZImageScore", "ZImagePickBest")
+SCORED = ("ZImageScore", "ZImagePickBest", "ZImageCompareModels")
 STEP_CACHES = {"ZImageStepCache": "a step cache", "EasyCache": "EasyCache", "LazyCache": "LazyCache"}
 
 LARGE = {  # what draws beyond the model's own size, and its settings
@@ -46,9 +46,12 @@ def on_prompt(request: dict[str, Any]) -> dict[str, Any]:
     if not is_prompt(prompt):  # ComfyUI refuses it after this
         return request
     running = ancestors(prompt, output_nodes(prompt, request.get("partial_execution_targets")))
-    if metadata := [*metadata_of(prompt, running), *score_results.known(prompt, running, SCORED)]:
+    metadata = [*metadata_of(prompt, running), *score_results.known(prompt, running, SCORED)]
+    if metadata or any(
+        prompt[node_id]["class_type"] in SCORED for node_id in running
+    ):  # which add theirs when they run
         extra = request.setdefault("extra_data", {})
-        extra["extra_pnginfo"] = {**(extra.get("extra_pnginfo") or {}), KEY: metadata}
+        extra["extra_pnginfo"] = {**(extra.get("extra_pnginfo") or {}), **({KEY: metadata} if metadata else {})}
     return request
 
 

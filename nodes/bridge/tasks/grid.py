@@ -48,8 +48,8 @@ def expand(sources: Sources, settings: Sequence[Mapping[str, Any]], layout: Layo
 
     Pictures of one model and one LoRA strength are drawn one after the other, as changing those is what takes longest.
     """
-    graph = _Graph()
-    pictures = [_picture(graph, sources, each) for each in settings]
+    graph = SharedNodes()
+    pictures = [picture_of(graph, sources, each) for each in settings]
     models = {_key(each): index for index, each in reversed([*enumerate(settings)])}
     order = sorted(range(len(settings)), key=lambda index: models[_key(settings[index])])
     named = {f"{PICTURE}{index}": pictures[index] for index in reversed(order)}  # ComfyUI begins with the last input
@@ -74,7 +74,7 @@ def sheets_of(layout: str, pictures: Mapping[str, Tensor]) -> tuple[Tensor, Tens
     return compose(side_by_side, written), torch.cat(batches), "\n".join(picture_labels(written, len(batches[0])))
 
 
-class _Graph:
+class SharedNodes:
     """Nodes to be run; those with equal inputs are one node."""
 
     def __init__(self) -> None:
@@ -92,7 +92,7 @@ class _Graph:
         return self.known[key]
 
 
-def _picture(graph: _Graph, sources: Sources, settings: Mapping[str, Any]) -> Link:
+def picture_of(graph: SharedNodes, sources: Sources, settings: Mapping[str, Any]) -> Link:
     """The decoded picture; without guidance and without a negative prompt, only the prompt is encoded."""
     sampler = {name: settings[name] for name in ("seed", "steps", "solver", "shift", "strength")}
     sampler |= {"model": _model(graph, sources, settings), "latent": sources.latent}
@@ -105,7 +105,7 @@ def _picture(graph: _Graph, sources: Sources, settings: Mapping[str, Any]) -> Li
     return graph.output("ZImageVAEDecode", latent=latent, vae=sources.vae)
 
 
-def _model(graph: _Graph, sources: Sources, settings: Mapping[str, Any]) -> Link:
+def _model(graph: SharedNodes, sources: Sources, settings: Mapping[str, Any]) -> Link:
     """The connected MODEL, or another file in its place, with the LoRA."""
     file = settings.get(MODEL)
     model = graph.output("ZImageModelLoader", model_name=file) if file else sources.model

@@ -90,10 +90,11 @@ def _is_chinese(widgets: Mapping[str, Any]) -> bool:
 
 def _axis(letter: str, widgets: Mapping[str, Any], limits: Mapping[str, Any], titles: Mapping[str, str]) -> Axis:
     name = widgets[f"{letter}_axis"]
-    return parse_axis(letter.upper(), name, widgets[f"{letter}_values"], _kind(name, limits), titles.get(name, ""))
+    return parse_axis(letter.upper(), name, widgets[f"{letter}_values"], kind_of(name, limits), titles.get(name, ""))
 
 
-def _kind(name: str, limits: Mapping[str, Any]) -> Kind | None:
+def kind_of(name: str, limits: Mapping[str, Any]) -> Kind | None:
+    """How the values of an axis are written, within the limits of the node's input; None for no axis."""
     match WIDGETS.get(name):
         case None:
             return Replacements() if name == REPLACED else None

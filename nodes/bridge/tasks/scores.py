@@ -140,14 +140,19 @@ def check_request(score: Score, request: Request) -> None:
 
 def scored(images: Any, score: Score, request: Request) -> Scored:
     """Measure IMAGE (b, h, w, c) of any model; can be interrupted between pictures."""
-    found: list[Measurement] = []
     pictures = pil_pictures(images)
+    return Scored(score=score, measurements=tuple(measured(pictures, score, [request] * len(pictures))))
+
+
+def measured(pictures: Sequence[Image.Image], score: Score, requests: Sequence[Request]) -> list[Measurement]:
+    """Measure pictures, each by a request of its own; can be interrupted between them."""
+    found: list[Measurement] = []
     bar = comfy.utils.ProgressBar(len(pictures))
-    for picture in pictures:
+    for picture, request in zip(pictures, requests, strict=True):
         model_management.throw_exception_if_processing_interrupted()
         found += score([picture], [request])
         bar.update(1)
-    return Scored(score=score, measurements=tuple(found))
+    return found
 
 
 def pil_pictures(images: Any) -> list[Image.Image]:

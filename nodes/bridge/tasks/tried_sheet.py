@@ -15,7 +15,7 @@ PER_LINE = 4
 
 def tried_sheet(tries: Sequence[Tensor], labels: Sequence[str]) -> Tensor:
     """IMAGE (1, H, W, 3) of the tries' IMAGEs (b, h, w, c) with a label above each; those of a batch side by side."""
-    small = [_small(rearrange(each[..., :3].float().cpu(), "b h w c -> 1 h (b w) c")) for each in tries]
+    small = [smaller(rearrange(each[..., :3].float().cpu(), "b h w c -> 1 h (b w) c")) for each in tries]
     lines: list[Tensor] = []
     for first in range(0, len(small), PER_LINE):
         named = labels[first : first + PER_LINE]
@@ -26,7 +26,7 @@ def tried_sheet(tries: Sequence[Tensor], labels: Sequence[str]) -> Tensor:
     return torch.cat(white)[None]
 
 
-def _small(picture: Tensor) -> Tensor:
+def smaller(picture: Tensor) -> Tensor:
     """At most so large, by the mean of pixels."""
     scale = LARGEST / max(picture.shape[1:3])
     if scale >= 1:

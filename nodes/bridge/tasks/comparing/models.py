@@ -1,0 +1,65 @@
+"""Two models or settings, A and B, over the same prompts and seeds: the graph that draws both."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .....zimage_core.checkpoints import DIT
+from ...loading import files
+from .. import scores
+from ..grid import LORA_STRENGTH, MODEL, Sources
+from .columns import Column, Row, expanded, rows_of
+
+SHEET = "ZImageCompareModelsSheet"
+N_OUTPUTS = 7  # of both nodes
+ALIKE = "A and B are the same. Connect a model to model_b, or write in settings of B what differs, such as: steps = 4"
+NO_LORA = "settings of B has a LoRA strength without a LoRA. Write both: LoRA = file.safetensors, LoRA strength = 0.8"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What the last node is asked; travels as JSON."""
+
+    node: str  # the id of Z-Image Compare Models
+    score: str
+    reader: str
+    label: str  # of column B
+    rows: list[Row]
+
+    @classmethod
+    def read(cls, written: str) -> "Terms":
+        """From JSON."""
+        given: dict[str, Any] = json.loads(written)
+        return cls(rows=[Row(**row) for row in given.pop("rows")], **given)
+
+
+def graph_of(
+    node: str, sources: Sources, model_b: Any, written: Mapping[str, Any], own: Mapping[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """Links to the outputs, and the nodes; `own` are the settings that B has in place of A's. Raises ValueError."""
+    if not own and model_b is None:
+        raise ValueError(ALIKE)
+    if LORA_STRENGTH in own and own.get("lora", files.NO_LORA) == files.NO_LORA:
+        raise ValueError(NO_LORA)
+    rows = rows_of(written["prompts"], written["seed"], written["seeds"], 2)
+    score = scores.score_of(written["score"], written["reader"])
+    for prompt in {row.prompt for row in rows}:
+        scores.check_request(score, scores.request_of(prompt, ""))
+    said = [*(["model_b"] if model_b is not None else []), *(f"{name} {value}" for name, value in own.items())]
+    label = f"B: {', '.join(said)}"
+    terms = {"node": node, "score": written["score"], "reader": written["reader"], "label": label}
+    drawn_b = sources if model_b is None else sources._replace(model=model_b)
+    columns = [
+        Column(label="A", sources=sources, settings={}),
+        Column(label=label, sources=drawn_b, settings=own),
+    ]
+    plain = {"lora": files.NO_LORA, LORA_STRENGTH: 1.0}
+    first, nodes = expanded(SHEET, terms, columns, rows, {**plain, **written})
+    return [[first[0], slot] for slot in range(N_OUTPUTS)], nodes
+
+
+def files_state(own: Mapping[str, Any]) -> str:
+    """Changes when a file does that B's settings name."""
+    loras = [files.file_state(files.lora_path(own["lora"]))] if own.get("lora", files.NO_LORA) != files.NO_LORA else []
+    return " ".join([*loras, *([files.fingerprint(DIT, own[MODEL])] if MODEL in own else [])])
