@@ -12,8 +12,8 @@ from .plain_errors import with_plain_errors
 LOGGER = logging.getLogger("zimage")
 GROUPS = (
     *("loaders", "lora", "attach", "conditioning", "editing", "latent", "sampling", "image", "inspect", "inpaint"),
-    *("arena", "detail", "region", "tiled_refine", "large_picture", "style_reference", "score", "pick_best"),
-    *("compare_models", "drawn_picture"),
+    *("detail", "region", "tiled_refine", "large_picture", "style_reference"),
+    *("score", "evaluate", "arena", "pick_best", "compare_models", "drawn_picture"),
     *("control", "speed", "doctor", "optimize", "prompt", "enhance", "diversity", "lora_list", "nag", "drawn_sigmas"),
     "grid",
 )

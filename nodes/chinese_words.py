@@ -81,6 +81,12 @@ IN_CHINESE: dict[str, tuple[str, ...]] = {
         "文字识别",
         "画质",
     ),
+    "ZImageEvaluate": (
+        "评测",
+        "基准测试",
+        "跑分",
+        "评估",
+    ),
     "ZImagePickBest": (
         "择优",
         "重抽",

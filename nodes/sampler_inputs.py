@@ -16,13 +16,16 @@ TIME_AT_NOISE = (
 LATENT_INPUT = "A blank latent for text to image, or an encoded picture together with an img2img strength below 1."
 
 
-def seed_input(tooltip: str = NOISE_SEED, *, control_after_generate: bool = True) -> io.Input:
+def seed_input(
+    tooltip: str = NOISE_SEED, *, control_after_generate: bool = True, is_advanced: bool | None = None
+) -> io.Input:
     return io.Int.Input(
         "seed",
         default=0,
         min=0,
         max=SEED_MAX,
         control_after_generate=control_after_generate,
+        advanced=is_advanced,
         tooltip=tooltip,
     )
 

@@ -24,6 +24,7 @@ IDS = {
     "ZImageDoctor",
     "ZImageScore",
     "ZImageArena",
+    "ZImageEvaluate",
     "ZImagePickBest",
     "ZImagePickBestTry",
     "ZImageCompareModels",

@@ -4,6 +4,11 @@ from .prompt_graph import PromptGraph
 from .strips import Panel, Rows, StripBuilder
 
 ASKED = {"score": "nano's scene", "texts": "", "reader": "automatic"}
+SUITE = {
+    **{"limit": 2, "steps": 8, "prompts_folder": "", "pictures_folder": "", "cfg": 3.0, "seed": 0},
+    **{"solver": "euler", "shift": 3.0, "corrected": False, "reader": "automatic", "detector": "none"},
+    **{"clip_model": "none", "model_folder": "nano", "filename_prefix": "evaluation"},
+}
 STAR = "a small yellow star on stripes"
 HEART = "a large red heart on white"
 DRAWN = (  # each with one thing more that is not as the heart's prompt says
@@ -59,8 +64,19 @@ def _column(graph: PromptGraph, name: str, steps: int) -> list[Panel]:
     return row
 
 
+def evaluated(graph: PromptGraph) -> Rows:
+    """The sheets of both of nano's suites, and their numbers."""
+    row: list[Panel] = []
+    sockets = {"model": graph.model, "clip": graph.clip, "vae": graph.vae, "latent": graph.empty()}
+    for suite in ("nano", "nano-geneval"):
+        found = graph.add("ZImageEvaluate", **sockets, suite=suite, **SUITE)
+        row.append(Panel(suite, found[2], found[0]))
+    return [row]
+
+
 STRIPS: dict[str, StripBuilder] = {
     "ZImageScore/score": scored,
+    "ZImageEvaluate/suite": evaluated,
     "ZImagePickBest/tries": picked,
     "ZImageArena/images": compared,
     "ZImageCompareModels/settings_b": paired,

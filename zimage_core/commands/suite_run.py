@@ -31,7 +31,8 @@ PICTURES = "pictures"  # below --out, where they are drawn
 def run_suite(options: argparse.Namespace) -> None:
     """Measure a suite and print its numbers; raises ValueError where there are none."""
     suite = EVERY_SUITE[options.suite]
-    cases = read_cases(suite, options)
+    whole = read_cases(suite, options)
+    cases = spaced(whole, options.limit)
     folder: Path = options.images or options.out / PICTURES
     if options.images:
         check_pictures(folder, cases)
@@ -55,7 +56,7 @@ def run_suite(options: argparse.Namespace) -> None:
         part = "part {} of {} is measured".format(*options.shard)
         print(json.dumps({"shard": options.shard}) if options.json else f"{part}; without --shard its parts are joined")
         return
-    report = make_report(run, suite, cases, read_journal(options.out), unclaimed(folder, cases))
+    report = make_report(run, suite, cases, read_journal(options.out), unclaimed(folder, whole))
     write_report(report, look_in(folder, cases), options.out)
     lines = "\n".join([*told(report), str(options.out / PAGE)])
     print(json.dumps(summary(report, options.out)) if options.json else lines)
@@ -63,13 +64,13 @@ def run_suite(options: argparse.Namespace) -> None:
 
 
 def read_cases(suite: Suite, options: argparse.Namespace) -> list[Case]:
-    """The suite's prompts, or some of them."""
+    """The suite's prompts."""
     if options.prompts is None and suite.name not in OWN_SUITES:
         raise ValueError(f"{suite.title} needs --prompts: the folder with its authors' prompt files")
     if options.prompts and not options.prompts.is_dir():
         raise ValueError(f"there is no folder {options.prompts}: --prompts takes the one with the authors' files")
     reading = Reading(name=name_of(options), first_seed=options.seed, as_authors=not options.corrected)
-    return spaced(suite.read(options.prompts or Path(), reading), options.limit)
+    return suite.read(options.prompts or Path(), reading)
 
 
 def name_of(options: argparse.Namespace) -> str:

@@ -14,8 +14,8 @@ def told(report: Report) -> list[str]:
     lines = [f"{run.title}: {run.name}, {run.prompts} prompts, seeds {run.first_seed} to {run.last_seed}"]
     for figure in report.figures:
         value = "no number" if figure.value is None else f"{figure.value:.4f} ({interval_of(figure)})"
-        unread = f", {figure.unread} not read" if figure.unread else ""
-        lines.append(f"{figure.score}, {figure.group or 'all'}: {value}, {figure.pictures} pictures{unread}")
+        counted = f"{figure.score}, {figure.group or 'all'}: {value}, {figure.pictures} pictures"
+        lines.append(f"{counted}, {figure.unread} not read" if figure.unread else counted)
     reasons = Counter(each.partition(": ")[2] for each in report.problems if ": " in each)
     return [*lines, *(f"not read: {reason} ({n} times)" for reason, n in reasons.most_common(MOST_REASONS))]
 

@@ -29,6 +29,7 @@ const TASKS = [
   "compare two settings",
   "score what you draw",
   "arena",
+  "evaluate",
   "re-roll until the sign is right",
   "App mode",
   "doctor",

@@ -3,6 +3,11 @@
 
 /** As translation.mjs reads them; the third names a part that has to be known. @type {[string, string, string?][]} */
 export const REPORTS = [
+  // Z-Image Evaluate
+  ["{suite}: {name}, {count} prompts, seeds {first} to {last}", "{suite}：{name}，{count} 条提示词，种子 {first} 到 {last}"],
+  ["{score}, {group}: {value}, {count} pictures", "{score}，{group}：{value}，{count} 张图"],
+  ["{counted}, {unread} not read", "{counted}，{unread} 张未能读取", "counted"],
+  ["not read: {reason} ({count} times)", "未能读取：{reason}（{count} 次）"],
   // Z-Image Inspect File
   ["Release: {release}", "版本：{release}"],
   ["Turbo with its distillation undone (about 25 steps, CFG 3)", "去掉蒸馏的 Turbo（约 25 步，CFG 3）"],

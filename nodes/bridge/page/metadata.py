@@ -26,7 +26,7 @@ NAG = "ZImageNAG"
 NAG_SETTINGS = ("scale", "tau", "alpha", "start_percent", "end_percent")
 STYLE = "ZImageStyleReference"
 STYLE_SETTINGS = ("strength", "start_percent", "end_percent")
-SCORED = ("ZImageScore", "ZImagePickBest", "ZImageCompareModels")
+SCORED = ("ZImageScore", "ZImageEvaluate", "ZImagePickBest", "ZImageCompareModels")
 STEP_CACHES = {"ZImageStepCache": "a step cache", "EasyCache": "EasyCache", "LazyCache": "LazyCache"}
 
 LARGE = {  # what draws beyond the model's own size, and its settings

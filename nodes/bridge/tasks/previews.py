@@ -39,15 +39,15 @@ class AsyncCopy:
         return self.pinned if self.event.query() else None
 
 
-def prepare_callback(model: Any, steps: int) -> Callback:
+def prepare_callback(model: Any, steps: int, bar: Any = None) -> Callback:
     """The callback of `latent_preview.prepare_callback`, or ours for ComfyUI's linear preview.
 
-    TAESD previews and those of other packs stay as they are.
+    TAESD previews and those of other packs stay as they are. `bar` is moved in place of one of this run's own.
     """
     previewer = latent_preview.get_previewer(model.load_device, model.model.latent_format)
     if type(previewer) is not latent_preview.Latent2RGBPreviewer:
-        return latent_preview.prepare_callback(model, steps)
-    bar = comfy.utils.ProgressBar(steps)
+        return previewers_callback(previewer, bar) if bar else latent_preview.prepare_callback(model, steps)
+    bar = bar or comfy.utils.ProgressBar(steps)
     if model_management.is_device_cuda(model.load_device):
         return async_callback(previewer, bar, AsyncCopy)
     return immediate_callback(previewer, bar)
@@ -58,6 +58,16 @@ def immediate_callback(previewer: Any, bar: Any) -> Callback:
 
     def callback(step: int, x0: Tensor, x: Tensor, total_steps: int) -> None:
         bar.update_absolute(step + 1, total_steps, message_of(levels_of(previewer, x0).cpu(), x0))
+
+    return callback
+
+
+def previewers_callback(previewer: Any, bar: Any) -> Callback:
+    """What `latent_preview.prepare_callback` does, for a bar that is given."""
+
+    def callback(step: int, x0: Tensor, x: Tensor, total_steps: int) -> None:
+        shown = previewer.decode_latent_to_preview_image("JPEG", x0) if previewer else None
+        bar.update_absolute(step + 1, total_steps, shown)
 
     return callback
 

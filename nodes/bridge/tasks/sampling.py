@@ -94,12 +94,13 @@ def sample(
     shift: float | None = None,
     adds_noise: bool = True,
     has_seed_per_picture: bool = False,
+    bar: Any = None,
 ) -> SamplingResult:
     """Sample a latent along `sigmas`; fewer than two of them return it as it is.
 
     `shift` is that of `sigmas`, where it may be another than the MODEL's. Without `adds_noise` the latent is one that
     another sampler left at the first of `sigmas`. With `has_seed_per_picture`, picture k of a batch begins with the
-    noise of `seed` + k alone.
+    noise of `seed` + k alone. `bar` is a progress bar of several runs, instead of this one's own.
     """
     check_model(model)
     start = starting_latent(model, latent)
@@ -126,7 +127,7 @@ def sample(
         comfy.samplers.KSAMPLER(sampler_function(solver, start_times.append)),
         sigmas,
         denoise_mask=latent.get("noise_mask"),
-        callback=previews.prepare_callback(model, len(sigmas) - 1),
+        callback=previews.prepare_callback(model, len(sigmas) - 1, bar),
         disable_pbar=True,
         seed=seed,
     )

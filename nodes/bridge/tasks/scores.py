@@ -114,7 +114,7 @@ def score_of(name: str, reader: str) -> Score:
         return PromptScore()
     if name not in LETTERING:
         raise ValueError(f"There is no score {name!r}. Choose one of: {', '.join(NAMES)}.")
-    return LetteringScore(_reader(chosen_reader(reader)), RULES[name])
+    return LetteringScore(reader_of(reader), RULES[name])
 
 
 def chosen_reader(name: str) -> str:
@@ -123,6 +123,11 @@ def chosen_reader(name: str) -> str:
         return name
     is_installed = all(find_spec(package) for package in PACKAGES)
     return TESSERACT if not is_installed and shutil.which(TESSERACT) else PP_OCR
+
+
+def reader_of(name: str) -> ReadOnce:
+    """The reader of a name in the dropdown."""
+    return _reader(chosen_reader(name))
 
 
 @cache

@@ -1,0 +1,1 @@
+"""Evaluating a model, or pictures, by a suite of prompts."""
