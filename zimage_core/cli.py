@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from .commands.caption import add_caption
 from .commands.compare import add_compare
 from .commands.enhance import add_enhance
 from .commands.evaluate import add_evaluate
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     add_generate(verbs)
     add_enhance(verbs)
+    add_caption(verbs)
     add_evaluate(verbs)
     add_compare(verbs)
     try:

@@ -3,12 +3,12 @@
 Every process of an evaluation has a file of its own, so that several may share a folder, or theirs be copied together.
 """
 
-import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from ..json_lines import append_lines, cut_to_whole_lines, damaged, read_lines
 from ..scoring.score import Measurement
 
 FOLDER = "measurements"
@@ -56,16 +56,14 @@ def _rank(entry: Entry) -> tuple[int, bool]:
 
 
 def _entries(file: Path) -> Iterable[Entry]:
-    with file.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.endswith("\n"):  # written by a process that was killed; it is measured again
-                return
-            try:
-                yield Entry(**json.loads(line))
-            except (ValueError, TypeError) as error:
-                raise ValueError(
-                    f"{file}, line {number} is damaged ({error}): delete that line, or the file"
-                ) from error
+    return (_entry(line, file, number) for number, line in read_lines(file))
+
+
+def _entry(line: Mapping[str, Any], file: Path, number: int) -> Entry:
+    try:
+        return Entry(**line)
+    except TypeError as error:
+        raise damaged(file, number, error) from error
 
 
 class Journal:
@@ -75,27 +73,8 @@ class Journal:
         self.file = out / FOLDER / f"{process}.jsonl"
         self.file.parent.mkdir(parents=True, exist_ok=True)
         if self.file.exists():
-            _cut_to_whole_lines(self.file)
+            cut_to_whole_lines(self.file)
 
     def append(self, entries: Iterable[Entry]) -> None:
         """Write entries and wait until they are on the disk."""
-        lines = "".join(json.dumps(asdict(entry), ensure_ascii=False, allow_nan=False) + "\n" for entry in entries)
-        if lines:
-            with self.file.open("a", encoding="utf-8", newline="\n") as opened:
-                opened.write(lines)
-                opened.flush()
-                os.fsync(opened.fileno())
-
-
-def _cut_to_whole_lines(file: Path) -> None:
-    """Only the end is read: a line is short."""
-    with file.open("rb+") as opened:
-        size = opened.seek(0, os.SEEK_END)
-        position, tail = size, b""
-        while position and b"\n" not in tail:
-            position = max(0, position - 65536)
-            opened.seek(position)
-            tail = opened.read(size - position)
-        whole = position + tail.rfind(b"\n") + 1
-        if whole != size:
-            opened.truncate(whole)
+        append_lines(self.file, map(asdict, entries))

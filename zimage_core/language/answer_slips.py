@@ -6,11 +6,14 @@ from collections.abc import Callable
 
 from ..text.protected import quoted_texts
 
-NOUN = r"(?:final |enhanced |improved |expanded |rewritten |refined |optimi[sz]ed |finished |negative |edit(?:ing)? )*"
-WHAT = rf"{NOUN}(?:image |picture )?(?:prompt|version|description|instruction)s?"
+NOUN = (
+    r"(?:final |enhanced |improved |expanded |rewritten |refined |optimi[sz]ed |finished |negative |edit(?:ing)? "
+    r"|short |detailed |requested )*"
+)
+WHAT = rf"{NOUN}(?:image |picture )?(?:prompt|version|description|instruction|caption|tag|request)s?"
 CHINESE_WHAT = (
     "(?:\u6700\u7ec8|\u4f18\u5316|\u6539\u5199|\u589e\u5f3a|\u6269\u5199|\u8d1f\u9762|\u8d1f\u5411|\u7f16\u8f91|\u540e|\u7684)*"
-    "(?:\u63d0\u793a\u8bcd|\u6307\u4ee4|\u63cf\u8ff0)"
+    "(?:\u63d0\u793a\u8bcd|\u6307\u4ee4|\u63cf\u8ff0|\u8bf4\u660e|\u6807\u7b7e|\u8bf7\u6c42)"
 )
 LEADS = [  # before the answer
     re.compile(

@@ -1,7 +1,7 @@
 """Who writes: one protocol for the loaded encoder, an address, and whatever else answers a question in words."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from PIL import Image
@@ -80,6 +80,12 @@ def ask(back_end: BackEnd, question: Question, on_text: Callable[[Text], object]
             on_text(piece)
         parts[piece.kind].append(piece.text)
     return Reply("".join(parts["thought"]).strip(), "".join(parts["answer"]).strip())
+
+
+def asked_again(question: Question, answer: str, faults: Sequence[str]) -> Question:
+    """The same question with the first answer and what was wrong with it."""
+    told = f"{question.prompt}\n\n(Your first answer was: {answer}\nIt cannot be used: {'; '.join(faults)}.)"
+    return replace(question, prompt=told, seed=(question.seed + 1) % 2**64)
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ encoder has. An answer that fails is asked for once more, with what was wrong; a
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ..config import MAX_CAPTION_TOKENS
 from ..text.protected import quoted_texts
 from .answer_checks import bare, find_faults, language_of_request
-from .back_end import BackEnd, Question, Reply, Text, ask
+from .back_end import BackEnd, Question, Text, ask, asked_again
 from .instructions import Instruction
 from .thinking import Budgets
 from .token_choice import GREEDY, Sampling
@@ -89,7 +89,7 @@ def enhance(
         if not faults:
             return Enhanced(prompt=answer, reasoning=reply.thought, changed=answer != request)
         if not last:
-            reply = _once_more(reply, faults, back_end, question, on_text)
+            reply = ask(back_end, asked_again(question, reply.answer, faults), on_text)
     return Enhanced(prompt=request, reasoning=reply.thought, problem=faults[0], changed=False)
 
 
@@ -116,15 +116,3 @@ def _question(request: str, instruction: Instruction, wish: Wish, language: str)
         sampling=wish.sampling,
         seed=wish.seed,
     )
-
-
-def _once_more(
-    reply: Reply,
-    faults: list[str],
-    back_end: BackEnd,
-    question: Question,
-    on_text: Callable[[Text], object] | None,
-) -> Reply:
-    """The same question with the first answer and what was wrong with it."""
-    told = f"{question.prompt}\n\n(Your first answer was: {reply.answer}\nIt cannot be used: {'; '.join(faults)}.)"
-    return ask(back_end, replace(question, prompt=told, seed=(question.seed + 1) % 2**64), on_text)

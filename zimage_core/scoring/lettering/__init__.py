@@ -7,7 +7,7 @@ from .letters import CHARACTER_ERROR_RATE, CHARACTER_RECALL, EXACT_MATCH
 from .oneig import ONEIG
 from .overlap import OVERLAP, PUBLISHED_OVERLAP
 from .rapid import RapidReader
-from .reader import Line, Reader, ReaderError
+from .reader import Line, Reader, ReaderError, sure_lines
 from .rule import LetteringRule
 from .self_test import check_reader
 from .tesseract import TesseractReader
@@ -50,4 +50,5 @@ __all__ = [
     "TesseractReader",
     "check_reader",
     "edit_distance",
+    "sure_lines",
 ]

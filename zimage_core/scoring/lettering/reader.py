@@ -6,6 +6,9 @@ from typing import Protocol, runtime_checkable
 
 from PIL import Image
 
+SURE = 0.9  # confidence from which a line is taken for what stands in a picture
+LEAST_LETTERS = 2  # a single letter is often a stroke of something else
+
 
 class ReaderError(ValueError):
     """A reader that is missing, broken or not to be believed; its message is one sentence for a person."""
@@ -37,3 +40,9 @@ class Reader(Protocol):
         Raises `ReaderError` where it could not read, which is not the same as no text.
         """
         ...
+
+
+def sure_lines(lines: Sequence[Line]) -> list[str]:
+    """The texts of which a reader is sure, each once."""
+    texts = (line.text.strip() for line in lines if line.confidence >= SURE)
+    return list(dict.fromkeys(text for text in texts if sum(letter.isalnum() for letter in text) >= LEAST_LETTERS))

@@ -1,0 +1,26 @@
+"""What pictures show and how two of them differ, in words: one at a time, or a whole folder."""
+
+from .caption import KINDS, Caption, Known, Wish, caption
+from .difference import difference
+from .instructions import DIFFERENCE, Instructions, read_instructions
+from .job import Job, Progress, caption_folder
+from .records import Record, read_records
+from .task import Writer
+
+__all__ = [
+    "DIFFERENCE",
+    "KINDS",
+    "Caption",
+    "Instructions",
+    "Job",
+    "Known",
+    "Progress",
+    "Record",
+    "Wish",
+    "Writer",
+    "caption",
+    "caption_folder",
+    "difference",
+    "read_instructions",
+    "read_records",
+]

@@ -1,0 +1,84 @@
+"""Pictures as files of a folder: of every mode and depth, turned as their camera held them, on white where they are
+see-through.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from PIL import Image, ImageOps
+
+from ...regular_file import irregularity
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
+DEEP = ("I", "I;16", "I;16B", "I;16L", "F")  # modes beyond 8 bits, which Pillow would cut off at 255
+MOST_BYTES = 64_000  # of a file of facts
+FIRST_FRAME = "only its first frame is described"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureFile:
+    """A picture as RGB, the first 16 hexadecimal digits of its file's SHA-256, and what is worth saying of it."""
+
+    picture: Image.Image
+    digest: str
+    note: str = ""
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The picture files of a folder by name, those of folders in it not; raises `ValueError` where there is none."""
+    if not folder.is_dir():
+        raise ValueError(f"there is no folder {folder}; choose the one with the pictures")
+    found = sorted(
+        file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+    )
+    if not found:
+        raise ValueError(f"{folder} holds no picture (.png, .jpg, .webp, ...); choose the folder they lie in")
+    return found
+
+
+def read_picture(file: Path) -> PictureFile:
+    """A whole picture. Raises `ValueError` with one sentence that names the file."""
+    if why := irregularity(file):
+        raise ValueError(f"{file.name} {why}; choose another picture")
+    try:
+        with Image.open(file) as opened:
+            is_moving = getattr(opened, "n_frames", 1) > 1
+            picture = as_rgb(ImageOps.exif_transpose(opened))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        told = " ".join(str(error).replace(repr(str(file)), "").replace(str(file), "").split())
+        raise ValueError(f"{file.name} cannot be read as a picture ({told or type(error).__name__})") from error
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+    return PictureFile(picture=picture, digest=digest, note=FIRST_FRAME if is_moving else "")
+
+
+def as_rgb(picture: Image.Image) -> Image.Image:
+    """Eight bits a channel, on white."""
+    if picture.mode in DEEP:
+        low, high = cast(tuple[float, float], picture.convert("F").getextrema())
+        most = 65535 if high > 255 else 255 if high > 1 or low < 0 else 1
+        return picture.convert("F").point(lambda level: level * (255 / most)).convert("L").convert("RGB")
+    if picture.has_transparency_data:
+        white = Image.new("RGBA", picture.size, "white")
+        return Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB")
+    return picture.convert("RGB")
+
+
+def facts_beside(picture: Path) -> dict[str, str]:
+    """What a JSON file of the picture's name tells, such as {"title": "...", "place": "..."}; nothing without one.
+
+    Raises `ValueError` with one sentence for a file that is no such object.
+    """
+    file = picture.with_suffix(".json")
+    if not file.exists() or irregularity(file):
+        return {}
+    try:
+        found: object = json.loads(file.read_text("utf-8-sig")) if file.stat().st_size <= MOST_BYTES else None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f'{file.name} is no JSON; write {{"title": "..."}}, or remove it') from error
+    if not isinstance(found, dict):
+        raise ValueError(f'{file.name} holds no names with values; write {{"title": "..."}}, or remove it')
+    items = cast(dict[object, object], found).items()
+    return {str(name): str(value) for name, value in items if isinstance(value, str | int | float)}
