@@ -38,7 +38,12 @@ def test_votes_by_click_and_by_key_are_taken_back_and_outlast_the_page(canvas):
     canvas.page.keyboard.press("z")
     canvas.line("arena", "1 waiting · 1 votes")
     assert pictures(canvas) == second
+    canvas.page.keyboard.press("f")
+    canvas.page.locator("dialog .zimage-arena").wait_for()
     canvas.page.keyboard.press("ArrowRight")
+    canvas.page.locator("dialog", has_text="0 waiting").wait_for()
+    canvas.page.keyboard.press("Escape")
+    canvas.page.locator("dialog .zimage-arena").wait_for(state="detached")
     before = canvas.line("arena", "0 waiting · 2 votes")
     assert len(canvas.serialized()["nodes"]) == 12  # no key was the canvas's
     canvas.go()

@@ -4,10 +4,10 @@ import { barsOf, meaningOf } from "../../js/zimage/arena/arena_keys.mjs";
 
 const plain = { ctrlKey: false, metaKey: false, altKey: false };
 
-test("arrows and digits choose, 0 and space draw, z undoes; keys with Ctrl stay the page's", () => {
-  const keys = ["ArrowLeft", "1", "ArrowRight", "2", "0", " ", "z"];
+test("arrows and digits choose, 0 and space draw, z undoes, f enlarges; keys with Ctrl stay the page's", () => {
+  const keys = ["ArrowLeft", "1", "ArrowRight", "2", "0", " ", "z", "f"];
   const meanings = keys.map((key) => meaningOf({ ...plain, key }));
-  assert.deepEqual(meanings, ["left", "left", "right", "right", "draw", "draw", "undo"]);
+  assert.deepEqual(meanings, ["left", "left", "right", "right", "draw", "draw", "undo", "enlarge"]);
   for (const held of ["ctrlKey", "metaKey", "altKey"]) assert.equal(meaningOf({ ...plain, key: "z", [held]: true }), null);
   for (const key of ["a", "Enter", "Tab", "ArrowUp", "toString"]) assert.equal(meaningOf({ ...plain, key }), null);
 });

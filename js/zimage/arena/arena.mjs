@@ -6,7 +6,7 @@ import { watch } from "../page/watch.mjs";
 import { valueOf } from "../page/widgets.mjs";
 
 /** @typedef {import("../page/panel.mjs").Panel} Panel */
-/** @typedef {import("./arena_view.mjs").Act} Act */
+/** @typedef {Exclude<import("./arena_keys.mjs").Act, "enlarge">} Act */
 /** @typedef {import("./arena_view.mjs").Pair} Pair */
 /** @typedef {{filename: string, subfolder: string, type: string}} View */
 /** @typedef {{id: string, prompt: string, left: View, right: View}} AskedPair */
@@ -125,6 +125,7 @@ function words() {
     right: message("arenaRight"),
     draw: message("arenaDraw"),
     undo: message("arenaUndo"),
+    enlarge: message("arenaEnlarge"),
     standings: message("arenaStandings"),
     record: ({ wins, draws, losses }) => message("arenaRecord", { wins, draws, losses }),
   };

@@ -4,7 +4,9 @@
 /** @typedef {"left" | "right" | "draw"} Choice */
 /** @typedef {{contestant: string, rating: number, low: number, high: number, wins: number, draws: number, losses: number}} Standing */
 
-/** @type {Record<string, Choice | "undo">} */
+/** @typedef {Choice | "undo" | "enlarge"} Act */
+
+/** @type {Record<string, Act>} */
 const KEYS = {
   ArrowLeft: "left",
   1: "left",
@@ -14,6 +16,8 @@ const KEYS = {
   " ": "draw",
   z: "undo",
   Z: "undo",
+  f: "enlarge",
+  F: "enlarge",
 };
 
 /**

@@ -1,8 +1,8 @@
 // @ts-check
 /** Two pictures to choose from, what was chosen last, and the standing of the contestants. It knows nothing of nodes. */
 import { barsOf, meaningOf } from "./arena_keys.mjs";
+import { showLarge } from "./large_view.mjs";
 
-/** @typedef {import("./arena_keys.mjs").Choice} Choice */
 /** @typedef {import("./arena_keys.mjs").Standing} Standing */
 /** @typedef {{id: string, prompt: string, left: string, right: string}} Pair with the addresses of its pictures */
 /**
@@ -13,8 +13,10 @@ import { barsOf, meaningOf } from "./arena_keys.mjs";
  * @property {string} last the last vote; empty without one
  * @property {Standing[]} standings
  */
-/** @typedef {{choose: string, left: string, right: string, draw: string, undo: string, standings: string, record: (each: Standing) => string}} Words */
-/** @typedef {Choice | "undo"} Act */
+/** @typedef {{choose: string, left: string, right: string, draw: string, undo: string, enlarge: string, standings: string, record: (each: Standing) => string}} Words */
+/** @typedef {import("./arena_keys.mjs").Act} Act */
+
+const KEY_OF = { left: "← 1", right: "2 →" };
 
 export class ArenaView {
   element = document.createElement("div");
@@ -24,13 +26,16 @@ export class ArenaView {
   #empty = part("div", "zimage-arena-empty");
   #draw = this.#button("draw");
   #undo = this.#button("undo");
+  #enlarge = this.#button("enlarge");
   #count = part("span", "zimage-arena-count");
   #last = part("div", "zimage-arena-last");
   #table = part("div", "zimage-arena-standings");
-  /** @type {(act: Act) => void} */
+  /** @type {(() => void) | null} closes the large view, where it is open */
+  #close = null;
+  /** @type {(act: Exclude<Act, "enlarge">) => void} */
   #act;
 
-  /** @param {(act: Act) => void} act called with what a click or a key asks for */
+  /** @param {(act: Exclude<Act, "enlarge">) => void} act called with the vote or undo that a click or a key asks for */
   constructor(act) {
     this.#act = act;
     this.element.className = "zimage-arena";
@@ -40,7 +45,7 @@ export class ArenaView {
     this.#table.setAttribute("role", "table");
     this.#pictures.append(this.#sides.left.button, this.#sides.right.button);
     const row = part("div", "zimage-arena-buttons");
-    row.append(this.#draw, this.#undo, this.#count);
+    row.append(this.#draw, this.#undo, this.#enlarge, this.#count);
     this.element.append(this.#prompt, this.#pictures, this.#empty, row, this.#last, this.#table);
     this.#listen();
   }
@@ -48,7 +53,6 @@ export class ArenaView {
   /** @param {Shown} shown @param {Words} words */
   show({ pair, empty, count, last, standings }, words) {
     this.element.setAttribute("aria-label", words.choose);
-    this.element.title = pair ? words.choose : "";
     this.#prompt.textContent = this.#prompt.title = pair?.prompt ?? "";
     this.#prompt.hidden = !pair?.prompt;
     this.#pictures.hidden = !pair;
@@ -61,6 +65,7 @@ export class ArenaView {
     this.#empty.hidden = Boolean(pair);
     label(this.#draw, words.draw, !pair);
     label(this.#undo, words.undo, !last);
+    label(this.#enlarge, words.enlarge, false);
     this.#count.textContent = count;
     this.#last.textContent = last;
     this.#table.setAttribute("aria-label", words.standings);
@@ -68,8 +73,21 @@ export class ArenaView {
   }
 
   /** Take the keys from now on. */
-  focus() {
+  #focus() {
     this.element.focus({ preventScroll: true });
+  }
+
+  /** @param {Act} act */
+  #do(act) {
+    if (act !== "enlarge") this.#act(act);
+    else if (this.#close) this.#close();
+    else this.#close = showLarge(this.element, () => this.#return());
+    this.#focus();
+  }
+
+  #return() {
+    this.#close = null;
+    this.#focus();
   }
 
   #listen() {
@@ -86,7 +104,7 @@ export class ArenaView {
     if (meaning === null || isPressing) return;
     event.preventDefault();
     event.stopPropagation();
-    if (!event.repeat) this.#act(meaning);
+    if (!event.repeat) this.#do(meaning);
   }
 
   /** @param {"left" | "right"} side */
@@ -95,7 +113,10 @@ export class ArenaView {
     const image = document.createElement("img");
     image.alt = "";
     image.draggable = false;
-    button.append(image);
+    const key = part("span", "zimage-arena-key");
+    key.textContent = KEY_OF[side];
+    key.setAttribute("aria-hidden", "true");
+    button.append(image, key);
     return { button, image };
   }
 
@@ -105,10 +126,7 @@ export class ArenaView {
     button.type = "button";
     button.dataset.act = act;
     for (const kind of ["pointerdown", "mousedown"]) button.addEventListener(kind, (event) => event.stopPropagation());
-    button.addEventListener("click", () => {
-      this.#act(act);
-      this.focus();
-    });
+    button.addEventListener("click", () => this.#do(act));
     return button;
   }
 }
