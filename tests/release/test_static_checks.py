@@ -118,6 +118,8 @@ HARMLESS_IN_PAGE = (
     ("shared-dom-injection", "document.body.append(box)"),
     # A LoRA's large picture, too, while the pointer is on the small one.
     ("shared-dom-injection", "document.body.append(large)"),
+    # So does an arena's large view, which is modal.
+    ("shared-dom-injection", "document.body.append(dialog)"),
     # The page asks once for the templates and shows them in the answer's order, which no file can say. The wrapper
     # passes on what it gets and sorts only this pack's own list (docs/architecture.md, decision 23).
     (
