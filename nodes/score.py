@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from .bridge.page import metadata, score_results
-from .bridge.tasks import scores
+from .bridge.tasks import model_scores, scores
 from .chinese_words import IN_CHINESE
 from .score_inputs import prompt_input, reader_input, score_input, texts_input
 
@@ -22,10 +22,17 @@ class ZImageScore(io.ComfyNode):
             search_aliases=["ocr", "rate", "metric", "quality", "aesthetic", "spelling", *IN_CHINESE["ZImageScore"]],
             inputs=[
                 io.Image.Input("images", tooltip="Pictures of any model."),
-                score_input("sharpness"),
+                score_input("sharpness", model_scores.LIKENESS),
                 prompt_input("Empty takes the prompt of the sampler that drew the pictures."),
                 texts_input(),
                 reader_input(),
+                io.ClipVision.Input(
+                    "clip_vision",
+                    display_name="CLIP vision",
+                    optional=True,
+                    tooltip="Who looks, for likeness: any vision model, SigLIP among them.",
+                ),
+                io.Image.Input("reference", optional=True, tooltip="The picture that likeness compares with."),
             ],
             outputs=[
                 io.Float.Output(
@@ -46,9 +53,11 @@ class ZImageScore(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, images, score, prompt, texts, reader) -> io.NodeOutput:
+    def execute(cls, images, score, prompt, texts, reader, clip_vision=None, reference=None) -> io.NodeOutput:
         request = scores.request_of(prompt or metadata.prompt_before(cls.hidden), texts)
-        found = scores.scored(images, scores.score_of(score, reader), request)
+        is_likeness = score == model_scores.LIKENESS
+        by = model_scores.likeness(clip_vision, reference) if is_likeness else scores.score_of(score, reader)
+        found = scores.scored(images, by, request)
         score_results.tell(cls.hidden, str(cls.hidden.unique_id), found.facts)
         return io.NodeOutput(found.value, found.parts, found.report, images, ui={"text": [found.report]})
 

@@ -5,13 +5,14 @@ from comfy_api.latest import io
 from .bridge.tasks import scores
 
 
-def score_input(default: str) -> io.Input:
+def score_input(default: str, *more: str) -> io.Input:
     return io.Combo.Input(
         "score",
-        options=list(scores.NAMES),
+        options=[*scores.names(), *more],
         default=default,
         tooltip="What is measured. Word accuracy to OneIG text read the lettering, which needs a reader; CER, noise, "
-        "banding and seam strength are better the lower they are; nano's scene is for the built-in model.",
+        "banding and seam strength are better the lower they are; nano's scene is for the built-in model. A judge is "
+        "the vision model at the address in ComfyUI's settings; CLIP models, heads and detectors of yours stand below.",
     )
 
 

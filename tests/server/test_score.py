@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from loopback import loopback
 from PIL import Image, ImageDraw, ImageFont
 
 from prompt_graphs import node, text_to_image
@@ -81,3 +82,33 @@ def test_lettering_is_read_and_what_was_not_asked_for_is_a_sentence(server, part
     assert half["value"] == 0.5
     outcome, _ = parts_of(scored(loaded, "word accuracy", ("load", 0), prompt="a wall", reader=reader))
     assert "no text was asked for" in outcome.error["exception_message"]
+
+
+def test_a_judge_at_the_address_in_the_settings_grades_and_without_one_the_node_says_so(server, parts_of):
+    Image.new("RGB", (40, 40), "teal").save(server.base / "input" / "teal.png")
+    loaded = {"load": node("LoadImage", image="teal.png")}
+    outcome, _ = parts_of(scored(loaded, "aesthetics (judge)", ("load", 0)))
+    assert "No language server is set" in outcome.error["exception_message"]
+    with loopback() as judge:
+        judge.answers += [json.dumps({"justification": "flat", "score": 3})]
+        server.post("/settings", {"ZImage.ServerAddress": judge.address, "ZImage.ServerModel": "judge-8b"})
+        outcome, parts = parts_of(scored(loaded, "alignment (judge)", ("load", 0), prompt="teal"))
+        server.post("/settings", {"ZImage.ServerAddress": ""})
+    assert outcome.error is None, outcome.error
+    assert (parts["value"], parts["reader"], parts["pictures"][0]["seen"]) == (3, "judge-8b", "flat")
+    assert "teal" in json.dumps(judge.bodies[0]["messages"])
+
+
+def test_likeness_by_the_connected_vision_model_is_1_for_the_same_picture(server, parts_of):
+    for name in ("teal", "red"):
+        Image.linear_gradient("L").convert("RGB").save(server.base / "input" / f"{name}.png")
+    Image.effect_mandelbrot((256, 256), (-2, -1.5, 1, 1.5), 60).save(server.base / "input" / "other.png")
+    names = {each: node("LoadImage", image=f"{each}.png") for each in ("teal", "red", "other")}
+    graph = {**names, "vision": node("ZImageVisionLoader", vision_name="nano (built in)")}
+    values = []
+    for each in ("red", "other"):
+        made = scored(graph, "likeness", (each, 0), clip_vision=["vision", 0], reference=["teal", 0])
+        outcome, parts = parts_of(made)
+        assert outcome.error is None, outcome.error
+        values.append(parts["value"])
+    assert values[0] == pytest.approx(1, abs=1e-5) and values[1] < 0.999

@@ -8,16 +8,31 @@ import folder_paths
 from comfy import model_management
 
 from ....zimage_core.scoring.detection import FolderDetector
-from ....zimage_core.scoring.features import ClipFolder
+from ....zimage_core.scoring.features import AestheticHead, ClipFolder
 
 NONE = "none"
-CLIPS, DETECTORS = "clip_vision", "detection"  # below models
+CLIPS, DETECTORS, HEADS = "clip_vision", "detection", "aesthetic"  # below models
 DEEPEST = 3  # folders below those
 
 
 def choices(kind: str) -> list[str]:
     """Names for a dropdown, none at all first."""
-    return [NONE, *_folders(kind)]
+    return [NONE, *names(kind)]
+
+
+def names(kind: str) -> list[str]:
+    """The folders of a kind that hold a model."""
+    return list(_folders(kind))
+
+
+def head_names() -> list[str]:
+    """The files in models/aesthetic that may be a head; reading one tells."""
+    return list(_heads())
+
+
+def head(name: str) -> AestheticHead:
+    """The aesthetic head of a file in models/aesthetic; raises ValueError for what is none."""
+    return AestheticHead(_heads()[name])
 
 
 def detector(name: str) -> FolderDetector:
@@ -58,6 +73,10 @@ def _folders(kind: str) -> dict[str, Path]:
             if "config.json" in files and any(name.endswith(".safetensors") for name in files) and place.parts:
                 found.setdefault(place.as_posix(), Path(folder))
     return dict(sorted(found.items()))
+
+
+def _heads() -> dict[str, Path]:
+    return {file.name: file for root in _roots(HEADS) for file in sorted(Path(root).glob("*.safetensors"))}
 
 
 def _roots(kind: str) -> list[str]:

@@ -34,6 +34,7 @@ from ....zimage_core.scoring.statistics import STATISTICS
 from ....zimage_core.text import shortened
 from ....zimage_core.text.protected import quoted_texts
 from ..loading.pictures import rgb
+from . import model_scores
 
 LETTERING = tuple(
     rule.name for rule in (WORD_ACCURACY, NED, CHARACTER_RECALL, EXACT_MATCH, CHARACTER_ERROR_RATE, OVERLAP, ONEIG)
@@ -106,6 +107,11 @@ def request_of(prompt: str, texts: str) -> Request:
     return Request(prompt=prompt, lettering=tuple(lettering), language=language)
 
 
+def names() -> list[str]:
+    """For the dropdown: what always is there, then what files and addresses of the user's add."""
+    return [*NAMES, *model_scores.makers()]
+
+
 def score_of(name: str, reader: str) -> Score:
     """The score of a name; ValueError for one that this version does not know."""
     if name in STATISTICS:
@@ -113,7 +119,10 @@ def score_of(name: str, reader: str) -> Score:
     if name == PromptScore.name:
         return PromptScore()
     if name not in LETTERING:
-        raise ValueError(f"There is no score {name!r}. Choose one of: {', '.join(NAMES)}.")
+        made = model_scores.makers().get(name)
+        if made is None:
+            raise ValueError(f"There is no score {name!r}. Choose one of: {', '.join(names())}.")
+        return made()
     return LetteringScore(reader_of(reader), RULES[name])
 
 

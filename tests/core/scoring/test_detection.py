@@ -5,7 +5,15 @@ import pytest
 import torch
 from PIL import Image
 
-from zimage_core.scoring.detection import Detection, FolderDetector, GenEvalScore, judge, kept, relative_position
+from zimage_core.scoring.detection import (
+    Detection,
+    FolderDetector,
+    GenEvalScore,
+    PromptObjectsScore,
+    judge,
+    kept,
+    relative_position,
+)
 from zimage_core.scoring.model_folder import ModelFolderError
 from zimage_core.scoring.score import Request, Score
 
@@ -161,3 +169,18 @@ def test_a_folder_without_a_model_is_one_sentence(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"")
     with pytest.raises(ModelFolderError, match="no object detector that transformers reads"):
         FolderDetector(tmp_path)
+
+
+def test_objects_of_a_prompt_are_its_words_that_the_detector_knows():
+    class Cats:
+        name = "cats"
+
+        def detect(self, picture):
+            sure = {"cat": 0.31, "bus": 0.3}
+            return [Detection(name=name, box=(0.0, 0.0, 9.0, 9.0), confidence=each) for name, each in sure.items()]
+
+    score = PromptObjectsScore(Cats(), ["cat", "bus", "car"])
+    prompts = ["two Cats in a carriage", "a cat beside buses", "a dog", ""]
+    found = score([Image.new("RGB", (9, 9))] * 4, [Request(prompt=prompt) for prompt in prompts])
+    assert [each.value for each in found] == [1, 0.5, None, None]
+    assert found[1].notes == "no bus" and "names no object that cats knows" in found[2].problem

@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from tiny_clip import save_tiny
 from torch import nn
 
 import tiny
@@ -16,6 +17,7 @@ from zimage_core.scoring.features import (
     AestheticScore,
     ClipColours,
     ClipFolder,
+    LikenessScore,
     SiglipTower,
     SimilarityScore,
     diversity,
@@ -27,48 +29,12 @@ from zimage_core.scoring.features import (
 from zimage_core.scoring.model_folder import ModelFolderError
 from zimage_core.scoring.score import Request, Score
 
-WORDS = ["a", "photo", "of", "depicts", "red", "blue", "dog", "colored", "object", "-", "two"]
 PICTURES = [
     Image.effect_mandelbrot((40, 30), (-2, -1.5, 1, 1.5), 60).convert("RGB"),
     Image.new("RGB", (64, 64), "red"),
     Image.linear_gradient("L").convert("RGB"),
 ]
 PROMPTS = ["a red dog", "two blue dog", "a photo of a dog"]
-
-
-def save_tiny(folder, kind: str) -> None:
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import (
-        CLIPConfig,
-        CLIPImageProcessor,
-        CLIPModel,
-        CLIPProcessor,
-        PreTrainedTokenizerFast,
-        SiglipConfig,
-        SiglipImageProcessor,
-        SiglipModel,
-        SiglipProcessor,
-    )
-
-    names = ["<pad>", "<unk>", "<end>", *WORDS]
-    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(names)}, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(single="$A <end>", special_tokens=[("<end>", 2)])
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>", eos_token="<end>", model_max_length=77
-    )
-    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
-    text = {**sizes, "vocab_size": len(names), "max_position_embeddings": 77, "eos_token_id": 2, "pad_token_id": 0}
-    vision = {**sizes, "image_size": 32, "patch_size": 8}
-    torch.manual_seed(0)
-    if kind == "clip":
-        CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=16)).save_pretrained(folder)
-        images = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
-        CLIPProcessor(image_processor=images, tokenizer=fast).save_pretrained(folder)
-    else:
-        SiglipModel(SiglipConfig(text_config=text, vision_config=vision)).save_pretrained(folder)
-        images = SiglipImageProcessor(size={"height": 32, "width": 32})
-        SiglipProcessor(image_processor=images, tokenizer=fast).save_pretrained(folder)
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +71,14 @@ def test_similarity_without_a_prompt_is_missing_and_order_changes_nothing(clip):
         third.value, abs=1e-6
     )
     assert score(PICTURES[:1], [Request()])[0].value is None
+
+
+def test_likeness_is_the_cosine_to_the_reference_and_1_for_itself(clip):
+    score = LikenessScore(clip, PICTURES[0])
+    found = [each.value for each in score(PICTURES, [Request()] * 3)]
+    one, two, three = clip.pictures(PICTURES)
+    assert found == pytest.approx([1.0, float(one @ two), float(one @ three)], abs=1e-5)
+    assert score([], []) == []
 
 
 def test_colours_are_the_mean_of_three_phrasings(clip):

@@ -4,6 +4,7 @@ from .detector import ColourReader, Detection, Detector, DetectorError
 from .folder_detector import FolderDetector
 from .geneval import COLOURS, Verdict, judge, kept, relative_position
 from .geneval_score import GenEvalScore
+from .prompt_objects import PromptObjectsScore
 
 __all__ = [
     "COLOURS",
@@ -13,6 +14,7 @@ __all__ = [
     "DetectorError",
     "FolderDetector",
     "GenEvalScore",
+    "PromptObjectsScore",
     "Verdict",
     "judge",
     "kept",

@@ -29,6 +29,11 @@ class FolderDetector:
             ) from error
         self.model = model.to(self.device).eval()
 
+    @property
+    def names(self) -> list[str]:
+        """What it was trained to find."""
+        return list(self.model.config.id2label.values())
+
     @torch.inference_mode()
     def detect(self, picture: Image.Image) -> Sequence[Detection]:
         """Every object above a low threshold, by the model's own names."""

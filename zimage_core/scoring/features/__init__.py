@@ -2,6 +2,7 @@
 
 from .aesthetic import AestheticHead, AestheticScore
 from .encoder import ClipFolder, PictureEncoder
+from .likeness import LikenessScore
 from .sets import diversity, duplicates, frechet_distance, halves_interval, kernel_distance
 from .siglip_tower import SiglipTower
 from .similarity import PREFIX, ClipColours, SimilarityScore
@@ -12,6 +13,7 @@ __all__ = [
     "AestheticScore",
     "ClipColours",
     "ClipFolder",
+    "LikenessScore",
     "PictureEncoder",
     "SiglipTower",
     "SimilarityScore",
