@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from itertools import combinations
+from math import comb
 from pathlib import Path
 from threading import RLock
 from typing import Any, Literal
@@ -25,7 +26,7 @@ from ..data.preferences import Preference, read_preferences, write_preferences
 from .bradley_terry import rating_intervals, ratings
 
 ROUNDS, VOTES, PICTURES = "rounds.jsonl", "preferences.jsonl", "pictures"
-MOST_ROUNDS = 2000
+MOST_PAIRS = 2000  # of which each vote looks through all
 MOST_CONTESTANTS = 26
 Choice = Literal["left", "right", "draw"]
 
@@ -118,9 +119,10 @@ class Arena:
 
     def _check_room(self, rounds: Sequence[Round]) -> None:
         contestants = {each.contestant for round in rounds for each in round.entries}
-        if len(rounds) > MOST_ROUNDS or len(contestants) > MOST_CONTESTANTS:
+        pairs = sum(comb(len(each.entries), 2) for each in rounds)
+        if pairs > MOST_PAIRS or len(contestants) > MOST_CONTESTANTS:
             raise ValueError(
-                f"The arena {self.folder.name} is full: it takes {MOST_ROUNDS} rounds and {MOST_CONTESTANTS} "
+                f"The arena {self.folder.name} is full: it takes {MOST_PAIRS} pairs and {MOST_CONTESTANTS} "
                 "contestants. Write another name into arena."
             )
 

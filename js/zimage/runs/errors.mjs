@@ -45,7 +45,7 @@ export const SENTENCES = [
   ["Nothing with a seed draws the picture connected here, so it cannot be drawn again: connect the decoded picture of a sampler, and give that sampler's seed a number in the sampler or in a primitive.", "这里连接的图片背后没有带种子的节点，因此无法重画：请连接采样器画出并解码的图片，并在采样器或原始值节点里填写种子。"],
   // arenas
   ["'{name}' cannot be an arena's name, which is a folder's. Write up to {count} letters, digits, spaces, - or _, such as: turbo or base", "“{name}”不能作竞技场的名称，因为它也是文件夹名。请写最多 {count} 个字母、汉字、数字、空格、- 或 _，例如：turbo or base"],
-  ["The arena {name} is full: it takes {rounds} rounds and {count} contestants. Write another name into arena.", "竞技场 {name} 已满：最多 {rounds} 轮、{count} 个参赛者。请换一个竞技场名称。"],
+  ["The arena {name} is full: it takes {pairs} pairs and {count} contestants. Write another name into arena.", "竞技场 {name} 已满：最多 {pairs} 对图片、{count} 个参赛者。请换一个竞技场名称。"],
   ["The contestants have {counts} pictures, but each round compares one of each. Draw equally many with each.", "各参赛者的图片数是 {counts}，而每一轮要各出一张来比较。请让每个参赛者画同样多的图。"],
   ["An arena compares two contestants or more, but here is {count}. Connect another picture.", "竞技场要比较两个或更多参赛者，而这里只有 {count} 个。请再连接一路图像。"],
   ["There are {given} names for {count} contestants. Write one name a line, in the order of the inputs.", "写了 {given} 个名称，却有 {count} 个参赛者。请按输入的顺序每行写一个名称。"],
