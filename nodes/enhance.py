@@ -2,7 +2,8 @@
 
 from comfy_api.latest import io
 
-from ..zimage_core.language.enhance import LENGTHS
+from ..zimage_core.language.writing_tasks import PROMPT
+from .bridge.page import enhanced_prompts
 from .bridge.tasks import enhancing
 from .chinese_words import IN_CHINESE
 from .sampler_inputs import CLIP_INPUT, seed_input
@@ -10,6 +11,8 @@ from .sampler_inputs import CLIP_INPUT, seed_input
 WHEN = ("always", "when it needs reasoning", "off")
 LANGUAGES = ("as the request", "English", "Chinese")
 WRITERS = (enhancing.ENCODER, enhancing.SERVER)
+KINDS = tuple(enhancing.KINDS)
+MOST_VARIATIONS = 16
 
 
 class ZImageEnhancePrompt(io.ComfyNode):
@@ -55,7 +58,7 @@ class ZImageEnhancePrompt(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "length",
-                    options=list(LENGTHS),
+                    options=list(PROMPT.lengths),
                     default="medium",
                     advanced=True,
                     tooltip="How much to write: 60 to 80 words, 120 to 160, or 250 to 350; in Chinese, characters.",
@@ -102,6 +105,37 @@ class ZImageEnhancePrompt(io.ComfyNode):
                     tooltip="Who writes: the connected text encoder, or the language server whose address stands in "
                     "ComfyUI's settings under Z-Image.",
                 ),
+                io.Combo.Input(
+                    "kind",
+                    options=list(KINDS),
+                    default=KINDS[0],
+                    optional=True,
+                    advanced=True,
+                    tooltip="What is written: the prompt, what to keep away from (for guidance or Z-Image NAG), or an "
+                    "instruction for Z-Image Edit Encode.",
+                ),
+                io.Int.Input(
+                    "variations",
+                    default=1,
+                    min=1,
+                    max=MOST_VARIATIONS,
+                    optional=True,
+                    advanced=True,
+                    tooltip="How many texts that differ. Connect 'prompts' to draw one picture of each.",
+                ),
+                io.Image.Input(
+                    "images",
+                    optional=True,
+                    tooltip="The pictures that an edit instruction is about. Only a language server that sees looks at "
+                    "them.",
+                ),
+                io.String.Input(
+                    "earlier",
+                    optional=True,
+                    force_input=True,
+                    tooltip="The prompt that the request changes, from an Enhance Prompt before this one; for an edit "
+                    "instruction, the earlier ones.",
+                ),
             ],
             outputs=[
                 io.String.Output(display_name="prompt", tooltip="For the prompt of Z-Image Text Encode."),
@@ -109,7 +143,13 @@ class ZImageEnhancePrompt(io.ComfyNode):
                 io.Boolean.Output(
                     display_name="changed", tooltip="Whether the prompt is another text than the request."
                 ),
+                io.String.Output(
+                    display_name="prompts",
+                    is_output_list=True,
+                    tooltip="All variations, one after the other: what is connected here runs once for each.",
+                ),
             ],
+            hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo, io.Hidden.unique_id],
         )
 
     @classmethod
@@ -130,18 +170,25 @@ class ZImageEnhancePrompt(io.ComfyNode):
         keep_on_disk: bool,
         own_prompt: str = "",
         writer: str = WRITERS[0],
+        kind: str = KINDS[0],
+        variations: int = 1,
+        images=None,
+        earlier: str = "",
     ) -> io.NodeOutput:
         if own_prompt.strip():
-            return io.NodeOutput(own_prompt, "", own_prompt != request)
-        wish = enhancing.wish(when=when, language=language, length=length, seed=seed, thinking=thinking)
-        written = enhancing.enhanced(clip, writer, request, instruction, wish, keeps_on_disk=keep_on_disk)
-        shown = enhancing.report(written)
-        return io.NodeOutput(
-            written.prompt,
-            written.reasoning,
-            written.changed,
-            ui={"text": [shown], "zimage_written": [written.prompt if written.changed else ""]} if shown else None,
+            written = enhancing.own(own_prompt, request)
+            enhanced_prompts.tell(cls.hidden, written.facts)
+            return io.NodeOutput(written.prompts[0], "", written.is_changed, written.prompts)
+        wish = enhancing.wish(
+            kind=kind, when=when, language=language, length=length, seed=seed, thinking=thinking, earlier=earlier
         )
+        written = enhancing.enhanced(
+            clip, writer, request, instruction, wish, variations, images, keeps_on_disk=keep_on_disk
+        )
+        enhanced_prompts.tell(cls.hidden, written.facts)
+        editable = enhancing.BETWEEN.join(written.prompts) if written.is_changed else ""
+        shown = {"text": [written.shown], "zimage_written": [editable]} if written.shown else None
+        return io.NodeOutput(written.prompts[0], written.reasoning, written.is_changed, written.prompts, ui=shown)
 
 
 NODES: list[type[io.ComfyNode]] = [ZImageEnhancePrompt]

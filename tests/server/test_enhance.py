@@ -1,5 +1,7 @@
 """Z-Image Enhance Prompt on the real server: nano solves a riddle, draws it, and is not asked twice."""
 
+import json
+
 import pytest
 from PIL import Image
 
@@ -57,3 +59,59 @@ def test_a_request_left_as_it_is_draws_the_same_picture(run, when):
 def test_a_text_that_has_to_be_read_and_is_lost_brings_the_request_back(run):
     _, told = run_and_listen(run, graph('a red heart that says "LOVE"'))
     assert told["writer"]["text"] == ['The request stays as it is: the text "LOVE" is missing.']
+
+
+def entries(file):
+    return json.loads(Image.open(file).text["zimage"])
+
+
+def test_what_was_written_stands_in_the_picture_and_is_known_to_scores_and_saves(run):
+    """Nano's checker needs the prompt, which only the enhancer tells; Pick Best does before it has run."""
+    drawn = graph(seed=11)
+    drawn["best"] = node(
+        "ZImagePickBest",
+        images=["decode", 0],
+        score="nano's scene",
+        tries=2,
+        good_enough=2.0,
+        prompt="",
+        texts="",
+        reader="automatic",
+    )
+    drawn["score"] = node(
+        "ZImageScore", images=["best", 0], score="nano's scene", prompt="", texts="", reader="automatic"
+    )
+    drawn["named"] = node("ZImageSaveImage", images=["best", 0], filename_prefix="written", parameters=True)
+    for _ in range(2):  # drawn, then from ComfyUI's cache
+        drawn["named"]["inputs"]["filename_prefix"] += "_"
+        outcome, _ = run_and_listen(run, drawn)
+        file = next(each for each in outcome.files if each.name.startswith("written"))
+        written = next(each["enhanced"] for each in entries(file) if "enhanced" in each)
+        sampler = next(each for each in entries(file) if "sampler" in each)
+        assert (written["request"], written["seed"], written["instruction"]) == (RIDDLE, 11, "enhance.en")
+        assert written["writer"] == "nano's writer" and "triangle" in written["written"][0]
+        assert sampler["prompt"] == written["written"][0]
+        assert Image.open(file).text["parameters"].startswith(written["written"][0])
+
+
+def test_several_texts_are_several_pictures(run):
+    drawn = graph("a heart", seed=5, variations=3, thinking=0)
+    drawn["positive"] = encode(["writer", 3])
+    outcome, told = run_and_listen(run, drawn)
+    texts = told["writer"]["text"][0].split("\n---\n")
+    assert len(texts) == len(set(texts)) == len(outcome.files) > 1
+    assert all("heart" in each for each in texts)
+    assert told["writer"]["zimage_written"] == ["\n---\n".join(texts)]
+    mine = {
+        **drawn,
+        "writer": {
+            **drawn["writer"],
+            "inputs": {**drawn["writer"]["inputs"], "own_prompt": f"{OWN}\n---\na blue star"},
+        },
+    }
+    assert len(run_and_listen(run, mine)[0].files) == 2
+
+
+def test_nano_writes_no_negative_prompt_and_says_so(run):
+    _, told = run_and_listen(run, graph(kind="negative prompt"))
+    assert told["writer"]["text"] == ["Nothing was written: this model writes prompts only."]

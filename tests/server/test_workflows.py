@@ -61,8 +61,8 @@ def count_widgets(definition: dict[str, Any]) -> int:
     count = 0
     inputs = {**definition["input"]["required"], **definition["input"].get("optional", {})}
     for kind, *options in inputs.values():
-        if isinstance(kind, list) or kind in PLAIN:
-            asked = options[0] if options else {}
+        asked = options[0] if options else {}
+        if (isinstance(kind, list) or kind in PLAIN) and not asked.get("forceInput"):
             count += 1 + bool(asked.get("control_after_generate")) + bool(asked.get("image_upload"))
     return count
 

@@ -13,9 +13,10 @@ from ..checkpoints import load_text_encoder
 from ..language import Budgets, load_language_model
 from ..language.answer_checks import language_of_request
 from ..language.back_end import BackEnd, LoadedModel
-from ..language.enhance import Wish, enhance
+from ..language.enhance import enhance
 from ..language.instructions import find_instructions, read_instruction
 from ..language.remote import RemoteBackEnd
+from ..language.wish import Wish
 from ..nano.files import FOLDER, TOKENIZER
 from ..nano.writer import load_writer
 from ..text import Tokenizer, load_detokenizer, load_tokenizer, tokenize

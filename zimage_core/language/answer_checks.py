@@ -38,14 +38,24 @@ def unquoted(text: str) -> str:
 
 
 def find_faults(
-    request: str, answer: str, language: str, count_tokens: Callable[[str], int], max_tokens: int
+    request: str,
+    answer: str,
+    language: str,
+    count_tokens: Callable[[str], int],
+    max_tokens: int,
+    *,
+    keeps_lettering: bool = True,
 ) -> list[str]:
-    """What makes an answer unfit, a sentence each."""
+    """What makes an answer unfit, a sentence each; without `keeps_lettering` no quoted text may come."""
     if not answer:
         return ["nothing was answered"]
     answered = quoted_texts(answer)
     kept = {text[1:-1] for text in answered}
-    faults = [f"the text {text} is missing" for text in quoted_texts(request) if text[1:-1] not in kept]
+    wanted = quoted_texts(request)
+    if keeps_lettering:
+        faults = [f"the text {text} is missing" for text in wanted if text[1:-1] not in kept]
+    else:
+        faults = [f"it names {text}, which is wanted" for text in wanted if text[1:-1].lower() in answer.lower()]
     if (found := language_of(unquoted(answer))) != language:
         faults.append(f"it is written in {NAMES[found]}")
     if (count := count_tokens(answer)) > max_tokens:

@@ -2,20 +2,26 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
+from PIL import Image
+
 from ..atomic_file import write_text
-from .enhance import Enhanced, Wish
 from .instructions import Instruction
+from .wish import Enhanced, Wish
 
 MAX_FILES = 2000  # about a kilobyte each; the oldest go first
 
 
-def cache_key(request: str, back_end: str, instruction: Instruction, wish: Wish) -> str:
+def cache_key(
+    request: str, back_end: str, instruction: Instruction, wish: Wish, pictures: Sequence[Image.Image] = ()
+) -> str:
     """A name for everything that decides the words."""
-    made_from = [request, back_end, asdict(instruction), asdict(wish)]
+    seen = [[each.size, hashlib.sha256(each.tobytes()).hexdigest()] for each in pictures]
+    made_from = [request, back_end, asdict(instruction), asdict(wish), seen]
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
 
 

@@ -160,6 +160,11 @@ export const REPORTS = [
   ["{sentence}.", "{sentence}。", "sentence"],
   // Z-Image Enhance Prompt
   ["The request stays as it is: {problem}.", "要求保持原样：{problem}。"],
+  ["Nothing was written: {problem}.", "什么也没有写：{problem}。"],
+  ["this model writes prompts only", "这个模型只会写提示词"],
+  ["it names {text}, which is wanted", "写到了想要的 {text}"],
+  ["Only {found} of {count} texts differ: ask for fewer, or say less in the request.", "{count} 条文字里只有 {found} 条互不相同：请少要几条，或在要求里少说一些。"],
+  ["The pictures were not looked at: this model reads words only.", "没有看图片：这个模型只读文字。"],
   ["the text {text} is missing", "缺少文字 {text}"],
   ["it takes {count} tokens, more than the {most} there is room for", "需要 {count} 个 token，超过了可用的 {most} 个"],
   ["nothing was answered", "没有得到回答"],

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from comfy import model_management
@@ -24,6 +25,14 @@ def back_end_of(clip: Any) -> BackEnd:
     if not isinstance(inner, TextEncoder):
         return StockClip(clip)
     return BuiltIn() if inner.file == path_of(TEXT_ENCODER, BUILT_IN) else OurClip(clip)
+
+
+def told_name(clip: Any, back_end: BackEnd) -> str:
+    """Who writes, in words for a person: a file's name, or nano's writer, or a class of the stock loader's."""
+    inner = clip.cond_stage_model
+    if isinstance(back_end, BuiltIn):
+        return back_end.name
+    return Path(str(inner.file)).name if isinstance(inner, TextEncoder) else type(inner).__name__
 
 
 def interruptible(texts: Iterator[Text]) -> Iterator[Text]:

@@ -5,7 +5,9 @@ from typing import Any, cast
 
 from ..loading import files
 from ..tasks import latents, prompt_writing
-from .prompt_graph import Link, Node, Prompt, inputs_of, link_in, origin_of, upstream, value_in
+from ..tasks.enhancing import BETWEEN
+from . import score_results
+from .prompt_graph import Link, Node, Prompt, ancestors, inputs_of, link_in, origin_of, upstream, value_in
 
 POSITIVE, NEGATIVE = ("positive", "conditioning"), ("negative",)  # sockets of samplers and guiders
 TEXTS = ("prompt", "text")  # widgets of nodes that encode one
@@ -100,10 +102,7 @@ def _written(prompt: Prompt, origin: Any) -> Any:
     node = prompt.get(origin.node_id, {})
     values = {name: value_in(prompt, value) for name, value in inputs_of(node).items()}
     if node.get("class_type") == ENHANCER:
-        own = values.get("own_prompt")
-        if isinstance(own, str) and own.strip():
-            return own
-        return values.get("request") if values.get("when") == "off" else None
+        return _enhanced(prompt, origin, values)
     text, style, seed = values.get("text"), values.get("style"), values.get("seed")
     if node.get("class_type") != PROMPT_WRITER or not isinstance(text, str) or not isinstance(style, str):
         return None
@@ -111,6 +110,22 @@ def _written(prompt: Prompt, origin: Any) -> Any:
         return prompt_writing.written(text, style, int(cast(Any, seed)))
     except (OSError, OverflowError, TypeError, ValueError):  # the node says it when it runs
         return None
+
+
+def _enhanced(prompt: Prompt, origin: Link, values: dict[str, Any]) -> Any:
+    """A person's own text, the request that is left alone, or what the enhancer told when it ran."""
+    own = values.get("own_prompt")
+    if isinstance(own, str) and own.strip():
+        return own if BETWEEN not in own else own.split(BETWEEN)[0] if origin.slot == 0 else None
+    if values.get("when") == "off" and values.get("kind", "prompt") != "negative prompt" and not values.get("earlier"):
+        return values.get("request")
+    told = (score_results.found(prompt, origin.node_id) or {}).get("enhanced", {}).get("written", [])
+    return told[0] if told and (origin.slot == 0 or len(told) == 1) else None
+
+
+def awaits_enhancer(prompt: Prompt, node_id: str) -> bool:
+    """Whether an enhancer stands before a node, so that its prompt may be known only when that has run."""
+    return any(prompt[name]["class_type"] == ENHANCER for name in ancestors(prompt, [node_id]))
 
 
 def _first(node: Node, names: Iterable[str]) -> str | None:

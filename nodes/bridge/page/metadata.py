@@ -26,7 +26,13 @@ NAG = "ZImageNAG"
 NAG_SETTINGS = ("scale", "tau", "alpha", "start_percent", "end_percent")
 STYLE = "ZImageStyleReference"
 STYLE_SETTINGS = ("strength", "start_percent", "end_percent")
-SCORED = ("ZImageScore", "ZImageEvaluate", "ZImagePickBest", "ZImageCompareModels")
+TELLING = (  # nodes that add what only running them tells
+    "ZImageScore",
+    "ZImageEvaluate",
+    "ZImagePickBest",
+    "ZImageCompareModels",
+    asked.ENHANCER,
+)
 STEP_CACHES = {"ZImageStepCache": "a step cache", "EasyCache": "EasyCache", "LazyCache": "LazyCache"}
 
 LARGE = {  # what draws beyond the model's own size, and its settings
@@ -46,9 +52,9 @@ def on_prompt(request: dict[str, Any]) -> dict[str, Any]:
     if not is_prompt(prompt):  # ComfyUI refuses it after this
         return request
     running = ancestors(prompt, output_nodes(prompt, request.get("partial_execution_targets")))
-    metadata = [*metadata_of(prompt, running), *score_results.known(prompt, running, SCORED)]
+    metadata = [*metadata_of(prompt, running), *score_results.known(prompt, running, TELLING)]
     if metadata or any(
-        prompt[node_id]["class_type"] in SCORED for node_id in running
+        prompt[node_id]["class_type"] in TELLING for node_id in running
     ):  # which add theirs when they run
         extra = request.setdefault("extra_data", {})
         extra["extra_pnginfo"] = {**(extra.get("extra_pnginfo") or {}), **({KEY: metadata} if metadata else {})}
@@ -101,7 +107,12 @@ def prompt_before(hidden: Any) -> str:
     """The prompt of the one sampler that draws last before a node with these hidden inputs; empty if unknown."""
     if not hidden or not hidden.prompt or hidden.unique_id not in hidden.prompt:  # inside an expanded node
         return ""
-    return str((last_sampler(hidden.prompt, hidden.unique_id) or {}).get("prompt", ""))
+    return prompt_of(hidden.prompt, hidden.unique_id)
+
+
+def prompt_of(prompt: Prompt, node_id: str) -> str:
+    """The prompt of the one sampler that draws last before a node; empty if unknown."""
+    return str((last_sampler(prompt, node_id) or {}).get("prompt", ""))
 
 
 def _entry(prompt: Prompt, name: str, chain: list[Node], origin: Origin) -> Metadata:

@@ -16,7 +16,7 @@ from ....zimage_core.scoring.score import Measurement, Request, Score
 from ..tasks import scores
 from ..tasks.noise import seed_of
 from ..tasks.tried_sheet import tried_sheet
-from . import metadata, score_results
+from . import asked, metadata, score_results
 from .prompt_graph import Prompt, link_in
 from .redrawing import drawn_again, redrawing_of
 
@@ -89,7 +89,8 @@ def graph_of(images: Any, hidden: Any, tries: int, prompt: str, **settings: Any)
         seed_step=int(how.is_per_picture),
         **settings,
     )
-    scores.check_request(*first.question())
+    if first.prompt or not asked.awaits_enhancer(queued, str(hidden.unique_id)):  # which no try has run yet
+        scores.check_request(*first.question())
     graph = GraphBuilder()
     last = _try(graph, replace(first, is_last=tries == 1), list(source))
     for number in range(1, tries):
@@ -117,6 +118,8 @@ def is_wanted(written: str, before: tuple[Try, ...] | None) -> bool:
 def tried(written: str, images: Any, before: tuple[Try, ...] | None, hidden: Any) -> Shown:
     """The tries with this one measured; without `images` those before it. Raises ValueError where none has a number."""
     terms = Terms(**json.loads(written))
+    if not terms.prompt and hidden and hidden.prompt and terms.node in hidden.prompt:  # the enhancer has run by now
+        terms = replace(terms, prompt=metadata.prompt_of(hidden.prompt, terms.node))
     score, request = terms.question()
     tries = before or ()
     if images is not None:

@@ -31,6 +31,11 @@ def tell(hidden: Any, node_id: str, facts: dict[str, Any]) -> None:
         hidden.extra_pnginfo[KEY] = [*others, entry]
 
 
+def found(prompt: Prompt, node_id: str) -> dict[str, Any] | None:
+    """What a node told in a run of the same graph, this one included."""
+    return _results.get(_key(prompt, node_id)) if node_id in prompt else None
+
+
 def known(prompt: Prompt, running: Collection[str], classes: Collection[str]) -> Iterator[dict[str, Any]]:
     """Results of the nodes of these classes that run, as far as they are known."""
     for node_id, node in prompt.items():

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from zimage_core.language.back_end import Text
-from zimage_core.language.enhance import Enhanced, Wish, enhance
+from zimage_core.language.enhance import enhance
 from zimage_core.language.instructions import find_instructions, read_instruction
 from zimage_core.language.reply_cache import ReplyCache, cache_key
+from zimage_core.language.wish import Enhanced, Wish
 
 INSTRUCTION = read_instruction(find_instructions("enhance")["enhance.en"])
 SIGN = 'a shop with a sign "OPEN 24h"'
