@@ -39,6 +39,7 @@ IN_CHINESE: dict[str, tuple[str, ...]] = {
         "风格",
     ),
     "ZImageEnhancePrompt": ("提示词增强", "提示词扩写", "润色", "改写提示词", "推理", "大语言模型"),
+    "ZImageCaption": ("图片描述", "打标", "反推", "图生文", "标签", "图像描述", "看图说话"),
     "ZImageEditEncode": (
         "图像编辑",
         "指令编辑",

@@ -15,6 +15,7 @@ IDS = {
     "ZImageTextEncode",
     "ZImageWeightedEncode",
     "ZImagePrompt",
+    "ZImageCaption",
     "ZImageEnhancePrompt",
     "ZImageEmptyLatent",
     "ZImageTurboSampler",

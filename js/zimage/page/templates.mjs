@@ -28,6 +28,7 @@ const TASKS = [
   "grid",
   "compare two settings",
   "score what you draw",
+  "caption what you draw",
   "arena",
   "evaluate",
   "re-roll until the sign is right",

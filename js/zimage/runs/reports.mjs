@@ -6,7 +6,7 @@ import { classOf, nodeByExecutionId } from "../page/graph.mjs";
 import { panelOf } from "../page/panel.mjs";
 import { REPORTS } from "../page/settings.mjs";
 
-const AS_THEY_ARE = ["ZImagePrompt", "ZImageConvertLora"]; // whose texts are the artist's own
+const AS_THEY_ARE = ["ZImagePrompt", "ZImageConvertLora", "ZImageCaption"]; // whose texts are the artist's own
 
 /** @param {any} node @param {import("../page/panel.mjs").Panel} panel */
 export function addReport(node, panel) {

@@ -139,6 +139,12 @@ def reader_of(name: str) -> ReadOnce:
     return _reader(chosen_reader(name))
 
 
+def installed_reader() -> ReadOnce | None:
+    """A reader of text that is installed; None where none is."""
+    is_there = all(find_spec(package) for package in PACKAGES) or shutil.which(TESSERACT)
+    return _reader(chosen_reader(AUTOMATIC)) if is_there else None
+
+
 @cache
 def _reader(name: str) -> ReadOnce:
     """Loaded once, and asked once for each picture, whatever the rules."""
