@@ -3,13 +3,20 @@
 from comfy_api.latest import io, ui
 
 from ..zimage_core.adapters.control.control import DEFAULT_STRENGTH
+from ..zimage_core.model.position_scaling import Method
 from ..zimage_core.runtime.large_plan import Way
 from .bridge.patches import large_picture
 from .bridge.tasks import latents
 from .chinese_words import IN_CHINESE
 from .inpaint import VAE_INPUT
 
-WAYS: dict[str, Way | None] = {"automatic": None, "tiles": "tiles", "whole": "whole", "as it is": "as it is"}
+WAYS: dict[str, tuple[Way | None, Method]] = {
+    "automatic": (None, "ntk"),
+    "tiles": ("tiles", "ntk"),
+    "whole": ("whole", "ntk"),
+    "as it is": ("as it is", "ntk"),
+    "whole, Vision YaRN": ("whole", "vision yarn"),
+}
 
 
 class ZImageLargePicture(io.ComfyNode):
@@ -31,6 +38,7 @@ class ZImageLargePicture(io.ComfyNode):
                 "high resolution",
                 "hires fix",
                 "dype",
+                "vision yarn",
                 "upscale",
                 *IN_CHINESE["ZImageLargePicture"],
             ],
@@ -103,7 +111,8 @@ class ZImageLargePicture(io.ComfyNode):
         cls, model, vae, width, height, method, detail, control_net=None, control_strength: float = DEFAULT_STRENGTH
     ) -> io.NodeOutput:
         steered_by = (control_net, control_strength) if control_net is not None and control_strength else None
-        large, size, report = large_picture.prepare(model, vae, width, height, WAYS[method], detail, steered_by)
+        way, positions = WAYS[method]
+        large, size, report = large_picture.prepare(model, vae, width, height, way, detail, steered_by, positions)
         return io.NodeOutput(large, latents.empty_latent(*size, 1), ui=ui.PreviewText(report))
 
 

@@ -33,6 +33,13 @@ ON_PROMPT = {
     ),
 }
 FEATURES = (*ON_MODEL, *ON_PROMPT)
+LARGE = {  # beside FEATURES, since it draws twice
+    "large": (
+        "ZImageLargePicture",
+        {"vae": ["vae", 0], "width": 128, "height": 128, "method": "tiles", "detail": 0.25},
+        {"detail": 0.0},
+    ),
+}
 CONTROL, LORA = "nano_control.safetensors", "nano_lora.safetensors"
 FROM_FILES = {  # for files that a test writes
     "lora": ("LoraLoaderModelOnly", {"lora_name": LORA, "strength_model": 1.0}, {"strength_model": 0.0}),
@@ -55,7 +62,7 @@ def graph(features, *, is_neutral=False, sampler=None) -> dict[str, Any]:
     prompt["reference"] = node("EmptyImage", width=64, height=64, batch_size=1, color=0x2A8050)
     if "control" in features:
         prompt["control file"] = node("ZImageControlNetLoader", control_net_name=CONTROL)
-    on_model = {**ON_MODEL, **FROM_FILES}
+    on_model = {**ON_MODEL, **LARGE, **FROM_FILES}
     ends = {"model": ("model", on_model), "conditioning": ("positive", ON_PROMPT)}
     if sampler is not None:
         prompt["sampler"] = sampler

@@ -1,5 +1,6 @@
 """Tiny model files under the released files' names, for the test server."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from safetensors.torch import save_file
 
 import tiny
 from zimage_core.adapters.control.network import ControlNet
-from zimage_core.checkpoints import CONTROL_PUBLISHED
+from zimage_core.checkpoints import CONTROL_PUBLISHED, DIT, load_dit
 from zimage_core.config import ControlConfig, DiTConfig, TextConfig
+from zimage_core.nano.files import file_of
 from zimage_core.text import Qwen3
 
 QWEN = TextConfig(vocab_size=151936, dim=48, n_layers=3, n_heads=4, n_kv_heads=2, head_dim=16, ffn_dim=96)
@@ -74,6 +76,14 @@ def write_lora(path: Path) -> None:
     layer = "diffusion_model.layers.0.attention.out"
     height, width = tiny.dit().layers[0].attention.out.weight.shape
     save_file({f"{layer}.lora_A.weight": torch.ones(2, width), f"{layer}.lora_B.weight": torch.ones(height, 2)}, path)
+
+
+def write_stock_nano(base: Path) -> None:
+    """Nano's weights in full precision, and the node that loads them into ComfyUI's own network."""
+    save_file(load_dit(file_of(DIT)).float().state_dict(), base / "models/diffusion_models/stock_nano.safetensors")
+    folder = base / "custom_nodes"
+    folder.mkdir(exist_ok=True)
+    shutil.copy(Path(__file__).with_name("stock_nano.py"), folder)
 
 
 def write_example(folder: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from model_files import furnish
+from model_files import furnish, write_stock_nano
 from tools.comfyui import Server, comfyui_folder, running_server
 from tools.workflows import Outcome, Prompt, execute
 
@@ -17,6 +17,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         pytest.skip(f"no ComfyUI in {comfyui_folder()}; `make test` fetches it")
     base = tmp_path_factory.mktemp("comfyui")
     furnish(base)
+    write_stock_nano(base)
     with running_server(base, base / "output", ("--cpu", "--preview-method", "latent2rgb")) as up:
         yield up
 

@@ -1,7 +1,7 @@
-"""What changes a picture beside LoRA and ControlNet, on int8 layers, and with stock samplers, on the real server.
+"""What changes a picture beside LoRA and ControlNet, on int8 layers and on an attached stock MODEL, with all samplers.
 
-On an attached stock MODEL: tests/nodes/patches/test_features_interrupted.py, as the stock loader reads released widths
-only.
+All of it on the real server. The stock MODEL is ComfyUI's own network with nano's weights (`stock_nano.py`), as the
+stock loader reads released widths only.
 """
 
 import json
@@ -41,16 +41,18 @@ def files(server):
 
 @pytest.fixture
 def picture(run, files):
-    def draw(features, *, is_neutral=False, sampler="Turbo", precision="automatic"):
+    def draw(features, *, is_neutral=False, sampler="Turbo", precision="automatic", is_attached=False):
         nodes = SAMPLERS[sampler]
         prompt = {**graph(features, is_neutral=is_neutral, sampler=nodes.get("sampler")), **nodes}
         if sampler == "SamplerCustomAdvanced":
             prompt["sampler"] = nodes["sampler"]
         prompt["model"]["inputs"]["precision"] = precision
+        if is_attached:
+            prompt |= {"stock": node("StockNano"), "model": node("ZImageAttach", model=["stock", 0])}
         outcome = run(prompt)
         assert outcome.error is None, outcome.error
         drawn = Image.open(outcome.files[0]).convert("RGB")
-        assert all(high - low > 60 for low, high in drawn.getextrema()), features
+        assert sum(high - low > 60 for low, high in drawn.getextrema()) >= 2, features
         return drawn.tobytes()
 
     return draw
@@ -87,3 +89,19 @@ def test_all_of_them_with_lora_and_controlnet(picture, precision, sampler):
     picture(features, sampler=sampler, precision=precision)
     neutral = picture(features, is_neutral=True, sampler=sampler, precision=precision)
     assert neutral == picture((), sampler=sampler, precision=precision)
+
+
+@pytest.mark.parametrize("feature", [*BESIDE, "large"])
+def test_an_attached_stock_model_draws_what_ours_does(picture, feature):
+    ours, attached = (picture((feature,), is_attached=each) for each in (False, True))
+    levels, others = (torch.frombuffer(bytearray(each), dtype=torch.uint8).float() for each in (ours, attached))
+    assert (levels - others).abs().mean() < 0.1  # of 255
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_all_of_them_on_an_attached_stock_model(picture, sampler):
+    features = (*FROM_FILES, *FEATURES)
+    changed = picture(features, sampler=sampler, is_attached=True)
+    neutral = picture(features, is_neutral=True, sampler=sampler, is_attached=True)
+    assert changed != neutral == picture((), sampler=sampler, is_attached=True)

@@ -1,5 +1,7 @@
 """Our autoencoder as a ComfyUI VAE, with a memory estimate of its own."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import comfy.model_patcher
@@ -8,7 +10,7 @@ import comfy.sd
 import comfy.utils
 import torch
 from comfy import model_management
-from torch import Tensor
+from torch import Tensor, nn
 
 from ....zimage_core.checkpoints import VAE
 from ....zimage_core.checkpoints.load import OpenedNetwork
@@ -54,6 +56,32 @@ def check_interrupted(done: int, total: int) -> None:
     model_management.throw_exception_if_processing_interrupted()
 
 
+@contextmanager
+def interruptible(vae: Any) -> Generator[Any]:
+    """A VAE of any loader that hears an interruption before each of its layers, for the length of a `with` block."""
+
+    def check(module: nn.Module, inputs: object) -> None:
+        model_management.throw_exception_if_processing_interrupted()
+
+    network = vae.first_stage_model
+    layers = layers_of(network) if isinstance(network, nn.Module) else ()  # other packs' may run elsewhere
+    hooks = [layer.register_forward_pre_hook(check) for layer in layers]
+    try:
+        yield vae
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def layers_of(network: nn.Module) -> Generator[nn.Module]:
+    """The smallest parts of a network; not those inside compiled ones, which would be compiled anew."""
+    parts = [] if hasattr(network, "_orig_mod") else list(network.children())
+    if not parts:
+        yield network
+    for part in parts:
+        yield from layers_of(part)
+
+
 def encode_large(vae: Any, images: Tensor) -> Tensor:
     """Raw latents (b, 16, h, w) of images (b, H, W, 3) of any size, in little memory of the device.
 
@@ -63,7 +91,8 @@ def encode_large(vae: Any, images: Tensor) -> Tensor:
     network = vae.first_stage_model
     if not isinstance(network, ComfyAutoencoder):
         needed = vae.memory_used_encode((1, 3, *images.shape[1:3]), vae.vae_dtype)
-        return (vae.encode_tiled if needed > model_management.get_total_memory(vae.device) else vae.encode)(images)
+        with interruptible(vae):
+            return (vae.encode_tiled if needed > model_management.get_total_memory(vae.device) else vae.encode)(images)
     budget = encode_budget_bytes(network.config, (STRIP_SIDE, STRIP_SIDE), vae.vae_dtype)
     model_management.load_models_gpu([vae.patcher], memory_required=budget)
     pixels = vae.process_input(images.movedim(-1, 1)).to(vae.device, vae.vae_dtype)

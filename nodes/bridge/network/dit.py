@@ -156,8 +156,7 @@ class ComfyS3DiT(S3DiT):
         scaling: PositionScaling | None = options.get(POSITIONS)
         if scaling is None or scaling.scale(condition.size) == 1:
             return condition
-        factor = scaling.factor(condition.size, float(sigma[0]))
-        return with_scaled_positions(condition, self.config.axes_dims, self.config.rope_theta, factor)
+        return with_scaled_positions(condition, scaling, self.config.axes_dims, self.config.rope_theta, float(sigma[0]))
 
 
 def _condition_cache(context: Tensor, options: Options) -> RunCache | None:

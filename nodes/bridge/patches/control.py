@@ -22,7 +22,7 @@ from ....zimage_core.model import S3DiT
 from ..loading import fitted
 from ..loading.control_net import control_net_of
 from ..loading.pictures import mask_batch, rgb
-from ..loading.vae import CELL, SIDE_MULTIPLE, check_vae
+from ..loading.vae import CELL, SIDE_MULTIPLE, check_vae, interruptible
 from ..network.attach import check_is_zimage, running_network
 from ..network.control_hints import CONTROL_KEY
 from ..network.tiles import Tile
@@ -170,7 +170,8 @@ class ZImageControlPatch:
         return self.network.embed(pad_to_patch_size(context.to(device=x.device, dtype=dtype), patch))
 
     def _latent(self, images: Tensor) -> Tensor:
-        return LATENTS.process_in(self.vae.encode(images[..., :3]))
+        with interruptible(self.vae):
+            return LATENTS.process_in(self.vae.encode(images[..., :3]))
 
 
 def apply(

@@ -16,11 +16,11 @@ from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from ....zimage_core.config import NANO_SIDE
-from ....zimage_core.model.position_scaling import PositionScaling
+from ....zimage_core.model.position_scaling import Method, PositionScaling
 from ....zimage_core.regions import resample
 from ....zimage_core.runtime.large_plan import CELL, LargePlan, Way, plan_large
 from ....zimage_core.vae import strips_ram_bytes
-from ..loading.vae import ComfyAutoencoder, check_vae, encode_large
+from ..loading.vae import ComfyAutoencoder, check_vae, encode_large, interruptible
 from ..network.attach import attach, running_network
 from ..network.dit import POSITIONS
 from ..network.nano_latents import NanoLatents
@@ -50,10 +50,12 @@ def prepare(
     way: Way | None,
     detail: float,
     steered_by: Steered | None = None,
+    positions: Method = "ntk",
 ) -> tuple[Any, tuple[int, int], str]:
     """The MODEL that draws a size in pixels, that size in whole patches, and what to say of it.
 
-    `detail` is the part of the steps run large; at 0 the MODEL is the one that came in.
+    `detail` is the part of the steps run large; at 0 the MODEL is the one that came in. `positions` says how those of a
+    whole picture are scaled.
     """
     check_vae(vae)
     rounded = width // PATCH * PATCH, height // PATCH * PATCH
@@ -63,7 +65,7 @@ def prepare(
         lines.append(f"{width}x{height} was rounded to {rounded[0]}x{rounded[1]}: sides are multiples of {PATCH}.")
     if not detail:
         lines.append("Detail is 0, so nothing is drawn again at the large size.")
-    return with_large_picture(model, vae, plan, detail, steered_by), rounded, "\n".join(lines)
+    return with_large_picture(model, vae, plan, detail, steered_by, positions), rounded, "\n".join(lines)
 
 
 def plan_for(model: Any, vae: Any, width: int, height: int, way: Way | None) -> LargePlan:
@@ -101,7 +103,9 @@ def check_picture_fits(vae: Any, size: tuple[int, int]) -> None:
         )
 
 
-def with_large_picture(model: Any, vae: Any, plan: LargePlan, detail: float, steered_by: Steered | None = None) -> Any:
+def with_large_picture(
+    model: Any, vae: Any, plan: LargePlan, detail: float, steered_by: Steered | None = None, positions: Method = "ntk"
+) -> Any:
     """A clone of the MODEL, run by our code, that draws as planned; `detail` is the part of the steps run large.
 
     A ControlNet (MODEL_PATCH) with a strength keeps these steps to the enlarged picture.
@@ -112,7 +116,8 @@ def with_large_picture(model: Any, vae: Any, plan: LargePlan, detail: float, ste
         return clone
     attached = attach(model)
     clone = with_tiles(attached, plan.tiling) if plan.way == "tiles" else attached.clone()
-    clone.model_options["transformer_options"][POSITIONS] = PositionScaling(base=native_side(model) // PATCH)
+    scaling = PositionScaling(base=native_side(model) // PATCH, method=positions)
+    clone.model_options["transformer_options"][POSITIONS] = scaling
     others = {key: each for key, each in clone.wrappers.get(WrappersMP.OUTER_SAMPLE, {}).items() if key != KEY}
     control = None if steered_by is None else with_enlarged_control(clone, *steered_by, vae)
     small_first = partial(sample_small_first, plan, vae, detail, control)
@@ -161,7 +166,9 @@ def fewest_steps(sampler: Any) -> int:
 def enlarged_latent(vae: Any, small: Tensor, size: tuple[int, int]) -> Tensor:
     """The latents (b, 16, h, w) of enlarged pictures, at `size` cells; an interruption is heard on the way."""
     model_management.throw_exception_if_processing_interrupted()
-    pictures = resample(vae.decode(small).movedim(-1, 1), (CELL * size[0], CELL * size[1]))
+    with interruptible(vae):
+        decoded = vae.decode(small)
+    pictures = resample(decoded.movedim(-1, 1), (CELL * size[0], CELL * size[1]))
     return encode_large(vae, pictures.movedim(1, -1))
 
 

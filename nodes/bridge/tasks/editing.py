@@ -20,7 +20,7 @@ from ....zimage_core.text import chunk_templates
 from ....zimage_core.vae import from_images, shrink_to_area, to_images
 from ..loading import vision
 from ..loading.pictures import rgb
-from ..loading.vae import CELL, SIDE_MULTIPLE, check_vae
+from ..loading.vae import CELL, SIDE_MULTIPLE, check_vae, interruptible
 from ..network.attach import DIFFUSION_MODEL
 from ..network.conditions import RULES_KEY
 from ..network.dit import check_supports_references
@@ -97,7 +97,8 @@ def encode_references(vae: Any, clip_vision: Any, pictures: Sequence[Tensor]) ->
     vision_outputs: list[Any] = []
     for picture in pictures:
         model_management.throw_exception_if_processing_interrupted()
-        latents.append(vae.encode(crop_to_patches(picture)))
+        with interruptible(vae):
+            latents.append(vae.encode(crop_to_patches(picture)))
         if clip_vision is not None:
             vision_outputs.append(vision.encode_picture(clip_vision, picture))
         bar.update(1)

@@ -138,3 +138,24 @@ def test_comfyuis_channels_last_is_honoured_and_changes_rounding_only(pack, monk
     latent = torch.randn(1, 16, 4, 4, generator=generator)
     assert other.first_stage_model.decoder.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(other.decode(latent), plain.decode(latent), atol=1e-4, rtol=1e-4)
+
+
+def test_the_encoder_of_any_loader_hears_an_interruption_between_its_layers(pack, native_vae, comfy):
+    network, ran = native_vae.first_stage_model, []
+    stop = network.encoder.conv_in.register_forward_hook(
+        lambda *_: comfy.model_management.interrupt_current_processing()
+    )
+    counts = [layer.register_forward_hook(lambda *_: ran.append(1)) for layer in pack.bridge_vae.layers_of(network)]
+    try:
+        with (
+            pytest.raises(comfy.model_management.InterruptProcessingException),
+            pack.bridge_vae.interruptible(native_vae),
+        ):
+            native_vae.encode(torch.zeros(1, 16, 16, 3))
+    finally:
+        comfy.model_management.interrupt_current_processing(False)
+        for hook in (stop, *counts):
+            hook.remove()
+    assert len(ran) == 1
+    assert native_vae.encode(torch.zeros(1, 16, 16, 3)).isfinite().all()
+    assert not any(layer._forward_pre_hooks for layer in network.modules())

@@ -161,6 +161,13 @@ def test_an_enlarged_picture_has_the_latent_of_the_plain_encoder(nano, monkeypat
     assert called == [images, "tiled"]
 
 
+def test_both_published_ways_of_scaling_positions_draw_whole_pictures(nano):
+    found = [draw(nano, *large(nano, method=method)[:2]) for method in ("whole", "whole, Vision YaRN")]
+    assert all(each.isfinite().all() for each in found) and not torch.equal(*found)
+    native = [draw(nano, *large(nano, 64, 64, method)[:2]) for method in ("as it is", "whole, Vision YaRN")]
+    assert torch.equal(*native)
+
+
 def test_a_run_from_a_picture_is_only_refined(nano):
     model, _, _ = large(nano)
     start = {"samples": torch.randn(1, 16, 16, 16, generator=generator())}

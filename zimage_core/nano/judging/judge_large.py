@@ -37,8 +37,9 @@ from .checker import Score, check
 from .judge import Model, load, print_report, renders, shuffled
 
 CELLS = NANO_SIDE // 8
-NATIVE, LARGE = (CELLS, CELLS), (2 * CELLS, 2 * CELLS)
+NATIVE, LARGE, THREEFOLD = ((times * CELLS, times * CELLS) for times in (1, 2, 3))
 POSITIONS = PositionScaling(base=CELLS // 2)
+VISION_YARN = PositionScaling(base=CELLS // 2, method="vision yarn")
 BATCH = 24
 ATTRIBUTES = tuple(field.name for field in fields(Score))
 SWITCHES = (0.5, 0.35, 0.2)
@@ -94,8 +95,9 @@ class Scenes:
         """At latents x, in tiles or with scaled positions."""
         dit = self.model.dit
         if positions is not None:
-            factor = positions.factor(condition.size, sigma)
-            condition = with_scaled_positions(condition, dit.config.axes_dims, dit.config.rope_theta, factor)
+            condition = with_scaled_positions(
+                condition, positions, dit.config.axes_dims, dit.config.rope_theta, float(sigma)
+            )
         field = dit.flow(condition)
         return field(x, sigma) if tiling is None else blend(tiling, x, lambda tile, _: field(tile, sigma))
 
@@ -142,11 +144,20 @@ def as_latents(_: Model, small: Tensor) -> Tensor:
 def contenders() -> Iterator[tuple[str, Draw]]:
     """Rows of the table."""
     quarter = Tiling(height=CELLS, width=CELLS, overlap=CELLS // 4)
-    ways = (("whole", None, None), ("scaled positions", None, POSITIONS), ("tiles", quarter, None))
+    ways = (
+        ("whole", None, None),
+        ("scaled positions", None, POSITIONS),
+        ("Vision YaRN", None, VISION_YARN),
+        ("tiles", quarter, None),
+    )
     yield "native size (reference)", partial(at_once, NATIVE, None)
     yield "enlarged only", lambda batch: as_pictures(batch.model, at_once(NATIVE, None, batch))
     yield "at once", partial(at_once, LARGE, None)
     yield "at once, scaled positions", partial(at_once, LARGE, POSITIONS)
+    yield "at once, Vision YaRN", partial(at_once, LARGE, VISION_YARN)
+    yield "at once, three times the side", partial(at_once, THREEFOLD, None)
+    yield "at once, three times the side, scaled positions", partial(at_once, THREEFOLD, POSITIONS)
+    yield "at once, three times the side, Vision YaRN", partial(at_once, THREEFOLD, VISION_YARN)
     for switch in SWITCHES:
         for name, tiling, positions in ways:
             yield f"small first, from {switch}, {name}", partial(small_first, switch, tiling, positions)
