@@ -12,7 +12,7 @@ from .plain_errors import with_plain_errors
 LOGGER = logging.getLogger("zimage")
 GROUPS = (
     *("loaders", "lora", "attach", "conditioning", "editing", "latent", "sampling", "image", "inspect", "inpaint"),
-    *("detail", "region", "tiled_refine", "large_picture", "style_reference"),
+    *("detail", "lora_test", "region", "tiled_refine", "large_picture", "style_reference"),
     *("score", "caption", "evaluate", "arena", "pick_best", "compare_models", "drawn_picture"),
     *("control", "speed", "doctor", "optimize", "prompt", "enhance", "diversity", "lora_list", "nag", "drawn_sigmas"),
     "grid",

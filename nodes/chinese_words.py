@@ -110,6 +110,13 @@ IN_CHINESE: dict[str, tuple[str, ...]] = {
     ),
     "ZImageCompareModelsSheet": ("对比模型",),
     "ZImageDrawnPicture": ("对比图片",),
+    "ZImageLoraTest": (
+        "LoRA强度",
+        "LoRA测试",
+        "LoRA权重",
+        "过拟合",
+    ),
+    "ZImageLoraTestSheet": ("LoRA测试",),
     "ZImageDrawnSigmas": (
         "调度器",
         "手绘",

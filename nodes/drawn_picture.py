@@ -14,7 +14,8 @@ class ZImageDrawnPicture(io.ComfyNode):
             node_id="ZImageDrawnPicture",
             display_name="Z-Image Drawn Picture",
             category="Z-Image/image",
-            description="One picture inside Z-Image Compare Models: shows it while the others are drawn.",
+            description="One picture inside Z-Image Compare Models or Z-Image LoRA Test: shows it while the others are "
+            "drawn.",
             search_aliases=["drawn picture", *IN_CHINESE["ZImageDrawnPicture"]],
             inputs=[
                 io.Image.Input("images", tooltip="The picture that was drawn."),

@@ -31,6 +31,8 @@ IDS = {
     "ZImageCompareModels",
     "ZImageCompareModelsSheet",
     "ZImageDrawnPicture",
+    "ZImageLoraTest",
+    "ZImageLoraTestSheet",
     "ZImageDrawnSigmas",
     "ZImageVAEEncode",
     "ZImageVAEDecode",

@@ -13,6 +13,7 @@ const TASKS = [
   "LoRA",
   "LoRA list",
   "LoRA per region",
+  "which LoRA strength",
   "ControlNet",
   "twice as large",
   "upscale 2x",

@@ -57,6 +57,11 @@ export const SENTENCES = [
   ["settings of B: '{piece}' is no setting. Write a name and a value, as steps = 4; the names are {names}.", "B 的设置：“{piece}”不是一项设置。请写名称和值，例如 steps = 4；名称有：{names}。"],
   ["settings of B, {name}: '{text}' is not one value. Write one.", "B 的设置，{name}：“{text}”不是一个值。请只写一个。"],
   ["settings of B, {name}: {problem}", "B 的设置，{name}：{problem}"],
+  ["No LoRA is chosen. Choose a file of models/loras in LoRA.", "没有选择 LoRA。请在 LoRA 里选择 models/loras 中的文件。"],
+  ["strengths: none above 0 is written. Write for example 0.5, 1, 1.5", "强度列表：没有写大于 0 的强度。例如可写 0.5, 1, 1.5"],
+  ["Reference pictures are compared through a vision model. Connect Z-Image Load Vision or the stock Load CLIP Vision to clip_vision.", "与参考图作比较需要视觉模型。请把“Z-Image 加载视觉模型”或官方的“加载CLIP视觉”接到 clip_vision。"],
+  ["strengths: {problem}", "强度列表：{problem}"],
+  ["No picture of one strength could be scored by {score}. Choose another score.", "有一个强度的图片都无法用 {score} 评分。请换一种评分。"],
   ["No prompt is written. Write one a line in prompts, for example: a red fox in the snow", "没有写提示词。请在提示词列表里每行写一条，例如：雪地里的一只红狐狸"],
   ["This comparison would have {count} pictures, and the most is {most}. Take fewer prompts or seeds.", "这次对比会有 {count} 张图，最多 {most} 张。请减少提示词或种子。"],
   // models, masks, folders, instructions

@@ -31,6 +31,7 @@ TELLING = (  # nodes that add what only running them tells
     "ZImageEvaluate",
     "ZImagePickBest",
     "ZImageCompareModels",
+    "ZImageLoraTest",
     asked.ENHANCER,
 )
 STEP_CACHES = {"ZImageStepCache": "a step cache", "EasyCache": "EasyCache", "LazyCache": "LazyCache"}

@@ -58,9 +58,17 @@ def rows_of(prompts: str, seed: int, seeds: int, n_columns: int) -> list[Row]:
 
 
 def expanded(
-    sheet: str, terms: Mapping[str, Any], columns: Sequence[Column], rows: Sequence[Row], settings: Mapping[str, Any]
+    sheet: str,
+    terms: Mapping[str, Any],
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    settings: Mapping[str, Any],
+    **others: Any,
 ) -> tuple[list[Any], dict[str, Any]]:
-    """A link to the first output of the `sheet` node, and the nodes; column after column is drawn."""
+    """A link to the first output of the `sheet` node, and the nodes; column after column is drawn.
+
+    `others` are inputs of the sheet node besides the pictures.
+    """
     graph = SharedNodes()
     links: dict[str, list[Any]] = {}
     total = len(columns) * len(rows)
@@ -70,7 +78,8 @@ def expanded(
             told = f"picture {len(links) + 1} of {total}: {column.label}; {row.label}"
             links[f"{PICTURE}{len(links)}"] = graph.output(DRAWN, images=picture, label=told)
     named = dict(reversed(links.items()))  # ComfyUI begins with the last input
-    first = graph.output(sheet, terms=json.dumps({**terms, "rows": [vars(row) for row in rows]}), **named)
+    asked = json.dumps({**terms, "rows": [vars(row) for row in rows]})
+    first = graph.output(sheet, terms=asked, **others, **named)
     return first, graph.builder.finalize()
 
 
