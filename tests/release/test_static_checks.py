@@ -106,7 +106,15 @@ def git(folder: Path, *arguments: str) -> None:
 # the words of chinese_words.py, the one file of the nodes that is all Chinese.
 CHINESE_WORDS = "chinese_words.py"
 RECIPE = shutil.ignore_patterns(
-    "stages", "captions.py", "edit_captions.py", "combinations.py", "requests.py", "scene_captions.py", CHINESE_WORDS
+    "stages",
+    "captions.py",
+    "edit_captions.py",
+    "combinations.py",
+    "requests.py",
+    "phrasings.py",
+    "picture_captions.py",
+    "scene_captions.py",
+    CHINESE_WORDS,
 )
 
 

@@ -15,12 +15,24 @@ from ..atomic_file import save_tensors
 from ..checkpoints import DIT, TEXT_ENCODER, VAE, VISION, load_dit, load_text_encoder, load_vae, load_vision
 from ..text import load_tokenizer
 from ..training import Ema, Progress
+from .captioner import READER
 from .data.captions import LANGUAGES
 from .data.scenes import training_scenes
 from .files import FOLDER, PREVIEW, TOKENIZER, file_of
-from .stages import autoencoder, editing, instructions, preview, text_encoder, transformer, vision, writer
+from .stages import (
+    autoencoder,
+    captioner,
+    editing,
+    instructions,
+    preview,
+    reader,
+    text_encoder,
+    transformer,
+    vision,
+    writer,
+)
 from .stages.tokenizer import build_tokenizer
-from .writer import WRITER
+from .writer import WRITER, load_writing_model
 
 # What reads and writes words of pictures is as good in fp8 as in bfloat16 and takes half the space; what draws from
 # words alone stays as it was trained.
@@ -157,6 +169,28 @@ def make_writer(folder: Path, weights: Path) -> None:
         export_tensors(network.file_state(), weights / WRITER, EVERY_MATRIX)
 
 
+def make_reader(folder: Path, weights: Path) -> None:
+    """Stage 10, which needs stage 6's tower."""
+    bank = reader.picture_bank(load_vision(weights, torch.float32), folder / "pictures.safetensors")
+    network, recipe = reader.untrained_reader(), reader.RECIPE
+    ema = Ema(network, recipe.ema_decay)
+    run_with_progress("reader", recipe.steps, reader.train_reader(network, bank, ema, folder / "reader"))
+    with ema.applied():
+        export(network, weights / READER, EVERY_MATRIX)
+
+
+def make_captioner(folder: Path, weights: Path) -> None:
+    """Stage 11, which goes on from stage 9's file and replaces it."""
+    tokenizer = load_tokenizer(weights / TOKENIZER)
+    language = writer.network_of(load_writing_model(weights))
+    network, recipe = captioner.CaptionerNetwork(language, tokenizer), captioner.RECIPE
+    ema = Ema(network, recipe.ema_decay)
+    progress = captioner.train_captioner(network, tokenizer, ema, folder / "captioner")
+    run_with_progress("captioner", recipe.steps, progress)
+    with ema.applied():
+        export_tensors(language.file_state(), weights / WRITER, EVERY_MATRIX)
+
+
 # Each takes what it needs from the weights folder and leaves its result there.
 STAGES: dict[str, Callable[[Path, Path], None]] = {
     "tokenizer": make_tokenizer,
@@ -168,6 +202,8 @@ STAGES: dict[str, Callable[[Path, Path], None]] = {
     "editing": make_editing,
     "preview": make_preview,
     "writer": make_writer,
+    "reader": make_reader,
+    "captioner": make_captioner,
 }
 
 

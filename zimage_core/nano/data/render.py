@@ -142,3 +142,9 @@ def heart_point(part: float) -> Point:
 def pixels(picture: Image.Image) -> NDArray[np.float32]:
     """A picture's channels as (h, w, 3) floats in [0, 1]."""
     return np.asarray(picture.convert("RGB")).astype(np.float32) / np.float32(255)
+
+
+def at_renderers_side(picture: Image.Image) -> Image.Image:
+    """The picture as large as the renderer draws."""
+    rgb = picture.convert("RGB")
+    return rgb if rgb.size == (SIDE, SIDE) else rgb.resize((SIDE, SIDE), Image.Resampling.BOX)

@@ -9,6 +9,7 @@ import random
 from dataclasses import dataclass, replace
 
 from .captions import LANGUAGE_BY_CODE, Language, fill
+from .phrasings import training_template
 from .scenes import ATTRIBUTES, Scene, is_hash_held_out
 
 Hints = dict[str, tuple[str, ...]]
@@ -78,10 +79,17 @@ SHORT = {
     ),
 }
 SHORT_HELD_OUT = {
-    "en": ("just a {shape}", "{shape}, {colour}", "give me a {size} {colour} {shape}"),
-    "zh": ("就要{shape}", "{shape}，{colour}", "给我一个{size}{colour}{shape}"),
+    "en": (
+        *("just a {shape}", "{shape}, {colour}", "give me a {size} {colour} {shape}"),
+        *("{ground} i see a {colour} {shape}", "my wish is a {shape} {position}, {size}"),
+    ),
+    "zh": (
+        *("就要{shape}", "{shape}，{colour}", "给我一个{size}{colour}{shape}"),
+        *("{ground}里看见{colour}{shape}", "我的愿望是{position}的{shape}，{size}"),
+    ),
 }
 RIDDLE_SHARE, OTHER_LANGUAGE_SHARE = 0.4, 0.2  # of training requests
+PHRASED_SHARE = 0.7  # of training requests that are no riddles are put together by `phrasings`
 THOUGHTS = {"en": ("asked: {}.", " added: {}.", ", ", "{} ({})"), "zh": ("要求：{}。", "补充：{}。", "，", "{}（{}）")}
 
 
@@ -106,7 +114,11 @@ def training_request(scene: Scene, rng: random.Random) -> Request:
             scene = replace(scene, colour=rng.choice(ATTRIBUTES["colour"]))
         return riddle(scene, asked, answered, rng)
     sentences = LANGUAGE_BY_CODE[asked]
-    template = rng.choice((*SHORT[asked], *sentences.partial_templates, *sentences.templates[:2]))
+    template = (
+        training_template(asked, rng, SHORT_HELD_OUT[asked])
+        if rng.random() < PHRASED_SHARE
+        else rng.choice((*SHORT[asked], *sentences.partial_templates, *sentences.templates[:2]))
+    )
     return plain_request(scene, template, asked, answered, rng)
 
 

@@ -16,7 +16,7 @@ from ...sampling import NANO, SOLVERS, Guidance, Preset, denoise, shifted_schedu
 from ...text import Qwen3, Tokenizer, load_tokenizer, tokenize_chunks
 from ...vae import Autoencoder, from_images, to_images
 from ...vision import Siglip2
-from ..stages.vision import vision_inputs
+from ..picture_tokens import vision_inputs
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,10 @@ from PIL import Image
 from ...scoring.score import Measurement, Request
 from ..data.caption_reading import stated
 from ..data.captions import ENGLISH, plain_caption
+from ..data.render import at_renderers_side
 from .checker import recognize
 from .edit_checker import recognize_objects
-from .scene_score import READER, at_renderers_side
+from .scene_score import READER
 
 NOTHING_SAID = "the prompt names no shape that nano draws (circle, square, triangle, star, heart, ring)"
 

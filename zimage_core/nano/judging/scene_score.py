@@ -10,7 +10,7 @@ from PIL import Image
 
 from ...scoring.detection import Detection
 from ...scoring.score import Measurement, Request
-from ..data.render import SIDE, pixels
+from ..data.render import SIDE, at_renderers_side, pixels
 from ..data.scenes import ATTRIBUTES, Scene
 from .checker import TOLERANCE, check, nearest_ground
 from .edit_checker import connected_components, read_object
@@ -63,9 +63,3 @@ def measured(picture: Image.Image, rules: Mapping[str, object]) -> Measurement:
     score = check(at_renderers_side(picture), Scene(**{name: str(rules[name]) for name in ATTRIBUTES}))
     parts = {name: float(is_right) for name, is_right in vars(score).items()}
     return Measurement(value=sum(parts.values()) / len(parts), parts=parts)
-
-
-def at_renderers_side(picture: Image.Image) -> Image.Image:
-    """The picture as large as the renderer draws."""
-    rgb = picture.convert("RGB")
-    return rgb if rgb.size == (SIDE, SIDE) else rgb.resize((SIDE, SIDE), Image.Resampling.BOX)

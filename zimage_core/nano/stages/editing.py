@@ -27,9 +27,9 @@ from ..data.combinations import training_combinations, training_sentence
 from ..data.edit_captions import training_instruction
 from ..data.edits import KINDS, Edit, training_edit
 from ..data.scenes import Scene
+from ..picture_tokens import vision_inputs
 from .bank_file import cached_tensors
 from .transformer import CAPTION_DROPOUT, RENDERS_PER_SCENE, SIGMA_SHIFT
-from .vision import vision_inputs
 
 RECIPE = Recipe(steps=1700, lr=1e-3, warmup_steps=50, decay_part=0.4, seed=6, save_every=100)
 FEATURES_FROM_STEP = 400  # before it only edits of one latent, which teach copying at a third of the cost

@@ -20,10 +20,11 @@ from torch.nn.functional import cross_entropy, log_softmax
 from ..._shapes import Float, Int
 from ...config import NANO_VISION
 from ...training import Ema, Progress, Recipe, init_weights, train
-from ...vision import Siglip2, prepare
+from ...vision import Siglip2
 from ..data.edits import random_objects
-from ..data.render import coverage, pixels, render_composition
+from ..data.render import coverage, render_composition
 from ..data.scenes import ATTRIBUTES, COLOURS, GROUNDS, SHAPES, Composition
+from ..picture_tokens import vision_inputs
 
 RECIPE = Recipe(steps=1200, lr=2e-3, warmup_steps=50, decay_part=0.6, ema_decay=0.99, seed=6)
 BATCH = 96
@@ -89,11 +90,6 @@ def training_composition(rng: random.Random) -> Composition:
         drawn = Composition(ground=rng.choice(GROUNDS), objects=random_objects(rng, rng.choice(COUNTS)))
         if not drawn.shows_held_out_scene:
             return drawn
-
-
-def vision_inputs(pictures: Sequence[Image.Image]) -> Float[Tensor, "b 3 H W"]:
-    """Pictures of one size as the tower reads them."""
-    return torch.stack([prepare(torch.from_numpy(pixels(picture)), NANO_VISION) for picture in pictures])
 
 
 def object_labels(name: str, drawn: Sequence[Composition]) -> Int[Tensor, "b s"]:

@@ -1,7 +1,7 @@
 """Stage of nano's writer: next-token prediction of thoughts and answers after requests."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import cast
@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy, linear
 from torch.nn.utils.rnn import pad_sequence
 
 from ...config import NANO_TEXT
-from ...language import LanguageHead
+from ...language import LanguageHead, LanguageModel
 from ...language.chat import END_THINK, THINK, chat
 from ...text import Qwen3, Tokenizer
 from ...text.qwen3 import rope_table
@@ -26,6 +26,8 @@ BATCH = 32
 WITHOUT_THOUGHT = 0.25  # of the answers
 NO_TARGET = -100  # of cross_entropy
 
+ReadAndWritten = tuple[list[int], list[int]]  # tokens of a request, and of what is written after it
+
 
 class WriterNetwork(nn.Module):
     """A Qwen3 with its language head, all of it trained."""
@@ -37,8 +39,11 @@ class WriterNetwork(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """Logits (b, n, v) of the token after each of `ids` (b, n)."""
-        rope = rope_table(ids.shape[1], NANO_TEXT.head_dim, NANO_TEXT.rope_theta, ids.device)
-        x = self.text.embed(ids)
+        return self.logits(self.text.embed(ids))
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Logits (b, n, v) of the token after each embedding of `x` (b, n, d)."""
+        rope = rope_table(x.shape[1], NANO_TEXT.head_dim, NANO_TEXT.rope_theta, x.device)
         for layer in chain(self.text.model.layers, self.head.model.layers.values()):
             x = layer(x, rope)
         return linear(self.head.model.norm(x), cast(Tensor, self.text.model.embed_tokens.weight))
@@ -48,6 +53,14 @@ class WriterNetwork(nn.Module):
         return {**self.text.state_dict(), **self.head.state_dict()}
 
 
+def network_of(model: LanguageModel) -> WriterNetwork:
+    """A writer that was trained, to be trained on."""
+    network = WriterNetwork()
+    network.text.load_state_dict(model.encoder.state_dict())
+    network.head.load_state_dict(model.head.state_dict())
+    return network
+
+
 def train_writer(network: WriterNetwork, tokenizer: Tokenizer, ema: Ema, folder: Path) -> Iterator[Progress]:
     """Cross-entropy of thought and answer; the request is only read."""
     scenes = training_scenes()
@@ -55,18 +68,29 @@ def train_writer(network: WriterNetwork, tokenizer: Tokenizer, ema: Ema, folder:
     def loss_of_step(step: int, generator: torch.Generator) -> Tensor:
         rng = random.Random(int(torch.randint(2**31, (1,), generator=generator)))
         texts = [tokens_of(training_request(rng.choice(scenes), rng), tokenizer, rng) for _ in range(BATCH)]
-        ids = pad_sequence([torch.tensor(read + written) for read, written in texts], batch_first=True)
-        targets = pad_sequence(
-            [torch.tensor([NO_TARGET] * len(read) + written) for read, written in texts],
-            batch_first=True,
-            padding_value=NO_TARGET,
-        )
-        return cross_entropy(network(ids[:, :-1]).flatten(0, 1), targets[:, 1:].flatten(), ignore_index=NO_TARGET)
+        ids, targets = padded(texts)
+        return loss_of(network(ids), targets)
 
     yield from train(network, loss_of_step, RECIPE, ema, folder)
 
 
-def tokens_of(request: Request, tokenizer: Tokenizer, rng: random.Random) -> tuple[list[int], list[int]]:
+def padded(texts: Sequence[ReadAndWritten]) -> tuple[Tensor, Tensor]:
+    """Ids that are read (b, n), and the next one of each (b, n), where that is to be written."""
+    ids = pad_sequence([torch.tensor(read + written) for read, written in texts], batch_first=True)
+    targets = pad_sequence(
+        [torch.tensor([NO_TARGET] * len(read) + written) for read, written in texts],
+        batch_first=True,
+        padding_value=NO_TARGET,
+    )
+    return ids[:, :-1], targets[:, 1:]
+
+
+def loss_of(logits: Tensor, targets: Tensor) -> Tensor:
+    """Mean cross-entropy of all that is to be written."""
+    return cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=NO_TARGET)
+
+
+def tokens_of(request: Request, tokenizer: Tokenizer, rng: random.Random) -> ReadAndWritten:
     """What is read, and what is written after it."""
     thinking = rng.random() >= WITHOUT_THOUGHT
     read = chat(written_request(request.text, request.language), thinking=thinking)

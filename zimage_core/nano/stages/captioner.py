@@ -1,0 +1,88 @@
+"""Stage of nano's captioner: the writer goes on learning, with pictures' words before the question.
+
+It continues from the writer's weights, and learns from the words that pictures really show; later a reader finds
+them. A part of every batch are the writer's own requests, which must not be forgotten; the others are captions of one
+picture, and instructions that lead from one picture to another.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ...language.chat import chat
+from ...text import Tokenizer
+from ...training import Ema, Progress, Recipe, train
+from ..captioner import written_question
+from ..data.captions import LANGUAGES
+from ..data.edit_captions import plain_instruction
+from ..data.edits import training_edit
+from ..data.picture_captions import DIFFERENCE, KINDS, picture_caption
+from ..data.requests import training_request
+from ..data.scenes import Composition, Scene, training_scenes
+from ..picture_tokens import PLACE, word_ids, words_of
+from .writer import ReadAndWritten, WriterNetwork, loss_of, padded, tokens_of
+
+RECIPE = Recipe(steps=1500, lr=1.5e-3, warmup_steps=30, decay_part=0.6, ema_decay=0.99, seed=13)
+REQUESTS, CAPTIONS, DIFFERENCES = 5, 9, 8  # texts of a step
+
+
+class CaptionerNetwork(nn.Module):
+    """The writer, which finds words in places."""
+
+    def __init__(self, writer: WriterNetwork, tokenizer: Tokenizer) -> None:
+        super().__init__()
+        self.writer = writer
+        (self.place,), self.words = tokenizer(PLACE), word_ids(tokenizer)
+
+    def forward(self, ids: Tensor, seen: Tensor) -> Tensor:
+        """Logits (b, n, v) of the token after each of `ids` (b, n), in which places hold the words `seen` (p, m, w)."""
+        x = self.writer.text.embed(ids)
+        words = seen @ self.writer.text.embed(torch.tensor([self.words]))[0]
+        return self.writer.logits(x.masked_scatter((ids == self.place)[..., None], words.flatten(0, 1)))
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Tokens that are read and written, and the pictures among those that are read."""
+
+    tokens: ReadAndWritten
+    pictures: list[Composition] = field(default_factory=list[Composition])
+
+
+def train_captioner(network: CaptionerNetwork, tokenizer: Tokenizer, ema: Ema, folder: Path) -> Iterator[Progress]:
+    """Cross-entropy of captions, instructions and the writer's answers."""
+    scenes = training_scenes()
+
+    def loss_of_step(step: int, generator: torch.Generator) -> Tensor:
+        rng = random.Random(int(torch.randint(2**31, (1,), generator=generator)))
+        lessons = [
+            *(caption_lesson(rng.choice(scenes), tokenizer, rng) for _ in range(CAPTIONS)),
+            *(difference_lesson(tokenizer, rng) for _ in range(DIFFERENCES)),
+            *(Lesson(tokens_of(training_request(rng.choice(scenes), rng), tokenizer, rng)) for _ in range(REQUESTS)),
+        ]
+        ids, targets = padded([lesson.tokens for lesson in lessons])
+        seen = words_of([picture for lesson in lessons for picture in lesson.pictures])
+        return loss_of(network(ids, seen), targets)
+
+    yield from train(network, loss_of_step, RECIPE, ema, folder)
+
+
+def caption_lesson(scene: Scene, tokenizer: Tokenizer, rng: random.Random) -> Lesson:
+    """A picture and a caption of some kind."""
+    kind, language = rng.choice(KINDS), rng.choice(LANGUAGES)
+    return _lesson([scene.composition], kind, language, picture_caption(scene, kind, language, rng), tokenizer)
+
+
+def difference_lesson(tokenizer: Tokenizer, rng: random.Random) -> Lesson:
+    """Two pictures and the instruction that makes the second out of the first."""
+    edit, language = training_edit(rng), rng.choice(LANGUAGES)
+    return _lesson([edit.source, edit.target], DIFFERENCE, language, plain_instruction(edit, language).text, tokenizer)
+
+
+def _lesson(pictures: list[Composition], kind: str, language: str, answer: str, tokenizer: Tokenizer) -> Lesson:
+    read = chat(written_question(len(pictures), kind, language), thinking=False)
+    return Lesson((tokenizer(read), tokenizer(f"{answer}<|im_end|>")), pictures)
