@@ -20,6 +20,7 @@ const TASKS = [
   "high-resolution second pass",
   "first steps then Turbo",
   "enhance and draw",
+  "enhanced beside original",
   "prompt variations",
   "weighted words",
   "negative prompt with NAG",
