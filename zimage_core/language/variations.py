@@ -11,7 +11,7 @@ from .wish import Enhanced, Wish
 
 TRIES = 3  # for a variation that is like an earlier one
 MOST_ALIKE = 0.85  # of likeness, from which two texts count as the same
-APART = 1 << 32  # between the seeds of two variations, so that the next queue's are others
+APART = 1_000_003  # between the seeds of two variations, so that the next queue's are others; within 32 bits
 LETTERS = 3  # of a piece that two texts may share
 
 

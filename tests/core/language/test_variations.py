@@ -50,7 +50,7 @@ def test_variations_have_seeds_of_their_own_are_told_the_earlier_and_written_aga
     found = variations(write, Wish(seed=2**64 - 1), 3)
     assert [each.prompt for each in found] == [FOREST, BEACH]  # the third came out as an earlier one three times
     assert [wish.unlike for wish in wishes] == [(), (FOREST,), (FOREST,), *3 * [(FOREST, BEACH)]]
-    assert len({wish.seed for wish in wishes}) == 6 and all(0 <= wish.seed < 2**64 for wish in wishes)
+    assert len({wish.seed % 2**32 for wish in wishes}) == 6 and all(0 <= wish.seed < 2**64 for wish in wishes)
     assert variations(lambda wish: Enhanced(prompt="a fox", changed=False), Wish(), 4) == [
         Enhanced(prompt="a fox", changed=False)
     ]
