@@ -73,13 +73,15 @@ class Drawing:
     preset: Preset = NANO
     scheme: Scheme | None = None
     cache: StepCache = UNCACHED
+    truncation: float = 1.0  # part of the noise that is gone when guidance ends
 
     def pictures(self, n: int) -> Iterator[Image.Image]:
         """Batch by batch."""
         model = model_with(self.scheme)
         for start in range(0, n, BATCH):
             prompts = [self.prompt(index) for index in range(start, start + BATCH)]
-            yield from draw(model, prompts, start, self.preset, self.cache)[: n - start]
+            guidance = Guidance(cfg=self.preset.cfg, truncation=self.truncation)
+            yield from draw(model, prompts, start, self.preset, guidance, self.cache)[: n - start]
 
     def outcome(self, index: int, picture: Image.Image) -> Outcome:
         """Whether all five attributes are right."""
@@ -128,6 +130,7 @@ LEVERS: tuple[Lever, ...] = (
     Drawing(name="drawing, int8", scheme=INT8),
     Drawing(name="drawing, fp8", scheme=FP8),
     Drawing(name="drawing, step cache 0.05", cache=StepCache(threshold=0.05)),
+    Drawing(name="drawing, guidance ends at 0.5", truncation=0.5),
     Drawing(name="drawing, 8 steps without guidance", preset=TURBO_LIKE),
     Editing(name="edits"),
     Editing(name="edits, int8", scheme=INT8),
@@ -175,7 +178,9 @@ def model_with(scheme: Scheme | None) -> EditingModel:
     return model
 
 
-def draw(model: EditingModel, prompts: Sequence[str], seed: int, preset: Preset, cache: StepCache) -> list[Image.Image]:
+def draw(
+    model: EditingModel, prompts: Sequence[str], seed: int, preset: Preset, guidance: Guidance, cache: StepCache
+) -> list[Image.Image]:
     """Pictures of prompts at once."""
     captions = model.text_encoder.encode([tokenize(model.tokenizer, prompt).ids for prompt in prompts])
     empty = model.text_encoder.encode([tokenize(model.tokenizer, "").ids]) * len(prompts)
@@ -185,7 +190,7 @@ def draw(model: EditingModel, prompts: Sequence[str], seed: int, preset: Preset,
         shifted_schedule(preset.steps, preset.shift),
         solver=SOLVERS[preset.solver](),
         negative=lambda x, sigma: torch.stack(list(model.dit(x, torch.full((len(x),), float(sigma)), empty))),
-        guidance=Guidance(cfg=preset.cfg),
+        guidance=guidance,
         cache=cache,
     )
     return to_images(model.vae.decode(last.x))

@@ -173,6 +173,13 @@ def test_malformed_prompts_are_told_with_their_place(tmp_path, text, told):
     assert "3.json" in str(error.value)
 
 
+def test_a_line_of_tiif_without_questions_is_drawn_and_asked_nothing(tmp_path):
+    file = write_tiif(tmp_path) / "testmini_eval_prompts/color_eval_prompts.jsonl"
+    file.write_text('{"type": "text"}\n' + file.read_text().splitlines()[1] + "\n")
+    rules = [case.request.rules for case in SUITES["tiif-short"].read(tmp_path, Reading()) if case.group == "color"]
+    assert rules[0] == {} and rules[1]["questions"] == {1: "Red?", 2: "Blue?"}
+
+
 def test_files_that_do_not_belong_together_are_refused(tmp_path):
     file = write_tiif(tmp_path) / "testmini_eval_prompts/color_eval_prompts.jsonl"
     file.write_text(file.read_text().splitlines()[0])

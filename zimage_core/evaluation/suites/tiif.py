@@ -3,6 +3,7 @@
 `test_prompts/` or `testmini_prompts/` hold files of lines {type, short_description, long_description}, one for each
 type; the questions of the same line stand in `testmini_eval_prompts/` (yn_question_list, yn_answer_list), which has
 the same files under the name `<type>_eval_prompts.jsonl`. A picture is `<type>/<model>/short_description/<line>.png`.
+Lines without questions have no number; nor has the text part, whose GNED and recall have no published rule.
 """
 
 from functools import partial
@@ -44,13 +45,16 @@ def _questions(prompts: Path, file: Path, n: int) -> list[dict[str, object]]:
     lines = read_lines(found)
     if len(lines) != n:
         raise ValueError(f"{found} has {len(lines)} lines, but {file.name} has {n}: they must belong together")
-    return [
-        {
-            "questions": dict(enumerate(line.texts("yn_question_list"), 1)),
-            "answers": dict(enumerate(line.texts("yn_answer_list"), 1)),
-        }
-        for line in lines
-    ]
+    return [_asked(line) for line in lines]
+
+
+def _asked(line: Record) -> dict[str, object]:
+    if "yn_question_list" not in line.fields:
+        return {}
+    return {
+        "questions": dict(enumerate(line.texts("yn_question_list"), 1)),
+        "answers": dict(enumerate(line.texts("yn_answer_list"), 1)),
+    }
 
 
 def _case(line: Record, number: int, rules: dict[str, object], length: str, reading: Reading, index: int) -> Case:
