@@ -18,6 +18,7 @@ from torch.nn.functional import silu
 
 from .._shapes import Float
 from ..config import NANO_VISION
+from ..ops import TORCH, Ops
 from ..text import Tokenizer
 from ..vision import Siglip2, prepare
 from .data.render import at_renderers_side, pixels
@@ -38,13 +39,13 @@ HEADS, HIDDEN = 3, 160
 class PictureReader(nn.Module):
     """Every shape looks for itself with some heads; class 0 of an attribute is that there is no such object."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, ops: Ops = TORCH) -> None:
         super().__init__()
         n_patches, dim = NANO_VISION.n_positions, NANO_VISION.dim
-        self.look = nn.Linear(dim, len(SHAPES) * HEADS)
-        self.enter = nn.Linear(HEADS * (dim + 2 * n_patches) + len(SHAPES), HIDDEN)
-        self.leave = nn.Linear(HIDDEN, sum(1 + len(values) for values in OBJECT_ATTRIBUTES.values()))
-        self.ground = nn.Linear(dim, len(GROUNDS))
+        self.look = ops.Linear(dim, len(SHAPES) * HEADS)
+        self.enter = ops.Linear(HEADS * (dim + 2 * n_patches) + len(SHAPES), HIDDEN)
+        self.leave = ops.Linear(HIDDEN, sum(1 + len(values) for values in OBJECT_ATTRIBUTES.values()))
+        self.ground = ops.Linear(dim, len(GROUNDS))
 
     def forward(
         self, features: Float[Tensor, "p n c"]

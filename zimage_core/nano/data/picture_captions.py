@@ -24,7 +24,9 @@ TEMPLATES = {
         "tags": "{shape}，{colour}，{size}，{position}，{ground}",
         "short": "{ground}上的{colour}{shape}",
         "medium": "{ground}上{position}有一个{size}{colour}{shape}",
-        "long": "没有文字。图片里是一个{shape}：{size}，{colour}，位于{position}，{ground}，没有别的。",
+        "long": "，".join(
+            ("没有文字。图片里是一个{shape}：{size}", "{colour}", "位于{position}", "{ground}", "没有别的。")
+        ),
     },
 }
 KINDS = (*TEMPLATES["en"], USER)
