@@ -3,6 +3,8 @@
 Only the time embedding is put in: ComfyUI's network has no setting for its width.
 """
 
+import sys
+
 import comfy.ldm.modules.diffusionmodules.mmdit as mmdit
 import comfy.model_base
 import comfy.model_patcher
@@ -50,6 +52,8 @@ class StockNano:
         if "siglip_embedder.0.weight" in state:
             widths["siglip_feat_dim"] = len(state["siglip_embedder.0.weight"])
         config = comfy.supported_models.ZImage({**SETTINGS, **widths})
+        modules = [vars(module) for module in list(sys.modules.values())]  # ours knows nano by its latents
+        config.latent_format = next(each["NanoLatents"] for each in modules if "NanoLatents" in each)()
         config.set_inference_dtype(torch.float32, None)
         model = comfy.model_base.Lumina2(config)
         width, frequencies = state["t_embedder.mlp.0.weight"].shape
