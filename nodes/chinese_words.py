@@ -88,6 +88,8 @@ IN_CHINESE: dict[str, tuple[str, ...]] = {
         "跑分",
         "评估",
     ),
+    "ZImageDataset": ("数据集", "训练集", "训练数据"),
+    "ZImageTrainLora": ("训练", "炼丹", "训练LoRA", "微调"),
     "ZImagePickBest": (
         "择优",
         "重抽",

@@ -16,6 +16,7 @@ from .commands.compare import add_compare
 from .commands.enhance import add_enhance
 from .commands.evaluate import add_evaluate
 from .commands.generate import add_generate
+from .commands.train import add_train
 
 LOGGER = logging.getLogger("zimage")
 INTERRUPTED = 130  # a shell's exit status after Ctrl-C
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_caption(verbs)
     add_evaluate(verbs)
     add_compare(verbs)
+    add_train(verbs)
     try:
         options = parser.parse_args(arguments)
         options.run(options)

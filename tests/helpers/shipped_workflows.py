@@ -25,6 +25,8 @@ def affordable(prompt: Prompt, max_steps: int | None = None) -> Prompt:
             inputs["megapixels"] = min(inputs["megapixels"], 0.06)
         if kind == "EmptySD3LatentImage" and isinstance(inputs["width"], int):
             inputs |= {"width": 64, "height": 64}
+        if kind == "ZImageTrainLora":
+            inputs["training_steps"] = 2
         if kind == "ZImageLargePicture":
             inputs |= {side: min(inputs[side], 128) for side in ("width", "height")}
         if max_steps is not None and "steps" in inputs:

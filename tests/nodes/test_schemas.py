@@ -26,6 +26,8 @@ IDS = {
     "ZImageScore",
     "ZImageArena",
     "ZImageEvaluate",
+    "ZImageDataset",
+    "ZImageTrainLora",
     "ZImagePickBest",
     "ZImagePickBestTry",
     "ZImageCompareModels",

@@ -19,6 +19,7 @@ from . import (
     help_regions,
     help_sampling,
     help_scores,
+    help_training,
 )
 from .prompt_graph import PromptGraph
 from .strips import Cell, Difference, Panel, Rows, difference, strip
@@ -32,6 +33,7 @@ STRIPS = {
     **help_region_prompts.STRIPS,
     **help_scores.STRIPS,
     **help_enhance.STRIPS,
+    **help_training.STRIPS,
 }
 
 

@@ -10,7 +10,7 @@ from .lora.preview import preview
 from .lora.read import read_lora
 from .lora.row_strength import Strength, by_blocks
 from .lora.rows import Row, choose, parse_rows
-from .lora.write import save_lora
+from .lora.write import comfyui_state, save_lora
 from .networks import CONTROL, CONTROL_PUBLISHED, DIT, DIT_DIFFUSERS, TEXT_ENCODER, VAE, VAE_DIFFUSERS, VISION
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "CheckpointError",
     "Row",
     "choose",
+    "comfyui_state",
     "fixed_part",
     "header_of",
     "inspect",

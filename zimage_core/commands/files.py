@@ -9,10 +9,10 @@ from ..atomic_file import write_atomically
 from ..regular_file import irregularity
 
 
-def check_out(out: Path) -> None:
+def check_out(out: Path, kind: str = "pictures", ending: str = ".png") -> None:
     """Refuse a file that could not be written, before anything is computed for it."""
-    if out.suffix.lower() != ".png":
-        raise ValueError(f"{out} cannot be written: pictures are saved as .png")
+    if out.suffix.lower() != ending:
+        raise ValueError(f"{out} cannot be written: {kind} are saved as {ending}")
     if not out.parent.is_dir():
         raise ValueError(f"{out} cannot be written: there is no folder {out.parent}")
     if out.is_dir():

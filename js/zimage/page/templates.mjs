@@ -34,6 +34,7 @@ const TASKS = [
   "arena",
   "evaluate",
   "re-roll until the sign is right",
+  "train a LoRA",
   "App mode",
   "doctor",
   "faster",

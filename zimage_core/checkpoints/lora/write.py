@@ -85,11 +85,12 @@ def diffusers_state(lora: Lora) -> dict[str, Tensor]:
 NAMINGS: Mapping[str, Callable[[Lora], dict[str, Tensor]]] = {"ComfyUI": comfyui_state, "diffusers": diffusers_state}
 
 
-def save_lora(lora: Lora, path: Path, naming: str) -> None:
-    """Write a LoRA as a safetensors file in one of `NAMINGS`."""
+def save_lora(lora: Lora, path: Path, naming: str, metadata: Mapping[str, str] | None = None) -> None:
+    """Write a LoRA as a safetensors file in one of `NAMINGS`, with metadata if some is given."""
     state = NAMINGS[naming](lora)
     # cloned, because row slices of one matrix share storage, which safetensors refuses
-    save_tensors(path, {key: tensor.clone(memory_format=torch.contiguous_format) for key, tensor in state.items()})
+    cloned = {key: tensor.clone(memory_format=torch.contiguous_format) for key, tensor in state.items()}
+    save_tensors(path, cloned, metadata)
 
 
 def _diffusers_names(parameter: str) -> list[str]:

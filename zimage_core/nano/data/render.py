@@ -18,6 +18,11 @@ from .scenes import COLOURS, COLUMNS, ROWS, SIZES, Composition, Scene, SceneObje
 SIDE = NANO_SIDE  # pixels
 SUPERSAMPLING = 4
 RING_HOLE = 0.55  # inner radius of a ring as a part of the outer
+ARM = 0.33  # half the width of a cross's arms
+CROSS = (
+    *((-ARM, -1), (ARM, -1), (ARM, -ARM), (1, -ARM), (1, ARM), (ARM, ARM)),
+    *((ARM, 1), (-ARM, 1), (-ARM, ARM), (-1, ARM), (-1, -ARM), (-ARM, -ARM)),
+)
 
 Point = tuple[float, float]
 
@@ -123,6 +128,8 @@ def unit_outline(shape: str) -> tuple[Point, ...]:
             return tuple(on_circle(step / 10, 1.15 if step % 2 == 0 else 0.46) for step in range(10))
         case "heart":
             return tuple(heart_point(step / 48) for step in range(48))
+        case "cross":  # not among SHAPES: the model is never trained on it (`judging/judge_lora.py`)
+            return tuple((1.1 * px, 1.1 * py) for px, py in CROSS)
         case _:
             raise ValueError(f"no shape called {shape}")
 

@@ -39,7 +39,7 @@ def train_autoencoder(vae: Autoencoder, ema: Ema, folder: Path) -> Iterator[Prog
     scenes = training_scenes()
     vae.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - missing from torch's stubs
 
-    def loss_of_step(step: int, generator: torch.Generator) -> Tensor:
+    def loss_of_step(step: int, generator: torch.Generator) -> Iterator[Tensor]:
         indices = torch.randint(len(scenes), (BATCH,), generator=generator).tolist()
         seeds = torch.randint(2**31, (BATCH,), generator=generator).tolist()
         chosen = [scenes[index] for index in indices]
@@ -48,7 +48,7 @@ def train_autoencoder(vae: Autoencoder, ema: Ema, folder: Path) -> Iterator[Prog
         sample = mean + torch.exp(logvar / 2) * torch.randn(mean.shape, generator=generator)
         error = vae.decoder(sample) - pictures
         kl = (mean.square() + logvar.exp() - logvar - 1).mean() / 2
-        return (
+        yield (
             (object_weights(pictures, chosen) * pixel_loss(error)).mean()
             + EDGE_WEIGHT * edge_loss(error)
             + KL_WEIGHT * kl

@@ -57,7 +57,7 @@ def train_captioner(network: CaptionerNetwork, tokenizer: Tokenizer, ema: Ema, f
     """Cross-entropy of captions, instructions and the writer's answers."""
     scenes = training_scenes()
 
-    def loss_of_step(step: int, generator: torch.Generator) -> Tensor:
+    def loss_of_step(step: int, generator: torch.Generator) -> Iterator[Tensor]:
         rng = random.Random(int(torch.randint(2**31, (1,), generator=generator)))
         lessons = [
             *(caption_lesson(rng.choice(scenes), tokenizer, rng) for _ in range(CAPTIONS)),
@@ -66,7 +66,7 @@ def train_captioner(network: CaptionerNetwork, tokenizer: Tokenizer, ema: Ema, f
         ]
         ids, targets = padded([lesson.tokens for lesson in lessons])
         seen = words_of([picture for lesson in lessons for picture in lesson.pictures])
-        return loss_of(network(ids, seen), targets)
+        yield loss_of(network(ids, seen), targets)
 
     yield from train(network, loss_of_step, RECIPE, ema, folder)
 

@@ -123,7 +123,7 @@ def train_editing(
     """Flow matching toward what an instruction asks of pictures, beside flow matching on captions."""
     edits, combinations, scenes = banks
 
-    def loss_of_step(step: int, generator: torch.Generator) -> Tensor:
+    def loss_of_step(step: int, generator: torch.Generator) -> Iterator[Tensor]:
         rng = random.Random(int(torch.randint(2**31, (1,), generator=generator)))
         uses_features = step >= FEATURES_FROM_STEP
         batches = [
@@ -134,7 +134,7 @@ def train_editing(
             batches.append(combination_batch(combinations, rng, generator, has_features=step % 2 == 0))
         losses = [len(batch.words) * edit_loss(dit, text, tokenizer, batch, rng, generator) for batch in batches]
         losses.append(CAPTIONS_PER_BATCH * picture_loss(dit, text, tokenizer, scenes, rng, generator))
-        return torch.stack(losses).sum() / (CAPTIONS_PER_BATCH + sum(len(batch.words) for batch in batches))
+        yield torch.stack(losses).sum() / (CAPTIONS_PER_BATCH + sum(len(batch.words) for batch in batches))
 
     yield from train(dit, loss_of_step, RECIPE, ema, folder)
 

@@ -54,7 +54,7 @@ def train_instruction_classifier(
     scenes = training_scenes()
     start = deepcopy(classifier.text).requires_grad_(False)
 
-    def loss_of_step(step: int, generator: torch.Generator) -> Tensor:
+    def loss_of_step(step: int, generator: torch.Generator) -> Iterator[Tensor]:
         rng = random.Random(int(torch.randint(2**31, (1,), generator=generator)))
         captions = [
             Instruction(text="")
@@ -69,7 +69,7 @@ def train_instruction_classifier(
         with torch.no_grad():
             kept = start.encode(plain)
         stated = [item.stated for item in (*captions, *instructions)]
-        return classification_loss(classifier, features, stated) + KEEP_WEIGHT * relative_change(
+        yield classification_loss(classifier, features, stated) + KEEP_WEIGHT * relative_change(
             features[:CAPTIONS], kept
         )
 

@@ -60,12 +60,12 @@ def train_reader(reader: PictureReader, bank: PictureBank, ema: Ema, folder: Pat
     labels = {name: object_labels(name, bank.compositions) for name in OBJECT_ATTRIBUTES}
     grounds = torch.tensor([GROUNDS.index(each.ground) for each in bank.compositions])
 
-    def loss_of_step(step: int, generator: torch.Generator) -> Tensor:
+    def loss_of_step(step: int, generator: torch.Generator) -> Iterator[Tensor]:
         chosen = torch.randint(len(grounds), (BATCH,), generator=generator)
         attributes, ground = reader(bank.features[chosen].clone())
         losses = [
             cross_entropy(logits.flatten(0, 1), labels[name][chosen].flatten()) for name, logits in attributes.items()
         ]
-        return torch.stack([*losses, cross_entropy(ground, grounds[chosen])]).sum()
+        yield torch.stack([*losses, cross_entropy(ground, grounds[chosen])]).sum()
 
     yield from train(reader, loss_of_step, RECIPE, ema, folder)

@@ -42,7 +42,7 @@ def train_caption_classifier(
     """Cross-entropy of every attribute, those not stated included."""
     scenes = training_scenes()
 
-    def loss_of_step(step: int, generator: torch.Generator) -> Tensor:
+    def loss_of_step(step: int, generator: torch.Generator) -> Iterator[Tensor]:
         rng = random.Random(int(torch.randint(2**31, (1,), generator=generator)))
         drawn = [rng.choice(scenes) for _ in range(BATCH)]
         captions, stated = zip(*(caption_with_attributes(scene, rng) for scene in drawn), strict=True)
@@ -54,7 +54,7 @@ def train_caption_classifier(
             )
             for name, head in classifier.heads.items()
         ]
-        return torch.stack(losses).mean()
+        yield torch.stack(losses).mean()
 
     yield from train(classifier, loss_of_step, RECIPE, ema, folder)
 

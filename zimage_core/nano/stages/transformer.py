@@ -65,7 +65,7 @@ def train_transformer(
     scenes, latents = bank
     n_drawn = TOKEN_BUDGET // token_count((8, 8), 1)
 
-    def loss_of_step(step: int, generator: torch.Generator) -> Tensor:
+    def loss_of_step(step: int, generator: torch.Generator) -> Iterator[Tensor]:
         chosen = torch.randint(len(scenes), (n_drawn,), generator=generator)
         drawn = torch.randint(RENDERS_PER_SCENE, (n_drawn,), generator=generator)
         rng = random.Random(int(torch.randint(2**31, (1,), generator=generator)))
@@ -77,7 +77,7 @@ def train_transformer(
         pictures = latents[chosen[:n], drawn[:n]]
         with torch.no_grad():
             features = text.encode(prompts[:n])
-        return flow_matching_loss(
+        yield flow_matching_loss(
             lambda noisy, sigma: dit(noisy, sigma, features),
             pictures,
             torch.randn(pictures.shape, generator=generator),

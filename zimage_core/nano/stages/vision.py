@@ -66,7 +66,7 @@ class VisionClassifier(nn.Module):
 def train_vision_classifier(classifier: VisionClassifier, ema: Ema, folder: Path) -> Iterator[Progress]:
     """Cross-entropy of every head; targets of patches are the fractions covered by each class."""
 
-    def loss_of_step(step: int, generator: torch.Generator) -> Tensor:
+    def loss_of_step(step: int, generator: torch.Generator) -> Iterator[Tensor]:
         rng = random.Random(int(torch.randint(2**31, (1,), generator=generator)))
         drawn = [training_composition(rng) for _ in range(BATCH)]
         seeds = [[rng.randrange(2**31) for _ in composition.objects] for composition in drawn]
@@ -79,7 +79,7 @@ def train_vision_classifier(classifier: VisionClassifier, ema: Ema, folder: Path
             ),
             *patch_losses(classifier, features, drawn, seeds),
         ]
-        return torch.stack(losses).mean()
+        yield torch.stack(losses).mean()
 
     yield from train(classifier, loss_of_step, RECIPE, ema, folder)
 

@@ -65,11 +65,11 @@ def train_writer(network: WriterNetwork, tokenizer: Tokenizer, ema: Ema, folder:
     """Cross-entropy of thought and answer; the request is only read."""
     scenes = training_scenes()
 
-    def loss_of_step(step: int, generator: torch.Generator) -> Tensor:
+    def loss_of_step(step: int, generator: torch.Generator) -> Iterator[Tensor]:
         rng = random.Random(int(torch.randint(2**31, (1,), generator=generator)))
         texts = [tokens_of(training_request(rng.choice(scenes), rng), tokenizer, rng) for _ in range(BATCH)]
         ids, targets = padded(texts)
-        return loss_of(network(ids), targets)
+        yield loss_of(network(ids), targets)
 
     yield from train(network, loss_of_step, RECIPE, ema, folder)
 

@@ -26,11 +26,15 @@ class Ema:
     def applied(self) -> Generator[None]:
         """Context in which the module has the averaged parameters; its own are restored bit for bit."""
         saved = {name: parameter.detach().clone() for name, parameter in self.module.named_parameters()}
-        self._assign(self.average)
+        self.assign()
         try:
             yield
         finally:
             self._assign(saved)
+
+    def assign(self) -> None:
+        """Give the module the averaged parameters for good."""
+        self._assign(self.average)
 
     @torch.no_grad()
     def _assign(self, values: dict[str, Tensor]) -> None:

@@ -4,17 +4,22 @@ All randomness of step k comes from a generator seeded by (seed, k), so a run th
 same losses as one that was never interrupted.
 """
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .ema import Ema
+from .optimizers import optimizer_of
 from .state import load_state, save_state
 
-LossOfStep = Callable[[int, torch.Generator], Tensor]  # (step, generator) -> scalar loss
+# (step, generator) -> scalar parts of the loss; each is back-propagated, its graph freed, before the next is asked for
+LossOfStep = Callable[[int, torch.Generator], Iterable[Tensor]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +28,7 @@ class Recipe:
 
     steps: int
     lr: float
+    optimizer: str = "adamw"  # one of `optimizers.NAMES`
     warmup_steps: int = 100
     decay_part: float = 0.3  # share of the steps, at the end, in which the learning rate falls linearly to 0
     betas: tuple[float, float] = (0.9, 0.95)
@@ -48,29 +54,67 @@ class Progress:
     loss: float
     grad_norm: float
     lr: float
+    validation: float | None = None  # loss on examples that are not trained on, at steps where it was measured
 
 
-def train(module: nn.Module, loss_of_step: LossOfStep, recipe: Recipe, ema: Ema, folder: Path) -> Iterator[Progress]:
+class DivergedError(ValueError):
+    """The loss or its gradient is no number any more; what was saved before is good."""
+
+
+def train(
+    module: nn.Module,
+    loss_of_step: LossOfStep,
+    recipe: Recipe,
+    ema: Ema,
+    folder: Path,
+    *,
+    identity: Mapping[str, Any] = MappingProxyType({}),
+) -> Iterator[Progress]:
     """Train until the recipe's last step, resuming from and saving to `folder`.
 
-    Parameters stay float32. A caller that stops iterating loses at most `save_every` steps.
+    Parameters stay float32. `identity` is whatever else makes a run another one than that in `folder`, which is refused
+    with ValueError. A caller that stops iterating loses at most `save_every` steps; one that closes the generator loses
+    none. Raises `DivergedError` at a loss or gradient that is not finite.
     """
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(
-        parameters, lr=recipe.lr, betas=recipe.betas, weight_decay=recipe.weight_decay, fused=True
+    optimizer = optimizer_of(
+        recipe.optimizer, parameters, lr=recipe.lr, betas=recipe.betas, weight_decay=recipe.weight_decay
     )
-    first = load_state(folder, module, optimizer, ema, asdict(recipe))
-    for step in range(first, recipe.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.lr_at(step)
-        optimizer.zero_grad(set_to_none=True)
-        loss = loss_of_step(step, torch.Generator().manual_seed(recipe.seed * 1_000_003 + step))
+    state_of = {**asdict(recipe), **identity}
+    done = saved = load_state(folder, module, optimizer, ema, state_of)
+    try:
+        for step in range(done, recipe.steps):
+            generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
+            loss, grad_norm = _update(optimizer, loss_of_step(step, generator), recipe, step, folder)
+            ema.update(step)
+            done = step + 1
+            if done % recipe.save_every == 0 or done == recipe.steps:
+                save_state(folder, done, module, optimizer, ema, state_of)
+                saved = done
+            yield Progress(step=step, steps=recipe.steps, loss=loss, grad_norm=grad_norm, lr=recipe.lr_at(step))
+    except GeneratorExit:  # the caller stops here and may go on later
+        if saved < done:
+            save_state(folder, done, module, optimizer, ema, state_of)
+        raise
+
+
+def _update(
+    optimizer: torch.optim.Optimizer, losses: Iterable[Tensor], recipe: Recipe, step: int, folder: Path
+) -> tuple[float, float]:
+    """One step of the optimizer. Returns the loss and the norm of its gradient before clipping."""
+    optimizer.zero_grad(set_to_none=True)
+    total = 0.0
+    for loss in losses:
         loss.backward()
-        grad_norm = nn.utils.clip_grad_norm_(parameters, recipe.clip)
-        optimizer.step()
-        ema.update(step)
-        if (step + 1) % recipe.save_every == 0 or step + 1 == recipe.steps:
-            save_state(folder, step + 1, module, optimizer, ema, asdict(recipe))
-        yield Progress(
-            step=step, steps=recipe.steps, loss=loss.item(), grad_norm=grad_norm.item(), lr=recipe.lr_at(step)
+        total += loss.item()
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    grad_norm = nn.utils.clip_grad_norm_(parameters, recipe.clip).item()
+    if not math.isfinite(total) or not math.isfinite(grad_norm):
+        raise DivergedError(
+            f"training diverged at step {step + 1}: the loss is {total:g} and its gradient's norm {grad_norm:g}. "
+            f"What was saved in {folder} is good; choose a lower learning rate than {recipe.lr:g}"
         )
+    for group in optimizer.param_groups:
+        group["lr"] = recipe.lr_at(step)
+    optimizer.step()
+    return total, grad_norm

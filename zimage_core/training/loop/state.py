@@ -1,6 +1,8 @@
-"""Saved training state: parameters, their EMA and AdamW's moments in one safetensors file."""
+"""Saved training state: parameters, their EMA and the optimizer's tensors in one safetensors file."""
 
 import json
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,6 @@ from ...atomic_file import save_tensors
 from .ema import Ema
 
 FILE = "state.safetensors"
-MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 def save_state(
@@ -29,9 +30,8 @@ def save_state(
     for name, parameter in module.named_parameters():
         tensors[f"module.{name}"] = parameter.detach().contiguous()
         tensors[f"ema.{name}"] = ema.average[name].contiguous()
-        for moment in MOMENTS:
-            if parameter in optimizer.state:
-                tensors[f"{moment}.{name}"] = optimizer.state[parameter][moment].contiguous()
+        for key, value in optimizer.state.get(parameter, {}).items():
+            tensors[f"optimizer.{key}.{name}"] = torch.as_tensor(value).contiguous()
     save_tensors(folder / FILE, tensors, {"step": str(step), "recipe": json.dumps(recipe)})
 
 
@@ -55,12 +55,35 @@ def load_state(
             for name, parameter in module.named_parameters():
                 parameter.copy_(saved.get_tensor(f"module.{name}"))
                 ema.average[name].copy_(saved.get_tensor(f"ema.{name}"))
-                if f"{MOMENTS[0]}.{name}" not in saved.keys():  # noqa: SIM118 - not a mapping
-                    continue  # a parameter that has not had a gradient yet
-                # empty_like keeps the parameter's memory format, which the fused AdamW requires
-                moments = {moment: saved.get_tensor(f"{moment}.{name}") for moment in MOMENTS}
-                optimizer.state[parameter] = {
-                    "step": torch.tensor(float(step)),
-                    **{moment: torch.empty_like(parameter).copy_(value) for moment, value in moments.items()},
-                }
+        _load_optimizer(optimizer, module, saved)
     return step
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, module: nn.Module, saved: Any) -> None:
+    """Give an optimizer its tensors of an open file; a parameter that has not had a gradient yet has none."""
+    keys_of = _keys_by_parameter(saved.keys())
+    names = {parameter: name for name, parameter in module.named_parameters()}
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for index, parameter in enumerate(parameters):
+        name = names[parameter]
+        found = {key: saved.get_tensor(f"optimizer.{key}.{name}") for key in keys_of.get(name, ())}
+        if found:
+            state[index] = {key: _like(parameter, value) for key, value in found.items()}
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _keys_by_parameter(keys: Iterable[str]) -> dict[str, list[str]]:
+    """The names of an optimizer's tensors in a file, by parameter."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for key in keys:
+        kind, _, rest = key.partition(".")
+        if kind == "optimizer":
+            name, _, parameter = rest.partition(".")
+            found[parameter].append(name)
+    return dict(found)
+
+
+def _like(parameter: Tensor, value: Tensor) -> Tensor:
+    """A saved tensor in the parameter's memory format, which the fused AdamW requires."""
+    return torch.empty_like(parameter, dtype=value.dtype).copy_(value) if value.shape == parameter.shape else value

@@ -29,3 +29,14 @@ def flow_matching_loss(
     """Mean squared error, in float32, of `velocity(x, sigma)` at latents x0 noised to `sigma`."""
     noisy = start_latent(noise, x0, sigma[:, None, None, None])
     return mse_loss(velocity(noisy, sigma).float(), (noise - x0).float())
+
+
+def flow_matching_losses(
+    velocity: Callable[[Tensor, Tensor], Tensor],
+    x0: Float[Tensor, "b c h w"],
+    noise: Float[Tensor, "b c h w"],
+    sigma: Float[Tensor, " b"],
+) -> Float[Tensor, " b"]:
+    """The same for each picture by itself."""
+    noisy = start_latent(noise, x0, sigma[:, None, None, None])
+    return (velocity(noisy, sigma).float() - (noise - x0).float()).square().flatten(1).mean(1)

@@ -1,6 +1,7 @@
 """The runner resumes exactly, the objective has the paper's distribution and target, batches keep to their budget."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -22,16 +23,16 @@ def quadratic(module):
     """A loss with noise of its own, so that resuming with other noise would show."""
 
     def loss_of_step(step, generator):
-        return (module.weight - torch.randn(module.weight.shape, generator=generator)).square().mean()
+        yield (module.weight - torch.randn(module.weight.shape, generator=generator)).square().mean()
 
     return loss_of_step
 
 
-def run(folder, recipe, stop_after=None):
+def run(folder, recipe, stop_after=None, loss=quadratic):
     module = nn.Linear(4, 3)
     init_weights(module, torch.Generator().manual_seed(1))
     ema, losses = Ema(module, recipe.ema_decay), []
-    for progress in train(module, quadratic(module), recipe, ema, folder):
+    for progress in train(module, loss(module), recipe, ema, folder):
         losses.append(progress.loss)
         if progress.step + 1 == stop_after:
             break
@@ -41,10 +42,13 @@ def run(folder, recipe, stop_after=None):
 RECIPE = Recipe(steps=12, lr=0.05, warmup_steps=3, save_every=4, seed=5)
 
 
-def test_a_run_that_was_stopped_and_resumed_equals_one_that_never_stopped(tmp_path):
-    whole, whole_ema, losses = run(tmp_path / "whole", RECIPE)
-    _, _, first = run(tmp_path / "parts", RECIPE, stop_after=8)
-    parts, parts_ema, second = run(tmp_path / "parts", RECIPE)
+@pytest.mark.parametrize("optimizer", ["adamw", "adafactor"])
+@pytest.mark.parametrize("stop", [3, 8])  # between two states, and at one
+def test_a_run_that_was_stopped_and_resumed_equals_one_that_never_stopped(tmp_path, stop, optimizer):
+    recipe = replace(RECIPE, optimizer=optimizer)
+    whole, whole_ema, losses = run(tmp_path / "whole", recipe)
+    _, _, first = run(tmp_path / "parts", recipe, stop_after=stop)
+    parts, parts_ema, second = run(tmp_path / "parts", recipe)
     assert first + second == losses
     assert torch.equal(parts.weight, whole.weight)
     assert torch.equal(parts_ema.average["weight"], whole_ema.average["weight"])
@@ -61,6 +65,37 @@ def test_the_folder_of_another_recipe_is_refused(tmp_path):
     run(tmp_path, RECIPE, stop_after=4)
     with pytest.raises(ValueError, match="another recipe"):
         run(tmp_path, Recipe(steps=13, lr=0.05))
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_state(tmp_path):
+    def broken(module):
+        steps = quadratic(module)
+        return lambda step, generator: (loss * (math.nan if step == 9 else 1) for loss in steps(step, generator))
+
+    with pytest.raises(ValueError, match=r"step 10: the loss is nan.*lower learning rate"):
+        run(tmp_path, RECIPE, loss=broken)
+    _, _, losses = run(tmp_path, RECIPE)
+    assert len(losses) == 4  # from the state of step 8
+
+
+def test_losses_in_parts_add_up_to_the_whole_gradient(tmp_path):
+    def in_parts(module):
+        def loss_of_step(step, generator):
+            noise = torch.randn(module.weight.shape, generator=generator)
+            for row in range(3):
+                yield (module.weight[row] - noise[row]).square().sum() / noise.numel()
+
+        return loss_of_step
+
+    whole, _, losses = run(tmp_path / "whole", RECIPE)
+    parts, _, found = run(tmp_path / "parts", RECIPE, loss=in_parts)
+    torch.testing.assert_close(parts.weight, whole.weight)
+    assert found == pytest.approx(losses)
+
+
+def test_an_optimizer_of_a_package_that_is_missing_is_named(tmp_path):
+    with pytest.raises(ValueError, match="pip install prodigyopt"):
+        run(tmp_path, replace(RECIPE, optimizer="prodigy"))
 
 
 def test_the_learning_rate_rises_stays_and_falls_to_nothing():

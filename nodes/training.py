@@ -1,0 +1,157 @@
+"""The nodes that train: a folder of pictures as a dataset, and a LoRA from it."""
+
+from comfy_api.latest import io, ui
+
+from .bridge.loading import files
+from .bridge.tasks.training import dataset as datasets
+from .bridge.tasks.training import lora as training
+from .chinese_words import IN_CHINESE
+from .sampler_inputs import CLIP_INPUT, MODEL_INPUT, VAE_INPUT, seed_input
+
+CATEGORY = "Z-Image/training"
+DATASET = io.Custom("ZIMAGE_DATASET")
+MOST_SIDE, SIDE_STEP = 4096, 16  # pixels
+
+
+def resolution_input() -> io.Input:
+    return io.Int.Input(
+        "resolution",
+        default=1024,
+        min=SIDE_STEP,
+        max=MOST_SIDE,
+        step=SIDE_STEP,
+        tooltip="Pictures keep their shape and get at most the area of a square of this side, in pixels. 512 trains "
+        "four times as fast as 1024; 64 for nano.",
+    )
+
+
+class ZImageDataset(io.ComfyNode):
+    """A folder of pictures with captions."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZImageDataset",
+            display_name="Z-Image Dataset",
+            category=CATEGORY,
+            description="Pictures with captions from a folder inside ComfyUI's input folder: fox.jpg beside fox.txt, "
+            "fox.json or a line of metadata.jsonl.",
+            search_aliases=["training data", "captions", "load dataset", "image folder", *IN_CHINESE["ZImageDataset"]],
+            inputs=[
+                io.Combo.Input(
+                    "folder",
+                    options=datasets.folders(),
+                    default=datasets.NO_FOLDER,
+                    tooltip="A folder inside ComfyUI's input folder. Press R after putting a new one there.",
+                ),
+                io.String.Input(
+                    "caption",
+                    default="",
+                    multiline=True,
+                    tooltip="What pictures without a text of their own show.",
+                ),
+                resolution_input(),
+            ],
+            outputs=[
+                DATASET.Output(display_name="dataset", tooltip="For Z-Image Train LoRA."),
+                io.String.Output(display_name="report", tooltip="How many pictures, sizes and words there are."),
+            ],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, folder: str, **inputs: object) -> str:
+        return datasets.state(folder)
+
+    @classmethod
+    def execute(cls, folder: str, caption: str, resolution: int) -> io.NodeOutput:
+        dataset = datasets.read(folder, caption, resolution)
+        report = datasets.report(dataset)
+        return io.NodeOutput(dataset, report, ui=ui.PreviewText(report))
+
+
+class ZImageTrainLora(io.ComfyNode):
+    """A LoRA from a dataset."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZImageTrainLora",
+            display_name="Z-Image Train LoRA",
+            category=CATEGORY,
+            description="Trains a LoRA on pictures and saves it in output/loras. Cancel keeps what was learned; the "
+            "same graph queued again goes on.",
+            search_aliases=["train lora", "fine-tune", "dreambooth", "finetune", *IN_CHINESE["ZImageTrainLora"]],
+            inputs=[
+                io.Model.Input("model", tooltip=f"{MODEL_INPUT} Without LoRAs; best the base model, not Turbo."),
+                io.Clip.Input("clip", tooltip=CLIP_INPUT),
+                io.Vae.Input("vae", tooltip=VAE_INPUT),
+                DATASET.Input("dataset", tooltip="What is to be learned, from Z-Image Dataset."),
+                io.String.Input("name", default="my_lora", tooltip="Of the file in output/loras."),
+                io.Int.Input(
+                    "training_steps",
+                    display_name="training steps",
+                    default=0,
+                    min=0,
+                    max=1_000_000,
+                    tooltip="0 takes 100 for each picture, at least 500 and at most 3000.",
+                ),
+                io.Int.Input(
+                    "rank", default=32, min=1, max=512, tooltip="How much a LoRA can hold; its alpha is equal."
+                ),
+                io.Float.Input(
+                    "learning_rate",
+                    display_name="learning rate",
+                    default=1e-4,
+                    min=1e-7,
+                    max=1.0,
+                    step=1e-6,
+                    round=False,
+                    tooltip="0.0001 suits the released models; nano, which is tiny, needs 0.002.",
+                ),
+                seed_input("Which order, noise and levels are drawn. The same seed trains the same LoRA."),
+                DATASET.Input(
+                    "keep",
+                    optional=True,
+                    tooltip="Pictures of what must not change (regularization). Each step takes as many of them.",
+                ),
+                io.Int.Input("batch_size", default=1, min=1, max=256, advanced=True, tooltip="Pictures in each step."),
+                io.String.Input(
+                    "trigger", default="", advanced=True, tooltip="The word to write in prompts; noted in the file."
+                ),
+                io.Combo.Input(
+                    "training_adapter",
+                    display_name="training adapter",
+                    options=files.lora_choices(),
+                    default=files.NO_LORA,
+                    advanced=True,
+                    tooltip="A de-distillation LoRA, which makes it possible to train on Turbo: in while training, not "
+                    "in the result.",
+                ),
+                io.Boolean.Input(
+                    "accept_losing_8_steps",
+                    display_name="accept losing 8 steps",
+                    default=False,
+                    advanced=True,
+                    tooltip="Train on Turbo itself: what is learned makes it need more steps.",
+                ),
+            ],
+            outputs=[
+                io.Custom("LORA_MODEL").Output(
+                    display_name="lora", tooltip="For the stock Load LoRA Model and Save LoRA Weights."
+                ),
+                io.Custom("LOSS_MAP").Output(display_name="loss", tooltip="For the stock Plot Loss Graph."),
+                io.String.Output(display_name="report", tooltip="Steps, loss, and where the file lies."),
+            ],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, model, clip, vae, dataset, name, training_steps, keep=None, **widgets) -> io.NodeOutput:
+        choices = training.Choices(name=name, steps=training_steps, **widgets)
+        trained = training.train(model, clip, vae, dataset, keep, choices)
+        shown = ui.PreviewText(trained.report)
+        return io.NodeOutput(trained.state, {"loss": trained.losses}, trained.report, ui=shown)
+
+
+NODES = [ZImageDataset, ZImageTrainLora]

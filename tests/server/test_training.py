@@ -1,0 +1,99 @@
+"""A LoRA trained on the real server, used by the stock loader and by ours; cancelled, it goes on to the same file."""
+
+import pytest
+from PIL import Image
+from safetensors import safe_open
+
+from prompt_graphs import NANO, node, text_to_image
+
+SETTINGS = {
+    **{"name": "zorp", "training_steps": 6, "rank": 2, "learning_rate": 0.02, "seed": 3, "batch_size": 2},
+    **{"trigger": "zorp", "training_adapter": "none", "accept_losing_8_steps": False},
+}
+
+
+@pytest.fixture(scope="module")
+def folder(server):
+    """Three pictures in the input folder."""
+    place = server.base / "input" / "zorps"
+    place.mkdir(parents=True, exist_ok=True)
+    for colour in ("red", "blue", "green"):
+        Image.new("RGB", (80, 64), colour).save(place / f"{colour}.png")
+        (place / f"{colour}.txt").write_text(f"a {colour} zorp")
+    return place
+
+
+def graph(**settings):
+    """Training, and a picture drawn with what was trained."""
+    drawn = text_to_image("a red zorp", seed=1)
+    drawn["lora"] = node("LoraModelLoader", model=["model", 0], lora=["train", 0], strength_model=1.0, bypass=False)
+    drawn["sampler"]["inputs"]["model"] = ["lora", 0]
+    return {
+        **drawn,
+        "dataset": node("ZImageDataset", folder="zorps", caption="", resolution=32),
+        "train": node(
+            "ZImageTrainLora",
+            **{"model": ["model", 0], "clip": ["clip", 0], "vae": ["vae", 0], "dataset": ["dataset", 0]},
+            **{**SETTINGS, **settings},
+        ),
+        "loss": node("LossGraphNode", loss=["train", 1], filename_prefix="curve"),
+    }
+
+
+def tensors(file):
+    with safe_open(file, "pt") as opened:
+        return {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
+
+
+def curve_of(server, name):
+    [file] = (server.base / "output" / "zimage_training").glob(f"{name}-*/curve.jsonl")
+    return file.read_text()
+
+
+@pytest.mark.slow
+def test_a_cancelled_training_goes_on_to_the_file_of_one_that_was_not(server, run, folder):
+    steps = []
+
+    def interrupt_in_the_third_step(kind, data):
+        if kind == "progress" and data["node"] == "train" and data["max"] == SETTINGS["training_steps"]:
+            steps.append(data["value"])
+            if data["value"] == 3:
+                server.post("/interrupt", {})
+
+    loras = server.base / "output" / "loras"
+    stopped = run(graph(name="stopped"), interrupt_in_the_third_step)
+    assert stopped.is_interrupted and steps[0] == 1 and steps[-1] < 6
+    assert not (loras / "stopped.safetensors").exists()
+    resumed = run(graph(name="stopped"))
+    assert resumed.error is None, resumed.error
+    whole = run(graph(name="whole"))
+    assert whole.error is None, whole.error
+    found, expected = (tensors(loras / f"{name}.safetensors") for name in ("stopped", "whole"))
+    assert found.keys() == expected.keys() and all(found[key].equal(expected[key]) for key in expected)
+    assert curve_of(server, "stopped") == curve_of(server, "whole")
+    pictures = {file.name.partition("_")[0]: Image.open(file).tobytes() for file in whole.files}
+    assert pictures.keys() == {"test", "ComfyUI"}  # the stock Plot Loss Graph saves under this name
+    assert pictures["test"] != Image.open(run(text_to_image("a red zorp", seed=1)).files[0]).tobytes()
+    again = run({**graph(name="whole"), "clip": node("ZImageTextEncoderLoader", text_encoder_name=NANO)})
+    assert again.error is None and again.executed == []  # ComfyUI's cache
+    other = run(graph(name="whole", rank=3))
+    assert "already and was trained with other" in other.error["exception_message"]
+
+
+def test_what_cannot_be_trained_is_said_on_the_node(server, run, folder):
+    def message(changed):
+        return run(changed).error["exception_message"]
+
+    unchosen = graph()
+    unchosen["dataset"]["inputs"]["folder"] = "none"
+    assert "No folder is chosen" in message(unchosen)
+    patched = graph()
+    patched["train"]["inputs"]["model"] = ["lora", 0]
+    patched["lora"]["inputs"]["lora"] = ["first", 0]
+    patched["first"] = {**graph(name="first", training_steps=1)["train"]}
+    assert "carries LoRAs" in message(patched)
+    for name in ("../out", " ", "/tmp/x"):
+        assert "no file name inside output/loras" in message(graph(name=name))
+    (folder / "green.txt").rename(folder / "green.note")
+    assert "1 of 3 pictures" in message(graph(name="uncaptioned"))
+    (folder / "green.note").rename(folder / "green.txt")

@@ -1,0 +1,101 @@
+"""Training of a LoRA: flow matching on encoded pictures, through a frozen transformer.
+
+Everything a step draws comes from its generator in the order of its examples, so that neither the grouping into
+micro-batches nor the budget of tokens changes what is learned.
+"""
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..model import S3DiT
+from .encoded import EncodedExample
+from .loop.curve import Curve
+from .loop.ema import Ema
+from .loop.micro_batches import Noised, micro_batches
+from .loop.order import chosen_examples
+from .loop.runner import Progress, Recipe, train
+from .objectives.noise_levels import NoiseLevels
+from .objectives.noised import losses_of
+from .trainables.lora import LoraTrainable
+from .validation import validation_loss
+
+PATCHES = 4  # latent cells of an image token
+N_VALIDATIONS = 20  # in a run
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowMatching:
+    """What a step of flow matching on examples is made of."""
+
+    batch: int = 1  # examples a step
+    token_budget: int = 4608  # of examples that run at once: one picture of 1024x1024 with its caption
+    caption_dropout: float = 0.05  # share of examples whose caption is empty, for classifier-free guidance
+    levels: NoiseLevels = field(default_factory=NoiseLevels)
+    saves_memory: bool = True  # blocks keep their inputs alone and compute again when gradients pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSet:
+    """Encoded examples, and the features of the empty caption."""
+
+    examples: Sequence[EncodedExample]
+    no_caption: Tensor  # (n, f)
+    regularization: Sequence[EncodedExample] = ()  # what must not change: each step has as many of these as examples
+
+
+def train_lora(
+    dit: S3DiT,
+    lora: LoraTrainable,
+    dataset: TrainingSet,
+    step_of: FlowMatching,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    validated: Sequence[EncodedExample] = (),
+) -> Generator[Progress]:
+    """Train the branches of `lora`, which belong to `dit`; resume from and save to `folder`, which keeps the curve too.
+
+    The loss on `validated` is measured now and then. After the last step the branches are their averages (EMA).
+    """
+    ema = Ema(lora, recipe.ema_decay)
+    losses = partial(flow_matching_step, dit, dataset, step_of, recipe.seed)
+    every = max(1, recipe.steps // N_VALIDATIONS)
+    curve = None
+    with lora.attached():
+        for progress in train(lora, losses, recipe, ema, folder, identity=asdict(step_of)):
+            if validated and ((progress.step + 1) % every == 0 or progress.step == 0):
+                loss = validation_loss(dit, validated, step_of.token_budget)
+                progress = replace(progress, validation=loss)
+            curve = curve or Curve(folder, progress.step)
+            curve.add(progress)
+            yield progress
+    ema.assign()
+
+
+def flow_matching_step(
+    dit: S3DiT, dataset: TrainingSet, step_of: FlowMatching, seed: int, step: int, generator: torch.Generator
+) -> Iterator[Tensor]:
+    """The step's loss in parts: their sum is the mean over its examples."""
+    sets = [each for each in (dataset.examples, dataset.regularization) if each]
+    chosen = [each[index] for each in sets for index in chosen_examples(step, step_of.batch, len(each), seed)]
+    drawn = [draw_noised(dataset, example, step_of, generator) for example in chosen]
+    for group in micro_batches(drawn, step_of.token_budget):
+        losses, sigma = losses_of(dit, group, saves_memory=step_of.saves_memory)
+        yield (losses * step_of.levels.weight(sigma)).sum() / len(chosen)
+
+
+def draw_noised(
+    dataset: TrainingSet, example: EncodedExample, step_of: FlowMatching, generator: torch.Generator
+) -> Noised:
+    """An example with a latent, a caption, noise and a level of its own."""
+    x0 = example.picture.draw(generator)
+    noise = torch.randn(x0.shape, generator=generator)
+    sigma = step_of.levels.draw(1, x0[0].numel() // PATCHES, generator)[0]
+    which = int(torch.randint(len(example.captions), (1,), generator=generator))
+    is_dropped = torch.rand(1, generator=generator).item() < step_of.caption_dropout
+    return Noised(x0, noise, sigma, dataset.no_caption if is_dropped else example.captions[which])
