@@ -296,7 +296,8 @@ class ZImageStitch(io.ComfyNode):
 
     @classmethod
     def execute(cls, image, stitch, colour_match) -> io.NodeOutput:
-        return io.NodeOutput(regions.stitch_all(image, stitch, colour_match[0]))
+        pictures, note = regions.stitch_all(image, stitch, colour_match[0])
+        return io.NodeOutput(pictures, ui=ui.PreviewText(note) if note else None)
 
 
 NODES: list[type[io.ComfyNode]] = [ZImageImageToImage, ZImageInpaint, ZImageOutpaint, ZImageStitch]

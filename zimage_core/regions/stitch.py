@@ -101,11 +101,8 @@ def is_foreign(results: Float[Tensor, "r 3 y x"], stitch: Stitch) -> bool:
     """Whether results show something else than the originals where nothing was to be repainted.
 
     Compared are means over a coarse grid of the pixels that were kept, so that neither the autoencoder nor an upscaler
-    counts: other in brightness and without correlation. Where less than a twentieth was kept nothing is known; where
-    nothing is pasted nothing is foreign.
+    counts: other in brightness and without correlation. Where less than a twentieth was kept nothing is known.
     """
-    if not stitch.alpha.any():
-        return False
     indices = torch.arange(len(results), device=stitch.originals.device) % len(stitch.originals)
     old = stitch.region.window(stitch.originals)[indices, :3].float()
     height, width = old.shape[-2:]

@@ -99,16 +99,18 @@ def prepare_region(
     return latent, Stitch(originals=pictures, alpha=opacity, region=region), crop
 
 
-def stitch_all(images: Sequence[Tensor], targets: Sequence[Any], colour_match: float) -> list[Tensor]:
+def stitch_all(images: Sequence[Tensor], targets: Sequence[Any], colour_match: float) -> tuple[list[Tensor], str]:
     """Lists of painted regions in their pictures: regions of the same originals, in a row, go into one picture.
 
-    A shorter list repeats its last element, as ComfyUI does when it maps a node over lists. ValueError for regions that
-    show something else than what was cut out.
+    A shorter list repeats its last element, as ComfyUI does when it maps a node over lists. With it comes what is to be
+    said of regions that show something else than what was cut out.
     """
     count = max(len(images), len(targets))
     pairs = [(images[min(i, len(images) - 1)], targets[min(i, len(targets) - 1)]) for i in range(count)]
     groups = groupby(pairs, key=lambda pair: id(getattr(pair[1], "originals", None)))
-    return [stitch_together(list(group), colour_match) for _, group in groups]
+    stitched = [stitch_together(list(group), colour_match) for _, group in groups]
+    foreign = any(regions.is_foreign(checked_result(image, target), target) for image, target in pairs)
+    return stitched, FOREIGN if foreign else ""
 
 
 def stitch_together(pairs: Sequence[tuple[Tensor, Any]], colour_match: float) -> Tensor:
@@ -128,8 +130,6 @@ def checked_result(images: Tensor, target: Any) -> Tensor:
             f"{len(results)} results cannot be shared out to {len(target.originals)} pictures: "
             "decode the whole latent batch, or inpaint one picture at a time."
         )
-    if regions.is_foreign(results, target):
-        raise ValueError(FOREIGN)
     return results
 
 

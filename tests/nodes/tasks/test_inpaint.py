@@ -1,17 +1,9 @@
 """The inpaint nodes with a real VAE, a real model and the stock KSampler: what must not change does not."""
 
-import importlib
-
 import pytest
 import torch
 
 from inpaint_nodes import inpaint, stitched
-
-
-@pytest.fixture(autouse=True)
-def anything_is_pasted(pack, monkeypatch):
-    """Noise too, which Z-Image Stitch refuses where the region was to stay."""
-    monkeypatch.setattr(importlib.import_module("zimage_pack.zimage_core.regions"), "is_foreign", lambda *of: False)
 
 
 def outpaint(nodes, image, vae, **changes):
