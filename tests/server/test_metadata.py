@@ -109,7 +109,7 @@ def test_facts_are_stored_beside_the_prompt_graph(drawn):
     file, _ = drawn
     [facts] = facts_in(file)
     assert facts["model"] == facts["text_encoder"] == "nano (built in)"
-    assert facts["numbers"] == "bfloat16"
+    assert facts["numbers"] == "bfloat16 (92%), float8_e4m3fn (8%)"
     assert facts["prompt"] == "a small blue star at the top left on a yellow background" and "negative" not in facts
     assert (facts["width"], facts["height"]) == Image.open(file).size
     assert (facts["seed"], facts["steps"], facts["cfg"], facts["shift"]) == (5, 28, 4.0, 6.0)
