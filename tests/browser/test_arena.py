@@ -48,6 +48,7 @@ def test_votes_by_click_and_by_key_are_taken_back_and_outlast_the_page(canvas):
     assert len(canvas.serialized()["nodes"]) == 12  # no key was the canvas's
     canvas.go()
     begin(canvas)
+    canvas.page.wait_for_function("document.querySelectorAll('.zimage-arena').length === 1")  # the old page's is gone
     assert canvas.line("arena", "0 waiting · 2 votes") == before
     canvas.page.get_by_role("button", name="Undo (z)").click()
     canvas.line("arena", "1 waiting · 1 votes")

@@ -210,6 +210,7 @@ def test_an_arena_before_and_after_its_votes(chinese):
 
 def test_rarely_used_inputs(chinese, frontend):
     chinese.add("ZImageTurboSampler")
+    chinese.scroll_to("ZImageTurboSampler")
     if "classic" in frontend:  # Nodes 2.0 has a button of its own
         chinese.page.get_by_role("button", name="显示高级输入").click()
         chinese.page.get_by_role("button", name="隐藏高级输入").wait_for()

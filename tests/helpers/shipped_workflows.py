@@ -1,5 +1,7 @@
 """The workflows this pack ships, as prompts that a test can afford."""
 
+from typing import Any
+
 import pytest
 
 from paths import REPOSITORY
@@ -7,6 +9,12 @@ from prompt_graphs import node
 from tools.workflows import Prompt
 
 WORKFLOWS = sorted((REPOSITORY / "workflows").glob("*.json"))
+FEWER: dict[str, dict[str, Any]] = {  # the same with less to draw
+    "ZImageTrainLora": {"training_steps": 2},
+    "ZImageCompareModels": {"prompts": "a large red heart in the middle on white", "seeds": 1},
+    "ZImageEvaluate": {"limit": 2},
+    "ZImageLoraTest": {"prompts": "a lighthouse at dusk", "strengths": "0.5, 1"},
+}
 each_workflow = pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
 
 STOCK_LOADERS = {  # they accept the released widths only, which are too large for a test
@@ -25,8 +33,8 @@ def affordable(prompt: Prompt, max_steps: int | None = None) -> Prompt:
             inputs["megapixels"] = min(inputs["megapixels"], 0.06)
         if kind == "EmptySD3LatentImage" and isinstance(inputs["width"], int):
             inputs |= {"width": 64, "height": 64}
-        if kind == "ZImageTrainLora":
-            inputs["training_steps"] = 2
+        if kind in FEWER:
+            inputs |= FEWER[kind]
         if kind == "ZImageLargePicture":
             inputs |= {side: min(inputs[side], 128) for side in ("width", "height")}
         if max_steps is not None and "steps" in inputs:

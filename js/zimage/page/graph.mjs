@@ -189,3 +189,8 @@ function subgraphNodeOf(subgraph) {
   }
   return undefined;
 }
+
+/** Whether a node still is on its graph: one whose graph was replaced keeps the reference. @param {any} node */
+export function isOnGraph(node) {
+  return Boolean(node.graph) && node.graph.getNodeById(node.id) === node;
+}

@@ -5,6 +5,7 @@
  */
 
 import { asOneStep } from "./comfyui.mjs";
+import { isOnGraph } from "./graph.mjs";
 import { addElement } from "./widgets.mjs";
 
 /** @typedef {{width: number, height: number}} Shape */
@@ -48,7 +49,7 @@ export class Panel {
    * @param {Line | null} line
    */
   show(name, line) {
-    if (!this.#node.graph) return; // deleted during an await
+    if (!isOnGraph(this.#node)) return; // deleted, or its graph was replaced, during an await
     const shown = this.#lines.get(name);
     if (JSON.stringify(line) === JSON.stringify(shown?.line ?? null)) return;
     shown?.row.remove();
@@ -75,6 +76,7 @@ export class Panel {
 
   /** Make room for lines that have grown. */
   fit() {
+    if (!isOnGraph(this.#node)) return;
     if (!this.#widget && this.#lines.size) this.#widget = this.#add();
     if (!this.#widget) return;
     this.#widget.hidden = this.#lines.size === 0;

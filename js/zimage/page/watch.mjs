@@ -4,6 +4,8 @@
  * all of these without hooks into ComfyUI.
  */
 
+import { isOnGraph } from "./graph.mjs";
+
 /**
  * @typedef {object} Watcher
  * @property {any} node
@@ -30,7 +32,7 @@ export function watch(watcher) {
 function poll() {
   if (document.hidden) return;
   for (const [watcher, progress] of watched) {
-    progress.absent = watcher.node.graph ? 0 : progress.absent + 1;
+    progress.absent = isOnGraph(watcher.node) ? 0 : progress.absent + 1;
     if (progress.absent > MAX_ABSENT_POLLS) watched.delete(watcher);
     if (progress.absent || progress.isBusy) continue;
     if (progress.wait > 0) {
