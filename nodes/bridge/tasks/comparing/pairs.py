@@ -53,7 +53,8 @@ def compared(terms: Terms, pictures: Mapping[str, Tensor]) -> Found:
     """Measure both columns and compare them pair by pair; ValueError where no pair could be measured."""
     drawn = columns_of(pictures, 2)
     columns = _measured(terms, drawn)
-    pairs, facts = columns.pairs(), facts_of(columns)
+    pairs = columns.pairs()
+    facts = facts_of(columns, pairs)
     titles = [f"{name}: {mean:.4g}" for name, mean in zip(("A", terms.label), pairs.means, strict=True)]
     both = zip(columns.rows, columns.one, columns.other, strict=True)
     labels = [f"{row.label}: {_number(one)}, {_number(other)}" for row, one, other in both]
@@ -79,9 +80,9 @@ def _measured(terms: Terms, drawn: Sequence[Tensor]) -> Columns:
     )
 
 
-def facts_of(columns: Columns) -> dict[str, Any]:
+def facts_of(columns: Columns, pairs: Pairs) -> dict[str, Any]:
     """For a saved picture."""
-    pairs, score = columns.pairs(), columns.score
+    score = columns.score
     gap = pairs.difference.difference
     return {
         "score": score.name,
