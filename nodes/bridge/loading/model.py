@@ -10,6 +10,7 @@ from typing import Any
 
 import comfy.model_base
 import comfy.model_patcher
+import comfy.sd
 import comfy.supported_models
 import torch
 from comfy import model_management
@@ -121,6 +122,15 @@ def load_model(
         patcher.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, warn_of_size)
     patcher.cached_patcher_init = (load_model, (path, dtype, is_int8))
     return patcher
+
+
+def source_of(model: Any) -> str | None:
+    """The path of a MODEL's file, where its loader can load it again; else None."""
+    if model.cached_patcher_init is None:
+        return None
+    load, arguments, *_ = model.cached_patcher_init
+    is_known = load in (load_model, comfy.sd.load_diffusion_model, comfy.sd.load_checkpoint_guess_config)
+    return str(arguments[0]) if is_known else None
 
 
 def unet_config(config: DiTConfig, weights: Weights) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import comfy.sd
 import torch
 from comfy.ldm.modules.attention import get_attention_function
 from einops import rearrange
@@ -12,7 +11,7 @@ from torch import Tensor
 from ....zimage_core.attention import BACKENDS
 from ....zimage_core.runtime.attention_choice import FastestAttention
 from ..loading.host import int8_refusal
-from ..loading.model import ZImageModel, load_model
+from ..loading.model import ZImageModel, load_model, source_of
 from ..loading.repack import INT8
 from ..network.attach import (
     DIFFUSION_MODEL,
@@ -73,7 +72,7 @@ def with_precision(model: Any, precision: str) -> Decision:
     dtype = str(model.model.get_dtype()).removeprefix("torch.")
     if precision != INT8:
         return Decision(model, f"precision: as loaded, {'packed' if model.model.model_config.quant_config else dtype}")
-    refusal, source = int8_refusal(), _source(model)
+    refusal, source = int8_refusal(), source_of(model)
     if refusal:
         return Decision(model, f"precision: int8 refused, because {refusal}")
     if source is None:
@@ -200,12 +199,3 @@ def _with_untraced_attention(model: Any) -> Any:
     if hasattr(options.get(ATTENTION_OVERRIDE), STEP_INVARIANT):
         options[ATTENTION_OVERRIDE] = torch.compiler.disable(options[ATTENTION_OVERRIDE])  # keeps the attribute
     return clone
-
-
-def _source(model: Any) -> str | None:
-    """The path of a MODEL's file, where its loader can load it again; else None."""
-    if model.cached_patcher_init is None:
-        return None
-    load, arguments, *_ = model.cached_patcher_init
-    is_known = load in (load_model, comfy.sd.load_diffusion_model, comfy.sd.load_checkpoint_guess_config)
-    return str(arguments[0]) if is_known else None

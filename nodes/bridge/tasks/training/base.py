@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import comfy.sd
 import torch
 from comfy import model_management
 
@@ -11,9 +10,7 @@ from .....zimage_core.adapters import inject
 from .....zimage_core.checkpoints import load_dit, read_lora
 from .....zimage_core.model import S3DiT
 from ...loading import files
-from ...loading.model import load_model
-
-KNOWN_LOADERS = (load_model, comfy.sd.load_diffusion_model, comfy.sd.load_checkpoint_guess_config)
+from ...loading.model import source_of
 
 
 def base_file(model: Any) -> Path:
@@ -23,13 +20,13 @@ def base_file(model: Any) -> Path:
             "This MODEL carries LoRAs, and a LoRA is trained on the plain model. Connect the loader itself; a "
             "de-distillation LoRA is chosen in training_adapter."
         )
-    load, arguments, *_ = model.cached_patcher_init or (None, ("",))
-    if load not in KNOWN_LOADERS:
+    source = source_of(model)
+    if source is None:
         raise ValueError(
             "This MODEL's file is not known, so it cannot be trained on. Connect Z-Image Load Model or the stock Load "
             "Diffusion Model."
         )
-    return Path(str(arguments[0]))
+    return Path(source)
 
 
 def refuse_turbo(file: Path, adapter: str, *, is_accepted: bool) -> None:
