@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from .._shapes import Float
 from ..atomic_file import save_tensors
 from ..data import Example, bucket_size, fit_to_size
+from ..rgb_picture import as_rgb
 from ..text import Qwen3, Tokenizer, tokenize
 from ..vae import Autoencoder, from_images
 
@@ -114,20 +115,9 @@ def open_rgb(file: Path) -> Image.Image:
     """A picture file as 8-bit RGB, its first frame, turned as its camera says. Raises ValueError with one sentence."""
     try:
         with Image.open(file) as opened:
-            upright = ImageOps.exif_transpose(opened)
-            return _eight_bit(upright).convert("RGB")
+            return as_rgb(ImageOps.exif_transpose(opened))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"{file} cannot be read as a picture ({error}); replace it or take it away") from error
-
-
-def _eight_bit(picture: Image.Image) -> Image.Image:
-    """16-bit grey scaled to 8 bits, where Pillow's own conversion would clip it; transparency over white."""
-    if picture.mode.startswith(("I", "F")):
-        return picture.convert("F").point(lambda value: value / 257).convert("L")
-    if "A" in picture.getbands() or "transparency" in picture.info:
-        above = picture.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", above.size, "white"), above)
-    return picture
 
 
 def fingerprint(network: nn.Module) -> bytes:

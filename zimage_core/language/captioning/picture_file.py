@@ -11,9 +11,9 @@ from typing import cast
 from PIL import Image, ImageOps
 
 from ...regular_file import irregularity
+from ...rgb_picture import as_rgb
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
-DEEP = ("I", "I;16", "I;16B", "I;16L", "F")  # modes beyond 8 bits, which Pillow would cut off at 255
 MOST_BYTES = 64_000  # of a file of facts
 FIRST_FRAME = "only its first frame is described"
 
@@ -52,18 +52,6 @@ def read_picture(file: Path) -> PictureFile:
         raise ValueError(f"{file.name} cannot be read as a picture ({told or type(error).__name__})") from error
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
     return PictureFile(picture=picture, digest=digest, note=FIRST_FRAME if is_moving else "")
-
-
-def as_rgb(picture: Image.Image) -> Image.Image:
-    """Eight bits a channel, on white."""
-    if picture.mode in DEEP:
-        low, high = cast(tuple[float, float], picture.convert("F").getextrema())
-        most = 65535 if high > 255 else 255 if high > 1 or low < 0 else 1
-        return picture.convert("F").point(lambda level: level * (255 / most)).convert("L").convert("RGB")
-    if picture.has_transparency_data:
-        white = Image.new("RGBA", picture.size, "white")
-        return Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB")
-    return picture.convert("RGB")
 
 
 def facts_beside(picture: Path) -> dict[str, str]:

@@ -18,12 +18,13 @@ from zimage_core.chat_server import ChatServer
 from zimage_core.cli import main
 from zimage_core.language.captioning import Job, Wish, Writer, caption_folder, read_instructions, read_records
 from zimage_core.language.captioning.pairs import groups_by_name, groups_of_folders, ordered_pairs
-from zimage_core.language.captioning.picture_file import as_rgb, read_picture
+from zimage_core.language.captioning.picture_file import read_picture
 from zimage_core.language.captioning.records import append_record, asked_anew, by_person
 from zimage_core.language.remote import RemoteBackEnd
 from zimage_core.nano.data.render import render
 from zimage_core.nano.data.scenes import every_scene
 from zimage_core.nano.scene_captioner import SceneCaptioner
+from zimage_core.rgb_picture import as_rgb
 
 SCENES = list(every_scene())[::431][:12]
 
