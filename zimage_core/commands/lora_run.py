@@ -1,7 +1,6 @@
 """What `zimage train lora` does with its parsed options."""
 
 import argparse
-import hashlib
 import json
 import sys
 import time
@@ -14,21 +13,17 @@ from tqdm import tqdm
 
 from ..adapters import inject
 from ..checkpoints import load_dit, load_text_encoder, load_vae, read_lora
-from ..data import Example, read_picture_folder
+from ..data import Example, hash_of, read_picture_folder
 from ..model import S3DiT
 from ..request import default_size, model_folder
 from ..text import load_tokenizer
 from ..training.encoded import EncodedExample, encoders_of
-from ..training.loop.runner import Recipe
 from ..training.lora_file import lora_metadata, write_lora
-from ..training.lora_training import FlowMatching, TrainingSet, train_lora
+from ..training.lora_training import FlowMatching, TrainingSet, divided, lora_recipe, train_lora
 from ..training.objectives.noise_levels import NoiseLevels
 from ..training.trainables.lora import LoraTrainable
-from ..training.validation import held_out
 from .files import check_out
 from .machine import device_of, dtype_of
-
-STEPS_PER_PICTURE, FEWEST, MOST = 100, 500, 3000
 
 
 def train_from_options(options: argparse.Namespace) -> None:
@@ -44,7 +39,9 @@ def train_from_options(options: argparse.Namespace) -> None:
     rank, alpha = options.rank, options.alpha or float(options.rank)
     lora = LoraTrainable(dit, rank=rank, alpha=alpha, generator=torch.Generator().manual_seed(options.seed))
     lora.to(dit.x_pad_token.device)
-    recipe = recipe_of(options, len(dataset.examples))
+    recipe = lora_recipe(
+        len(dataset.examples), steps=options.steps, lr=options.lr, seed=options.seed, optimizer=options.optimizer
+    )
     step_of = flow_matching_of(options)
     last = None
     with tqdm(total=recipe.steps, unit="step", file=sys.stderr) as bar:
@@ -98,13 +95,7 @@ def encoded_dataset(
     side = options.side or default_size(options.model, ())[0]
     with tqdm([*examples, *regularization], unit="picture", file=sys.stderr, leave=False) as bar:
         encoded = [encoders.example(example, side * side) for example in bar]
-    trained, validated = held_out(encoded[: len(examples)])
-    dataset = TrainingSet(
-        examples=trained,
-        regularization=encoded[len(examples) :],
-        no_caption=encoders.caption(""),
-    )
-    return dataset, validated
+    return divided(encoded, len(examples), encoders.caption(""))
 
 
 def base_network(options: argparse.Namespace) -> S3DiT:
@@ -116,21 +107,6 @@ def base_network(options: argparse.Namespace) -> S3DiT:
     return dit
 
 
-def recipe_of(options: argparse.Namespace, n_pictures: int) -> Recipe:
-    """Steps, learning rate and what else the loop is told."""
-    steps = options.steps or min(max(STEPS_PER_PICTURE * n_pictures, FEWEST), MOST)
-    return Recipe(
-        steps=steps,
-        lr=options.lr,
-        optimizer=options.optimizer,
-        warmup_steps=max(1, steps // 20),
-        betas=(0.9, 0.99),
-        ema_decay=0.99,
-        seed=options.seed,
-        save_every=max(1, steps // 20),
-    )
-
-
 def flow_matching_of(options: argparse.Namespace) -> FlowMatching:
     """What a step is made of."""
     return FlowMatching(
@@ -139,11 +115,3 @@ def flow_matching_of(options: argparse.Namespace) -> FlowMatching:
         caption_dropout=options.caption_dropout,
         levels=NoiseLevels(distribution=options.levels, shift=options.shift, weighting=options.weighting),
     )
-
-
-def hash_of(examples: Sequence[Example]) -> str:
-    """A hash of all pictures and captions."""
-    digest = hashlib.blake2b(digest_size=20)
-    for example in examples:
-        digest.update(example.picture.read_bytes() + "\0".join(example.captions).encode())
-    return digest.hexdigest()

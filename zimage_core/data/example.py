@@ -1,5 +1,7 @@
 """One picture of a dataset."""
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,3 +12,11 @@ class Example:
 
     picture: Path
     captions: tuple[str, ...]
+
+
+def hash_of(examples: Iterable[Example]) -> str:
+    """A hash of all pictures and captions, in hexadecimal digits."""
+    digest = hashlib.blake2b(digest_size=20)
+    for example in examples:
+        digest.update(example.picture.read_bytes() + "\0".join(example.captions).encode())
+    return digest.hexdigest()

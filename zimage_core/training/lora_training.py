@@ -22,10 +22,11 @@ from .loop.runner import Progress, Recipe, train
 from .objectives.noise_levels import NoiseLevels
 from .objectives.noised import losses_of
 from .trainables.lora import LoraTrainable
-from .validation import validation_loss
+from .validation import held_out, validation_loss
 
 PATCHES = 4  # latent cells of an image token
 N_VALIDATIONS = 20  # in a run
+STEPS_PER_PICTURE, FEWEST_STEPS, MOST_STEPS = 100, 500, 3000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,30 @@ class TrainingSet:
     examples: Sequence[EncodedExample]
     no_caption: Tensor  # (n, f)
     regularization: Sequence[EncodedExample] = ()  # what must not change: each step has as many of these as examples
+
+
+def lora_recipe(n_pictures: int, *, steps: int | None, lr: float, seed: int, optimizer: str = "adamw") -> Recipe:
+    """Settings for a LoRA of so many pictures; the number of steps follows from theirs where none is given."""
+    steps = steps or min(max(STEPS_PER_PICTURE * n_pictures, FEWEST_STEPS), MOST_STEPS)
+    part = max(1, steps // 20)
+    return Recipe(
+        steps=steps,
+        lr=lr,
+        optimizer=optimizer,
+        warmup_steps=part,
+        betas=(0.9, 0.99),
+        ema_decay=0.99,
+        seed=seed,
+        save_every=part,
+    )
+
+
+def divided(
+    encoded: Sequence[EncodedExample], n_new: int, no_caption: Tensor
+) -> tuple[TrainingSet, list[EncodedExample]]:
+    """What is trained on, and what is validated with: of the first `n_new` a tenth; the others are regularization."""
+    trained, validated = held_out(encoded[:n_new])
+    return TrainingSet(examples=trained, regularization=encoded[n_new:], no_caption=no_caption), validated
 
 
 def train_lora(

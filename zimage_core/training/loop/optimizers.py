@@ -7,16 +7,15 @@ import torch
 from torch import nn
 
 Parameters = Sequence[nn.Parameter]
-NAMES = ("adamw", "adafactor", "adamw8bit", "prodigy", "adamw-schedulefree")
 
 
 def optimizer_of(
     name: str, parameters: Parameters, *, lr: float, betas: tuple[float, float], weight_decay: float
 ) -> torch.optim.Optimizer:
-    """An optimizer of `NAMES`. Raises ValueError with the package to install where one is missing."""
+    """An optimizer of `MAKERS`. Raises ValueError with the package to install where one is missing."""
     make = MAKERS.get(name)
     if make is None:
-        raise ValueError(f"there is no optimizer {name}: choose {', '.join(NAMES)}")
+        raise ValueError(f"there is no optimizer {name}: choose {', '.join(MAKERS)}")
     return make(parameters, lr=lr, betas=betas, weight_decay=weight_decay)
 
 

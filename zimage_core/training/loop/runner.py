@@ -28,7 +28,7 @@ class Recipe:
 
     steps: int
     lr: float
-    optimizer: str = "adamw"  # one of `optimizers.NAMES`
+    optimizer: str = "adamw"  # one of `optimizers.MAKERS`
     warmup_steps: int = 100
     decay_part: float = 0.3  # share of the steps, at the end, in which the learning rate falls linearly to 0
     betas: tuple[float, float] = (0.9, 0.95)

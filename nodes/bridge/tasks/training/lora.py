@@ -15,20 +15,19 @@ from torch import Tensor
 
 from .....zimage_core.adapters import Lora
 from .....zimage_core.checkpoints import comfyui_state, read_lora
+from .....zimage_core.data import hash_of
 from .....zimage_core.training.encoded import EncodedExample
 from .....zimage_core.training.loop.curve import read_curve
 from .....zimage_core.training.loop.curve_picture import curve_picture
 from .....zimage_core.training.loop.runner import Recipe
 from .....zimage_core.training.lora_file import lora_metadata, write_lora
-from .....zimage_core.training.lora_training import FlowMatching, TrainingSet, train_lora
+from .....zimage_core.training.lora_training import FlowMatching, TrainingSet, divided, lora_recipe, train_lora
 from .....zimage_core.training.trainables.lora import LoraTrainable
-from .....zimage_core.training.validation import held_out
 from .base import base_file, load_base, refuse_turbo
 from .dataset import Dataset
 from .encoders import canvas_encoders
 
 STATES = "zimage_training"  # folder in the output folder
-STEPS_PER_PICTURE, FEWEST, MOST = 100, 500, 3000
 PREVIEW_EVERY = 10  # steps
 PREVIEW_SIDE = 512  # pixels
 TRAINED = "zimage.run"  # key of the file's metadata: what it was trained with
@@ -66,7 +65,8 @@ def train(model: Any, clip: Any, vae: Any, dataset: Dataset, kept: Dataset | Non
     """
     file = base_file(model)
     refuse_turbo(file, choices.training_adapter, is_accepted=choices.accept_losing_8_steps)
-    recipe, step_of = recipe_of(choices, len(dataset.examples)), FlowMatching(batch=choices.batch_size)
+    n_pictures, step_of = len(dataset.examples), FlowMatching(batch=choices.batch_size)
+    recipe = lora_recipe(n_pictures, steps=choices.steps, lr=choices.learning_rate, seed=choices.seed)
     identity = identity_of(file, dataset, kept, choices)
     out = output_file(choices.name)
     folder = Path(folder_paths.get_output_directory()) / STATES / f"{out.stem}-{identity[:8]}"
@@ -86,7 +86,7 @@ def train(model: Any, clip: Any, vae: Any, dataset: Dataset, kept: Dataset | Non
         out.parent.mkdir(parents=True, exist_ok=True)
         write_lora(lora, out, {**metadata, TRAINED: identity})
     losses = [float(row["loss"] or 0.0) for row in read_curve(folder)]
-    return Trained(out, comfyui_state(read_lora(out)), losses, report_of(out, recipe, len(dataset.examples), losses))
+    return Trained(out, comfyui_state(read_lora(out)), losses, report_of(out, recipe, n_pictures, losses))
 
 
 def run(
@@ -129,24 +129,7 @@ def encode(
         model_management.throw_exception_if_processing_interrupted()
         encoded.append(encoders.example(example, area))
         bar.update(1)
-    n = len(datasets[0].examples)
-    trained, validated = held_out(encoded[:n])
-    data = TrainingSet(examples=trained, regularization=encoded[n:], no_caption=encoders.caption(""))
-    return data, validated
-
-
-def recipe_of(choices: Choices, n_pictures: int) -> Recipe:
-    """Steps, learning rate and what else the loop is told."""
-    steps = choices.steps or min(max(STEPS_PER_PICTURE * n_pictures, FEWEST), MOST)
-    return Recipe(
-        steps=steps,
-        lr=choices.learning_rate,
-        warmup_steps=max(1, steps // 20),
-        betas=(0.9, 0.99),
-        ema_decay=0.99,
-        seed=choices.seed,
-        save_every=max(1, steps // 20),
-    )
+    return divided(encoded, len(datasets[0].examples), encoders.caption(""))
 
 
 def identity_of(file: Path, dataset: Dataset, kept: Dataset | None, choices: Choices) -> str:
@@ -154,9 +137,7 @@ def identity_of(file: Path, dataset: Dataset, kept: Dataset | None, choices: Cho
     digest = hashlib.blake2b(json.dumps(asdict(choices), sort_keys=True).encode(), digest_size=20)
     digest.update(f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}".encode())
     for each in filter(None, (dataset, kept)):
-        digest.update(f"{each.side} {len(each.examples)}".encode())
-        for example in each.examples:
-            digest.update(example.picture.read_bytes() + "\0".join(example.captions).encode())
+        digest.update(f"{each.side} {len(each.examples)} {hash_of(each.examples)}".encode())
     return digest.hexdigest()
 
 
