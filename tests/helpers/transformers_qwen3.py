@@ -4,7 +4,9 @@ import torch
 import transformers
 
 import tiny
-from zimage_core.config import TextConfig
+from zimage_core.checkpoints import TEXT_ENCODER, read_tensors
+from zimage_core.config import NANO_TEXT, TextConfig
+from zimage_core.nano.files import file_of
 
 
 def reference(config: TextConfig, state):
@@ -35,3 +37,12 @@ def reference_config(config: TextConfig):
         rope_theta=config.rope_theta,
         tie_word_embeddings=True,
     )
+
+
+def built_in_state():
+    """Nano's encoder as a whole Qwen3: with the last layer and norm, which encoding never runs and its file lacks."""
+    state = {key: tensor.float() for key, tensor in read_tensors(file_of(TEXT_ENCODER)).items()}
+    before, last = (f"model.layers.{NANO_TEXT.n_layers_run - more}." for more in (1, 0))
+    assert not any(key.startswith(last) for key in state)
+    layer = {key.replace(before, last): torch.zeros_like(value) for key, value in state.items() if before in key}
+    return {"model.norm.weight": torch.ones(NANO_TEXT.dim), **state, **layer}

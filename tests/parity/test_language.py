@@ -2,20 +2,15 @@
 
 import pytest
 import torch
-from transformers_qwen3 import random_state, reference
+from transformers_qwen3 import built_in_state, random_state, reference
 
 import tiny
-from zimage_core.checkpoints import TEXT_ENCODER, CheckpointError, load_text_encoder, read_tensors
+from zimage_core.checkpoints import TEXT_ENCODER, CheckpointError, load_text_encoder
 from zimage_core.language import Sampling, Writer, load_language_head, load_language_model
-from zimage_core.nano.files import file_of
 
 
 def random_weights():
     return random_state(tiny.TEXT)
-
-
-def built_in_weights():
-    return {key: tensor.float() for key, tensor in read_tensors(file_of(TEXT_ENCODER)).items()}
 
 
 def language_model(state):
@@ -23,7 +18,7 @@ def language_model(state):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("weights", "n_tokens"), [(random_weights, 512), (built_in_weights, 128)])
+@pytest.mark.parametrize(("weights", "n_tokens"), [(random_weights, 512), (built_in_state, 128)])
 @torch.no_grad()
 def test_greedy_tokens_and_their_logits_are_those_of_transformers_with_and_without_a_cache(weights, n_tokens):
     state = weights()
@@ -63,7 +58,7 @@ def test_a_repetition_penalty_changes_the_greedy_text_as_in_transformers():
 
 
 def test_a_file_without_the_last_layer_or_of_another_encoder_is_refused_in_a_sentence():
-    state = built_in_weights()
+    state = built_in_state()
     saved_by_comfyui = {key: tensor for key, tensor in state.items() if not key.startswith("model.layers.3.")}
     with pytest.raises(CheckpointError, match="3 of the 4 layers that writing text needs"):
         load_language_head(saved_by_comfyui)
