@@ -1,5 +1,7 @@
 """A LoRA trained on the real server, used by the stock loader and by ours; cancelled, it goes on to the same file."""
 
+import shutil
+
 import pytest
 from PIL import Image
 from safetensors import safe_open
@@ -20,7 +22,8 @@ def folder(server):
     for colour in ("red", "blue", "green"):
         Image.new("RGB", (80, 64), colour).save(place / f"{colour}.png")
         (place / f"{colour}.txt").write_text(f"a {colour} zorp")
-    return place
+    yield place
+    shutil.rmtree(place)  # other tests compare what the nodes list
 
 
 def graph(**settings):
