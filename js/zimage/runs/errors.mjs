@@ -260,12 +260,11 @@ export const SENTENCES = [
   ["The region's prompt has reference pictures, but the whole prompt has none. Give them to the whole prompt: its regions see those.", "区域提示词带有参考图，而整幅画的提示词没有。请把参考图接到整幅画的提示词：各区域看的是那里的参考图。"],
   ["The whole prompt's features are {whole} wide and the region's {region}. Encode both with the same text encoder.", "整幅画提示词的特征宽 {whole}，区域提示词的宽 {region}。请用同一个文本编码器编码。"],
   ["There is no box {number}: {count} arrived here. Choose another box number.", "没有第 {number} 个框：这里只收到 {count} 个。请换一个框编号。"],
-  ["A box has x, y, width and height, or a bbox of four numbers, but {found} arrived here. Connect the boxes or the elements of Create Bounding Boxes.", "框应有 x、y、width 和 height，或由四个数组成的 bbox，但这里收到的是 {found}。请接入“创建边界框”的边界框或元素。"],
+  ["A box has x, y, width and height, or a bbox of four numbers, but {found} arrived here. Connect the boxes of a detector or of Create Bounding Boxes, or a mask instead.", "框应有 x、y、width 和 height，或由四个数组成的 bbox，但这里收到的是 {found}。请接入检测器或“创建边界框”的边界框，或改接遮罩。"],
   // parts of a picture
   ["The mask is in {count} separate pieces, and each would be painted by itself; at most {most} are. Blur or grow the mask so that pieces join, or paint over fewer places.", "遮罩由 {count} 个互不相连的部分组成，而每个部分都会单独重画，最多 {most} 个。请模糊或扩大遮罩让它们连起来，或少涂几处。"],
   ["Box {number} (left {left}, top {top}, width {width}, height {height}) has no pixel inside the picture of {wide}x{tall}. Give boxes in pixels of this very picture.", "边界框 {number}（左 {left}，上 {top}，宽 {width}，高 {height}）没有一个像素在 {wide}x{tall} 的图像之内。边界框要按这张图像的像素计。"],
   ["The boxes connected here are {kind}, not ComfyUI's bounding boxes. Connect the output of a detector, or a mask instead.", "这里接入的是 {kind}，不是 ComfyUI 的边界框。请接入检测器的输出，或改接遮罩。"],
-  ["A box connected here is {box}; a box has x, y, width and height in pixels. Connect the bounding boxes of a detector, or a mask instead.", "这里接入的边界框是 {box}；边界框应有 x、y、width 和 height，单位为像素。请接入检测器的边界框，或改接遮罩。"],
   ["One part of the picture was painted {first} times and another {second} times: give the sampler the same number for all of them.", "图像的一个部分画了 {first} 次，另一个部分画了 {second} 次：请让采样器对所有部分画相同的次数。"],
   // numbers
   ["{name} is {value}, not a finite number. Set one, or fix the node it comes from.", "{name} 是 {value}，不是有限的数。请改成正常的数，或修好提供它的节点。"],

@@ -1,8 +1,4 @@
-"""The detail pass: each marked part of a picture as a region of its own, at the size the model draws best.
-
-Boxes are ComfyUI's BOUNDING_BOX: a dictionary of x, y, width and height in pixels, a list of them, or a list of such
-lists, one for each picture.
-"""
+"""The detail pass: each marked part of a picture as a region of its own, at the size the model draws best."""
 
 from typing import Any
 
@@ -10,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ....zimage_core import regions
-from ....zimage_core.regions import Box
+from ....zimage_core.bounding_boxes import boxes_of_pictures
 from ..loading.picture_notes import detail_note
 from ..loading.pictures import mask_batch
 from ..loading.vae import check_vae
@@ -18,7 +14,6 @@ from .latents import MEGAPIXEL
 from .regions import RegionInputs, broadcast_batches, channels_first, height_and_width, prepare_region
 
 MOST_ENLARGED = 4  # times: a smaller part is given more surroundings instead, since more would be blur
-SIDES = ("x", "y", "width", "height")
 
 NOTHING = (
     "Nothing is marked, so the picture comes back as it was: paint a mask, or connect boxes that a detector found."
@@ -62,42 +57,14 @@ def is_marked(masks: Tensor | None, boxes: Any, pictures: Tensor) -> Tensor:
     marked = torch.zeros(1, *size, dtype=torch.bool, device=pictures.device)
     if masks is not None:
         marked = regions.fit_masks(regions.is_masked(mask_batch(masks).to(pictures.device)), size)
-    lists = box_lists(boxes)
+    lists = boxes_of_pictures(boxes)
     if not lists:
         return marked
-    inside = torch.stack([regions.box_mask(each, size) for each in lists]).to(pictures.device)
+    inside = torch.stack([regions.box_mask([box.in_pixels(size) for box in each], size) for each in lists]).to(
+        pictures.device
+    )
     first, second = broadcast_batches(marked[:, None], inside)
     return first[:, 0] | second
-
-
-def box_lists(boxes: Any) -> list[list[Box]]:
-    """The boxes of each picture; one list holds for all pictures."""
-    match boxes:
-        case None | []:
-            return []
-        case {"x": _, "y": _, "width": _, "height": _}:
-            return [[box_of(boxes)]]
-        case [dict(), *_]:
-            return [[box_of(each) for each in boxes]]
-        case [list(), *_]:
-            return [[box_of(each) for each in one] for one in boxes]
-        case _:
-            raise ValueError(
-                f"The boxes connected here are {type(boxes).__name__}, not ComfyUI's bounding boxes. Connect the "
-                "output of a detector, or a mask instead."
-            )
-
-
-def box_of(box: Any) -> Box:
-    """Left, top, width and height of one box; ValueError if one of them is no number."""
-    try:
-        left, top, width, height = (float(box[name]) for name in SIDES)
-    except (KeyError, TypeError, ValueError):
-        raise ValueError(
-            f"A box connected here is {box!r}; a box has x, y, width and height in pixels. Connect the bounding boxes "
-            "of a detector, or a mask instead."
-        ) from None
-    return left, top, width, height
 
 
 def roomy(part: Tensor, context: float, area: float) -> float:

@@ -1,12 +1,14 @@
 """Adds a region with a prompt of its own to CONDITIONING, and says what became of its place."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from torch import Tensor
 
 from ....zimage_core.adapters import Lora, tensors_of
 from ....zimage_core.adapters.token_lora import on_tokens
+from ....zimage_core.bounding_boxes import boxes_of_pictures
 from ....zimage_core.checkpoints import read_lora
 from ....zimage_core.conditioning.part_of_run import is_any
 from ....zimage_core.conditioning.region_area import Area, Box, Boxes, MaskArea
@@ -20,7 +22,6 @@ NOTHING_SAID = (
     "The region's prompt is all zeros, as Conditioning Zero Out makes it, so this region is left out. Connect an "
     "encoded prompt."
 )
-ELEMENT_SIDE = 1000  # of the picture, in ComfyUI's elements
 UNHEARD = (
     "Regions were left out: this MODEL runs ComfyUI's own code, which knows none. Put Z-Image Attach behind its loader."
 )
@@ -142,19 +143,7 @@ def _area(box: tuple[float, float, float, float], boxes: Any, box_number: int, m
     return drawn, "\n".join(lines)
 
 
-def boxes_in(value: Any) -> Iterator[Box]:
-    """The boxes of ComfyUI's BOUNDING_BOX (one, a list, or a list for each frame) or of its elements."""
-    if isinstance(value, list | tuple):
-        for each in value:
-            yield from boxes_in(each)
-    elif isinstance(value, Mapping) and isinstance(value.get("bbox"), list | tuple) and len(value["bbox"]) == 4:
-        top, left, bottom, right = (float(each) / ELEMENT_SIDE for each in value["bbox"])
-        yield Box(x=left, y=top, width=right - left, height=bottom - top)
-    elif isinstance(value, Mapping) and {"x", "y", "width", "height"} <= value.keys():
-        x, y, width, height = (float(value[side]) for side in ("x", "y", "width", "height"))
-        yield Box(x=x, y=y, width=width, height=height, unit="pixel")
-    else:
-        raise ValueError(
-            f"A box has x, y, width and height, or a bbox of four numbers, but {str(value)[:60]!r} arrived here. "
-            "Connect the boxes or the elements of Create Bounding Boxes."
-        )
+def boxes_in(given: Any) -> Iterator[Box]:
+    """ComfyUI's bounding boxes or elements as areas, those of all pictures together."""
+    for box in chain.from_iterable(boxes_of_pictures(given)):
+        yield Box(x=box.left, y=box.top, width=box.width, height=box.height, unit=box.unit)

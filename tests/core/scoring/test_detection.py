@@ -7,7 +7,9 @@ from PIL import Image
 
 from zimage_core.scoring.detection import (
     Detection,
+    DetectorError,
     FolderDetector,
+    FoundBoxes,
     GenEvalScore,
     PromptObjectsScore,
     judge,
@@ -184,3 +186,31 @@ def test_objects_of_a_prompt_are_its_words_that_the_detector_knows():
     found = score([Image.new("RGB", (9, 9))] * 4, [Request(prompt=prompt) for prompt in prompts])
     assert [each.value for each in found] == [1, 0.5, None, None]
     assert found[1].notes == "no bus" and "names no object that cats knows" in found[2].problem
+
+
+def as_comfyui_writes(found: Detection) -> dict:
+    left, top, right, bottom = found.box
+    sides = {"x": left, "y": top, "width": right - left, "height": bottom - top}
+    return {**sides, "label": found.name, "score": found.confidence}
+
+
+def test_boxes_of_comfyuis_detectors_are_judged_as_their_detections():
+    pictures = [Image.new("RGB", (100, 100), (level, 0, 0)) for level in (1, 2)]
+    found = [[thing("cow", x=20), thing("dog", x=80)], [thing("cow", x=80), thing("dog", x=20)]]
+    boxes = FoundBoxes(
+        pictures, [[*map(as_comfyui_writes, each), {"x": 1, "y": 1, "width": 5, "height": 5}] for each in found]
+    )
+    assert boxes.names == ["cow", "dog"]
+    by_boxes = GenEvalScore(boxes)(pictures[::-1], [Request(rules=POSITION)] * 2)
+    by_detections = [GenEvalScore(Sees(*each))(pictures[:1], [Request(rules=POSITION)])[0] for each in found[::-1]]
+    assert [each.value for each in by_boxes] == [each.value for each in by_detections] == [0, 1]
+    score = PromptObjectsScore(FoundBoxes(pictures, as_comfyui_writes(found[0][0])), ["cow", "dog"])
+    assert [each.value for each in score(pictures, [Request(prompt="a cow and a dog")] * 2)] == [0.5, 0.5]
+
+
+def test_boxes_of_other_pictures_are_told():
+    pictures = [Image.new("RGB", (8, 8), (level, 0, 0)) for level in (1, 2)]
+    with pytest.raises(ValueError, match="boxes of 3 pictures and 2 pictures"):
+        FoundBoxes(pictures, [[], [], []])
+    with pytest.raises(DetectorError, match="nobody looked"):
+        FoundBoxes(pictures[:1], []).detect(pictures[1])

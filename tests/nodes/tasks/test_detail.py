@@ -79,6 +79,7 @@ def test_lists_of_other_pictures_stay_lists(nodes, detail, vae, generator):
         {"x": 10, "y": 20, "width": 8, "height": 9},
         [{"x": 10, "y": 20, "width": 8, "height": 9}],
         [[{"x": 10, "y": 20, "width": 8, "height": 9, "label": "face", "score": 0.9}]],
+        [{"bbox": [312.5, 125, 453.125, 225], "type": "obj"}],
     ],
 )
 def test_boxes_mark_what_a_mask_of_them_marks(detail, vae, boxes, generator):
@@ -123,7 +124,7 @@ def test_a_part_larger_than_the_painted_size_is_told(detail, vae, generator):
     [
         ({"boxes": [{"x": 500, "y": 0, "width": 5, "height": 5}]}, "no pixel inside the picture of 64x48"),
         ({"boxes": "face"}, "are str, not ComfyUI's bounding boxes"),
-        ({"boxes": [{"x": 1}]}, "a box has x, y, width and height"),
+        ({"boxes": [{"x": 1}]}, "A box has x, y, width and height"),
         ({"boxes": [[], [], []]}, "do not belong together"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from .detector import ColourReader, Detection, Detector, DetectorError
 from .folder_detector import FolderDetector
+from .found_boxes import FoundBoxes
 from .geneval import COLOURS, Verdict, judge, kept, relative_position
 from .geneval_score import GenEvalScore
 from .prompt_objects import PromptObjectsScore
@@ -13,6 +14,7 @@ __all__ = [
     "Detector",
     "DetectorError",
     "FolderDetector",
+    "FoundBoxes",
     "GenEvalScore",
     "PromptObjectsScore",
     "Verdict",

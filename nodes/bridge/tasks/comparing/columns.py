@@ -7,18 +7,21 @@ c columns, m pictures of a column, b pictures of a batch.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from .....zimage_core.grid import MOST_PICTURES, Layout, compose
+from .. import scores
 from ..grid import PICTURE, SharedNodes, Sources, picture_of
 from ..noise import seed_of
 from ..tried_sheet import smaller
 
 DRAWN = "ZImageDrawnPicture"
 NO_PROMPTS = "No prompt is written. Write one a line in prompts, for example: a red fox in the snow"
+
+AskedT = TypeVar("AskedT", bound="Asked")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,22 @@ class Row:
     def label(self) -> str:
         """As sheets and reports name it."""
         return f"{self.prompt}, seed {self.seed}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What every sheet node is asked; travels as JSON."""
+
+    node: str  # the id of the node in whose place the graph runs
+    score: str
+    reader: str
+    rows: list[Row]
+
+    @classmethod
+    def read(cls: type[AskedT], written: str) -> AskedT:
+        """From JSON."""
+        given: dict[str, Any] = json.loads(written)
+        return cls(rows=[Row(**row) for row in given.pop("rows")], **given)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +74,13 @@ def rows_of(prompts: str, seed: int, seeds: int, n_columns: int) -> list[Row]:
             "seeds."
         )
     return rows
+
+
+def check_prompts(rows: Sequence[Row], score: str, reader: str) -> None:
+    """Raise ValueError where a score by these names cannot answer a prompt, before anything is drawn."""
+    made = scores.score_of(score, reader)
+    for prompt in {row.prompt for row in rows}:
+        scores.check_request(made, scores.request_of(prompt, ""))
 
 
 def expanded(

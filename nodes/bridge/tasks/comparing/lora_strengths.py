@@ -1,15 +1,13 @@
 """The strengths of a LoRA over the same prompts and seeds, strength 0 without it: the graph that draws them."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .....zimage_core.grid import Numbers
 from ...loading import files
-from .. import scores
 from ..grid import LORA_STRENGTH, Sources
-from .columns import Column, Row, expanded, rows_of
+from .columns import Asked, Column, check_prompts, expanded, rows_of
 
 SHEET = "ZImageLoraTestSheet"
 N_OUTPUTS = 6  # of both nodes
@@ -24,22 +22,12 @@ NO_VISION = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
-    """What the last node is asked; travels as JSON."""
+class Terms(Asked):
+    """What the last node is asked."""
 
-    node: str  # the id of Z-Image LoRA Test
     lora: str
-    score: str
-    reader: str
     burn_limit: float
     strengths: list[float]  # 0 first
-    rows: list[Row]
-
-    @classmethod
-    def read(cls, written: str) -> "Terms":
-        """From JSON."""
-        given: dict[str, Any] = json.loads(written)
-        return cls(rows=[Row(**row) for row in given.pop("rows")], **given)
 
 
 def graph_of(
@@ -53,9 +41,7 @@ def graph_of(
     strengths = _strengths(written["strengths"])
     rows = rows_of(written["prompts"], written["seed"], written["seeds"], len(strengths))
     if written["score"] != AUTOMATIC:
-        score = scores.score_of(written["score"], written["reader"])
-        for prompt in {row.prompt for row in rows}:
-            scores.check_request(score, scores.request_of(prompt, ""))
+        check_prompts(rows, written["score"], written["reader"])
     terms = {name: written[name] for name in ("lora", "score", "reader", "burn_limit")}
     columns = [
         Column(

@@ -1,15 +1,13 @@
 """Two models or settings, A and B, over the same prompts and seeds: the graph that draws both."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .....zimage_core.checkpoints import DIT
 from ...loading import files
-from .. import scores
 from ..grid import LORA_STRENGTH, MODEL, Sources
-from .columns import Column, Row, expanded, rows_of
+from .columns import Asked, Column, check_prompts, expanded, rows_of
 
 SHEET = "ZImageCompareModelsSheet"
 N_OUTPUTS = 7  # of both nodes
@@ -18,20 +16,10 @@ NO_LORA = "settings of B has a LoRA strength without a LoRA. Write both: LoRA = 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
-    """What the last node is asked; travels as JSON."""
+class Terms(Asked):
+    """What the last node is asked."""
 
-    node: str  # the id of Z-Image Compare Models
-    score: str
-    reader: str
     label: str  # of column B
-    rows: list[Row]
-
-    @classmethod
-    def read(cls, written: str) -> "Terms":
-        """From JSON."""
-        given: dict[str, Any] = json.loads(written)
-        return cls(rows=[Row(**row) for row in given.pop("rows")], **given)
 
 
 def graph_of(
@@ -43,9 +31,7 @@ def graph_of(
     if LORA_STRENGTH in own and own.get("lora", files.NO_LORA) == files.NO_LORA:
         raise ValueError(NO_LORA)
     rows = rows_of(written["prompts"], written["seed"], written["seeds"], 2)
-    score = scores.score_of(written["score"], written["reader"])
-    for prompt in {row.prompt for row in rows}:
-        scores.check_request(score, scores.request_of(prompt, ""))
+    check_prompts(rows, written["score"], written["reader"])
     said = [*(["model_b"] if model_b is not None else []), *(f"{name} {value}" for name, value in own.items())]
     label = f"B: {', '.join(said)}"
     terms = {"node": node, "score": written["score"], "reader": written["reader"], "label": label}
