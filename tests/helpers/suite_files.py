@@ -113,13 +113,25 @@ def write_dpg(folder: Path) -> Path:
 
 
 def write_tiif(folder: Path) -> Path:
-    for kind in ("action+3d", "color"):
+    for kind, n in {"action+3d": 2, "color": 2, "color+3d": 1}.items():  # one name begins with another
         write_lines(
             folder / f"testmini_prompts/{kind}_prompts.jsonl",
-            *({"type": kind, "short_description": f"{kind} {n}", "long_description": f"long {n}"} for n in (0, 1)),
+            *(
+                {"type": kind, "short_description": f"{kind} {line}", "long_description": f"long {line}"}
+                for line in range(n)
+            ),
         )
         asked = {"type": kind, "yn_question_list": ["Red?", "Blue?"], "yn_answer_list": ["yes", "no"]}
-        write_lines(folder / f"testmini_eval_prompts/{kind}_eval_prompts.jsonl", asked, asked)
+        write_lines(folder / f"testmini_eval_prompts/{kind}_eval_prompts.jsonl", *[asked] * n)
+    words = {
+        "type": "text",
+        "short_description": 'a cup, with the text on it: "Tea", "it\'s"',
+        "long_description": "long",
+    }
+    asked = [f"Is the text '{word}' in the image?" for word in ("Tea", "it's")]
+    write_lines(folder / "testmini_prompts/text_prompts.jsonl", words)
+    answers = {"type": "text", "yn_question_list": asked, "yn_answer_list": ["Yes", "Yes"]}
+    write_lines(folder / "testmini_eval_prompts/text_eval_prompts.jsonl", answers)
     return folder
 
 
@@ -144,6 +156,8 @@ WRITERS = {
     "dpg": write_dpg,
     "tiif-short": write_tiif,
     "tiif-long": write_tiif,
+    "tiif-text-short": write_tiif,
+    "tiif-text-long": write_tiif,
     "prism": write_prism,
     "prism-zh": write_prism,
 }

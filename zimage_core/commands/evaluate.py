@@ -22,6 +22,8 @@ SUITE_NAMES = (
     "dpg",
     "tiif-short",
     "tiif-long",
+    "tiif-text-short",
+    "tiif-text-long",
     "prism",
     "prism-zh",
 )

@@ -39,6 +39,8 @@ FIRST_FILES = {
     "dpg": "partiprompts1.png",
     "tiif-short": "action+3d/zimage/short_description/0.png",
     "tiif-long": "action+3d/zimage/long_description/0.png",
+    "tiif-text-short": "text/zimage/short_description/0.png",
+    "tiif-text-long": "text/zimage/long_description/0.png",
     "prism": "affection/0.png",
     "prism-zh": "affection/0.png",
 }
@@ -178,6 +180,17 @@ def test_a_line_of_tiif_without_questions_is_drawn_and_asked_nothing(tmp_path):
     file.write_text('{"type": "text"}\n' + file.read_text().splitlines()[1] + "\n")
     rules = [case.request.rules for case in SUITES["tiif-short"].read(tmp_path, Reading()) if case.group == "color"]
     assert rules[0] == {} and rules[1]["questions"] == {1: "Red?", 2: "Blue?"}
+
+
+@pytest.mark.parametrize("has_questions", [True, False])
+def test_tiifs_words_are_those_of_its_questions_or_of_the_short_prompt(has_questions, tmp_path):
+    if not has_questions:
+        (write_tiif(tmp_path) / "testmini_eval_prompts/text_eval_prompts.jsonl").unlink()
+    folder = tmp_path if not has_questions else write_tiif(tmp_path)
+    [case] = SUITES["tiif-text-long"].read(folder, Reading())
+    [whole] = [each for each in SUITES["tiif-long"].read(folder, Reading()) if each.group == "text"]
+    assert case.prompt == "long" and case.request.lettering == ("Tea", "it's")
+    assert (case.places, case.seeds) == (whole.places, whole.seeds)
 
 
 def test_files_that_do_not_belong_together_are_refused(tmp_path):

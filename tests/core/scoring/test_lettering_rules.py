@@ -3,9 +3,12 @@
 from difflib import get_close_matches
 from functools import cache
 
+import numpy as np
 import pytest
+from scipy.optimize import linear_sum_assignment
 
 from zimage_core.scoring.lettering import RULES, edit_distance
+from zimage_core.scoring.lettering.assignment import least_cost
 from zimage_core.scoring.score import Measurement, Request
 
 
@@ -142,6 +145,36 @@ def test_oneig_pools_before_its_formula():
     all_right, all_wrong = measured("OneIG text", "a b c", "a b c"), measured("OneIG text", "d", "xyz")
     pooled = RULES["OneIG text"].pool([all_right, all_wrong, Measurement.missing("no file")])
     assert pooled == pytest.approx(1 - (3 / 2) * (1 - 1 / 2) * (1 - 3 / 4) / 100)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 3), (2, 7), (7, 2), (12, 9)])
+def test_the_cheapest_pairs_are_scipys(shape):
+    for seed in range(20):
+        costs = np.random.default_rng(seed).integers(0, 6, shape) / 5  # with ties
+        assert least_cost(costs.tolist()) == pytest.approx(costs[linear_sum_assignment(costs)].sum())
+    assert least_cost([]) == least_cost([[], []]) == 0
+
+
+@pytest.mark.parametrize(
+    ("lettering", "read", "gned", "recall"),  # as TIIF's scorer counts, and corrected
+    [
+        (("Tea", "eat"), ["TEA eat"], (0, 0), (1, 1)),
+        (("tea", "eat"), ["eat", "tea"], (0, 0), (1, 1)),  # in any order
+        (("tea", "tea"), ["tea"], (1 / 2, 1 / 2), (1 / 2, 1 / 2)),  # each word serves once
+        (("delight",), ["deliqht"], (1 / 7, 1 / 7), (1, 1)),
+        (("tea",), ["tee"], (1 / 3, 1 / 3), (0, 0)),  # more than 0.3 edits a letter
+        (("tea",), [], (1, 1), (0, 0)),
+        (("tea",), ["x", "tea", "y"], (2 / 3, 2 / 3), (1, 1)),
+        (("tea",), ["tea  now"], (2 / 3, 1 / 2), (1, 1)),  # two spaces hold an empty word
+        (("green tea",), ["green tea"], ((4 / 9 + 1) / 2, 0), (0, 1)),  # what was asked for is not split
+        (("abcd", "abce"), ["abce", "xxxd"], ((0 + 3 / 4) / 2,) * 2, (1 / 2, 1 / 2)),
+        (("abcde", "abcdf"), ["abcdf", "abcdeg"], (1 / 12, 1 / 12), (1 / 2, 1)),  # the first that will do is taken
+        (("春天",), ["春夭"], (1 / 2, 1 / 2), (0, 0)),
+    ],
+)
+def test_tiif_is_pairs_of_words(lettering, read, gned, recall):
+    for names, wanted in ((("TIIF GNED", "GNED"), gned), (("TIIF recall", "word recall"), recall)):
+        assert [measured(name, lettering, read).value for name in names] == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize(

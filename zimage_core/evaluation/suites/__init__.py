@@ -8,7 +8,7 @@ from .geneval2 import GENEVAL2
 from .longtext import LONGTEXT, LONGTEXT_ZH
 from .oneig import ONEIG_ALIGNMENT, ONEIG_ALIGNMENT_ZH, ONEIG_TEXT, ONEIG_TEXT_ZH
 from .prism import PRISM, PRISM_ZH
-from .tiif import TIIF_LONG, TIIF_SHORT
+from .tiif import TIIF_LONG, TIIF_SHORT, TIIF_TEXT_LONG, TIIF_TEXT_SHORT
 
 SUITES: dict[str, Suite] = {
     suite.name: suite
@@ -25,6 +25,8 @@ SUITES: dict[str, Suite] = {
         DPG,
         TIIF_SHORT,
         TIIF_LONG,
+        TIIF_TEXT_SHORT,
+        TIIF_TEXT_LONG,
         PRISM,
         PRISM_ZH,
     )

@@ -11,6 +11,7 @@ from .reader import Line, Reader, ReaderError, sure_lines
 from .rule import LetteringRule
 from .self_test import check_reader
 from .tesseract import TesseractReader
+from .tiif import GNED, PUBLISHED_GNED, PUBLISHED_RECALL, WORD_RECALL
 
 RULES = {
     rule.name: rule
@@ -25,6 +26,10 @@ RULES = {
         PUBLISHED_NED,
         PUBLISHED_OVERLAP,
         ONEIG,
+        GNED,
+        WORD_RECALL,
+        PUBLISHED_GNED,
+        PUBLISHED_RECALL,
     )
 }
 
@@ -32,14 +37,18 @@ __all__ = [
     "CHARACTER_ERROR_RATE",
     "CHARACTER_RECALL",
     "EXACT_MATCH",
+    "GNED",
     "NED",
     "ONEIG",
     "OVERLAP",
+    "PUBLISHED_GNED",
     "PUBLISHED_NED",
     "PUBLISHED_OVERLAP",
+    "PUBLISHED_RECALL",
     "PUBLISHED_WORD_ACCURACY",
     "RULES",
     "WORD_ACCURACY",
+    "WORD_RECALL",
     "LetteringRule",
     "LetteringScore",
     "Line",
