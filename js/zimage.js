@@ -20,6 +20,7 @@ import { WITH_HISTORY, addHistory, watchRuns } from "./zimage/prompts/prompt_his
 import { ROOMY, addRoom } from "./zimage/prompts/prompt_box.mjs";
 import { SAMPLERS } from "./zimage/samplers/presets.mjs";
 import { watchFitted } from "./zimage/runs/fitted.mjs";
+import { watchPreviews } from "./zimage/runs/previews.mjs";
 import { addReport, watchReports } from "./zimage/runs/reports.mjs";
 import { addSamplerFacts } from "./zimage/samplers/sampler.mjs";
 import { DRAWN, addSigmaCurve } from "./zimage/samplers/sigma_curve.mjs";
@@ -40,6 +41,7 @@ app.registerExtension({
     watchFailures();
     watchFitted();
     watchReports();
+    watchPreviews();
     watchDoctor();
     watchTimeLeft();
     watchRuns();

@@ -1,7 +1,5 @@
 """The node that compares two models or settings, and the last node of its graph."""
 
-from typing import Any
-
 from comfy_api.latest import io, ui
 
 from .bridge.page import score_results
@@ -57,9 +55,10 @@ class ZImageCompareModels(io.ComfyNode):
                     multiline=True,
                     placeholder="settings of B, such as: steps = 4",
                     dynamic_prompts=False,
-                    default="steps = 4",
+                    default="",
                     tooltip="What column B has other than A, with commas between: steps, CFG, sampler, shift, img2img "
-                    "strength, LoRA, LoRA strength or model, each with = and a value.",
+                    "strength, LoRA, LoRA strength or model, each with = and a value. Empty compares model B with A "
+                    "at the same settings.",
                 ),
                 score_input("sharpness"),
                 first_seed_input("Which noise the first picture of every prompt starts from, the same in A and B."),
@@ -116,7 +115,7 @@ class ZImageCompareModelsSheet(io.ComfyNode):
         return io.NodeOutput(*found.outputs, ui={"text": [found.report], **ui.PreviewImage(found.shown).as_dict()})
 
 
-def _own(cls: type[io.ComfyNode], written: str) -> dict[str, Any]:
+def _own(cls: type[io.ComfyNode], written: str) -> settings.Settings:
     """What B has in place of A's settings; ValueError for what is no setting."""
     return settings.parsed(written, {each.id: each for each in cls.define_schema().inputs}, AXES_IN_CHINESE)
 

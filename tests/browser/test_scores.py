@@ -21,7 +21,8 @@ ADD_PICK_BEST = """() => {
 IS_SHOWN = """(name) => {
   const node = app.graph.nodes.find((each) => each.type === "ZImagePickBest");
   const shown = [...(node.imgs ?? []), ...document.querySelectorAll(`[data-node-id="${node.id}"] img`)];
-  return shown.some((each) => each.naturalWidth && each.src.includes(encodeURIComponent(name)));
+  const isPreview = shown.some((each) => each.src.startsWith("blob:"));
+  return !isPreview && shown.some((each) => each.naturalWidth && each.src.includes(encodeURIComponent(name)));
 }"""
 
 

@@ -68,10 +68,11 @@ def test_both_columns_are_the_pictures_of_graphs_by_hand_and_the_verdict_is_that
     assert np.allclose(told["values"], values)
     gaps = np.subtract(values[1], values[0])
     assert told["difference"] == pytest.approx(gaps.mean()) and told["p"] == pytest.approx(sign_flips(gaps))
-    assert told["node"] == "compare" and told["columns"] == ["A", "B: steps 1"]
+    assert told["node"] == "compare" and told["columns"] == ["A", "B: steps = 1"]
     texts = [data["output"]["text"][0] for data in shown if data["output"] and "text" in data["output"]]
     assert texts[0].startswith("picture 1 of 12: A; a small yellow star on the left, seed 300")
-    assert texts[-1].startswith("sharpness (8-bit levels): ")
+    verdict, what, *_ = texts[-1].splitlines()
+    assert verdict.startswith("Verdict by sharpness (8-bit levels): ") and what.endswith("the same with steps = 1.")
     assert sum(".ZImageTextEncode-" in name for name in outcome.executed) == 2
 
 
@@ -120,4 +121,4 @@ def test_the_second_model_draws_column_b_and_stopping_keeps_what_was_drawn(serve
     assert resumed.error is None, resumed.error
     assert sum(".ZImageTurboSampler-" in name for name in resumed.executed) <= 6
     assert all(map(np.array_equal, pixels(resumed, "A"), pixels(resumed, "B")))  # a cache at 0 is none
-    assert facts(resumed)["columns"][1] == "B: model_b"
+    assert facts(resumed)["columns"][1] == "B: model B"

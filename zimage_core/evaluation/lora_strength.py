@@ -15,7 +15,6 @@ from ..scoring.statistics import contrast, saturation, sharpness
 from ..scoring.statistics.light import Levels
 
 SMALLEST = (0.05, 0.05, 4.0)  # added to saturation, contrast and detail (levels), so that grey or flat pictures count
-NAMES = ("saturation", "contrast", "detail")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from collections import Counter
 
-from .page import interval_of
 from .report import ALL, Figure, Report
 
 MOST_REASONS = 3
@@ -13,11 +12,20 @@ def told(report: Report) -> list[str]:
     run = report.run
     lines = [f"{run.title}: {run.name}, {run.prompts} prompts, seeds {run.first_seed} to {run.last_seed}"]
     for figure in report.figures:
-        value = "no number" if figure.value is None else f"{figure.value:.4f} ({interval_of(figure)})"
+        value = _number(figure)
         counted = f"{figure.score}, {figure.group or 'all'}: {value}, {figure.pictures} pictures"
         lines.append(f"{counted}, {figure.unread} not read" if figure.unread else counted)
     reasons = Counter(each.partition(": ")[2] for each in report.problems if ": " in each)
     return [*lines, *(f"not read: {reason} ({n} times)" for reason, n in reasons.most_common(MOST_REASONS))]
+
+
+def _number(figure: Figure) -> str:
+    """A number with its interval, where there is one."""
+    if figure.value is None:
+        return "no number"
+    if figure.low is None or figure.high is None:
+        return f"{figure.value:.4f}"
+    return f"{figure.value:.4f} ({figure.low:.4f} to {figure.high:.4f})"
 
 
 def check_read(report: Report) -> None:

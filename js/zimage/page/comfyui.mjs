@@ -117,6 +117,16 @@ export function onServerEvent(kind, call) {
   api.addEventListener(kind, (/** @type {CustomEvent} */ event) => call(event.detail));
 }
 
+/**
+ * Take the live preview off a node, by its execution id: ComfyUI leaves it above the pictures that the node shows then.
+ * Its page has no other way than the store that keeps previews; without it they stay, as they do on other nodes.
+ * @param {string} id
+ */
+export function endPreview(id) {
+  const page = /** @type {any} */ (document.getElementById("vue-app"))?.__vue_app__;
+  page?.config.globalProperties.$pinia?._s.get("nodeOutput")?.revokePreviewsByExecutionId?.(id);
+}
+
 /** The workflow's outermost graph. @returns {any} */
 export function rootGraph() {
   return app.rootGraph ?? app.graph;

@@ -11,9 +11,10 @@ const AS_THEY_ARE = ["ZImagePrompt", "ZImageConvertLora", "ZImageCaption"]; // w
 /** @param {any} node @param {import("../page/panel.mjs").Panel} panel */
 export function addReport(node, panel) {
   const previous = node.onExecuted;
-  node.onExecuted = function (/** @type {{text?: unknown[]}} */ output) {
+  node.onExecuted = function (/** @type {{text?: unknown[]} | null} */ output) {
     previous?.apply(this, arguments);
-    const lines = output?.text?.join("\n").split("\n") ?? [];
+    if (!output) return; // taken from the cache, and so is what stands there
+    const lines = output.text?.join("\n").split("\n") ?? [];
     const shown = AS_THEY_ARE.includes(classOf(node)) ? "en" : language();
     const text = lines.map((line) => inLanguage(line, shown)).join("\n");
     panel.show("report", text && isOn(REPORTS) ? { text } : null);

@@ -13,7 +13,7 @@ import { REPORTS } from "./report_sentences.mjs";
 const MAX_DEPTH = 6; // of texts inside texts
 const PLACEHOLDER = /\{(\w+)\}/g;
 const VERBATIM = ["file", "row", "name", "names", "word", "words", "tag", "path", "key", "layer"]; // the artist's own
-const NUMBER = "count"; // holds no space
+const NUMBERS = ["count", "seed", "one", "other", "low", "high"]; // hold no space
 const JOINTS = /** @type {const} */ ([["; ", "；"], [", ", "，"], [" and ", "、"]]);
 
 /** The first that matches as a whole is taken. @type {Template[]} */
@@ -45,7 +45,7 @@ export function inLanguage(sentence, language) {
 /** @param {string} english */
 function patternOf(english) {
   const literal = english.replace(/[.*+?^$()|[\]\\]/g, "\\$&");
-  const pattern = literal.replace(PLACEHOLDER, (_, name) => `(?<${name}>${name === NUMBER ? "\\S" : "."}+?)`);
+  const pattern = literal.replace(PLACEHOLDER, (_, name) => `(?<${name}>${NUMBERS.includes(name) ? "\\S" : "."}+?)`);
   return new RegExp(`^${pattern}$`, "s");
 }
 

@@ -101,7 +101,7 @@ def expanded(
     for column in columns:
         for row in rows:
             picture = picture_of(graph, column.sources, {**settings, **vars(row), **column.settings})
-            told = f"picture {len(links) + 1} of {total}: {column.label}; {row.label}"
+            told = f"picture {len(links) + 1} of {total}: {column.label}; {row.prompt}, seed {row.seed}"
             links[f"{PICTURE}{len(links)}"] = graph.output(DRAWN, images=picture, label=told)
     named = dict(reversed(links.items()))  # ComfyUI begins with the last input
     asked = json.dumps({**terms, "rows": [vars(row) for row in rows]})

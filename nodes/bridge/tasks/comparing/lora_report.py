@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .....zimage_core.evaluation.lora_strength import NAMES, Choice, Tried, burning, chosen, look
+from .....zimage_core.evaluation.lora_strength import Choice, Tried, burning, chosen, look
 from .....zimage_core.evaluation.strength_plot import strength_plot
 from .. import scores
 from .columns import columns_of, per_picture, sheets
@@ -87,10 +87,13 @@ def _tried(terms: Terms, drawn: Sequence[Tensor], identities: Sequence[float]) -
 def report_of(terms: Terms, tried: Sequence[Tried], means: Sequence[float], choice: Choice, name: str) -> str:
     """The strength to take, and a line for each."""
     lines = [
-        f"take strength {choice.strength:g}: {choice.why}",
-        f"{name}; burning above {terms.burn_limit:g} is too much",
+        f"Take strength {choice.strength:g}: {choice.why}.",
+        f"Measured: {name}; burning above {terms.burn_limit:g} is too much.",
     ]
     for each, mean in zip(tried, means, strict=True):
-        factors = ", ".join(f"{what} x{factor:.2f}" for what, factor in zip(NAMES, each.factors, strict=True))
-        lines.append(f"strength {each.strength:g}: {mean:.4g}, burning {each.burning:.2f} ({factors})")
+        saturation, contrast, detail = each.factors
+        lines.append(
+            f"strength {each.strength:g}: {mean:.4g}, burning {each.burning:.2f} (saturation x{saturation:.2f}, "
+            f"contrast x{contrast:.2f}, detail x{detail:.2f})"
+        )
     return "\n".join(lines)

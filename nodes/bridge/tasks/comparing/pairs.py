@@ -20,6 +20,7 @@ class Columns:
     """Both columns measured."""
 
     label: str  # of column B
+    compared: str  # what A and B are, in words
     score: Score
     rows: Sequence[Row]
     one: Sequence[Measurement]
@@ -72,6 +73,7 @@ def _measured(terms: Terms, drawn: Sequence[Tensor]) -> Columns:
     found = scores.measured(scores.pil_pictures(torch.cat([*drawn])), score, requests * 2)
     return Columns(
         label=terms.label,
+        compared=terms.compared,
         score=score,
         rows=rows,
         one=found[: len(rows)],
@@ -99,17 +101,18 @@ def facts_of(columns: Columns, pairs: Pairs) -> dict[str, Any]:
 
 
 def report_of(columns: Columns, pairs: Pairs) -> str:
-    """The verdict, the means, and a line for each pair."""
-    gap, (a, b) = pairs.difference, pairs.means
-    interval = f" ({gap.difference.low:+.4g} to {gap.difference.high:+.4g})" if len(pairs.one) > 1 else ""
+    """The verdict, what was compared, the means, and a line for each pair."""
+    (a, b), n_pairs = pairs.means, len(pairs.one)
+    gap, p, method = pairs.difference.difference, pairs.difference.p, pairs.difference.method
+    told = f"{gap.value:+.4g} ({gap.low:+.4g} to {gap.high:+.4g})" if n_pairs > 1 else f"{gap.value:+.4g}"
     lines = [
-        f"{scores.title_of(columns.score)}: {pairs.verdict}",
-        f"A: {a:.4g}",
-        f"{columns.label}: {b:.4g}",
-        f"B - A: {gap.difference.value:+.4g}{interval}, p = {gap.p:.3g}, {len(pairs.one)} pairs ({gap.method})",
+        f"Verdict by {scores.title_of(columns.score)}: {pairs.verdict}",
+        columns.compared,
+        f"Means: A {a:.4g}, B {b:.4g}",
+        f"B - A: {told}, p = {p:.3g}, {n_pairs} pairs ({method})",
     ]
     if columns.equal:
-        lines.append(f"pictures that are equal bit by bit: {columns.equal} of {len(columns.rows)}")
+        lines.append(f"Pairs that are equal bit by bit: {columns.equal} of {len(columns.rows)}")
     both = zip(columns.rows, columns.one, columns.other, strict=True)
     return "\n".join(lines + [_line(row, one, other) for row, one, other in both])
 
@@ -127,7 +130,7 @@ def _line(row: Row, one: Measurement, other: Measurement) -> str:
         change = f"does not count: {one.problem or other.problem}"
     else:
         change = f"{other.value - one.value:+.4g}"
-    return f"{row.label}: {_number(one)}, {_number(other)} ({change})"
+    return f"{row.prompt}, seed {row.seed}: {_number(one)}, {_number(other)} ({change})"
 
 
 def _number(measurement: Measurement) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from .....zimage_core.grid import Choices, Kind, Numbers
 from .....zimage_core.grid.values import DIVIDER
@@ -16,23 +16,30 @@ NAMES = (*(name for name in WIDGETS if name not in OF_PICTURES), LORA)
 EQUALS = re.compile(r"[=:\uff1d\uff1a]")
 
 
-def parsed(text: str, limits: Mapping[str, Any], chinese: Mapping[str, str]) -> dict[str, Any]:
-    """Values by widget; `limits` are the node's inputs by id, `chinese` the Chinese names. Raises ValueError."""
+class Settings(NamedTuple):
+    """Values by widget, and the pieces of text that say them."""
+
+    values: dict[str, Any]
+    pieces: list[str]
+
+
+def parsed(text: str, limits: Mapping[str, Any], chinese: Mapping[str, str]) -> Settings:
+    """What is written; `limits` are the node's inputs by id, `chinese` the Chinese names. Raises ValueError."""
     known = {name.lower(): name for name in NAMES}
     known |= {WIDGETS[name]: name for name in NAMES if name in WIDGETS}
     known |= {word: name for name, word in chinese.items() if name in NAMES}
     found: dict[str, Any] = {}
-    for piece in (each.strip() for each in DIVIDER.split(text)):
-        if piece:
-            written, *value = EQUALS.split(piece, maxsplit=1)
-            name = known.get(written.strip().lower())
-            if name is None or not value:
-                raise ValueError(
-                    f"settings of B: '{piece}' is no setting. Write a name and a value, as steps = 4; the names are "
-                    f"{', '.join(NAMES)}."
-                )
-            found["lora" if name == LORA else WIDGETS[name]] = _value(name, value[0], limits)
-    return found
+    pieces = [piece for each in DIVIDER.split(text) if (piece := each.strip())]
+    for piece in pieces:
+        written, *value = EQUALS.split(piece, maxsplit=1)
+        name = known.get(written.strip().lower())
+        if name is None or not value:
+            raise ValueError(
+                f"settings of B: '{piece}' is no setting. Write a name and a value, as steps = 4; the names are "
+                f"{', '.join(NAMES)}."
+            )
+        found["lora" if name == LORA else WIDGETS[name]] = _value(name, value[0], limits)
+    return Settings(found, pieces)
 
 
 def _value(name: str, text: str, limits: Mapping[str, Any]) -> Any:
