@@ -36,22 +36,38 @@ def build_transformer(config: DiTConfig, state: Mapping[str, Tensor]) -> Any:
 def build_text_encoder(config: TextConfig, state: Mapping[str, Tensor], device: torch.device) -> Any:
     """Qwen3Model with the published encoder's weights."""
     with torch.device("meta"):
-        network = transformers.Qwen3Model(
-            transformers.Qwen3Config(
-                vocab_size=config.vocab_size,
-                hidden_size=config.dim,
-                intermediate_size=config.ffn_dim,
-                num_hidden_layers=config.n_layers,
-                num_attention_heads=config.n_heads,
-                num_key_value_heads=config.n_kv_heads,
-                head_dim=config.head_dim,
-                rms_norm_eps=config.norm_eps,
-                rope_theta=config.rope_theta,
-            )
-        )
+        network = transformers.Qwen3Model(_qwen3_config(config))
     network.load_state_dict({key.removeprefix("model."): tensor for key, tensor in state.items()}, assign=True)
-    rotary: Any = network.rotary_emb  # its frequencies are buffers outside the state dict, still on "meta"
-    network.rotary_emb = type(rotary)(network.config).to(device)
+    return _with_rotary(network, network, device)
+
+
+def build_language_model(config: TextConfig, state: Mapping[str, Tensor], device: torch.device) -> Any:
+    """Qwen3ForCausalLM with the published encoder's weights, its output matrix tied to the embedding table."""
+    with torch.device("meta"):
+        network = transformers.Qwen3ForCausalLM(_qwen3_config(config))
+    network.load_state_dict(dict(state), strict=False, assign=True)
+    network.lm_head.weight = network.model.embed_tokens.weight
+    return _with_rotary(network, network.model, device)
+
+
+def _qwen3_config(config: TextConfig) -> Any:
+    return transformers.Qwen3Config(
+        vocab_size=config.vocab_size,
+        hidden_size=config.dim,
+        intermediate_size=config.ffn_dim,
+        num_hidden_layers=config.n_layers,
+        num_attention_heads=config.n_heads,
+        num_key_value_heads=config.n_kv_heads,
+        head_dim=config.head_dim,
+        rms_norm_eps=config.norm_eps,
+        rope_theta=config.rope_theta,
+        tie_word_embeddings=True,
+    )
+
+
+def _with_rotary(network: Any, decoder: Any, device: torch.device) -> Any:
+    """The network with its rotary frequencies, which are buffers outside the state dict and still on "meta"."""
+    decoder.rotary_emb = type(decoder.rotary_emb)(decoder.config).to(device)
     return network.requires_grad_(False).eval()
 
 

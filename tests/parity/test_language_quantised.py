@@ -1,4 +1,4 @@
-"""Quantised text encoders write what transformers writes with the values that their files stand for."""
+"""Quantised text encoders write what transformers writes with the values of their files, streamed or not."""
 
 from dataclasses import replace
 
@@ -11,6 +11,7 @@ import quantized_files
 import tiny
 from zimage_core.checkpoints import load_text_encoder
 from zimage_core.language import GREEDY, Writer, load_language_model
+from zimage_core.language.placement import streamed
 
 N_TOKENS = 48
 CONFIG = replace(tiny.TEXT, dim=64)  # GGUF packs rows of 32 values
@@ -43,8 +44,10 @@ def gguf(state, folder):
 def test_greedy_tokens_are_those_of_the_values_in_the_file(store, tmp_path):
     file, values = store(random_state(CONFIG), tmp_path)
     model = load_language_model(load_text_encoder(file, torch.float32), file, torch.float32)
-    writer = Writer(model, PROMPT, GREEDY, seed=0)
     expected = reference(CONFIG, {key: value.float() for key, value in values.items()}).generate(
         torch.tensor([PROMPT]), max_new_tokens=N_TOKENS, do_sample=False, eos_token_id=None, pad_token_id=0
     )[0]
-    assert [writer.next_token() for _ in range(N_TOKENS)] == expected[len(PROMPT) :].tolist()
+    with streamed(model, "cpu", resident=1) as in_slots:
+        for writing in (model, in_slots):
+            writer = Writer(writing, PROMPT, GREEDY, seed=0)
+            assert [writer.next_token() for _ in range(N_TOKENS)] == expected[len(PROMPT) :].tolist()

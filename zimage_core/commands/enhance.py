@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .arguments import integer, text
-from .generate import MAX_SEED
+from .arguments import integer, number, text
+from .generate import MAX_GIGABYTES, MAX_SEED
 
 LANGUAGES = ("en", "zh")
 LENGTHS = ("short", "medium", "long")
@@ -37,6 +37,13 @@ def add_enhance(verbs: Any) -> None:
     parser.add_argument("--language", choices=LANGUAGES, help="of the prompt; default: the request's")
     parser.add_argument("--length", choices=LENGTHS, default="medium")
     parser.add_argument("--seed", type=integer(0, MAX_SEED), default=0, metavar="N")
+    parser.add_argument("--device", metavar="D", default="cpu", help="of a folder: cpu, cuda, cuda:1, xpu or mps")
+    parser.add_argument(
+        "--memory-limit",
+        type=number(0.0, MAX_GIGABYTES),
+        metavar="GB",
+        help="of the device's memory: what does not fit is copied there layer by layer for every token",
+    )
     parser.add_argument("--json", action="store_true", help="print prompt and reasoning as one JSON object")
 
 

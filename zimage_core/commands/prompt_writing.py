@@ -3,9 +3,12 @@
 import argparse
 import json
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+import torch
 from tqdm import tqdm
 
 from ..chat_server import ChatServer, is_address
@@ -15,6 +18,7 @@ from ..language.answer_checks import language_of_request
 from ..language.back_end import BackEnd, LoadedModel
 from ..language.enhance import enhance
 from ..language.instructions import find_instructions, read_instruction
+from ..language.placement import placed
 from ..language.remote import RemoteBackEnd
 from ..language.wish import Wish
 from ..nano.files import FOLDER, TOKENIZER
@@ -35,8 +39,7 @@ def write_prompt(options: argparse.Namespace) -> None:
         budgets=Budgets(thought=options.budget if options.thinking else 0),
         seed=options.seed,
     )
-    back_end, tokenizer = back_end_of(options.encoder, options.encoder_model)
-    with tqdm(unit="token", file=sys.stderr) as bar:
+    with back_end_of(options) as (back_end, tokenizer), tqdm(unit="token", file=sys.stderr) as bar:
         found = enhance(
             options.prompt,
             back_end,
@@ -50,20 +53,29 @@ def write_prompt(options: argparse.Namespace) -> None:
     print(json.dumps(asdict(found), ensure_ascii=False) if options.json else found.prompt)
 
 
-def back_end_of(encoder: str, model: str) -> tuple[BackEnd, Tokenizer | None]:
+@contextmanager
+def back_end_of(options: argparse.Namespace) -> Generator[tuple[BackEnd, Tokenizer | None], None, None]:
     """Who writes, and the vocabulary its prompt will be counted by; none is known of a server."""
-    if encoder == NANO:
-        return load_writer(), load_tokenizer(FOLDER / TOKENIZER)
-    if is_address(encoder):
-        return RemoteBackEnd(ChatServer(address=encoder, model=model)), None
-    folder = Path(encoder)
+    if options.encoder == NANO:
+        yield load_writer(), load_tokenizer(FOLDER / TOKENIZER)
+    elif is_address(options.encoder):
+        yield RemoteBackEnd(ChatServer(address=options.encoder, model=options.encoder_model)), None
+    else:
+        folder = Path(options.encoder)
+        vocabulary = vocabulary_of(folder)
+        tokenizer = load_tokenizer(vocabulary)
+        model = load_language_model(load_text_encoder(folder), folder)
+        limit = None if options.memory_limit is None else int(options.memory_limit * 1e9)
+        with placed(model, torch.device(options.device), limit) as writing:
+            yield LoadedModel(folder.name, writing, tokenizer, load_detokenizer(vocabulary)), tokenizer
+
+
+def vocabulary_of(folder: Path) -> Path:
+    """The tokenizer in an encoder's folder, or in one of the two around it."""
     if not folder.exists():
-        raise ValueError(f"{encoder} is neither nano, nor a folder, nor an address such as http://127.0.0.1:8080/v1")
+        raise ValueError(f"{folder} is neither nano, nor a folder, nor an address such as http://127.0.0.1:8080/v1")
     places = [place / "tokenizer" for place in (folder, folder.parent, folder.parent.parent)]
-    vocabulary = next((place for place in places if place.is_dir()), places[0])
-    tokenizer = load_tokenizer(vocabulary)
-    language_model = load_language_model(load_text_encoder(folder), folder)
-    return LoadedModel(folder.name, language_model, tokenizer, load_detokenizer(vocabulary)), tokenizer
+    return next((place for place in places if place.is_dir()), places[0])
 
 
 def count(prompt: str, tokenizer: Tokenizer | None) -> int:

@@ -6,8 +6,7 @@ table (tied, as in the published Qwen3-4B). So writing adds 100 MB in 16 bits to
 Letters: n tokens, d width, v vocabulary.
 """
 
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
@@ -18,8 +17,10 @@ from typing_extensions import Unpack
 from .._shapes import Float
 from ..config import TextConfig
 from ..ops import TORCH, Factory, Ops
-from ..text.key_value_cache import KeyValueCache
-from ..text.qwen3 import DecoderLayer, Qwen3, device_of, rope_table
+from ..text.key_value_cache import KeyValueCache, LayerCache
+from ..text.qwen3 import DecoderLayer, Qwen3, RopeTable, device_of, rope_table
+
+RunLayer = Callable[[DecoderLayer, Tensor, RopeTable, LayerCache], Tensor]
 
 
 class LanguageHead(nn.Module):
@@ -40,11 +41,24 @@ class Tail(nn.Module):
         self.norm = ops.RMSNorm(config.dim, eps=config.norm_eps, **factory)
 
 
-class LanguageModel:
-    """Logits of the next token; equal to transformers' `Qwen3ForCausalLM` on the same weights."""
+def run_layer(layer: DecoderLayer, x: Tensor, rope: RopeTable, cache: LayerCache) -> Tensor:
+    """A `RunLayer` whose weights are where the tokens are."""
+    return layer(x, rope, cache)
 
-    def __init__(self, encoder: Qwen3, head: LanguageHead) -> None:
-        self.encoder, self.head = encoder, head
+
+class LanguageModel:
+    """Logits of the next token; equal to transformers' `Qwen3ForCausalLM` on the same weights.
+
+    `run_layer` runs a layer, for instance with its weights copied to the device for as long.
+    """
+
+    def __init__(self, encoder: Qwen3, head: LanguageHead, run_layer: RunLayer = run_layer) -> None:
+        self.encoder, self.head, self._run_layer = encoder, head, run_layer
+
+    @property
+    def layers(self) -> list[DecoderLayer]:
+        """All of them: the encoder's, then the one that only writing needs."""
+        return [*self.encoder.model.layers, *cast(list[DecoderLayer], self.head.model.layers.values())]
 
     def new_cache(self) -> KeyValueCache:
         """An empty cache, for a text of its own."""
@@ -76,9 +90,8 @@ class LanguageModel:
         config = self.encoder.config
         x = self.embed(ids)  # (1, n, d)
         rope = rope_table(len(ids), config.head_dim, config.rope_theta, x.device, start=cache.length)
-        layers = chain(self.encoder.model.layers, self.head.model.layers.values())
-        for layer, layer_cache in zip(layers, cache.layers, strict=True):
-            x = layer(x, rope, layer_cache)
+        for layer, layer_cache in zip(self.layers, cache.layers, strict=True):
+            x = self._run_layer(layer, x, rope, layer_cache)
         return self.head.model.norm(x[:, -1:])
 
 

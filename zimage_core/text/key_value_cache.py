@@ -4,11 +4,14 @@ from torch import Tensor
 
 from .._shapes import Float
 
-FIRST_CAPACITY = 256  # tokens
+MIN_ROOM, ROOM_SHARE = 32, 16  # free places of a new buffer: so many tokens, or this part of those there are
 
 
 class LayerCache:
-    """One layer's keys and values of tokens 0 to `length` - 1, in buffers that double when they are full."""
+    """One layer's keys and values of tokens 0 to `length` - 1, in buffers that grow when they are full.
+
+    By a sixteenth: a token then costs 16 rows of copying on average, and hardly any memory lies free.
+    """
 
     def __init__(self) -> None:
         self.length = 0
@@ -41,7 +44,7 @@ class LayerCache:
         old = self._buffers
         if old is not None and old[0].shape[2] >= end:
             return old
-        capacity = max(FIRST_CAPACITY, 2 ** (end - 1).bit_length())
+        capacity = end + max(MIN_ROOM, end // ROOM_SHARE)
         b, g, _, e = like.shape
         new = like.new_empty(b, g, capacity, e), like.new_empty(b, g, capacity, e)
         if old is not None:

@@ -281,7 +281,7 @@ MIXED_TEXT = {  # fp8 and fp4 mixed are the published kinds
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", MIXED_TEXT)
-def test_a_mixed_text_encoder_stays_packed_and_reads_as_natives(comfy, pack, tmp_path, case):
+def test_a_mixed_text_encoder_stays_packed_and_reads_and_writes_as_natives(comfy, pack, tmp_path, case):
     from comfy.quant_ops import QuantizedTensor
 
     makers = MIXED_TEXT[case]
@@ -300,10 +300,16 @@ def test_a_mixed_text_encoder_stays_packed_and_reads_as_natives(comfy, pack, tmp
         expected = theirs.encode_from_tokens(theirs.tokenize(prompt))
         found = ours.encode_from_tokens(ours.tokenize(prompt))
         torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    assert written(ours) == written(theirs)
+
+
+def written(clip):
+    """What a CLIP writes, greedily."""
+    return clip.generate(clip.tokenize("a red fox"), do_sample=False, max_length=8, seed=0)
 
 
 @pytest.mark.slow
-def test_a_text_encoder_of_llama_cpp_reads_as_its_values_do(comfy, pack, tmp_path):
+def test_a_text_encoder_of_llama_cpp_reads_and_writes_as_its_values_do(comfy, pack, tmp_path):
     pytest.importorskip("gguf")
     state = text_state(comfy)
     made = ggufs.make(ggufs.llama_cpp(state), ggufs.like_city96("Q8_0"))
@@ -314,3 +320,4 @@ def test_a_text_encoder_of_llama_cpp_reads_as_its_values_do(comfy, pack, tmp_pat
     expected = theirs.encode_from_tokens(theirs.tokenize("a red fox in the snow"))
     found = ours.encode_from_tokens(ours.tokenize("a red fox in the snow"))
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    assert written(ours) == written(theirs)

@@ -139,6 +139,28 @@ def test_comfyuis_own_generation_writes_the_same_tokens_on_our_clip_and_leaves_i
     assert sorted(our_clip.cond_stage_model.state_dict()) == before
 
 
+def test_a_clip_of_which_only_a_part_is_loaded_writes_the_same_tokens(comfy, our_clip):
+    """ComfyUI then casts each layer as it runs, and changes its weight there."""
+    from comfy.model_patcher import wipe_lowvram_weight
+
+    key = "qwen3_4b.transformer.model.layers.0.mlp.up_proj.weight"
+    clip = our_clip.clone()
+    plain = clip.generate(clip.tokenize("a red fox"), do_sample=False, max_length=12)
+    change = torch.randn(CONFIG.ffn_dim, CONFIG.dim, generator=torch.Generator().manual_seed(5))
+    clip.patcher.add_patches({key: (change,)}, 0.5)
+    tokens, texts = clip.tokenize("a red fox"), []
+    for lowvram in (1, 0):
+        clip.patcher.unpatch_model(clip.patcher.offload_device)
+        for module in clip.cond_stage_model.modules():
+            wipe_lowvram_weight(module)
+        clip.patcher.load(torch.device("cpu"), lowvram_model_memory=lowvram, full_load=not lowvram)
+        layer = clip.cond_stage_model.get_submodule(key.removesuffix(".weight"))
+        assert len(layer.weight_function) == lowvram
+        texts.append(clip.cond_stage_model.generate(tokens, do_sample=False, max_length=12))
+    clip.patcher.unpatch_model(clip.patcher.offload_device)
+    assert texts[0] == texts[1] != plain
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_a_file_in_16_bits_writes_too_and_the_built_in_one(pack, state, tmp_path, dtype):
     file = tmp_path / "qwen_3_4b.safetensors"
