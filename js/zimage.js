@@ -2,6 +2,7 @@
 /** UI extras for Z-Image nodes in ComfyUI's frontend. Nodes run the same without them. */
 import { app } from "../../scripts/app.js";
 import { ARENA, addArena } from "./zimage/arena/arena.mjs";
+import { CAPTIONS, addCaptions, watchCaptions } from "./zimage/captions/captions.mjs";
 import { hideAdvanced } from "./zimage/page/advanced.mjs";
 import { nameBoxes } from "./zimage/page/box_names.mjs";
 import { orderTemplates } from "./zimage/page/comfyui.mjs";
@@ -44,6 +45,7 @@ app.registerExtension({
     watchPreviews();
     watchDoctor();
     watchTimeLeft();
+    watchCaptions();
     watchRuns();
   },
 
@@ -65,6 +67,7 @@ app.registerExtension({
     if (SIZED.includes(nodeClass)) addLatentSize(node, panel);
     if (nodeClass === LISTED) addLoraRows(node, panel);
     if (nodeClass === ARENA) addArena(node, panel);
+    if (nodeClass === CAPTIONS) addCaptions(node, panel);
     if (nodeClass === SAVES) addFileName(node);
     if (isOurs) addReport(node, panel);
     if (nodeClass === ENHANCER) addEditing(node, panel);

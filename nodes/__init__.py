@@ -13,7 +13,7 @@ LOGGER = logging.getLogger("zimage")
 GROUPS = (
     *("loaders", "lora", "attach", "conditioning", "editing", "latent", "sampling", "image", "inspect", "inpaint"),
     *("detail", "lora_test", "region", "tiled_refine", "large_picture", "style_reference"),
-    *("score", "caption", "evaluate", "arena", "pick_best", "compare_models", "drawn_picture"),
+    *("score", "caption", "caption_folder", "evaluate", "arena", "pick_best", "compare_models", "drawn_picture"),
     "training",
     *("control", "speed", "doctor", "optimize", "prompt", "enhance", "diversity", "lora_list", "nag", "drawn_sigmas"),
     "grid",

@@ -7,12 +7,22 @@ from .chinese_words import IN_CHINESE
 from .sampler_inputs import seed_input
 
 
+def captioner_input() -> io.Input:
+    names = captioning.captioner_names()
+    return io.Combo.Input(
+        "captioner",
+        options=names,
+        default=names[0],
+        tooltip="Who looks: nano for its own scenes, exactly, or as a model that learned it and errs now and then; the "
+        "language server in ComfyUI's settings, if its model sees; or a vision-language model's folder in models/LLM.",
+    )
+
+
 class ZImageCaption(io.ComfyNode):
     """Writes a caption for every picture."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        names = captioning.captioner_names()
         return io.Schema(
             node_id="ZImageCaption",
             display_name="Z-Image Caption",
@@ -35,13 +45,7 @@ class ZImageCaption(io.ComfyNode):
                     default="English",
                     tooltip="The language of the caption. Texts in the picture keep theirs.",
                 ),
-                io.Combo.Input(
-                    "captioner",
-                    options=names,
-                    default=names[0],
-                    tooltip="Who looks: nano for its own scenes, exactly; the language server in ComfyUI's settings, "
-                    "if its model sees; or a vision-language model's folder in models/LLM.",
-                ),
+                captioner_input(),
                 seed_input("Which words are drawn. Another seed writes another caption.", control_after_generate=True),
                 io.String.Input(
                     "known",

@@ -40,6 +40,7 @@ IN_CHINESE: dict[str, tuple[str, ...]] = {
     ),
     "ZImageEnhancePrompt": ("提示词增强", "提示词扩写", "润色", "改写提示词", "推理", "大语言模型"),
     "ZImageCaption": ("图片描述", "打标", "反推", "图生文", "标签", "图像描述", "看图说话"),
+    "ZImageCaptionFolder": ("批量打标", "数据集打标", "文件夹描述", "标注", "图片描述", "差异描述"),
     "ZImageEditEncode": (
         "图像编辑",
         "指令编辑",

@@ -16,6 +16,7 @@ IDS = {
     "ZImageWeightedEncode",
     "ZImagePrompt",
     "ZImageCaption",
+    "ZImageCaptionFolder",
     "ZImageEnhancePrompt",
     "ZImageEmptyLatent",
     "ZImageTurboSampler",

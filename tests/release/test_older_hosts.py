@@ -25,6 +25,7 @@ from tools.workflows import Prompt, execute, to_prompt
 VERSIONS = ("0.16.3", "0.24.0")
 INT8 = "int8 (faster, not exact)"
 MAX_STEPS = 2
+TELLING = "ZImageCaptionFolder"  # the node of workflows that end in words
 
 Pictures = dict[str, list[bytes]]  # by workflow
 
@@ -82,7 +83,7 @@ def pictures(server: Server, prompt: Prompt) -> list[bytes]:
     """Pixels of every picture a prompt saves or shows."""
     outcome = run(server, prompt)
     assert outcome.error is None, outcome.error
-    assert outcome.files
+    assert outcome.files or TELLING in {node["class_type"] for node in prompt.values()}
     return [Image.open(file).tobytes() for file in outcome.files]
 
 

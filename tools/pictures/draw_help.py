@@ -11,6 +11,7 @@ from PIL import Image
 from ..comfyui import REPOSITORY, Server, running_server
 from ..workflows import execute
 from . import (
+    help_captions,
     help_enhance,
     help_inputs,
     help_lora,
@@ -33,6 +34,7 @@ STRIPS = {
     **help_region_prompts.STRIPS,
     **help_scores.STRIPS,
     **help_enhance.STRIPS,
+    **help_captions.STRIPS,
     **help_training.STRIPS,
 }
 

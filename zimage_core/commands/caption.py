@@ -30,8 +30,9 @@ def add_caption(verbs: Any) -> None:
         "--with",
         required=True,
         dest="writer",
-        metavar="nano|FOLDER|URL",
-        help="who looks: nano for its own scenes, a folder with a vision-language model for transformers, or the "
+        metavar="nano|nano-learned|FOLDER|URL",
+        help="who looks: nano for its own scenes, exactly; nano-learned for what nano's trained captioner makes of "
+        "them, which errs now and then; a folder with a vision-language model for transformers, or the "
         "address of one (its key in ZIMAGE_CHAT_KEY)",
     )
     parser.add_argument("--with-model", default="", metavar="NAME", help="of the model behind an address")

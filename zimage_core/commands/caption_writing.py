@@ -18,12 +18,13 @@ from ..language.back_end import BackEnd
 from ..language.captioning import Job, Record, Wish, Writer, caption_folder, read_instructions
 from ..language.local_vision import VisionFolder, is_vision_folder
 from ..language.remote import RemoteBackEnd
+from ..nano.captioner import load_captioner
 from ..nano.scene_captioner import SceneCaptioner
 from ..scoring.lettering import RapidReader, Reader, TesseractReader, sure_lines
 from ..scoring.lettering.rapid import PACKAGES
 from .machine import device_of
 
-NANO = "nano"
+NANO, LEARNED = "nano", "nano-learned"
 MOST_TOLD = 5  # problems on stderr
 
 
@@ -65,7 +66,7 @@ def check_options(options: argparse.Namespace) -> None:
 
 def job_of(options: argparse.Namespace) -> Job:
     """What the options ask for."""
-    reader = reader_of(options.reader) if options.writer != NANO else None
+    reader = reader_of(options.reader) if options.writer not in (NANO, LEARNED) else None
     writer = Writer(
         wish=Wish(kind=options.kind, language=options.language, seed=options.seed),
         back_end=back_end_of(options.writer, options.with_model),
@@ -86,6 +87,8 @@ def back_end_of(writer: str, model: str) -> BackEnd:
     """Who looks at the pictures."""
     if writer == NANO:
         return SceneCaptioner()
+    if writer == LEARNED:
+        return load_captioner()
     if is_address(writer):
         return RemoteBackEnd(ChatServer(address=writer, model=model))
     folder = Path(writer)

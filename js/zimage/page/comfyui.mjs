@@ -30,7 +30,7 @@ export function message(name, values) {
 
 /**
  * The JSON response of one of the pack's routes; null if the server is offline or rejects the query.
- * @param {"tokens" | "evaluations" | "release" | "lora" | "arena" | "arena/vote" | "arena/undo"} path
+ * @param {"tokens" | "evaluations" | "release" | "lora" | "arena" | "arena/vote" | "arena/undo" | "captions" | "captions/edit" | "captions/approve" | "captions/redo"} path
  * @param {Record<string, unknown>} query
  * @returns {Promise<{isOffline: boolean, data: any}>}
  */
@@ -43,6 +43,12 @@ export async function request(path, query) {
   } catch {
     return { isOffline: true, data: null };
   }
+}
+
+/** Queue the workflow as far as one of its output nodes needs it. @param {{id: number | string, graph?: any}} node */
+export async function queueNode(node) {
+  const isOutermost = node.graph === rootGraph();
+  await app.queuePrompt(0, 1, isOutermost ? [String(node.id)] : undefined);
 }
 
 /** The address of a picture in one of ComfyUI's folders. @param {{filename: string, subfolder: string, type: string}} picture */

@@ -31,6 +31,8 @@ const TASKS = [
   "compare two settings",
   "score what you draw",
   "caption what you draw",
+  "caption a folder",
+  "difference captions for an edit data set",
   "arena",
   "evaluate",
   "re-roll until the sign is right",

@@ -42,6 +42,9 @@ export const REPORTS = [
   ["likeness to the references", "与参考图的相似度"],
   ["strength {strength}: {value}, burning {burning} (saturation x{saturation}, contrast x{contrast}, detail x{detail})", "强度 {strength}：{value}，烧图 {burning}（饱和度 ×{saturation}，对比度 ×{contrast}，细节 ×{detail}）"],
   ["strength {count}", "强度 {count}"],
+  // Z-Image Caption Folder
+  ["{count} of {total} captions are there, {written} of them new or tried again.", "共 {total} 条描述，已写好 {count} 条，其中 {written} 条是新写或重试的。"],
+  ["and {count} more with a problem", "另有 {count} 条有问题"],
   // Z-Image Inspect File
   ["Release: {release}", "版本：{release}"],
   ["Turbo with its distillation undone (about 25 steps, CFG 3)", "去掉蒸馏的 Turbo（约 25 步，CFG 3）"],

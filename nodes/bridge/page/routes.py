@@ -1,4 +1,4 @@
-"""HTTP routes for the browser part: token counts, NFE, releases and LoRAs' pictures before the graph runs; arenas.
+"""HTTP routes for the browser part: token counts, NFE, releases and LoRAs' pictures before a run; arenas; captions.
 
 Every node works the same without them.
 """
@@ -14,7 +14,7 @@ from aiohttp import web
 from ..loading import inspection, lora_card
 from ..loading.language_server.user import watch_users
 from ..tasks import sampling
-from . import metadata, token_count
+from . import caption_table, metadata, token_count
 from .arena import answers as arena
 
 MAX_CHARACTERS = 200_000  # characters of a prompt; counting them takes a third of a second
@@ -65,6 +65,10 @@ ROUTES: dict[str, Callable[[Query], dict[str, Any]]] = {
     "evaluations": evaluations,
     "release": release,
     "lora": lora,
+    "captions": caption_table.rows,
+    "captions/edit": caption_table.edit,
+    "captions/approve": caption_table.approve,
+    "captions/redo": caption_table.redo,
     "arena": arena.state,
     "arena/vote": arena.vote,
     "arena/undo": arena.undo,

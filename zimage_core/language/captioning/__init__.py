@@ -5,6 +5,7 @@ from .difference import difference
 from .instructions import DIFFERENCE, Instructions, read_instructions
 from .job import Job, Progress, caption_folder
 from .records import Record, read_records
+from .table import Row, Table
 from .task import Writer
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "Known",
     "Progress",
     "Record",
+    "Row",
+    "Table",
     "Wish",
     "Writer",
     "caption",

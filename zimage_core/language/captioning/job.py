@@ -1,6 +1,7 @@
 """Captions for the pictures of a folder, one after the other; what is there already is not asked for again."""
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from ...chat_server import ChatServerError
 from .instructions import DIFFERENCE
 from .pairs import groups_by_name, groups_of_folders, ordered_pairs
 from .picture_file import pictures_in
-from .records import Record, append_record, read_records, write_records
+from .records import WRITING, Key, Record, Records, read_records, records_of
 from .task import Task, Writer, file_of, kept, persons
 
 MOST_FAILURES = 3  # of a server in a row, after which the job ends
@@ -28,6 +29,7 @@ class Job:
     writer: Writer
     targets: Path | None = None  # a second folder, with what the pictures of the first became
     writes_text_files: bool = False
+    earlier: tuple[Path, ...] = ()  # other files of this folder's captions, whose texts beside pictures are replaced
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,27 +45,28 @@ class Progress:
 def caption_folder(job: Job) -> Iterator[Progress]:
     """Write what is missing; to cancel is to stop asking. A picture that fails has a line that says why.
 
-    Raises `ValueError` with one sentence where nothing can be written, or where a server fails again and again: what is
-    written stays, and the next run goes on there.
+    A person may edit the file meanwhile, as `Table` does, and has the last word. Raises `ValueError` with one sentence
+    where nothing can be written, or where a server fails again and again: what is written stays, and the next run goes
+    on there.
     """
     wish = job.writer.wish
     tasks = tasks_of(job.folder, job.targets, wish.kind)
-    records = read_records(job.out)
-    check_kind(job.out, records.values(), wish.kind, wish.language)
+    records = records_of(job.out)
+    check_kind(job.out, records.all().values(), wish.kind, wish.language)
+    models = texts_of_models(job.earlier) if job.writes_text_files else {}
     failures = 0
     for number, task in enumerate(tasks, 1):
-        old = records.get(task.key)
+        old, known, problem = records.get(task.key), models.get(task.key, ()), ""
         try:
-            record, failures = _record(job, task, old), 0
+            written, failures = _written(job, task, old, known), 0
         except ChatServerError as error:
-            record, failures = job.writer.failed(task, str(error), old), failures + 1
-        if record != old:
-            append_record(job.out, record)
-        records[task.key] = record
+            problem = str(error)
+            written, failures = job.writer.failed(task, problem, old), failures + 1
+        record = _settled(job, task, old, written, records, known)
         yield Progress(done=number, total=len(tasks), record=record, is_new=record != old)
         if failures == MOST_FAILURES:
-            raise ChatServerError(f"{record.problem}. {failures} pictures in a row failed; run again to go on there")
-    write_records(job.out, in_order(tasks, records.values()))
+            raise ChatServerError(f"{problem}. {failures} pictures in a row failed; run again to go on there")
+    records.rewrite(task.key for task in tasks)
 
 
 def tasks_of(folder: Path, targets: Path | None, kind: str) -> list[Task]:
@@ -84,17 +87,39 @@ def check_kind(out: Path, records: Iterable[Record], kind: str, language: str) -
             raise ValueError(KINDS_TOLD.format(out.name, record.kind, record.language, kind, language))
 
 
-def in_order(tasks: Iterable[Task], records: Iterable[Record]) -> list[Record]:
-    """The records of a job's pictures, then those of pictures that are gone."""
-    left = {record.key: record for record in records}
-    wanted = [left.pop(task.key) for task in tasks]
-    return [*wanted, *left.values()]
+def texts_of_models(files: Iterable[Path]) -> Mapping[Key, Collection[str]]:
+    """Hashes of the texts that models wrote beside pictures and nobody approved, as the records in files tell."""
+    found: defaultdict[Key, set[str]] = defaultdict(set)
+    for file in files:
+        for key, record in read_records(file).items():
+            if record.by == "model" and not record.approved and record.text_file:
+                found[key].add(record.text_file)
+    return found
 
 
-def _record(job: Job, task: Task, old: Record | None) -> Record:
+def _written(job: Job, task: Task, old: Record | None, models: Collection[str]) -> Record:
     """The old record where it stands, a person's text where there is one, else what the model writes now."""
-    if job.writes_text_files and (found := persons(task, old, job.writer)):
+    if job.writes_text_files and (found := persons(task, old, job.writer, models)):
         return found
-    record = job.writer.record(task, old)
-    has_text = record.text and not record.problem
-    return kept(record, file_of(task)) if job.writes_text_files and has_text else record
+    return job.writer.record(task, old)
+
+
+def _settled(
+    job: Job, task: Task, old: Record | None, written: Record, records: Records, models: Collection[str]
+) -> Record:
+    """What stands in the file then: what was written, or what a person did to it while the model was at it."""
+    with WRITING:
+        now = records.get(task.key)
+        if now and now != old:
+            return now
+        record = _with_text_file(job, task, old, written, models) if job.writes_text_files else written
+        if record != now:
+            records.add(record)
+        return record
+
+
+def _with_text_file(job: Job, task: Task, old: Record | None, written: Record, models: Collection[str]) -> Record:
+    """The record once its text stands beside the picture, unless a person wrote there."""
+    if found := persons(task, old, job.writer, models):
+        return found
+    return kept(written, file_of(task)) if written.text and not written.problem else written

@@ -4,6 +4,7 @@ see-through.
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -31,9 +32,8 @@ def pictures_in(folder: Path) -> list[Path]:
     """The picture files of a folder by name, those of folders in it not; raises `ValueError` where there is none."""
     if not folder.is_dir():
         raise ValueError(f"there is no folder {folder}; choose the one with the pictures")
-    found = sorted(
-        file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
-    )
+    names = [entry.name for entry in os.scandir(folder) if entry.name.lower().endswith(SUFFIXES)]
+    found = [folder / name for name in sorted(names) if not name.startswith(".")]
     if not found:
         raise ValueError(f"{folder} holds no picture (.png, .jpg, .webp, ...); choose the folder they lie in")
     return found
@@ -41,17 +41,32 @@ def pictures_in(folder: Path) -> list[Path]:
 
 def read_picture(file: Path) -> PictureFile:
     """A whole picture. Raises `ValueError` with one sentence that names the file."""
-    if why := irregularity(file):
-        raise ValueError(f"{file.name} {why}; choose another picture")
+    digest = digest_of(file)
     try:
         with Image.open(file) as opened:
             is_moving = getattr(opened, "n_frames", 1) > 1
             picture = as_rgb(ImageOps.exif_transpose(opened))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        told = " ".join(str(error).replace(repr(str(file)), "").replace(str(file), "").split())
-        raise ValueError(f"{file.name} cannot be read as a picture ({told or type(error).__name__})") from error
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+        raise _unreadable(file, error) from error
     return PictureFile(picture=picture, digest=digest, note=FIRST_FRAME if is_moving else "")
+
+
+def digest_of(file: Path) -> str:
+    """The first 16 hexadecimal digits of a file's SHA-256, which takes a tenth of the time of reading the picture.
+
+    Raises `ValueError` with one sentence that names the file.
+    """
+    if why := irregularity(file):
+        raise ValueError(f"{file.name} {why}; choose another picture")
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+    except OSError as error:
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(file: Path, error: Exception) -> ValueError:
+    told = " ".join(str(error).replace(repr(str(file)), "").replace(str(file), "").split())
+    return ValueError(f"{file.name} cannot be read as a picture ({told or type(error).__name__})")
 
 
 def facts_beside(picture: Path) -> dict[str, str]:

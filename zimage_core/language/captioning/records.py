@@ -7,13 +7,17 @@ the same.
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
+from threading import RLock
 from typing import Any, Literal
 
 from ...atomic_file import write_text
 from ...json_lines import append_lines, cut_to_whole_lines, damaged, read_lines, to_lines
 
 TO_BE_WRITTEN = "to be written again"
+MOST_FILES = 8  # whose records are kept in memory
+WRITING = RLock()  # held while a file is looked at and changed: by a job, and by a person who edits meanwhile
 
 Key = tuple[str, str]  # a picture's name, and that of the picture it becomes, or ""
 
@@ -82,9 +86,66 @@ def write_records(file: Path, records: Iterable[Record]) -> None:
     write_text(file, to_lines(map(asdict, records)))
 
 
+@lru_cache(MOST_FILES)
+def records_of(file: Path) -> "Records":
+    """The records of a file, the same object for a job and for a table that is looked at meanwhile."""
+    return Records(file)
+
+
+class Records:
+    """The records of a file, read again where another process has changed it."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._found: dict[Key, Record] = {}
+        self._state: tuple[int, ...] = ()
+
+    def get(self, key: Key) -> Record | None:
+        """The record of a picture or pair; raises `ValueError` for a file that is none of ours."""
+        return self._current().get(key)
+
+    def all(self) -> dict[Key, Record]:
+        """Every record; raises `ValueError` for a file that is none of ours."""
+        with WRITING:
+            return dict(self._current())
+
+    def add(self, record: Record) -> None:
+        """One more line, in the place of an earlier one of the same key."""
+        with WRITING:
+            found = self._current()
+            append_record(self.file, record)
+            found[record.key] = record
+            self._state = self._seen()
+
+    def rewrite(self, keys: Iterable[Key]) -> None:
+        """The whole file: the records of these keys in their order, then those of pictures that are gone."""
+        with WRITING:
+            left = self.all()
+            wanted = [left.pop(key) for key in keys if key in left]
+            write_records(self.file, [*wanted, *left.values()])
+
+    def _current(self) -> dict[Key, Record]:
+        with WRITING:
+            if (state := self._seen()) != self._state:
+                self._found, self._state = read_records(self.file), state
+            return self._found
+
+    def _seen(self) -> tuple[int, ...]:
+        try:
+            stat = self.file.stat()
+        except FileNotFoundError:
+            return ()
+        return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+
 def by_person(record: Record, text: str) -> Record:
     """The caption in a person's words."""
     return replace(record, text=text, problem="", by="person", approved=True)
+
+
+def approved(record: Record) -> Record:
+    """A caption that a person finds right, whatever was wrong with it; it stays until it is asked anew."""
+    return replace(record, approved=True, problem="")
 
 
 def asked_anew(record: Record) -> Record:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from . import text_file
 from .caption import Caption, Known, Wish, caption
 from .difference import Pair, difference
 from .instructions import DIFFERENCE, Instructions
-from .picture_file import PictureFile, facts_beside, read_picture
+from .picture_file import PictureFile, digest_of, facts_beside, read_picture
 from .records import Key, Record
 
 IN_TEXT_FILE = "written in its text file"
@@ -51,23 +51,24 @@ class Writer:
     _captions: dict[str, str] = field(default_factory=dict[str, str])  # of a difference's pictures, by their digests
 
     def record(self, task: Task, old: Record | None) -> Record:
-        """The old record where it stands or a person wrote it, else a new one.
+        """The old record where it stands, or a person wrote or approved it, else a new one.
 
         Raises `ChatServerError`; every other fault stands in the record.
         """
-        if old and old.by == "person":
+        if old and (old.by == "person" or old.approved):
             return old
         try:
-            files = [read_picture(file) for file in task if file]
+            digests = [digest_of(file) for file in task if file]
             facts = facts_beside(task.picture)
         except ValueError as error:
             return self.failed(task, str(error), old)
         redone = old.redone if old else 0
         wish = replace(self.wish, seed=(self.wish.seed + redone) % 2**64)
-        digest = self._hash(files, facts, wish)
+        digest = self._hash(digests, facts, wish)
         if old and old.hash == digest and not old.problem:
             return old
         try:
+            files = [read_picture(file) for file in task if file]
             written, lettering = self._written(files, facts, wish)
         except ChatServerError:
             raise
@@ -123,10 +124,10 @@ class Writer:
             text_file=old.text_file if old else "",
         )
 
-    def _hash(self, files: Sequence[PictureFile], facts: Mapping[str, str], wish: Wish) -> str:
+    def _hash(self, digests: Sequence[str], facts: Mapping[str, str], wish: Wish) -> str:
         """Of everything that decides the words."""
         decides = [
-            [file.digest for file in files],
+            list(digests),
             dict(facts),
             self.back_end.name,
             self.instructions.digest,
@@ -141,9 +142,12 @@ def file_of(task: Task) -> Path:
     return text_file.text_file(task.picture, task.target)
 
 
-def persons(task: Task, old: Record | None, writer: Writer) -> Record | None:
-    """A record of the text that a person wrote beside the picture; None where there is none."""
-    found = text_file.persons_text(file_of(task), old.text_file if old else "")
+def persons(task: Task, old: Record | None, writer: Writer, models: Collection[str] = ()) -> Record | None:
+    """A record of the text that a person wrote beside the picture; None where there is none.
+
+    `models` are hashes of texts there that are a model's, besides the one that the old record tells.
+    """
+    found = text_file.persons_text(file_of(task), {*models, old.text_file if old else ""})
     if found is None:
         return None
     return replace(

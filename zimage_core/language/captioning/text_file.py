@@ -1,6 +1,7 @@
 """Captions beside their pictures, as trainers read them: cat.txt beside cat.png. What a person wrote there stays."""
 
 import hashlib
+from collections.abc import Collection
 from pathlib import Path
 
 from ...atomic_file import write_text
@@ -19,8 +20,8 @@ def hash_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def persons_text(file: Path, written: str) -> str | None:
-    """What a person wrote: a text that is not the one whose hash is `written`. None where there is no such file.
+def persons_text(file: Path, written: Collection[str]) -> str | None:
+    """What a person wrote: a text that is none of those whose hashes are `written`. None where there is no such file.
 
     What is no text is a person's, too, and empty.
     """
@@ -31,7 +32,7 @@ def persons_text(file: Path, written: str) -> str | None:
         text = file.read_text("utf-8-sig") if is_text else ""
     except (OSError, UnicodeDecodeError):
         return ""
-    return None if is_text and hash_of(text) == written else text
+    return None if is_text and hash_of(text) in written else text
 
 
 def write_beside(file: Path, text: str) -> str:

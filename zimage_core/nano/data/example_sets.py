@@ -1,7 +1,8 @@
-"""Two small training sets, written as a user would have them: pictures, with a text beside each.
+"""Small sets of pictures, written as a user would have them.
 
-One shows a shape that nano has never seen, a cross, under a word that stands in none of its captions; a LoRA can learn
-it in minutes. The other shows what nano knows, so that it is not forgotten meanwhile.
+Two to train with have a text beside each picture. One shows a shape that nano has never seen, a cross, under a word
+that stands in none of its captions; a LoRA can learn it in minutes. The other shows what nano knows, so that it is not
+forgotten meanwhile. Two to caption have none: pictures, and edits of pictures.
 """
 
 import random
@@ -18,6 +19,7 @@ from .scenes import COLOURS, COLUMNS, GROUNDS, ROWS, SIZES, Scene, training_scen
 
 WORD, KNOWN_WORD = "zorp", "heart"
 N_ZORPS, N_SCENES = 20, 120
+N_UNTOLD, N_EDITED = 24, 4
 UNSEEN_COLOURS = ("orange", "purple")  # no picture of the new shape has them
 SEEN_COLOURS = tuple(colour for colour in COLOURS if colour not in UNSEEN_COLOURS)
 
@@ -48,6 +50,29 @@ def write_scenes(folder: Path) -> None:
     """Pictures of what nano knows, with captions in both languages."""
     rng = random.Random(1)
     _write(folder, rng.sample(training_scenes(), N_SCENES), lambda scene: training_caption(scene, rng))
+
+
+def write_untold(folder: Path) -> None:
+    """Pictures of what nano knows, without captions; those that are there already stay as they are."""
+    for index, scene in enumerate(random.Random(2).sample(training_scenes(), N_UNTOLD)):
+        _save_new(render(scene, index), folder / f"{index + 1:02}.png")
+
+
+def write_edited(folder: Path) -> None:
+    """Pictures in three versions each: as it was, in another colour, on another ground; without captions."""
+    rng = random.Random(3)
+    for index, scene in enumerate(rng.sample(training_scenes(), N_EDITED)):
+        colour = rng.choice([each for each in COLOURS if each != scene.colour])
+        ground = rng.choice([each for each in GROUNDS if each != scene.ground])
+        versions = (scene, replace(scene, colour=colour), replace(scene, ground=ground))
+        for number, version in enumerate(versions, 1):
+            _save_new(render(version, index), folder / f"{scene.shape}{index + 1}_{number}.png")
+
+
+def _save_new(picture: Image.Image, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not file.exists():
+        _save(picture, file)
 
 
 def _write(folder: Path, scenes: Sequence[Scene], words: Callable[[Scene], str]) -> None:

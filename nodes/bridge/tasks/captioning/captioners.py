@@ -1,7 +1,10 @@
-"""Who looks at pictures: nano for its own scenes, the language server of the settings, or a folder in models/LLM."""
+"""Who looks at pictures: nano for its own scenes, exactly or as a model that learned it; the language server of the
+settings; or a folder in models/LLM.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import folder_paths
@@ -9,10 +12,12 @@ from comfy import model_management
 
 from .....zimage_core.language.back_end import BackEnd, Question, Text
 from .....zimage_core.language.local_vision import VisionFolder, is_vision_folder
+from .....zimage_core.nano.captioner import NanoCaptioner, load_captioner
 from .....zimage_core.nano.scene_captioner import SceneCaptioner
 from ...loading.files import BUILT_IN
 from ...loading.language_server import language_server, required_language_server
 
+LEARNED = "nano, learned (built in)"
 SERVER = "language server"
 FOLDER = "LLM"  # below models, where packs for vision-language models keep theirs
 
@@ -39,13 +44,15 @@ class FolderCaptioner:
 
 def captioner_names() -> list[str]:
     """For the dropdown."""
-    return [BUILT_IN, SERVER, *_folders()]
+    return [BUILT_IN, LEARNED, SERVER, *_folders()]
 
 
 def captioner_of(name: str) -> BackEnd:
     """The one of a name; ValueError with one sentence where it is not there."""
     if name == BUILT_IN:
         return SceneCaptioner()
+    if name == LEARNED:
+        return _learned()
     if name == SERVER:
         return required_language_server()
     if (folder := _folders().get(name)) is None:
@@ -61,6 +68,11 @@ def captioner_state(name: str) -> str:
     except ValueError as error:
         return str(error)
     return server.name if server else name
+
+
+@cache
+def _learned() -> NanoCaptioner:
+    return load_captioner()
 
 
 def _folders() -> dict[str, Path]:

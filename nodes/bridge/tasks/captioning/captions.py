@@ -33,7 +33,7 @@ def captions_of(images: Any, captioner: str, kind: str, language: str, seed: int
     for number, picture in enumerate(pictures, 1):
         model_management.throw_exception_if_processing_interrupted()
         lettering = _lettering(picture, wish.language) if back_end.reads_instructions else ()
-        told = caption(picture, back_end, instruction, wish, Known(lettering=lettering, facts=facts), _interruptible)
+        told = caption(picture, back_end, instruction, wish, Known(lettering=lettering, facts=facts), interruptible)
         if not told.text:
             raise ValueError(f"Picture {number} got no caption: {told.problem}.")
         found.append(told)
@@ -58,5 +58,6 @@ def _lettering(picture: Any, language: str) -> tuple[str, ...]:
     return tuple(sure_lines(reader.read(picture, language))) if reader else ()
 
 
-def _interruptible(text: Text) -> None:
+def interruptible(text: Text) -> None:
+    """Stop what is written where the user has pressed Cancel."""
     model_management.throw_exception_if_processing_interrupted()

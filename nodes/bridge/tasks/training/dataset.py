@@ -28,9 +28,14 @@ class Dataset:
 
 def folders() -> list[str]:
     """Names for a dropdown: folders inside the input folder that hold pictures, and the built-in sets."""
+    return [NO_FOLDER, *BUILT_IN, *folders_of_input()]
+
+
+def folders_of_input() -> list[str]:
+    """Folders with pictures inside the input folder, as paths below it."""
     root = Path(folder_paths.get_input_directory())
     inside = sorted(each for each in root.glob("**/") if each != root)
-    return [NO_FOLDER, *BUILT_IN, *(each.relative_to(root).as_posix() for each in inside if any(_pictures(each)))]
+    return [each.relative_to(root).as_posix() for each in inside if any(_pictures(each))]
 
 
 def read(name: str, caption: str, side: int) -> Dataset:
@@ -40,7 +45,7 @@ def read(name: str, caption: str, side: int) -> Dataset:
             "No folder is chosen to train on. Put one with pictures, and a text of the same name beside each, into "
             "ComfyUI's input folder, press R, and pick it."
         )
-    place = _written(name) if name in BUILT_IN else _place(name)
+    place = _written(name) if name in BUILT_IN else folder_of_input(name)
     return Dataset(name=name, examples=read_picture_folder(place, caption.strip()), side=side)
 
 
@@ -48,7 +53,7 @@ def state(name: str) -> str:
     """Changes with the folder's files."""
     if name == NO_FOLDER or name in BUILT_IN:
         return ""
-    files = sorted(file for file in _place(name).glob("*") if file.is_file())
+    files = sorted(file for file in folder_of_input(name).glob("*") if file.is_file())
     return " ".join(f"{file.name} {file.stat().st_mtime_ns} {file.stat().st_size}" for file in files)
 
 
@@ -67,12 +72,17 @@ def report(dataset: Dataset) -> str:
 
 def _written(name: str) -> Path:
     """A built-in set, drawn into ComfyUI's temp folder."""
-    place = Path(folder_paths.get_temp_directory()) / PLACE / name.partition(" (")[0].replace(" ", "_")
+    place = folder_of_temp(name)
     BUILT_IN[name](place)
     return place
 
 
-def _place(name: str) -> Path:
+def folder_of_temp(name: str) -> Path:
+    """Where a built-in set is drawn."""
+    return Path(folder_paths.get_temp_directory()) / PLACE / name.partition(" (")[0].replace(" ", "_")
+
+
+def folder_of_input(name: str) -> Path:
     """The folder of a name, which cannot lead out of the input folder."""
     root = Path(folder_paths.get_input_directory()).resolve()
     place = (root / name).resolve()

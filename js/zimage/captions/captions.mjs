@@ -1,0 +1,138 @@
+// @ts-check
+/** The table of captions on Z-Image Caption Folder. The server keeps them, and what a person does goes there at once. */
+import { SIZE, TableView } from "./table_view.mjs";
+import { language, message, onServerEvent, passWheel, queueNode, request, rootGraph } from "../page/comfyui.mjs";
+import { classOf, nodeByExecutionId } from "../page/graph.mjs";
+import { watch } from "../page/watch.mjs";
+import { valuesOf } from "../page/widgets.mjs";
+
+/** @typedef {import("../page/panel.mjs").Panel} Panel */
+/** @typedef {import("./row_view.mjs").Row} Row */
+/** @typedef {import("./row_view.mjs").State} State */
+/** @typedef {import("./row_view.mjs").Change} Change */
+/** @typedef {{rows: Row[], first: number, matching: number, states: Record<State, number>, is_begun: boolean}} Answer */
+
+export const CAPTIONS = "ZImageCaptionFolder";
+const DECIDING = /** @type {const} */ (["folder", "kind", "language", "targets", "text_files"]); // whose captions
+const LEAST_WIDTH = 460; // pixels of a new node
+const PAUSE = 1500; // milliseconds between two looks at a job that runs
+
+/** @type {any} the node that runs */
+let running = null;
+let ends = 0; // runs of such nodes that have ended, also quicker than anybody looked
+
+/** ComfyUI tells which node runs next; none when a run has ended, well or not. */
+export function watchCaptions() {
+  onServerEvent("executing", (id) => {
+    if (running && classOf(running) === CAPTIONS) ends += 1;
+    running = id == null ? null : nodeByExecutionId(rootGraph(), id);
+  });
+}
+
+/** @param {any} node @param {Panel} panel */
+export function addCaptions(node, panel) {
+  const captions = new CaptionsOnNode(node, panel);
+  watch({ node, state: () => captions.state, update: () => captions.refresh() });
+}
+
+class CaptionsOnNode {
+  #view = new TableView({
+    change: (change, row, value) => this.#change(change, row, value),
+    look: (first) => this.#look(first),
+  });
+  #first = 0;
+  #asked = 0; // questions so far; an answer that another question has overtaken is not shown
+  /** @type {any} */
+  #node;
+  /** @type {Panel} */
+  #panel;
+
+  /** @param {any} node @param {Panel} panel */
+  constructor(node, panel) {
+    this.#node = node;
+    this.#panel = panel;
+    const [width, height] = node.size;
+    node.setSize([Math.max(width, LEAST_WIDTH), height]);
+    passWheel(this.#view.element);
+    new ResizeObserver(() => panel.fit()).observe(this.#view.element);
+  }
+
+  get state() {
+    const beat = running === this.#node ? Math.floor(performance.now() / PAUSE) : null;
+    return JSON.stringify([this.#place, language(), beat, ends]);
+  }
+
+  get #place() {
+    return valuesOf(this.#node, DECIDING);
+  }
+
+  /** Show the page that is looked at; false if the server does not answer. */
+  async refresh() {
+    return this.#ask("captions", {});
+  }
+
+  /** @param {number} first */
+  async #look(first) {
+    this.#first = first;
+    await this.#ask("captions", {});
+  }
+
+  /** A caption that is asked anew is written by a run of this node. @param {Change} change @param {Row} row @param {string | boolean} value */
+  async #change(change, { picture, target }, value) {
+    const named = change === "edit" ? { text: value } : change === "approve" ? { approved: value } : {};
+    await this.#ask(`captions/${change}`, { picture, target, ...named });
+    if (change === "redo") await queueNode(this.#node);
+  }
+
+  /** @param {Parameters<typeof request>[0]} path @param {Record<string, unknown>} what */
+  async #ask(path, what) {
+    const asked = ++this.#asked;
+    const page = { shown: this.#view.filter, first: this.#first, count: SIZE };
+    const { data, isOffline } = await request(path, { ...this.#place, ...page, ...what });
+    if (!isOffline && asked === this.#asked) this.#show(data);
+    return !isOffline;
+  }
+
+  /** @param {Answer | null} answer */
+  #show(answer) {
+    if (!answer) return this.#panel.show("captions", null);
+    if (!answer.is_begun) {
+      const waiting = answer.states.waiting;
+      return this.#panel.show("captions", { text: message("captionsEmpty", { waiting }) });
+    }
+    this.#first = answer.first;
+    this.#view.show(answer, words(answer.states));
+    this.#panel.show("captions", { text: "", content: this.#view.element });
+    this.#panel.fit();
+  }
+}
+
+/** @param {Record<State, number>} states @returns {import("./table_view.mjs").Words} */
+function words({ waiting, failed, written, approved }) {
+  const told = written + approved;
+  return {
+    table: message("captionsTable"),
+    count: message("captionsCount", { told, total: told + waiting + failed, approved, failed }),
+    filter: message("captionsFilter"),
+    all: message("captionsAll"),
+    open: message("captionsOpen"),
+    failed: message("captionsFailed"),
+    previous: message("captionsPrevious"),
+    next: message("captionsNext"),
+    range: (page) => message("captionsRange", page),
+    approve: message("captionApprove"),
+    approved: message("captionApproved"),
+    redo: message("captionRedo"),
+    caption: (name) => message("captionOf", { name }),
+    told: toldOf,
+  };
+}
+
+/** @param {Row} row */
+function toldOf({ picture, target, state, by, problem }) {
+  const name = target ? `${picture} → ${target}` : picture;
+  if (state === "waiting") return message("captionWaiting", { name });
+  if (problem) return `${name}: ${problem}`;
+  if (by === "person") return message("captionYours", { name });
+  return state === "approved" ? message("captionRight", { name }) : name;
+}

@@ -1,0 +1,136 @@
+"""Captions in a table: what a person says stays, also while a job writes, and in the text files beside pictures."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from zimage_core.language.back_end import Text
+from zimage_core.language.captioning import Job, Table, Wish, Writer, caption_folder, read_instructions, read_records
+from zimage_core.nano.data.example_sets import write_edited, write_untold
+
+FIRST, SECOND = ("01.png", ""), ("02.png", "")
+
+
+@dataclass
+class Speaker:
+    """Answers with a number that grows; `meanwhile` is done while it looks at a picture."""
+
+    name: str = "speaker"
+    reads_instructions: bool = False
+    sees: bool = True
+    asked: int = 0
+    meanwhile: object = None
+
+    def write(self, question):
+        self.asked += 1
+        if callable(self.meanwhile):
+            self.meanwhile(self.asked)
+        yield Text("answer", f"{question.prompt} {self.asked} by seed {question.seed}")
+
+
+def job_in(folder, speaker, kind="medium", **changes):
+    writer = Writer(wish=Wish(kind=kind), back_end=speaker, instructions=read_instructions(kind, "en"))
+    job = Job(folder=folder, out=folder / f"{kind}.jsonl", writer=writer, writes_text_files=True)
+    return replace(job, **changes)
+
+
+def table_of(job):
+    return Table(
+        folder=job.folder,
+        out=job.out,
+        kind=job.writer.wish.kind,
+        language="en",
+        writes_text_files=job.writes_text_files,
+    )
+
+
+def run(job):
+    return {progress.record.key: progress.record for progress in caption_folder(job)}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_untold(tmp_path)
+    for file in sorted(tmp_path.iterdir())[4:]:
+        file.unlink()
+    return tmp_path
+
+
+def test_what_is_said_in_the_table_stays_and_one_caption_alone_is_asked_anew(folder):
+    speaker = Speaker()
+    job = job_in(folder, speaker)
+    first = run(job)
+    table = table_of(job)
+    assert [row.state for row in table.rows()] == ["written"] * 4
+    table.edit(FIRST, " my words ")
+    table.approve(SECOND, True)
+    table.redo(("03.png", ""))
+    assert (folder / "01.txt").read_text() == "my words"
+    assert [row.state for row in table.rows()] == ["approved", "approved", "waiting", "written"]
+    second = run(replace(job, writer=replace(job.writer, wish=Wish(kind="medium", seed=9))))
+    assert second[FIRST].text == "my words" and second[SECOND].text == first[SECOND].text
+    assert second["03.png", ""].text == "medium 5 by seed 10" == (folder / "03.txt").read_text()
+    assert second["04.png", ""].text == "medium 6 by seed 9"
+    assert read_records(job.out) == second
+
+
+def test_an_edit_made_while_the_model_is_at_that_picture_wins(folder):
+    speaker = Speaker()
+    job = job_in(folder, speaker)
+    table = table_of(job)
+    acts = {2: lambda: table.edit(SECOND, "mine"), 3: lambda: table.edit(FIRST, "mine, too")}
+    speaker.meanwhile = lambda asked: acts.get(asked, lambda: None)()
+    run(job)
+    texts = [row.record.text for row in table.rows()]
+    assert texts == ["mine, too", "mine", "medium 3 by seed 0", "medium 4 by seed 0"]
+    assert [(folder / f"0{number}.txt").read_text() for number in (1, 2, 3, 4)] == texts
+
+
+def test_another_kind_takes_the_place_of_a_models_text_and_of_no_persons(folder):
+    medium = job_in(folder, Speaker())
+    run(medium)
+    table_of(medium).edit(FIRST, "mine")
+    (folder / "02.txt").write_text("by hand")
+    told = run(job_in(folder, Speaker(), "short", earlier=(medium.out,)))
+    assert [record.by for record in told.values()] == ["person", "person", "model", "model"]
+    assert (folder / "01.txt").read_text() == "mine" and (folder / "02.txt").read_text() == "by hand"
+    assert (folder / "03.txt").read_text() == told["03.png", ""].text == "short 1 by seed 0"
+
+
+def test_a_text_written_by_hand_is_what_the_table_shows_approves_and_asks_anew(folder):
+    job = job_in(folder, Speaker())
+    run(job)
+    table = table_of(job)
+    for name in ("01", "02"):
+        (folder / f"{name}.txt").write_text(f"by hand {name}")
+    assert [table.text(row) for row in table.rows()][:2] == ["by hand 01", "by hand 02"]
+    table.approve(FIRST, True)
+    table.redo(SECOND)
+    told = run(job)
+    assert (told[FIRST].text, told[FIRST].by) == ("by hand 01", "person")
+    assert told[SECOND].text == (folder / "02.txt").read_text() == "medium 5 by seed 1"
+
+
+def test_differences_of_three_versions_are_six_rows_each_with_a_file_of_its_own(tmp_path):
+    write_edited(tmp_path)
+    job = job_in(tmp_path, Speaker(), "difference")
+    run(job)
+    rows = table_of(job).rows()
+    assert len(rows) == 4 * 6 and len(list(tmp_path.glob("*.to.*.txt"))) == 24
+    table_of(job).edit(rows[3].task.key, "make it blue")
+    assert table_of(job).rows()[3].record.text == "make it blue"
+
+
+def test_what_is_no_picture_of_the_folder_is_refused(folder):
+    job = job_in(folder, Speaker())
+    with pytest.raises(ValueError, match="queue the node first"):
+        table_of(job).edit(FIRST, "words")
+    run(job)
+    for key in (("../01.png", ""), ("none.png", ""), ("01.png", "02.png")):
+        with pytest.raises(ValueError, match="there is no picture"):
+            table_of(job).edit(key, "words")
+    with pytest.raises(ValueError, match="an empty caption"):
+        table_of(job).edit(FIRST, "  ")
+    run(job_in(folder, Speaker(), "short"))
+    with pytest.raises(ValueError, match="captions of another kind"):
+        replace(table_of(job), out=folder / "short.jsonl").rows()
