@@ -5,8 +5,11 @@ from typing import Any
 
 from .comfyui import Server
 
-# The page loads a default graph by itself, which would otherwise replace one that is loaded too early.
-READY = "window.app?.graph?.nodes?.length && window.app.canvas && window.app.extensionManager?.workflow?.activeWorkflow"
+# The page loads a default graph by itself and restores its tabs; both would replace a graph that is loaded too early.
+READY = (
+    "window.app?.graph?.nodes?.length && window.app.canvas && window.app.extensionManager?.workflow?.activeWorkflow"
+    " && !window.app.extensionManager.spinner"
+)
 
 
 def skip_tutorial(server: Server) -> None:

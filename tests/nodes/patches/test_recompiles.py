@@ -33,7 +33,19 @@ def models(comfy, pack, native, tmp_path_factory):
 
 
 @pytest.fixture
-def graphs(monkeypatch):
+def constant_memory(monkeypatch):
+    """ComfyUI's sub-quadratic attention is compiled again once free memory has changed: other work's choice of when."""
+    from comfy import model_management
+
+    @torch.compiler.disable  # as asking the system is
+    def free(device=None, torch_free_too=False):
+        return (8 << 30, 0) if torch_free_too else 8 << 30
+
+    monkeypatch.setattr(model_management, "get_free_memory", free)
+
+
+@pytest.fixture
+def graphs(monkeypatch, constant_memory):
     """Sizes of the graphs that Dynamo hands to a back-end, which runs them as they are."""
     import torch._dynamo
 
