@@ -1,5 +1,7 @@
 """Z-Image Arena in the page: blind pairs after a run, votes by click and by key, undo, and all of it after a reload."""
 
+import json
+
 from paths import REPOSITORY
 
 WORKFLOW = REPOSITORY / "workflows" / "Z-Image Nano - arena.json"
@@ -12,7 +14,10 @@ def pictures(canvas):
 
 
 def begin(canvas):
-    canvas.open(WORKFLOW)
+    graph = json.loads(WORKFLOW.read_text("utf-8"))
+    for steps, sampler in enumerate((each for each in graph["nodes"] if each["type"] == "ZImageSampler"), start=1):
+        sampler["widgets_values"][2] = steps
+    canvas.open(graph)
     canvas.scroll_to(KIND)
     canvas.put("ZImageEmptyLatent", batch_size=2)
     canvas.put("ZImageArena", arena="votes", names="few\nmany")  # what waits in the workflow's arena other tests see

@@ -171,7 +171,8 @@ def test_reports_of_models_files_and_pictures(chinese):
     chinese.put("ZImageLoraList", loras=f"{LORA} : 0.5")
     chinese.put("ZImageSampler", cfg=100.0, seed=11)  # of no other file: a result from the cache says nothing
     assert chinese.run()[-1][0] == "execution_success"
-    assert "结果过火" in chinese.line("found")
+    found = chinese.line("found")
+    assert "结果过火，Latent 太强" in found and "CFG 100 太高。base 请设 3 到 5，Turbo 请设 1。" in found
     chinese.page.evaluate(SHOW_ALL)
     told = "".join(chinese.lines("report"))
     parts = (

@@ -42,11 +42,17 @@ def held_back(page, address):
 
 
 def undo(canvas):
+    """Undo loads the graph again: its node has rows of its own, and those of the node before go."""
+    before = canvas.page.locator(".zimage-loras").element_handle()
     waiting = canvas.page.evaluate(f"() => {TRACKER}.undoQueue.length")
     canvas.page.keyboard.press("Control+z")
     canvas.page.wait_for_function(f"(before) => {TRACKER}.undoQueue.length < before", arg=waiting)
     canvas.page.wait_for_function(f"() => !{TRACKER}._restoringState")
-    canvas.page.wait_for_function("document.querySelectorAll('.zimage-loras').length === 1")  # the old node's is gone
+    canvas.page.wait_for_function(
+        "(before) => { const rows = [...document.querySelectorAll('.zimage-loras')];"
+        " return rows.length === 1 && rows[0] !== before }",
+        arg=before,
+    )
 
 
 def test_loras_are_added_weighed_moved_and_removed_by_keyboard(shared):

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from PIL import Image
+
 from prompt_graphs import encode, node, text_to_image
 
 RANGE = {"start_percent": 0.0, "end_percent": 1.0}
@@ -55,9 +57,9 @@ FROM_FILES = {  # for files that a test writes
 
 
 def graph(features, *, is_neutral=False, sampler=None) -> dict[str, Any]:
-    """Nano's 128x128 picture with the features one behind the other."""
+    """Nano's 96x96 picture with the features one behind the other."""
     prompt = text_to_image()
-    prompt["latent"] = node("EmptyLatentImage", width=128, height=128, batch_size=1)
+    prompt["latent"] = node("EmptyLatentImage", width=96, height=96, batch_size=1)  # two by two tiles
     prompt |= {"avoid": encode("a blue star"), "other": encode("a large green heart"), "negative": encode("")}
     prompt["reference"] = node("EmptyImage", width=64, height=64, batch_size=1, color=0x2A8050)
     if "control" in features:
@@ -78,3 +80,8 @@ def graph(features, *, is_neutral=False, sampler=None) -> dict[str, Any]:
     else:
         prompt["sampler"]["inputs"] |= {"model": [ends["model"][0], 0], "positive": [ends["conditioning"][0], 0]}
     return prompt
+
+
+def is_drawn(image: Image.Image) -> bool:
+    """Neither black nor of one colour: a red shape on white differs in green and blue only."""
+    return sum(high - low > 60 for low, high in image.getextrema()) >= 2

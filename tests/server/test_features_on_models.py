@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from feature_graphs import CONTROL, FEATURES, FROM_FILES, LORA, graph
+from feature_graphs import CONTROL, FEATURES, FROM_FILES, LORA, graph, is_drawn
 from model_files import write_control
 from prompt_graphs import custom_sampler, ksampler, node
 from zimage_core.config import NANO_DIT
@@ -39,8 +39,20 @@ def files(server):
     save_file({f"{layer}.lora_A.weight": down, f"{layer}.lora_B.weight": up}, server.base / "models/loras" / LORA)
 
 
+@pytest.fixture(scope="module")
+def drawn():
+    """Pictures by what they were drawn with, each drawn once."""
+    return {}
+
+
 @pytest.fixture
-def picture(run, files):
+def picture(run, files, drawn):
+    def cached(*settings, **more):
+        key = json.dumps([settings, more], sort_keys=True)
+        if key not in drawn:
+            drawn[key] = draw(*settings, **more)
+        return drawn[key]
+
     def draw(features, *, is_neutral=False, sampler="Turbo", precision="automatic", is_attached=False):
         nodes = SAMPLERS[sampler]
         prompt = {**graph(features, is_neutral=is_neutral, sampler=nodes.get("sampler")), **nodes}
@@ -51,11 +63,11 @@ def picture(run, files):
             prompt |= {"stock": node("StockNano"), "model": node("ZImageAttach", model=["stock", 0])}
         outcome = run(prompt)
         assert outcome.error is None, outcome.error
-        drawn = Image.open(outcome.files[0]).convert("RGB")
-        assert sum(high - low > 60 for low, high in drawn.getextrema()) >= 2, features
-        return drawn.tobytes()
+        image = Image.open(outcome.files[0]).convert("RGB")
+        assert is_drawn(image), features
+        return image.tobytes()
 
-    return draw
+    return cached
 
 
 @pytest.mark.slow
