@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from .commands.alike import add_alike
 from .commands.caption import add_caption
 from .commands.compare import add_compare
 from .commands.enhance import add_enhance
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_caption(verbs)
     add_evaluate(verbs)
     add_compare(verbs)
+    add_alike(verbs)
     add_train(verbs)
     try:
         options = parser.parse_args(arguments)

@@ -1,12 +1,14 @@
 """`evaluate` and `compare` as a script sees them, and the pages they write."""
 
 import json
+import math
 import re
 import threading
 from html.parser import HTMLParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from suite_files import coloured, save_pictures, write_cvtg, write_dpg, write_json, write_longtext, write_prism
@@ -279,3 +281,30 @@ def test_what_is_no_report_is_refused(capsys, tmp_path):
     (tmp_path / "report.json").write_text("{}")
     status, _, told = run(capsys, "compare", tmp_path, tmp_path)
     assert status == 1 and "is no report of an evaluation" in told
+
+
+def test_pictures_of_folders_are_compared_as_an_encoder_sees_them(capsys, tmp_path, monkeypatch):
+    from zimage_core.commands.suite_scores import TypedReaders
+
+    class Reds:
+        name = "reds"
+
+        def pictures(self, pictures):
+            angles = torch.tensor([picture.getpixel((0, 0))[0] / 255 for picture in pictures])
+            return torch.stack([angles.cos(), angles.sin()], 1)
+
+    monkeypatch.setattr(TypedReaders, "encoder", lambda self: Reds())
+    for folder, reds in {"one": (0, 0, 90), "other": (200, 210, 220)}.items():
+        (tmp_path / folder).mkdir()
+        for index, red in enumerate(reds):
+            Image.new("RGB", (8, 8), (red, 9, 9)).save(tmp_path / folder / f"{index}.png")
+    (tmp_path / "one/broken.png").write_bytes(b"no picture")
+    asked = ("alike", tmp_path / "one", tmp_path / "other", "--cache", tmp_path / "seen.jsonl")
+    status, told, problems = run(capsys, *asked, "--json")
+    found = json.loads(told)
+    assert status == 0 and "broken.png cannot be read" in problems and found["copies"] == [["0.png", "1.png", 1.0]]
+    assert found["diversity"] == pytest.approx((1 - math.cos(90 / 255)) * 2 / 3, abs=1e-6)
+    assert found["other"]["kernel distance"] > 0 and found["other"]["frechet distance"] is not None
+    status, told, _ = run(capsys, *asked[:2])
+    assert status == 0 and "1 pairs of copies" in told and "0.png 1.png" in told
+    assert run(capsys, "alike", tmp_path / "none")[0] == 1

@@ -62,6 +62,10 @@ def write_oneig(folder: Path) -> Path:
         write_csv(folder / file, *rows)
     write_csv(folder / "scripts/text/text_content.csv", {"id": "003", "text_content": "Fresh bread\nevery day"})
     write_csv(folder / "scripts/text/text_content_zh.csv", {"id": "003", "text_content": "天天新鲜"})
+    write_json(folder / "scripts/reasoning/gt_answer.json", {"003": "a red dog"})
+    write_json(folder / "scripts/reasoning/gt_answer_zh.json", {"003": "红色的狗"})
+    styles = {"001": "", "003": "Pop Art"}
+    write_csv(folder / "scripts/style/style.csv", *({"": n, "id": n, "class": each} for n, each in styles.items()))
     questions = {"1": "Is there a cat?", "2": "Is the cat red?"}
     packed = {"question": json.dumps(questions), "dependency": json.dumps({"1": [0], "2": [1]})}
     for kind in ("anime", "human", "object"):
@@ -151,6 +155,12 @@ WRITERS = {
     "oneig-text-zh": write_oneig,
     "oneig-alignment": write_oneig,
     "oneig-alignment-zh": write_oneig,
+    "oneig-diversity": write_oneig,
+    "oneig-diversity-zh": write_oneig,
+    "oneig-reasoning": write_oneig,
+    "oneig-reasoning-zh": write_oneig,
+    "oneig-style": write_oneig,
+    "oneig-style-zh": write_oneig,
     "geneval": write_geneval,
     "geneval2": write_geneval2,
     "dpg": write_dpg,

@@ -17,6 +17,12 @@ SUITE_NAMES = (
     "oneig-text-zh",
     "oneig-alignment",
     "oneig-alignment-zh",
+    "oneig-diversity",
+    "oneig-diversity-zh",
+    "oneig-reasoning",
+    "oneig-reasoning-zh",
+    "oneig-style",
+    "oneig-style-zh",
     "geneval",
     "geneval2",
     "dpg",
@@ -58,7 +64,18 @@ def add_evaluate(verbs: Any) -> None:
     parser.add_argument("--corrected", action="store_true", help="count without the slips of the authors' programs")
     parser.add_argument("--reader", choices=READERS, default=READERS[0], help="of text in pictures")
     parser.add_argument("--detector", type=path, metavar="FOLDER", help="of objects, as transformers saves one")
-    parser.add_argument("--clip", type=path, metavar="FOLDER", help="a CLIP model that tells colours of objects")
+    parser.add_argument(
+        "--clip", type=path, metavar="FOLDER", help="a CLIP model: colours of objects, answers, diversity"
+    )
+    parser.add_argument("--dreamsim", type=path, metavar="FOLDER", help="with DreamSim's files, for diversity")
+    parser.add_argument(
+        "--references",
+        type=path,
+        nargs="+",
+        default=[],
+        metavar="FOLDER",
+        help="a vision model with references.safetensors, for styles or answers; of two the mean counts",
+    )
     parser.add_argument(
         "--judge", metavar="URL", help="of a vision model that answers, grades or reads: an address of yours"
     )

@@ -1,13 +1,20 @@
 """Who reads a suite's pictures, from what was typed."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..chat_server import ChatServer
 from ..evaluation.case import Suite
 from ..scoring.detection import FolderDetector
-from ..scoring.features.encoder import ClipFolder
-from ..scoring.features.similarity import ClipColours
+from ..scoring.features import (
+    ClipColours,
+    ClipFolder,
+    DreamSimFolder,
+    EfficientNetLite,
+    PictureEncoder,
+    ReferencesFolder,
+)
 from ..scoring.judging import VisionModel
 from ..scoring.lettering.rapid import RapidReader
 from ..scoring.lettering.reader import Reader
@@ -37,7 +44,35 @@ class TypedReaders:
 
     def colours(self) -> ClipColours | None:
         """Those that --clip tells."""
-        return ClipColours(ClipFolder(self.options.clip, device_of(self.options.device))) if self.options.clip else None
+        return ClipColours(self._clip()) if self.options.clip else None
+
+    def encoder(self) -> PictureEncoder:
+        """DreamSim of --dreamsim, else the model of --clip, else EfficientNet of its package."""
+        device = device_of(self.options.device)
+        if self.options.dreamsim:
+            return DreamSimFolder(self.options.dreamsim, device)
+        return self._clip() if self.options.clip else EfficientNetLite(device)
+
+    def answers(self, suite: Suite) -> ClipFolder | Sequence[ReferencesFolder]:
+        """Those of --references, else the model of --clip."""
+        if self.options.references:
+            return self.references(suite)
+        if not self.options.clip:
+            raise ValueError(
+                f"{suite.title} needs --clip: a CLIP or SigLIP that compares pictures with answers, or --references"
+            )
+        return self._clip()
+
+    def references(self, suite: Suite) -> Sequence[ReferencesFolder]:
+        """Vision models with vectors of references."""
+        if not self.options.references:
+            raise ValueError(
+                f"{suite.title} needs --references: folders of vision models, each with its references.safetensors"
+            )
+        return [ReferencesFolder(folder, device_of(self.options.device)) for folder in self.options.references]
+
+    def _clip(self) -> ClipFolder:
+        return ClipFolder(self.options.clip, device_of(self.options.device))
 
     def judge(self, suite: Suite) -> VisionModel:
         """The vision model at the address that was typed."""

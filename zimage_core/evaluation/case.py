@@ -13,7 +13,7 @@ from ..scoring.lettering import LetteringRule
 from ..scoring.score import Request
 from .totals import MEAN, Totals
 
-Reads = Literal["lettering", "objects", "questions", "impression", "scene"]
+Reads = Literal["lettering", "objects", "questions", "impression", "scene", "diversity", "answer", "style"]
 
 
 @dataclass(frozen=True, kw_only=True)

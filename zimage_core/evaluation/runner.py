@@ -4,6 +4,7 @@ Stopping anywhere, by a signal as well, loses at most the cases in work. Picture
 are looked for again each time.
 """
 
+import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,13 +13,14 @@ from pathlib import Path
 from PIL import Image
 
 from ..atomic_file import write_text
-from ..scoring.score import Measurement, Score, title
+from ..scoring.score import Measurement, OfWholePrompts, Score, title
 from .case import Case, Suite
 from .journal import Entry, Journal, Key, read_journal
 from .pictures import Picture, files_of, find, open_picture, write_picture_file
 from .run import Shard
 
 Draw = Callable[[str, int], Image.Image]  # a prompt and a seed to a picture
+Opened = tuple[Case, int, Picture]  # a case, the number of its picture, the picture
 
 AT_ONCE = 8  # pictures that a score is given together, at the least one prompt's
 
@@ -90,21 +92,47 @@ def measure(batch: Sequence[Case], scores: Sequence[Score], folder: Path, known:
     entries: list[Entry] = []
     for score in scores:
         name = title(score)
-        waiting: list[tuple[Case, int, Picture]] = []
-        for case, number, picture in opened:
-            before = known.get((case.id, number, name))
-            if before is not None and before.value is not None and before.digest == picture.digest:
-                entries.append(before)
-            elif picture.image is None:
+        seen = joined(opened) if isinstance(score, OfWholePrompts) else opened
+        new = [each for each in seen if is_new(each[2], known.get((each[0].id, each[1], name)))]
+        if isinstance(score, OfWholePrompts):
+            cases = {case.id for case, _, _ in new}
+            new = [each for each in seen if each[0].id in cases and each[2].image is not None]
+        found = measured(score, new)
+        for case, number, picture in seen:
+            key = (case.id, number, name)
+            before = known.get(key)
+            if picture.image is None:
                 entries.append(_entry(case, number, name, picture, Measurement.missing(picture.problem), before))
-            else:
-                waiting.append((case, number, picture))
-        images = [picture.image for _, _, picture in waiting if picture.image is not None]
-        found = score(images, [case.request for case, _, _ in waiting]) if waiting else []
-        for (case, number, picture), measurement in zip(waiting, found, strict=True):
-            before = known.get((case.id, number, name))
-            entries.append(_entry(case, number, name, picture, finite(measurement), before))
+            elif key[:2] in found:
+                entries.append(_entry(case, number, name, picture, found[key[:2]], before))
+            elif before is not None:
+                entries.append(before)
     return entries
+
+
+def is_new(picture: Picture, before: Entry | None) -> bool:
+    """Whether a picture that can be read has no number yet, or is another than it was."""
+    if picture.image is None:
+        return False
+    return before is None or before.value is None or before.digest != picture.digest
+
+
+def joined(opened: Sequence[Opened]) -> list[Opened]:
+    """The same with a digest of all pictures of the prompt, as each one's number depends on the others."""
+    digests: dict[str, list[str]] = {}
+    for case, _, picture in opened:
+        digests.setdefault(case.id, []).append(picture.digest)
+    return [
+        (case, number, replace(picture, digest=hashlib.sha256(" ".join(digests[case.id]).encode()).hexdigest()[:16]))
+        for case, number, picture in opened
+    ]
+
+
+def measured(score: Score, new: Sequence[Opened]) -> dict[tuple[str, int], Measurement]:
+    """What a score says of pictures that can be read, by case and number."""
+    images = [picture.image for _, _, picture in new if picture.image is not None]
+    found = score(images, [case.request for case, _, _ in new]) if new else []
+    return {(case.id, number): finite(each) for (case, number, _), each in zip(new, found, strict=True)}
 
 
 def finite(measurement: Measurement) -> Measurement:

@@ -44,6 +44,20 @@ class Mean:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MeanOfPrompts:
+    """The mean over prompts of the means of their pictures, however many each has."""
+
+    def terms(self, measured: Sequence[Measurement], group: str) -> list[float]:
+        """The mean of the values, and one for the prompt."""
+        total, n = MEAN.terms(measured, group)
+        return [total / n, 1.0] if n else [0.0, 0.0]
+
+    def total(self, sums: Array) -> Array:
+        """The sum of the means by the number of prompts."""
+        return ratio(sums[..., 0], sums[..., 1])
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pooled:
     """A ratio of two parts that are each summed over all pictures: words found by words asked for."""
 

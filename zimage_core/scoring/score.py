@@ -62,6 +62,16 @@ class Score(Protocol):
         ...
 
 
+@runtime_checkable
+class OfWholePrompts(Protocol):
+    """A score whose numbers depend on a prompt's other pictures, so that it is given all of them, with one request."""
+
+    @property
+    def least_pictures(self) -> int:
+        """With fewer of a prompt there is no number."""
+        ...
+
+
 def title(score: Score) -> str:
     """A score's column: "word accuracy (PP-OCRv6)"."""
     return f"{score.name} ({score.reader})"

@@ -41,6 +41,9 @@ export const SENTENCES = [
   ["Nothing draws the pictures: connect {names}, or name a folder of pictures already drawn.", "没有可以出图的模型：请连接 {names}，或填写已画好的图片所在的文件夹。"],
   ["{title} needs an object detector that knows COCO's names: put the folder of one, as transformers writes it, into models/{folder} and choose it as detector.", "{title} 需要认识 COCO 类别的物体检测器：请把 transformers 写法的文件夹放进 models/{folder}，并选为检测器。"],
   ["{folder} has no {file}: choose the folder with the authors' prompt files", "{folder} 里没有 {file}：请选择放有作者提示词文件的文件夹"],
+  ["{title} needs a CLIP or SigLIP that compares pictures with answers: put the folder of one, as transformers writes it, into models/{folder} and choose it as CLIP model.", "{title} 需要能比较图片与答案的 CLIP 或 SigLIP：请把 transformers 写法的文件夹放进 models/{folder}，并选为 CLIP 模型。"],
+  ["{title} needs vision models that know styles: put their folders, each with its references.safetensors, into models/{folder}.", "{title} 需要能识别画风的视觉模型：请把它们的文件夹（各带 references.safetensors）放进 models/{folder}。"],
+  ["features by EfficientNet need a package; install it with: {command}", "提取 EfficientNet 特征需要一个软件包；安装命令：{command}"],
   ["reading text needs the package {name}; install it with: {command}", "读取文字需要软件包 {name}；安装命令：{command}"],
   ["Nothing with a seed draws the picture connected here, so it cannot be drawn again: connect the decoded picture of a sampler, and give that sampler's seed a number in the sampler or in a primitive.", "这里连接的图片背后没有带种子的节点，因此无法重画：请连接采样器画出并解码的图片，并在采样器或原始值节点里填写种子。"],
   // arenas

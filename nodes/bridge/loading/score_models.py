@@ -8,10 +8,11 @@ import folder_paths
 from comfy import model_management
 
 from ....zimage_core.scoring.detection import FolderDetector
-from ....zimage_core.scoring.features import AestheticHead, ClipFolder
+from ....zimage_core.scoring.features import AestheticHead, ClipFolder, EfficientNetLite, ReferencesFolder
+from ....zimage_core.scoring.features.references import REFERENCES
 
 NONE = "none"
-CLIPS, DETECTORS, HEADS = "clip_vision", "detection", "aesthetic"  # below models
+CLIPS, DETECTORS, HEADS, STYLES = "clip_vision", "detection", "aesthetic", "style_references"  # below models
 DEEPEST = 3  # folders below those
 
 
@@ -43,6 +44,23 @@ def detector(name: str) -> FolderDetector:
 def clip(name: str) -> ClipFolder:
     """The CLIP or SigLIP of a name in the dropdown, with its words' side; raises ValueError for what is none."""
     return _clip(str(_folder(CLIPS, name)))
+
+
+def references() -> list[ReferencesFolder]:
+    """The vision models in models/style_references, each with its references.safetensors; none where there are none."""
+    found = {file.parent.name: file.parent for root in _roots(STYLES) for file in Path(root).glob(f"*/{REFERENCES}")}
+    return [_references(str(folder)) for _, folder in sorted(found.items())]
+
+
+@cache
+def efficientnet() -> EfficientNetLite:
+    """EfficientNet from its package; raises ValueError where it is not installed."""
+    return EfficientNetLite(model_management.text_encoder_device())
+
+
+@cache
+def _references(folder: str) -> ReferencesFolder:
+    return ReferencesFolder(folder, model_management.text_encoder_device())
 
 
 @cache

@@ -11,12 +11,15 @@ import pytest
 from PIL import Image
 
 from paths import REPOSITORY
-from suite_files import coloured, write_cvtg
+from suite_files import coloured, write_cvtg, write_longtext
 from toy_evaluation import SUITE, Colour, described, draw, report, run, texts
 from zimage_core.atomic_file import write_text
 from zimage_core.evaluation.case import Reading
+from zimage_core.evaluation.journal import read_journal
 from zimage_core.evaluation.report_files import read_report, to_json
 from zimage_core.evaluation.run import Shard, enter
+from zimage_core.evaluation.runner import evaluate
+from zimage_core.evaluation.suites import SUITES
 from zimage_core.scoring.score import Measurement
 
 
@@ -153,3 +156,39 @@ def test_the_order_of_prompts_changes_no_picture_and_no_number(tmp_path):
         run(tmp_path / "b", n=3, shard=Shard(index=index, count=4), draw=draw)
     cases = SUITE.read(write_cvtg(tmp_path / "b/prompts", 3), Reading())
     assert to_json(report(tmp_path / "b", cases, [Colour()])) == to_json(made)
+
+
+class Spread(Colour):
+    """How far a picture's red is from the mean of its prompt's."""
+
+    least_pictures = 2
+
+    def __call__(self, pictures, requests):
+        self.asked += len(pictures)
+        reds = {}
+        for picture, request in zip(pictures, requests, strict=True):
+            reds.setdefault(id(request), []).append(picture.getpixel((0, 0))[0])
+        means = {key: sum(each) / len(each) for key, each in reds.items()}
+        return [
+            Measurement(value=abs(picture.getpixel((0, 0))[0] - means[id(request)]))
+            for picture, request in zip(pictures, requests, strict=True)
+        ]
+
+
+def test_a_score_of_whole_prompts_is_given_all_of_them_again(tmp_path):
+    suite, out, pictures = SUITES["longtext"], tmp_path / "out", tmp_path / "pictures"
+    cases = suite.read(write_longtext(tmp_path), Reading())
+
+    def values(score):
+        list(evaluate(cases, [score], pictures=pictures, out=out, draw=draw))
+        return {key[1]: entry.value for key, entry in read_journal(out).items()}
+
+    first = values(Spread())
+    (file,) = (out / "measurements").iterdir()
+    file.write_text("".join(file.read_text("utf-8").splitlines(keepends=True)[:2]), "utf-8")  # killed within a prompt
+    again = Spread()
+    assert values(again) == first and again.asked == 4
+    coloured(200).save(pictures / "0000_2.png")
+    changed = Spread()
+    assert all(value != first[number] for number, value in values(changed).items()) and changed.asked == 4
+    assert values(none := Spread()) == values(Spread()) and none.asked == 0

@@ -34,6 +34,12 @@ FIRST_FILES = {
     "oneig-text-zh": "text/zimage/003.webp",
     "oneig-alignment": "anime/zimage/003.webp",
     "oneig-alignment-zh": "anime/zimage/003.webp",
+    "oneig-diversity": "anime/zimage/003.webp",
+    "oneig-diversity-zh": "anime/zimage/003.webp",
+    "oneig-reasoning": "reasoning/zimage/003.webp",
+    "oneig-reasoning-zh": "reasoning/zimage/003.webp",
+    "oneig-style": "anime/zimage/003.webp",
+    "oneig-style-zh": "anime/zimage/003.webp",
     "geneval": "00000/samples/0000.png",
     "geneval2": "00000.png",
     "dpg": "partiprompts1.png",
@@ -95,6 +101,29 @@ def test_oneigs_texts_and_questions_belong_to_their_prompts(tmp_path):
     asked = read("oneig-alignment", tmp_path)[0].request.rules
     assert asked == {"questions": {1: "Is there a cat?", 2: "Is the cat red?"}, "parents": {1: (0,), 2: (1,)}}
     assert [case.group for case in read("oneig-alignment-zh", tmp_path)][-1] == "multilingualism"
+
+
+def test_oneigs_answers_and_styles_belong_to_their_prompts(tmp_path):
+    [answered], [styled] = (read(f"oneig-{part}", tmp_path) for part in ("reasoning", "style"))
+    assert (answered.request.prompt, answered.request.rules) == ("a red dog", {"reference": "003"})
+    assert (styled.group, styled.request.rules) == ("pop_art", {"reference": "pop_art"})
+    assert [case.group for case in read("oneig-diversity", tmp_path)] == [
+        "anime",
+        "human",
+        "object",
+        "text",
+        "reasoning",
+    ]
+    assert read("oneig-diversity-zh", tmp_path)[-1].group == "multilingualism"
+    write_json(tmp_path / "scripts/reasoning/gt_answer.json", {"004": "a cat"})
+    with pytest.raises(ValueError, match="no answer for the picture 003"):
+        SUITES["oneig-reasoning"].read(tmp_path, Reading())
+
+
+def test_a_mean_of_prompts_weighs_each_prompt_alike():
+    totals = SUITES["oneig-diversity"].totals
+    terms = [totals.terms([Measurement(value=each) for each in values], "") for values in ((1.0, 1.0, 1.0), (0.0,), ())]
+    assert totals.total(np.sum(terms, 0)) == 0.5
 
 
 def test_a_black_tile_of_oneig_is_a_picture_that_was_not_drawn(tmp_path):

@@ -1,14 +1,14 @@
-"""OneIG-Bench, its text and alignment parts, in English and Chinese (arXiv 2506.07977).
+"""OneIG-Bench's five parts, in English and Chinese (arXiv 2506.07977).
 
-`OneIG-Bench.csv` and `OneIG-Bench-ZH.csv` hold category, id, prompt_en (or prompt_cn), type, prompt_length and class;
-what should be written stands in `text_content.csv` (id, text_content), questions about a picture in `Q_D/<class>.json`.
-Four pictures a prompt lie as one 2x2 file, `<class>/<model>/<id>.webp`, and one that was not drawn is black. Its
-reasoning, style and diversity parts are numbers of other networks and not read here.
+`OneIG-Bench.csv` and `OneIG-Bench-ZH.csv` hold category, id, prompt_en (or prompt_cn), type, prompt_length and class.
+Besides there are `text_content.csv` (id, text_content: what should be written), `Q_D/<class>.json` (questions),
+`gt_answer.json` (by id: what a picture of the reasoning part should show) and `style.csv` (id, class: a style). Four
+pictures a prompt lie as one 2x2 file, `<class>/<model>/<id>.webp`, and one that was not drawn is black.
 """
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,9 @@ import numpy as np
 
 from ...scoring.lettering import ONEIG
 from ...scoring.score import Measurement, Request
-from ..case import Case, Lettering, Place, Reading, Suite, both_releases
+from ..case import Case, Lettering, Place, Published, Reading, Suite, both_releases
 from ..prompt_files import Record, find, read_csv, read_json
-from ..totals import Array, ratio
+from ..totals import Array, MeanOfPrompts, ratio
 
 PICTURES = 4
 READER = "Qwen2.5-VL-7B"
@@ -35,6 +35,8 @@ FOLDERS = {
     "multilingualism": "multilingualism",
 }
 ALIGNED = {"en": ("anime", "human", "object"), "zh": ("anime", "human", "object", "multilingualism")}
+EVERY_KIND = {"en": (*ALIGNED["en"], "text", "reasoning"), "zh": (*ALIGNED["zh"], "text", "reasoning")}
+DIVERSITIES = {"SD1.5": 0.429, "SDXL": 0.296, "FLUX.1-dev": 0.238, "Qwen-Image": 0.179}
 
 ToRequest = Callable[[str, str, str], Request]  # of a class, an id and a prompt
 
@@ -104,6 +106,43 @@ def _unpacked(found: Any) -> Any:
     return json.loads(found) if isinstance(found, str) else found
 
 
+def read_diversity(folder: Path, reading: Reading, language: str) -> list[Case]:
+    """All prompts."""
+    return _cases(
+        folder, reading, language, EVERY_KIND[language], lambda _kind, _number, prompt: Request(prompt=prompt)
+    )
+
+
+def read_reasoning(folder: Path, reading: Reading, language: str) -> list[Case]:
+    """The prompts whose pictures need knowledge; what is asked of a picture is the written answer."""
+    name = f"gt_answer{SPECIALS[language]}.json"
+    answers = read_json(find(folder, name, f"scripts/reasoning/{name}"))
+
+    def request(kind: str, number: str, prompt: str) -> Request:
+        answer = answers.get(number) if isinstance(answers, dict) else None
+        if not isinstance(answer, str):
+            raise ValueError(f"{name} has no answer for the picture {number}")
+        return Request(prompt=answer, language=language, rules={"reference": number})
+
+    return _cases(folder, reading, language, ("reasoning",), request)
+
+
+def read_style(folder: Path, reading: Reading, language: str) -> list[Case]:
+    """The prompts that ask for a style, by style."""
+    rows = read_csv(find(folder, "style.csv", "scripts/style/style.csv"))
+    styles = {str(row.fields.get("id")): str(row.fields.get("class") or "").strip() for row in rows}
+    names = {number: style.lower().replace(" ", "_") for number, style in styles.items() if style}
+    cases = _cases(
+        folder,
+        reading,
+        language,
+        ("anime",),
+        lambda _kind, number, prompt: Request(prompt=prompt, rules={"reference": names.get(number, "")}),
+    )
+    styled = [(case, str(case.request.rules["reference"])) for case in cases]
+    return [replace(case, group=style) for case, style in styled if style]
+
+
 def _cases(folder: Path, reading: Reading, language: str, kinds: tuple[str, ...], request: ToRequest) -> list[Case]:
     cases: list[Case] = []
     for record in read_csv(find(folder, TABLES[language])):
@@ -156,7 +195,50 @@ def alignment_suite(language: str) -> Suite:
     )
 
 
+def diversity_suite(language: str) -> Suite:
+    """How much pictures of one prompt differ, in a language."""
+    return Suite(
+        name=f"oneig-diversity{SPECIALS[language].replace('_', '-')}",
+        title=f"OneIG-Bench diversity {language} (arXiv 2506.07977)",
+        reads="diversity",
+        read=partial(read_diversity, language=language),
+        totals=MeanOfPrompts(),
+        published=tuple(
+            Published(model=model, value=value, metric="diversity", reader="DreamSim", source="OneIG-Bench")
+            for model, value in (DIVERSITIES if language == "en" else {}).items()
+        ),
+    )
+
+
+def reasoning_suite(language: str) -> Suite:
+    """The reasoning part in a language."""
+    return Suite(
+        name=f"oneig-reasoning{SPECIALS[language].replace('_', '-')}",
+        title=f"OneIG-Bench reasoning {language} (arXiv 2506.07977)",
+        reads="answer",
+        read=partial(read_reasoning, language=language),
+        totals=MeanOfPrompts(),
+    )
+
+
+def style_suite(language: str) -> Suite:
+    """The style part in a language."""
+    return Suite(
+        name=f"oneig-style{SPECIALS[language].replace('_', '-')}",
+        title=f"OneIG-Bench style {language} (arXiv 2506.07977)",
+        reads="style",
+        read=partial(read_style, language=language),
+        totals=MeanOfPrompts(),
+    )
+
+
 ONEIG_TEXT = text_suite("en", base=0.987, turbo=0.994)
 ONEIG_TEXT_ZH = text_suite("zh", base=0.988, turbo=0.982)
 ONEIG_ALIGNMENT = alignment_suite("en")
 ONEIG_ALIGNMENT_ZH = alignment_suite("zh")
+ONEIG_DIVERSITY = diversity_suite("en")
+ONEIG_DIVERSITY_ZH = diversity_suite("zh")
+ONEIG_REASONING = reasoning_suite("en")
+ONEIG_REASONING_ZH = reasoning_suite("zh")
+ONEIG_STYLE = style_suite("en")
+ONEIG_STYLE_ZH = style_suite("zh")

@@ -7,6 +7,14 @@ from ...evaluation.case import Suite
 from ...evaluation.suites import SUITES
 from ...evaluation.suites.geneval2 import GENEVAL2
 from ...scoring.detection import ColourReader, Detector, GenEvalScore
+from ...scoring.features import (
+    ClipFolder,
+    DiversityScore,
+    NearestReferenceScore,
+    PictureEncoder,
+    ReferencesFolder,
+    SimilarityScore,
+)
 from ...scoring.judging import AESTHETICS, GradeScore, SoftTifaScore, VisionModel, YesNoScore
 from ...scoring.lettering import LetteringScore, Reader, ReadOnce
 from ...scoring.score import Score
@@ -38,6 +46,18 @@ class Readers(Protocol):
         """A vision model that answers and grades."""
         ...
 
+    def encoder(self) -> PictureEncoder:
+        """Who tells how much pictures differ."""
+        ...
+
+    def answers(self, suite: Suite) -> ClipFolder | Sequence[ReferencesFolder]:
+        """Who compares pictures with written answers: by their words, or by vectors of them."""
+        ...
+
+    def references(self, suite: Suite) -> Sequence[ReferencesFolder]:
+        """Vision models with vectors of what pictures should resemble."""
+        ...
+
 
 def scores_for(suite: Suite, readers: Readers, *, as_authors: bool) -> Sequence[Score]:
     """What reads in pictures what the suite asks for."""
@@ -58,3 +78,10 @@ def scores_for(suite: Suite, readers: Readers, *, as_authors: bool) -> Sequence[
         case "impression":
             judge = readers.judge(suite)
             return [GradeScore(judge), GradeScore(judge, instruction=AESTHETICS, name="aesthetics")]
+        case "diversity":
+            return [DiversityScore(readers.encoder())]
+        case "answer":
+            by = readers.answers(suite)
+            return [SimilarityScore(by) if isinstance(by, ClipFolder) else NearestReferenceScore("reasoning", by)]
+        case "style":
+            return [NearestReferenceScore("style", readers.references(suite), floor=0.0)]

@@ -18,6 +18,19 @@ def diversity(features: Float[Tensor, "n c"]) -> float:
     return float(1 - (units.sum(0).square().sum() - n) / (n * (n - 1))) if n > 1 else float("nan")
 
 
+def diversity_interval(features: Float[Tensor, "n c"]) -> tuple[float, float]:
+    """A 95 % interval of the diversity by the jackknife, each picture left out once; NaN for fewer than three."""
+    n = len(features)
+    if n < 3:
+        return float("nan"), float("nan")
+    units = torch.nn.functional.normalize(features.double(), dim=-1)
+    to_others = n - 1 - (units @ units.sum(0) - 1)  # of each, its distances summed
+    without = (to_others.sum() - 2 * to_others) / ((n - 1) * (n - 2))
+    spread = float(((n - 1) / n * (without - without.mean()).square().sum()).sqrt())
+    whole = diversity(features)
+    return whole - 1.96 * spread, whole + 1.96 * spread
+
+
 def duplicates(features: Float[Tensor, "n c"], least: float = 0.98) -> list[tuple[int, int, float]]:
     """Pairs whose cosine is at least that, the likest first; in blocks of rows, so memory grows with n."""
     units = torch.nn.functional.normalize(features.float(), dim=-1)

@@ -1,10 +1,11 @@
 """Who reads a suite's pictures, as a node's widgets choose them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .....zimage_core.evaluation.case import Suite
 from .....zimage_core.scoring.detection import FolderDetector
-from .....zimage_core.scoring.features import ClipColours
+from .....zimage_core.scoring.features import ClipColours, ClipFolder, PictureEncoder, ReferencesFolder
 from .....zimage_core.scoring.judging import VisionModel
 from .....zimage_core.scoring.lettering import Reader
 from ...loading import score_models
@@ -40,3 +41,26 @@ class ChosenReaders:
     def judge(self, suite: Suite) -> VisionModel:
         """The vision model at the address in ComfyUI's settings; raises ValueError where there is none."""
         return VisionModel(required_language_server().server)
+
+    def encoder(self) -> PictureEncoder:
+        """The CLIP model that is chosen, else EfficientNet from its package."""
+        return score_models.efficientnet() if self.clip_name == score_models.NONE else score_models.clip(self.clip_name)
+
+    def answers(self, suite: Suite) -> ClipFolder:
+        """The CLIP model that is chosen."""
+        if self.clip_name == score_models.NONE:
+            raise ValueError(
+                f"{suite.title} needs a CLIP or SigLIP that compares pictures with answers: put the folder of one, as "
+                f"transformers writes it, into models/{score_models.CLIPS} and choose it as CLIP model."
+            )
+        return score_models.clip(self.clip_name)
+
+    def references(self, suite: Suite) -> Sequence[ReferencesFolder]:
+        """All in models/style_references."""
+        found = score_models.references()
+        if not found:
+            raise ValueError(
+                f"{suite.title} needs vision models that know styles: put their folders, each with its "
+                f"references.safetensors, into models/{score_models.STYLES}."
+            )
+        return found
