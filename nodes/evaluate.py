@@ -7,6 +7,7 @@ from comfy_api.latest import io, ui
 from ..zimage_core.sampling import TURBO
 from .bridge.loading import score_models
 from .bridge.page import evaluation, score_results
+from .bridge.tasks import scores
 from .bridge.tasks.evaluating import folders, painter, readers, suite_run
 from .chinese_words import IN_CHINESE
 from .sampler_inputs import (
@@ -73,7 +74,7 @@ class ZImageEvaluate(io.ComfyNode):
         found = suite_run.evaluated(plan, chosen, draw, draw.told if draw else "given pictures", bar)
         score_results.tell(cls.hidden, str(cls.hidden.unique_id), found.facts)
         report, sheet = "\n".join([*found.lines, str(out)]), found.sheet()
-        shown = {"text": [report], **ui.PreviewImage(sheet).as_dict()}
+        shown = {"text": [report], **scores.plotted(found.plot), **ui.PreviewImage(sheet).as_dict()}
         return io.NodeOutput(found.value, report, sheet, str(out), ui=shown)
 
 

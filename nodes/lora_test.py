@@ -142,8 +142,8 @@ class ZImageLoraTestSheet(io.ComfyNode):
         asked = lora_strengths.Terms.read(terms)
         found = lora_report.tested(asked, pictures, references, clip_vision)
         score_results.tell(cls.hidden, asked.node, found.facts)
-        shown = ui.PreviewImage(found.outputs[2]).as_dict()["images"] + ui.PreviewImage(found.shown).as_dict()["images"]
-        return io.NodeOutput(*found.outputs, ui={"text": [found.report], "images": shown})
+        shown = {"text": [found.report], **scores.plotted(found.plot), **ui.PreviewImage(found.shown).as_dict()}
+        return io.NodeOutput(*found.outputs, ui=shown)
 
 
 def _lora_input() -> io.Input:

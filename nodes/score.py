@@ -33,6 +33,13 @@ class ZImageScore(io.ComfyNode):
                     tooltip="Who looks, for likeness: any vision model, SigLIP among them.",
                 ),
                 io.Image.Input("reference", optional=True, tooltip="The picture that likeness compares with."),
+                io.String.Input(
+                    "labels",
+                    optional=True,
+                    force_input=True,
+                    tooltip="What the pictures are called, one a line, as Z-Image Grid tells it beside its pictures: "
+                    "their numbers are then drawn over the grid's axis.",
+                ),
             ],
             outputs=[
                 io.Float.Output(
@@ -53,13 +60,15 @@ class ZImageScore(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, images, score, prompt, texts, reader, clip_vision=None, reference=None) -> io.NodeOutput:
+    def execute(
+        cls, images, score, prompt, texts, reader, clip_vision=None, reference=None, labels=""
+    ) -> io.NodeOutput:
         request = scores.request_of(prompt or metadata.prompt_before(cls.hidden), texts)
         is_likeness = score == model_scores.LIKENESS
         by = model_scores.likeness(clip_vision, reference) if is_likeness else scores.score_of(score, reader)
-        found = scores.scored(images, by, request)
+        found = scores.scored(images, by, request, labels)
         score_results.tell(cls.hidden, str(cls.hidden.unique_id), found.facts)
-        return io.NodeOutput(found.value, found.parts, found.report, images, ui={"text": [found.report]})
+        return io.NodeOutput(found.value, found.parts, found.report, images, ui=found.shown)
 
 
 NODES: list[type[io.ComfyNode]] = [ZImageScore]

@@ -2,6 +2,7 @@
 
 from .axes import MOST_PICTURES, NO_AXIS, Axis, cells, check, layout_of, parse_axis, picture_labels
 from .labels import IN_CHINESE, chinese_font
+from .plotted import Line, Plot, plot_of
 from .sheet import Layout, compose
 from .values import Choices, Kind, Lines, Numbers, Replacements, Value
 
@@ -13,8 +14,10 @@ __all__ = [
     "Choices",
     "Kind",
     "Layout",
+    "Line",
     "Lines",
     "Numbers",
+    "Plot",
     "Replacements",
     "Value",
     "cells",
@@ -24,4 +27,5 @@ __all__ = [
     "layout_of",
     "parse_axis",
     "picture_labels",
+    "plot_of",
 ]

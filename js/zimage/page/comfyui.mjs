@@ -124,13 +124,17 @@ export function onServerEvent(kind, call) {
 }
 
 /**
- * Take the live preview off a node, by its execution id: ComfyUI leaves it above the pictures that the node shows then.
- * Its page has no other way than the store that keeps previews; without it they stay, as they do on other nodes.
- * @param {string} id
+ * Show what a node has put out without its last live preview, which ComfyUI leaves in place of it. Only the store of the
+ * page knows previews; where a later page has another one, they stay, as they do on other nodes.
+ * @param {any} node
+ * @param {string} id its execution id
+ * @param {object} output
  */
-export function endPreview(id) {
+export function endPreview(node, id, output) {
   const page = /** @type {any} */ (document.getElementById("vue-app"))?.__vue_app__;
-  page?.config.globalProperties.$pinia?._s.get("nodeOutput")?.revokePreviewsByExecutionId?.(id);
+  const store = page?.config.globalProperties.$pinia?._s.get("nodeOutput");
+  store?.removeNodeOutputsForNode?.(node);
+  store?.setNodeOutputsByExecutionId?.(id, output);
 }
 
 /** The workflow's outermost graph. @returns {any} */

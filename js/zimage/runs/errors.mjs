@@ -29,6 +29,7 @@ export const SENTENCES = [
   ["No picture could be scored by {score}: {problem}.", "没有一张图能用 {score} 评分：{problem}。"],
   ["no text was asked for: name the texts that should be readable, or put them in quotes in the prompt", "没有要求画任何文字：请写出应当能读出的文字，或在提示词里用引号括起来"],
   ["the prompt names no shape that nano draws (circle, square, triangle, star, heart, ring)", "提示词里没有 nano 会画的图形（圆形、正方形、三角形、星星、爱心、圆环）"],
+  ["There are {given} labels for {count} pictures. Connect pictures and labels of one Z-Image Grid.", "有 {given} 条标签，却有 {count} 张图片。请连接同一个“Z-Image 对比图”的图像和标签。"],
   ["nano's checker reads square pictures, but this one has {width}x{height} pixels", "nano 的检查器只看正方形图片，而这张是 {width}x{height} 像素"],
   ["Likeness compares with a picture: connect reference, and a vision model to clip_vision.", "likeness 要与一张图比较：请连接参考图和视觉模型。"],
   ["the prompt names no object that {name} knows", "提示词里没有 {name} 认识的物体"],

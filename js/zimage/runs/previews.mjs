@@ -7,6 +7,6 @@ export function watchPreviews() {
   onServerEvent("executed", ({ node, display_node: shown, output }) => {
     const id = String(shown ?? node);
     const of = output?.images?.length ? nodeByExecutionId(rootGraph(), id) : null;
-    if (of && classOf(of).startsWith("ZImage")) endPreview(id);
+    if (of && classOf(of).startsWith("ZImage")) endPreview(of, id, output);
   });
 }

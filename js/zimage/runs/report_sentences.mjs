@@ -45,6 +45,14 @@ export const REPORTS = [
   // Z-Image Caption Folder
   ["{count} of {total} captions are there, {written} of them new or tried again.", "共 {total} 条描述，已写好 {count} 条，其中 {written} 条是新写或重试的。"],
   ["and {count} more with a problem", "另有 {count} 条有问题"],
+  // plots
+  ["burning", "烧图程度"],
+  ["strength", "强度"],
+  ["steps", "步数"],
+  ["shift", "移位"],
+  ["seed", "种子"],
+  ["img2img strength", "重绘强度"],
+  ["LoRA strength", "LoRA 强度"],
   // Z-Image Inspect File
   ["Release: {release}", "版本：{release}"],
   ["Turbo with its distillation undone (about 25 steps, CFG 3)", "去掉蒸馏的 Turbo（约 25 步，CFG 3）"],
@@ -173,6 +181,7 @@ export const REPORTS = [
   // scores
   ["Average of {title}: {value}", "{title} 平均：{value}"],
   ["{title}, lower is better", "{title}，越低越好"],
+  ["picture {count} ({row}): {found}", "第 {count} 张（{row}）：{found}"],
   ["picture {number}: {found}", "第 {number} 张：{found}"],
   ["try {number}, seed {seed}: {found}", "第 {number} 次，种子 {seed}：{found}"],
   ["{value}, seen: {words}", "{value}，看到：{words}"],

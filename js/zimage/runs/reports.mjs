@@ -1,9 +1,10 @@
 // @ts-check
-/** The text output of a node, shown on the node after it has run, until it runs again. */
+/** The text output of a node, and its plot, shown on the node after it has run, until it runs again. */
 import { isOn, language, onServerEvent, rootGraph } from "../page/comfyui.mjs";
 import { inLanguage } from "./translation.mjs";
 import { classOf, nodeByExecutionId } from "../page/graph.mjs";
 import { panelOf } from "../page/panel.mjs";
+import { plotLine } from "./plots.mjs";
 import { REPORTS } from "../page/settings.mjs";
 
 const AS_THEY_ARE = ["ZImagePrompt", "ZImageConvertLora", "ZImageCaption"]; // whose texts are the artist's own
@@ -11,13 +12,15 @@ const AS_THEY_ARE = ["ZImagePrompt", "ZImageConvertLora", "ZImageCaption"]; // w
 /** @param {any} node @param {import("../page/panel.mjs").Panel} panel */
 export function addReport(node, panel) {
   const previous = node.onExecuted;
-  node.onExecuted = function (/** @type {{text?: unknown[]} | null} */ output) {
+  node.onExecuted = function (/** @type {{text?: unknown[], zimage_plot?: any[]} | null} */ output) {
     previous?.apply(this, arguments);
     if (!output) return; // taken from the cache, and so is what stands there
     const lines = output.text?.join("\n").split("\n") ?? [];
     const shown = AS_THEY_ARE.includes(classOf(node)) ? "en" : language();
     const text = lines.map((line) => inLanguage(line, shown)).join("\n");
     panel.show("report", text && isOn(REPORTS) ? { text } : null);
+    const [plot] = output.zimage_plot ?? [];
+    panel.show("plot", plot && isOn(REPORTS) ? plotLine(plot, (each) => inLanguage(each, shown)) : null);
   };
 }
 
@@ -25,6 +28,6 @@ export function addReport(node, panel) {
 export function watchReports() {
   onServerEvent("executing", (id) => {
     const node = id == null ? null : nodeByExecutionId(rootGraph(), id);
-    if (node) panelOf(node)?.show("report", null);
+    for (const line of ["report", "plot"]) if (node) panelOf(node)?.show(line, null);
   });
 }

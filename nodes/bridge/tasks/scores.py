@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -12,7 +12,7 @@ import comfy.utils
 from comfy import model_management
 from PIL import Image
 
-from ....zimage_core.grid import IN_CHINESE
+from ....zimage_core.grid import IN_CHINESE, Plot, plot_of
 from ....zimage_core.nano.judging.prompt_score import PromptScore
 from ....zimage_core.scoring.lettering import (
     CHARACTER_ERROR_RATE,
@@ -52,6 +52,7 @@ class Scored:
 
     score: Score
     measurements: Sequence[Measurement]
+    labels: Sequence[str] = ()  # of the pictures, or none
 
     @property
     def value(self) -> float:
@@ -65,7 +66,16 @@ class Scored:
     def report(self) -> str:
         """A line for the mean, and one for each picture."""
         found = [f"picture {number}: {told(each)}" for number, each in enumerate(self.measurements, 1)]
+        if self.labels:
+            named = zip(self.labels, self.measurements, strict=True)
+            found = [f"picture {number} ({label}): {told(each)}" for number, (label, each) in enumerate(named, 1)]
         return "\n".join([f"Average of {title_of(self.score)}: {self.value:.4g}", *found])
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """For the node: the report, and a plot of two numbers or more."""
+        labels = self.labels or [str(number) for number, _ in enumerate(self.measurements, 1)]
+        return {"text": [self.report], **plotted(plot_of(labels, [each.value for each in self.measurements]))}
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -78,6 +88,11 @@ class Scored:
         """All of it as JSON."""
         pictures = [facts_of(each) for each in self.measurements]
         return json.dumps({**self.facts, "higher_is_better": self.score.higher_is_better, "pictures": pictures})
+
+
+def plotted(plot: Plot | None) -> dict[str, Any]:
+    """A plot as a node's page draws it."""
+    return {"zimage_plot": [asdict(plot)]} if plot else {}
 
 
 def title_of(score: Score) -> str:
@@ -158,10 +173,19 @@ def check_request(score: Score, request: Request) -> None:
         raise ValueError(f"Pictures cannot be scored by {score.name}: {found.problem}.")
 
 
-def scored(images: Any, score: Score, request: Request) -> Scored:
-    """Measure IMAGE (b, h, w, c) of any model; can be interrupted between pictures."""
-    pictures = pil_pictures(images)
-    return Scored(score=score, measurements=tuple(measured(pictures, score, [request] * len(pictures))))
+def scored(images: Any, score: Score, request: Request, labels: str = "") -> Scored:
+    """Measure IMAGE (b, h, w, c) of any model; can be interrupted between pictures.
+
+    `labels` are the pictures', one a line, or none. Raises ValueError where they are not as many.
+    """
+    pictures, names = pil_pictures(images), labels.splitlines()
+    if names and len(names) != len(pictures):
+        raise ValueError(
+            f"There are {len(names)} labels for {len(pictures)} pictures. Connect pictures and labels of one Z-Image "
+            "Grid."
+        )
+    found = measured(pictures, score, [request] * len(pictures))
+    return Scored(score=score, measurements=tuple(found), labels=names)
 
 
 def measured(pictures: Sequence[Image.Image], score: Score, requests: Sequence[Request]) -> list[Measurement]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .....zimage_core.evaluation.lora_strength import Choice, Tried, burning, chosen, look
 from .....zimage_core.evaluation.strength_plot import strength_plot
+from .....zimage_core.grid import Line, Plot
 from .. import scores
 from .columns import columns_of, per_picture, sheets
 from .likeness import likeness
@@ -47,7 +48,17 @@ def tested(terms: Terms, pictures: Mapping[str, Tensor], references: Any, clip_v
     }
     parts = json.dumps({**facts, "values": values, "rows": [vars(row) for row in rows]})
     outputs = (sheet, choice.strength, plotted, torch.cat(drawn), report, parts)
-    return Found(outputs=outputs, report=report, shown=shown, facts=facts)
+    lines = _lines(tried, means, name)
+    shape = Plot(lines=lines, axis="strength", limit=terms.burn_limit, chosen=choice.strength)
+    return Found(outputs=outputs, report=report, shown=shown, facts=facts, plot=shape)
+
+
+def _lines(tried: Sequence[Tried], means: Sequence[float], name: str) -> tuple[Line, Line]:
+    """What each strength brings and how burnt it is, for the node's plot."""
+    strengths = [each.strength for each in tried]
+    brought = Line(name=name, points=tuple(zip(strengths, means, strict=True)))
+    burnt = tuple((each.strength, each.burning) for each in tried)
+    return brought, Line(name="burning", points=burnt, scale="right")
 
 
 def _brought(

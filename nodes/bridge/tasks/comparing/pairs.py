@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .....zimage_core.evaluation.pairs import Pairs, paired
+from .....zimage_core.grid import Plot
 from .....zimage_core.scoring.score import Measurement, Score
 from .. import scores
 from .columns import Row, columns_of, per_picture, sheets
@@ -48,6 +49,7 @@ class Found:
     report: str
     shown: Tensor
     facts: dict[str, Any]
+    plot: Plot | None = None
 
 
 def compared(terms: Terms, pictures: Mapping[str, Tensor]) -> Found:

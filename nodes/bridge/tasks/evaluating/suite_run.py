@@ -19,6 +19,7 @@ from .....zimage_core.evaluation.report_folder import look_in, write_report
 from .....zimage_core.evaluation.run import describe
 from .....zimage_core.evaluation.runner import Draw, evaluate, write_beside
 from .....zimage_core.evaluation.told import check_read, told
+from .....zimage_core.grid import Plot, plot_of
 from .....zimage_core.nano.judging.suites import EVERY_SUITE, OWN_SUITES, Readers, scores_for
 from ..tried_sheet import tried_sheet
 from .folders import named_folder
@@ -68,6 +69,13 @@ class Evaluated:
     def lines(self) -> list[str]:
         """As the node shows it."""
         return told(self.report)
+
+    @property
+    def plot(self) -> Plot | None:
+        """The first score's number of everything and of each group."""
+        title = self.report.run.columns[0].title
+        figures = [each for each in self.report.figures if each.score == title]
+        return plot_of([each.group or "all" for each in figures], [each.value for each in figures])
 
     def sheet(self) -> Tensor:
         """IMAGE (1, H, W, 3) of the worst prompts' first pictures, each with its prompt's name and number."""
