@@ -13,13 +13,12 @@ from pathlib import Path
 import pytest
 
 from model_files import furnish
-from page import Canvas
+from page import NEWEST, PINNED, Canvas
 from tools.comfyui import Server, cache_folder, comfyui_folder, running_server
 from tools.page import skip_tutorial
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
-PINNED, NEWEST = "pinned frontend, classic canvas", "newest frontend, Nodes 2.0"
 
 
 @cache

@@ -1,9 +1,11 @@
 """Every shipped workflow and blueprint opens and is converted in the real page; some are queued from it, and draw."""
 
 import json
+from itertools import cycle
 
 import pytest
 
+from page import NEWEST, PINNED
 from paths import REPOSITORY
 from tools.workflows import to_prompt
 
@@ -11,6 +13,13 @@ WORKFLOWS = sorted((REPOSITORY / "workflows").glob("*.json"))
 BLUEPRINTS = sorted((REPOSITORY / "subgraphs").glob("*.json"))
 PANEL_HEIGHT = 110  # pixels that workflows leave below nodes for this pack's panels
 LARGEST = 0.06  # megapixels on two cores
+
+
+def by_turns(files):
+    """A canvas and a file, which only one of the two opens: both share what converts a graph."""
+    pairs = zip(cycle((PINNED, NEWEST)), files, strict=False)  # as many as there are files
+    turns = [pytest.param(canvas, file, id=f"{canvas}-{file.stem}") for canvas, file in pairs]
+    return pytest.mark.parametrize(("frontend", "file"), turns, indirect=["frontend"], scope="package")
 
 
 VIEW = "compare_view"  # Compare Images sends what its slider shows, which it never reads
@@ -29,13 +38,13 @@ def assert_drawn(messages):
     assert any((data.get("output") or {}).get("images") for kind, data in messages if kind == "executed")
 
 
-@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
-def test_it_opens_and_is_converted_as_another_program_does(shared, server, workflow):
+@by_turns(WORKFLOWS)
+def test_it_opens_and_is_converted_as_another_program_does(shared, server, file):
     """`tests/server` draws every workflow from that program's prompt."""
-    shared.open(workflow)
+    shared.open(file)
     assert shared.missing() == []
-    assert classes_and_inputs(shared.prompt()) == classes_and_inputs(to_prompt(server, workflow))
-    saved = {str(node["id"]): node["size"][1] for node in json.loads(workflow.read_text("utf-8"))["nodes"]}
+    assert classes_and_inputs(shared.prompt()) == classes_and_inputs(to_prompt(server, file))
+    saved = {str(node["id"]): node["size"][1] for node in json.loads(file.read_text("utf-8"))["nodes"]}
     assert all(height - saved[name] < PANEL_HEIGHT for name, height in shared.heights().items())
 
 
@@ -63,12 +72,12 @@ def test_it_is_queued_from_the_page_and_shows_progress_a_preview_and_the_picture
     assert picture.json_value() == 384
 
 
-@pytest.mark.parametrize("blueprint", BLUEPRINTS, ids=lambda path: path.stem)
-def test_a_blueprint_opens_and_is_converted_as_another_program_does(shared, server, blueprint):
+@by_turns(BLUEPRINTS)
+def test_a_blueprint_opens_and_is_converted_as_another_program_does(shared, server, file):
     """`tests/server` draws every blueprint from that program's prompt."""
-    shared.open(blueprint)
+    shared.open(file)
     assert shared.missing() == []
-    assert classes_and_inputs(shared.prompt()) == classes_and_inputs(to_prompt(server, blueprint))
+    assert classes_and_inputs(shared.prompt()) == classes_and_inputs(to_prompt(server, file))
 
 
 def test_a_blueprint_draws_what_it_is_given(shared):

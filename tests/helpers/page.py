@@ -21,6 +21,8 @@ IGNORED_ERRORS = (  # from the page itself: no internet access, optional files
 PATIENCE = 120_000  # milliseconds after which a condition counts as failed, also where other work keeps the cores busy
 RUN = re.compile(r"^\s*(Run|运行)\s*$")  # the Run button's label, on the canvas and in App mode
 
+PINNED, NEWEST = "pinned frontend, classic canvas", "newest frontend, Nodes 2.0"
+
 NODES = "[app.graph, ...(app.graph.subgraphs?.values?.() ?? [])].flatMap((graph) => graph.nodes)"
 NODE = f"const node = {NODES}.find((each) => (each.comfyClass ?? each.type) === kind);"
 
