@@ -41,6 +41,7 @@ class CaptionsOnNode {
     look: (first) => this.#look(first),
   });
   #first = 0;
+  #changing = 0; // changes that are not answered yet; what is asked meanwhile might be told as it was before
   #asked = 0; // questions so far; an answer that another question has overtaken is not shown
   /** @type {any} */
   #node;
@@ -66,9 +67,9 @@ class CaptionsOnNode {
     return valuesOf(this.#node, DECIDING);
   }
 
-  /** Show the page that is looked at; false if the server does not answer. */
+  /** Show the page that is looked at; false if it has to be asked again. */
   async refresh() {
-    return this.#ask("captions", {});
+    return !this.#changing && this.#ask("captions", {});
   }
 
   /** @param {number} first */
@@ -80,7 +81,9 @@ class CaptionsOnNode {
   /** A caption that is asked anew is written by a run of this node. @param {Change} change @param {Row} row @param {string | boolean} value */
   async #change(change, { picture, target }, value) {
     const named = change === "edit" ? { text: value } : change === "approve" ? { approved: value } : {};
+    this.#changing += 1;
     await this.#ask(`captions/${change}`, { picture, target, ...named });
+    this.#changing -= 1;
     if (change === "redo") await queueNode(this.#node);
   }
 
