@@ -70,5 +70,7 @@ def test_a_folder_is_told_once_and_the_pages_edits_outlast_another_run(server, r
     for bad in ("../output", "/etc", "..", "to be captioned/../.."):
         assert ask("", folder=bad)[0] == 400
         assert ask("/edit", folder=bad, picture="0.png", target="", text="x")[0] == 400
+    for odd in ({"first": float("inf")}, {"count": None}, {"shown": "x"}, {"kind": "poem"}, {"text_files": []}):
+        assert ask("", **odd)[0] == 400
     assert "belong together" in told(kind="difference")
     assert "No folder is chosen to caption" in told(folder="none")

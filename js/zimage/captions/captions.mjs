@@ -3,6 +3,7 @@
 import { SIZE, TableView } from "./table_view.mjs";
 import { language, message, onServerEvent, passWheel, queueNode, request, rootGraph } from "../page/comfyui.mjs";
 import { classOf, nodeByExecutionId } from "../page/graph.mjs";
+import { inLanguage } from "../runs/translation.mjs";
 import { watch } from "../page/watch.mjs";
 import { valuesOf } from "../page/widgets.mjs";
 
@@ -135,7 +136,7 @@ function words({ waiting, failed, written, approved }) {
 function toldOf({ picture, target, state, by, problem }) {
   const name = target ? `${picture} → ${target}` : picture;
   if (state === "waiting") return message("captionWaiting", { name });
-  if (problem) return `${name}: ${problem}`;
+  if (problem) return `${name}: ${inLanguage(problem, language())}`;
   if (by === "person") return message("captionYours", { name });
   return state === "approved" ? message("captionRight", { name }) : name;
 }

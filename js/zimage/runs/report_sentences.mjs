@@ -44,6 +44,7 @@ export const REPORTS = [
   ["strength {count}", "强度 {count}"],
   // Z-Image Caption Folder
   ["{count} of {total} captions are there, {written} of them new or tried again.", "共 {total} 条描述，已写好 {count} 条，其中 {written} 条是新写或重试的。"],
+  ["Problem with {file}: {problem}", "{file} 有问题：{problem}"],
   ["and {count} more with a problem", "另有 {count} 条有问题"],
   // plots
   ["burning", "烧图程度"],

@@ -74,11 +74,11 @@ def _key(query: Query) -> tuple[str, str]:
 
 def _page(table: Table, query: Query) -> dict[str, Any]:
     states = SHOWN[query["shown"]]
-    count = min(max(int(query["count"]), 1), MOST_ROWS)
+    count = min(max(_whole(query, "count"), 1), MOST_ROWS)
     found = table.rows()
     matching = [row for row in found if row.state in states]
     last = max(0, (len(matching) - 1) // count * count)
-    first = min(max(int(query["first"]), 0) // count * count, last)
+    first = min(max(_whole(query, "first"), 0) // count * count, last)
     return {
         "rows": [_shown(table, row) for row in matching[first : first + count]],
         "first": first,
@@ -86,6 +86,13 @@ def _page(table: Table, query: Query) -> dict[str, Any]:
         "states": dict.fromkeys(SHOWN["all"], 0) | Counter(row.state for row in found),
         "is_begun": table.out.exists(),
     }
+
+
+def _whole(query: Query, name: str) -> int:
+    value = query[name]
+    if not isinstance(value, int):
+        raise ValueError(f"{name} is {str(value)[:20]!r}, not a whole number")
+    return value
 
 
 def _shown(table: Table, row: Row) -> dict[str, Any]:

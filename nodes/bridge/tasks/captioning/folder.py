@@ -75,10 +75,10 @@ def caption_pictures(place: Place, captioner: str, seed: int) -> Told:
         records.append(progress.record)
         written += progress.is_new
         model_management.throw_exception_if_processing_interrupted()
-    problems = [f"{record.picture}: {record.problem}" for record in records if record.problem]
-    if len(problems) == len(records):
-        raise ValueError(f"No picture got a caption: {problems[0]}.")
-    return Told(_report(len(records), written, problems), str(table.out))
+    failed = [record for record in records if record.problem]
+    if len(failed) == len(records):
+        raise ValueError(f"No picture got a caption: {failed[0].problem}.")
+    return Told(_report(len(records), written, failed), str(table.out))
 
 
 def state(place: Place, captioner: str) -> str | float:
@@ -127,7 +127,8 @@ def _earlier(table: Table) -> tuple[Path, ...]:
     return tuple(file for file in sorted(table.folder.glob(FILE.format("*"))) if file != table.out)
 
 
-def _report(total: int, written: int, problems: Sequence[str]) -> str:
-    lines = [f"{total - len(problems)} of {total} captions are there, {written} of them new or tried again."]
-    more = [f"and {len(problems) - MOST_TOLD} more with a problem"] if len(problems) > MOST_TOLD else []
-    return "\n".join([*lines, *problems[:MOST_TOLD], *more])
+def _report(total: int, written: int, failed: Sequence[Record]) -> str:
+    lines = [f"{total - len(failed)} of {total} captions are there, {written} of them new or tried again."]
+    lines += [f"Problem with {record.picture}: {record.problem}" for record in failed[:MOST_TOLD]]
+    more = [f"and {len(failed) - MOST_TOLD} more with a problem"] if len(failed) > MOST_TOLD else []
+    return "\n".join([*lines, *more])
