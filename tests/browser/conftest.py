@@ -106,11 +106,10 @@ def open_page(chromium, frontend: str) -> Callable[[Server], AbstractContextMana
     @contextmanager
     def opened(server: Server) -> Iterator[Canvas]:
         skip_tutorial(server)
+        server.post("/settings", {"Comfy.VueNodes.Enabled": frontend == NEWEST, "Comfy.Locale": "en"})
         context = chromium.new_context(viewport={"width": 1600, "height": 1000})
         canvas = Canvas(page=context.new_page(), url=server.url)
         canvas.go()
-        canvas.set("Comfy.VueNodes.Enabled", frontend == NEWEST)
-        canvas.set_language("en")
         yield canvas
         context.close()
 
