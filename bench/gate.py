@@ -3,7 +3,8 @@
 Every lever is judged on the same held-out scenes or edits with the same noise as in `gate.json`, so each picture is
 compared with its own earlier result: fewer right ones count as worse where McNemar's exact test says that chance rarely
 does it, a picture's unexplained pixels where they have grown by a tenth. `--quick` runs the first pictures of three
-levers, as CI does; then a single picture that was right and is wrong fails. `--record` writes new figures.
+levers, as CI does; then a single picture that was right and is wrong fails. `--turbo` adds nano with a LoRA for few
+steps; one that comes with nano is judged always. `--record` writes new figures.
 """
 
 import argparse
@@ -23,11 +24,10 @@ from zimage_core.evaluation.intervals import wilson
 from zimage_core.evaluation.page import figure_html, page
 from zimage_core.evaluation.paired import REAL, mcnemar
 
-from .gate_levers import LEVERS, QUICK, Lever, Outcome
+from .gate_levers import LEVERS, QUICK, TURBO, Lever, Outcome, turbo_levers
 
 FIGURES = Path(__file__).with_name("gate.json")
 PICTURES = 32  # of each lever
-FEW = 4  # of each quick lever
 MORE_UNEXPLAINED = 1.1  # times the recorded mean
 COMMAND = "python -m bench.gate --record"
 
@@ -108,11 +108,11 @@ def first(recorded: Figures, n: int) -> Figures:
     )
 
 
-def gate(levers: Sequence[Lever], n: int, recorded: dict[str, Figures], out: Path, *, is_strict: bool) -> bool:
-    """Judge levers, print the table and, where one fails, write its pictures beside those that were asked for."""
+def gate(asked: Sequence[tuple[Lever, int]], recorded: dict[str, Figures], out: Path, *, is_strict: bool) -> bool:
+    """Judge levers by so many pictures each, print the table, and write the pictures of one that fails as a page."""
     lines = ["| lever | pictures | right before | right now | unexplained before | now | |", "| --- " * 7 + "|"]
     bodies: list[str] = []
-    for lever in levers:
+    for lever, n in asked:
         drawn = list(tqdm(lever.pictures(n), total=n, desc=lever.name, leave=False))
         outcomes = [lever.outcome(index, picture) for index, picture in enumerate(drawn)]
         if lever.name not in recorded:
@@ -151,6 +151,16 @@ def enlarged(picture: Image.Image) -> Image.Image:
     return picture.resize((picture.width * 3, picture.height * 3), Image.Resampling.NEAREST)
 
 
+def quick_levers() -> list[tuple[Lever, int]]:
+    """What CI judges."""
+    return [(lever, QUICK[lever.name]) for lever in LEVERS if lever.name in QUICK]
+
+
+def every_lever(turbo: Path) -> tuple[Lever, ...]:
+    """All levers, those of nano's Turbo where its file is there."""
+    return (*LEVERS, *turbo_levers(turbo)) if turbo.exists() else LEVERS
+
+
 def record(levers: Sequence[Lever], n: int) -> Iterator[tuple[str, Figures]]:
     """New figures of all levers."""
     for lever in levers:
@@ -178,16 +188,19 @@ def main() -> int:
     parser.add_argument(
         "--out", type=Path, default=Path("build/gate"), help="where a page of worse pictures is written"
     )
+    parser.add_argument("--turbo", type=Path, default=TURBO, metavar="FILE", help="a LoRA that makes nano a Turbo")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    if options.turbo != TURBO and not options.turbo.is_file():
+        parser.error(f"there is no file {options.turbo}")
+    levers = every_lever(options.turbo)
     if options.record:
-        found = {name: asdict(each) for name, each in record(LEVERS, PICTURES)}
+        found = {name: asdict(each) for name, each in record(levers, PICTURES)}
         write_text(FIGURES, json.dumps({"command": COMMAND, "levers": found}, indent=1) + "\n")
         return 0
-    levers = [lever for lever in LEVERS if lever.name in QUICK] if options.quick else LEVERS
-    n = FEW if options.quick else PICTURES
-    return 0 if gate(levers, n, read_figures(), options.out, is_strict=options.quick) else 1
+    asked = quick_levers() if options.quick else [(lever, PICTURES) for lever in levers]
+    return 0 if gate(asked, read_figures(), options.out, is_strict=options.quick) else 1
 
 
 if __name__ == "__main__":

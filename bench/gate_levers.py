@@ -4,15 +4,18 @@ A lever draws in batches of one size with one seed each, so the first pictures o
 """
 
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
 from PIL import Image
 
+from zimage_core.adapters import inject
+from zimage_core.checkpoints import read_lora
 from zimage_core.nano.data.captions import plain_caption
 from zimage_core.nano.data.edit_captions import plain_instruction
 from zimage_core.nano.data.edits import Edit, held_out_edits
@@ -24,12 +27,23 @@ from zimage_core.nano.judging.edit_checker import MARGIN, check_edit, connected_
 from zimage_core.nano.judging.editor import EditingModel, load_editor
 from zimage_core.nano.judging.judge import TURBO_LIKE
 from zimage_core.quant import FP8, INT8, Scheme, quantize_layers
-from zimage_core.sampling import NANO, SOLVERS, UNCACHED, Guidance, Preset, StepCache, denoise, shifted_schedule
+from zimage_core.sampling import (
+    NANO,
+    SOLVERS,
+    UNCACHED,
+    Guidance,
+    Preset,
+    StepCache,
+    denoise,
+    shifted_schedule,
+)
 from zimage_core.text import tokenize
 from zimage_core.vae import to_images
 
 BATCH = 4
-QUICK = ("drawing", "drawing, int8", "edits")
+FEW_STEPS = ", 8 steps without guidance"
+QUICK = {"drawing": 4, f"drawing, int8{FEW_STEPS}": 8, f"edits{FEW_STEPS}": 8}  # and how many pictures of each
+TURBO = FOLDER / "turbo/lora.safetensors"  # what makes nano draw in few steps, where there is one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +86,14 @@ class Drawing:
     name: str
     preset: Preset = NANO
     scheme: Scheme | None = None
+    dtype: torch.dtype = torch.float32
+    lora: Path | None = None
     cache: StepCache = UNCACHED
     truncation: float = 1.0  # part of the noise that is gone when guidance ends
 
     def pictures(self, n: int) -> Iterator[Image.Image]:
         """Batch by batch."""
-        model = model_with(self.scheme)
+        model = model_with(self.scheme, self.dtype, self.lora)
         for start in range(0, n, BATCH):
             prompts = [self.prompt(index) for index in range(start, start + BATCH)]
             guidance = Guidance(cfg=self.preset.cfg, truncation=self.truncation)
@@ -102,11 +118,12 @@ class Editing:
     """Pictures edited by instructions."""
 
     name: str
+    preset: Preset = NANO
     scheme: Scheme | None = None
 
     def pictures(self, n: int) -> Iterator[Image.Image]:
         """Batch by batch."""
-        model = model_with(self.scheme)
+        model = replace(model_with(self.scheme), preset=self.preset)
         for start in range(0, n, BATCH):
             numbers = range(start, start + BATCH)
             sources = [edits()[index].render(index)[0] for index in numbers]
@@ -129,12 +146,25 @@ LEVERS: tuple[Lever, ...] = (
     Drawing(name="drawing"),
     Drawing(name="drawing, int8", scheme=INT8),
     Drawing(name="drawing, fp8", scheme=FP8),
+    Drawing(name="drawing, bfloat16", dtype=torch.bfloat16),
     Drawing(name="drawing, step cache 0.05", cache=StepCache(threshold=0.05)),
     Drawing(name="drawing, guidance ends at 0.5", truncation=0.5),
-    Drawing(name="drawing, 8 steps without guidance", preset=TURBO_LIKE),
+    Drawing(name=f"drawing{FEW_STEPS}", preset=TURBO_LIKE),
+    Drawing(name=f"drawing, int8{FEW_STEPS}", preset=TURBO_LIKE, scheme=INT8),
     Editing(name="edits"),
     Editing(name="edits, int8", scheme=INT8),
+    Editing(name=f"edits{FEW_STEPS}", preset=TURBO_LIKE),
 )
+
+
+def turbo_levers(lora: Path) -> tuple[Lever, ...]:
+    """nano's Turbo, which is nano with a LoRA, in 8 and 4 steps, exact and in int8."""
+    few = replace(TURBO_LIKE, steps=4)
+    return (
+        Drawing(name="turbo, 8 steps", preset=TURBO_LIKE, lora=lora),
+        Drawing(name="turbo, 4 steps", preset=few, lora=lora),
+        Drawing(name="turbo, 4 steps, int8", preset=few, lora=lora, scheme=INT8),
+    )
 
 
 def unexplained(picture: Image.Image) -> float:
@@ -170,11 +200,16 @@ def edits() -> list[Edit]:
 
 
 @cache
-def model_with(scheme: Scheme | None) -> EditingModel:
-    """nano, with 8-bit layers if a scheme says so."""
+def model_with(
+    scheme: Scheme | None = None, dtype: torch.dtype = torch.float32, lora: Path | None = None
+) -> EditingModel:
+    """nano with 8-bit layers if a scheme says so, with a LoRA, its transformer in any precision."""
     model = load_editor(FOLDER)
     if scheme is not None:
         quantize_layers(model.dit, scheme)
+    if lora is not None:
+        inject(model.dit, [(read_lora(lora), 1.0)])
+    model.dit.to(dtype)
     return model
 
 
@@ -182,14 +217,24 @@ def draw(
     model: EditingModel, prompts: Sequence[str], seed: int, preset: Preset, guidance: Guidance, cache: StepCache
 ) -> list[Image.Image]:
     """Pictures of prompts at once."""
-    captions = model.text_encoder.encode([tokenize(model.tokenizer, prompt).ids for prompt in prompts])
-    empty = model.text_encoder.encode([tokenize(model.tokenizer, "").ids]) * len(prompts)
+    dtype = next(model.dit.parameters()).dtype
+
+    def velocity_of(words: Sequence[str]) -> Callable[[torch.Tensor, float], torch.Tensor]:
+        features = model.text_encoder.encode([tokenize(model.tokenizer, each).ids for each in words])
+        captions = [each.to(dtype) for each in features]
+
+        def velocity(x: torch.Tensor, sigma: float) -> torch.Tensor:
+            found = model.dit(x.to(dtype), torch.full((len(x),), float(sigma), dtype=dtype), captions)
+            return torch.stack(list(found)).float()
+
+        return velocity
+
     *_, last = denoise(
-        lambda x, sigma: torch.stack(list(model.dit(x, torch.full((len(x),), float(sigma)), captions))),
+        velocity_of(prompts),
         torch.randn(len(prompts), 16, 8, 8, generator=torch.Generator().manual_seed(seed)),
         shifted_schedule(preset.steps, preset.shift),
         solver=SOLVERS[preset.solver](),
-        negative=lambda x, sigma: torch.stack(list(model.dit(x, torch.full((len(x),), float(sigma)), empty))),
+        negative=velocity_of([""] * len(prompts)),
         guidance=guidance,
         cache=cache,
     )

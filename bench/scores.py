@@ -20,7 +20,7 @@ from zimage_core.config import VisionConfig
 from zimage_core.nano.judging.scene_score import SceneDetector, SceneScore
 from zimage_core.scoring.cache import CachedScore
 from zimage_core.scoring.detection import GenEvalScore
-from zimage_core.scoring.features import SiglipTower
+from zimage_core.scoring.features import EfficientNetLite, SiglipTower
 from zimage_core.scoring.lettering import RULES, LetteringScore, RapidReader, Reader, TesseractReader
 from zimage_core.scoring.score import Request, Score
 from zimage_core.scoring.statistics import STATISTICS
@@ -94,6 +94,8 @@ def report(threads: int, seconds: float) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         cached = CachedScore(STATISTICS["noise"], Path(folder) / "scores.jsonl")
         yield row("any score, from the cache", lambda: cached([picture], [REQUEST]))
+    efficientnet = EfficientNetLite()
+    yield row(f"features ({efficientnet.name})", lambda: efficientnet.pictures([picture]))
     encoder = tower()
     yield row(f"features ({encoder.name}, {TOWER_LAYERS} of 27 layers)", lambda: encoder.pictures([picture]))
 

@@ -5,16 +5,16 @@ import pytest
 import torch
 from PIL import Image
 
-from bench.gate import FEW, figures, gate, judged, read_figures
-from bench.gate_levers import LEVERS, QUICK, Outcome, scenes, unexplained
+from bench.gate import every_lever, figures, gate, judged, quick_levers, read_figures
+from bench.gate_levers import LEVERS, TURBO, Outcome, scenes, unexplained
+from colour_lora import write_colour_lora
 from zimage_core.nano.data.render import render
 
 
 @pytest.mark.slow
 def test_nano_draws_and_edits_as_well_as_recorded(tmp_path):
-    levers = [lever for lever in LEVERS if lever.name in QUICK]
     with torch.inference_mode():
-        assert gate(levers, FEW, read_figures(), tmp_path, is_strict=True)
+        assert gate(quick_levers(), read_figures(), tmp_path, is_strict=True)
     assert not list(tmp_path.iterdir())
 
 
@@ -55,8 +55,8 @@ def another(picture, index):
 def test_pictures_made_worse_fail_and_lie_beside_what_was_asked_for(tmp_path, capsys, spoil, told):
     good = Given(lambda picture, index: picture)
     recorded = {"given": figures([good.outcome(index, picture) for index, picture in enumerate(good.pictures(4))])}
-    assert gate([good], 4, recorded, tmp_path, is_strict=True)
-    assert not gate([Given(spoil)], 4, recorded, tmp_path, is_strict=True)
+    assert gate([(good, 4)], recorded, tmp_path, is_strict=True)
+    assert not gate([(Given(spoil), 4)], recorded, tmp_path, is_strict=True)
     assert told in capsys.readouterr().out
     assert (tmp_path / "gate.html").read_text().count("data:image/jpeg") == 8
 
@@ -80,5 +80,16 @@ def test_a_render_is_explained_and_noise_is_not():
 
 def test_the_record_has_every_lever_with_its_interval():
     recorded = read_figures()
-    assert list(recorded) == [lever.name for lever in LEVERS]
+    assert list(recorded) == [lever.name for lever in every_lever(TURBO)]
     assert all(each.low <= each.rate <= each.high and each.pictures >= 32 for each in recorded.values())
+
+
+@pytest.mark.slow
+def test_a_turbo_is_nano_with_its_lora(tmp_path):
+    file = tmp_path / "turbo.safetensors"
+    assert every_lever(file) == LEVERS
+    write_colour_lora(file, drive=3)  # four times what the model says, where a real one would save steps
+    for turbo in every_lever(file)[-2:]:
+        with torch.inference_mode():
+            pictures = list(turbo.pictures(4))
+        assert not any(turbo.outcome(index, picture).is_right for index, picture in enumerate(pictures))
