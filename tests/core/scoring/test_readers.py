@@ -1,6 +1,9 @@
 """Readers on text rendered with a real font, and with what a broken one does."""
 
 import shutil
+import unicodedata
+from collections import Counter
+from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
@@ -16,6 +19,7 @@ from zimage_core.scoring.lettering import (
     TesseractReader,
     check_reader,
 )
+from zimage_core.scoring.lettering.rapid import MODELS
 from zimage_core.scoring.lettering.self_test import sample
 from zimage_core.scoring.lettering.tesseract import lines_of
 from zimage_core.scoring.score import Request, Score, title
@@ -78,6 +82,8 @@ def test_clean_text_is_read_without_a_mistake_and_spoiled_text_is_not(reader):
     for spoiled in (picture.filter(ImageFilter.GaussianBlur(9)), tiny, overlaid(picture)):
         assert accuracy(reader, spoiled) <= 0.5
     assert accuracy(reader, Image.new("RGB", (200, 200))) == 0
+    other = Request(lettering=("Lemon cake", "Closed today", "Station Road 7"))  # a picture of another prompt
+    assert LetteringScore(reader, RULES["word accuracy"])([picture], [other])[0].value == 0
 
 
 @pytest.mark.slow
@@ -122,6 +128,33 @@ def test_a_picture_that_could_not_be_read_is_missing_and_the_others_are_not():
     assert (first.value, first.problem) == (None, "the picture shows nothing")
     assert second.value == 1
     assert isinstance(score, Score) and title(score) == "exact match (fixed 1.0)"
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (Request(lettering=("\u0445\u043b\u0435\u0431",)), "reads no cyrillic letters"),
+        (Request(lettering=("Caf\u00e9", "\ube75"), language="zh"), "reads no hangul letters"),
+        (Request(lettering=("bread",), language="de"), "not in 'de'"),
+    ],
+)
+def test_a_text_that_a_reader_cannot_read_is_missing_and_not_wrong(asked, told):
+    for each in (RapidReader(), ReadOnce(RapidReader())):
+        [found] = LetteringScore(each, RULES["word accuracy"])([Image.new("RGB", (9, 9))], [asked])
+        assert found.value is None and told in found.problem
+
+
+def test_the_scripts_of_a_reader_are_its_models_alphabet():
+    onnxruntime = pytest.importorskip("onnxruntime")
+    import rapidocr
+
+    model = Path(rapidocr.__file__).parent / "models" / MODELS["Rec"]
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    letters = onnxruntime.InferenceSession(str(model), options).get_modelmeta().custom_metadata_map["character"]
+    known = Counter(unicodedata.name(each, "?").split()[0] for each in letters if each.isalpha())
+    assert all(known[script] > 50 or script == "KATAKANA-HIRAGANA" for script in RapidReader.scripts)
+    assert not any(known[script] for script in ("CYRILLIC", "HANGUL", "ARABIC", "THAI", "DEVANAGARI", "HEBREW"))
 
 
 def test_several_rules_read_a_picture_once():

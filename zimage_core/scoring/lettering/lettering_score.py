@@ -7,7 +7,7 @@ from dataclasses import replace
 from PIL import Image
 
 from ..score import Measurement, Request
-from .reader import Line, Reader, ReaderError
+from .reader import LANGUAGES, Line, Reader, ReaderError, unread_scripts
 from .rule import LetteringRule
 from .self_test import check_reader
 
@@ -29,12 +29,22 @@ class LetteringScore:
 
     def __call__(self, pictures: Sequence[Image.Image], requests: Sequence[Request]) -> list[Measurement]:
         """Raises `ReaderError` where the reader fails its test; afterwards a failure costs its own picture only."""
-        for language in {request.language for request in requests} - self._believed:
+        for language in {each.language for each in requests if not self._refusal(each)} - self._believed:
             check_reader(self.source, language)
             self._believed.add(language)
         return [self._measure(*each) for each in zip(pictures, requests, strict=True)]
 
+    def _refusal(self, request: Request) -> str:
+        """Why the reader could not read what is asked for, so that it is not counted as wrong; empty where it could."""
+        if request.language not in LANGUAGES:
+            return f"lettering is read in English (en) and Chinese (zh), not in {request.language!r}"
+        reader = self.source.source if isinstance(self.source, ReadOnce) else self.source
+        unread = ", ".join(script.lower() for script in unread_scripts(reader, request.lettering))
+        return f"{self.reader} reads no {unread} letters, of which the text asked for has some" if unread else ""
+
     def _measure(self, picture: Image.Image, request: Request) -> Measurement:
+        if refusal := self._refusal(request):
+            return Measurement.missing(refusal)
         try:
             lines = self.source.read(picture, request.language)
         except ReaderError as error:

@@ -27,6 +27,8 @@ INSTALL = f'"{sys.executable}" -m pip install "rapidocr>=3.10" onnxruntime'
 class RapidReader:
     """Reads English and Chinese, mixed too, on the CPU with a chosen number of threads."""
 
+    scripts = ("LATIN", "CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "GREEK")  # of the model's alphabet
+
     def __init__(self, threads: int = 2) -> None:
         self.threads = max(1, min(threads, os.cpu_count() or 1))
 

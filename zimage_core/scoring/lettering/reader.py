@@ -1,11 +1,13 @@
 """What a reader is: a picture in, its lines of text out; and the errors by which it says that it could not read."""
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from PIL import Image
 
+LANGUAGES = ("en", "zh")  # in which a reader can be tested
 SURE = 0.9  # confidence from which a line is taken for what stands in a picture
 LEAST_LETTERS = 2  # a single letter is often a stroke of something else
 
@@ -40,6 +42,25 @@ class Reader(Protocol):
         Raises `ReaderError` where it could not read, which is not the same as no text.
         """
         ...
+
+
+@runtime_checkable
+class KnowsScripts(Protocol):
+    """A reader that reads certain scripts only; any other is taken to read all."""
+
+    @property
+    def scripts(self) -> Collection[str]:
+        """The first words of their letters' Unicode names: LATIN, CJK."""
+        ...
+
+
+def unread_scripts(reader: Reader, texts: Sequence[str]) -> list[str]:
+    """The scripts of texts that a reader does not know, in their order."""
+    if not isinstance(reader, KnowsScripts):
+        return []
+    letters = (letter for letter in unicodedata.normalize("NFKC", "".join(texts)) if letter.isalpha())
+    scripts = dict.fromkeys(unicodedata.name(letter, "UNNAMED").split()[0] for letter in letters)
+    return [script for script in scripts if script not in reader.scripts]
 
 
 def sure_lines(lines: Sequence[Line]) -> list[str]:

@@ -23,6 +23,8 @@ WORD = "5"  # a TSV row's level
 class TesseractReader:
     """Reads with the `tesseract` program on the search path."""
 
+    scripts = ("LATIN", "CJK")
+
     def __init__(self, threads: int = 1, command: str = "tesseract") -> None:
         self.threads, self.command = threads, command
 
