@@ -3,9 +3,11 @@
 from comfy_api.latest import io
 
 from .bridge.page import metadata, score_results
-from .bridge.tasks import model_scores, scores
+from .bridge.tasks import model_scores, scores, set_distance
 from .chinese_words import IN_CHINESE
 from .score_inputs import prompt_input, reader_input, score_input, texts_input
+
+ONLY_HERE = (model_scores.LIKENESS, model_scores.QUESTIONS, model_scores.SOFT_TIFA, set_distance.NAME)
 
 
 class ZImageScore(io.ComfyNode):
@@ -22,7 +24,7 @@ class ZImageScore(io.ComfyNode):
             search_aliases=["ocr", "rate", "metric", "quality", "aesthetic", "spelling", *IN_CHINESE["ZImageScore"]],
             inputs=[
                 io.Image.Input("images", tooltip="Pictures of any model."),
-                score_input("sharpness", model_scores.LIKENESS),
+                score_input("sharpness", *ONLY_HERE),
                 prompt_input("Empty takes the prompt of the sampler that drew the pictures."),
                 texts_input(),
                 reader_input(),
@@ -30,15 +32,28 @@ class ZImageScore(io.ComfyNode):
                     "clip_vision",
                     display_name="CLIP vision",
                     optional=True,
-                    tooltip="Who looks, for likeness: any vision model, SigLIP among them.",
+                    tooltip="Who looks, for likeness and distance: any vision model, SigLIP among them.",
                 ),
-                io.Image.Input("reference", optional=True, tooltip="The picture that likeness compares with."),
+                io.Image.Input(
+                    "reference", optional=True, tooltip="What likeness (a picture) and distance (a set) compare with."
+                ),
                 io.String.Input(
                     "labels",
                     optional=True,
                     force_input=True,
                     tooltip="What the pictures are called, one a line, as Z-Image Grid tells it beside its pictures: "
                     "their numbers are then drawn over the grid's axis.",
+                ),
+                io.String.Input(
+                    "questions",
+                    multiline=True,
+                    placeholder="questions for a judge, one a line",
+                    dynamic_prompts=False,
+                    default="",
+                    optional=True,
+                    advanced=True,
+                    tooltip="What a judge is asked of each picture, one question a line. Yes is right, unless another "
+                    "answer stands behind =. A question indented below another counts only where that one is right.",
                 ),
             ],
             outputs=[
@@ -61,12 +76,19 @@ class ZImageScore(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, images, score, prompt, texts, reader, clip_vision=None, reference=None, labels=""
+        cls, images, score, prompt, texts, reader, clip_vision=None, reference=None, labels="", questions=""
     ) -> io.NodeOutput:
-        request = scores.request_of(prompt or metadata.prompt_before(cls.hidden), texts)
-        is_likeness = score == model_scores.LIKENESS
-        by = model_scores.likeness(clip_vision, reference) if is_likeness else scores.score_of(score, reader)
-        found = scores.scored(images, by, request, labels)
+        if score == set_distance.NAME:
+            found = set_distance.distance_of_sets(images, reference, clip_vision)
+        else:
+            request = scores.request_of(prompt or metadata.prompt_before(cls.hidden), texts, questions)
+            if score == model_scores.LIKENESS:
+                by = model_scores.likeness(clip_vision, reference)
+            elif score in (model_scores.QUESTIONS, model_scores.SOFT_TIFA):
+                by = model_scores.asking(score, request.rules)
+            else:
+                by = scores.score_of(score, reader)
+            found = scores.scored(images, by, request, labels)
         score_results.tell(cls.hidden, str(cls.hidden.unique_id), found.facts)
         return io.NodeOutput(found.value, found.parts, found.report, images, ui=found.shown)
 

@@ -45,6 +45,6 @@ def reader_input() -> io.Input:
         options=list(scores.READERS),
         default=scores.AUTOMATIC,
         advanced=True,
-        tooltip="Who reads the lettering. Automatic takes PP-OCRv6 where it is installed, else tesseract. Numbers of "
-        "two readers are not comparable.",
+        tooltip="Who reads the lettering. Automatic takes PP-OCRv6 where it is installed, else tesseract; the "
+        "vision model is the one at the address in ComfyUI's settings. Numbers of two readers are not comparable.",
     )

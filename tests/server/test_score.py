@@ -99,6 +99,23 @@ def test_a_judge_at_the_address_in_the_settings_grades_and_without_one_the_node_
     assert "teal" in json.dumps(judge.bodies[0]["messages"])
 
 
+def test_the_vision_model_of_the_settings_answers_questions_with_parents_and_reads_lettering(server, parts_of):
+    Image.new("RGB", (40, 40), "navy").save(server.base / "input" / "navy.png")
+    loaded = {"load": node("LoadImage", image="navy.png")}
+    questions = "Is there a fox?\n  Is it red?\nIs it dark?\nIs there snow? = no"
+    with loopback() as judge:
+        judge.answers += ["No.", "Yes.", "yes", "No", "OPEN until nine", "fresh bread"]
+        server.post("/settings", {"ZImage.ServerAddress": judge.address, "ZImage.ServerModel": "eye-8b"})
+        outcome, asked = parts_of(scored(loaded, "questions (judge)", ("load", 0), questions=questions))
+        assert outcome.error is None, outcome.error
+        _, read = parts_of(scored(loaded, "word accuracy", ("load", 0), reader="vision model", texts="fresh bread"))
+        server.post("/settings", {"ZImage.ServerAddress": ""})
+    assert asked["value"] == 0.5 and asked["pictures"][0]["seen"] == "Is there a fox?\nIs it red?"
+    assert (read["value"], read["reader"]) == (1, "eye-8b")
+    outcome, _ = parts_of(scored(loaded, "Soft-TIFA (judge)", ("load", 0)))
+    assert "No question is written" in outcome.error["exception_message"]
+
+
 def test_likeness_by_the_connected_vision_model_is_1_for_the_same_picture(server, parts_of):
     for name in ("teal", "red"):
         Image.linear_gradient("L").convert("RGB").save(server.base / "input" / f"{name}.png")

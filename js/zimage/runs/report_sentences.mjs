@@ -187,6 +187,9 @@ export const REPORTS = [
   ["try {number}, seed {seed}: {found}", "第 {number} 次，种子 {seed}：{found}"],
   ["{value}, seen: {words}", "{value}，看到：{words}"],
   ["not scored, {problem}", "未能评分：{problem}"],
+  ["Distance of both sets by {title}: {value}", "两组图片的距离（{title}）：{value}"],
+  ["{count} pictures against {other}; 0 is no difference", "{count} 张对 {other} 张；0 表示没有差别"],
+  ["An interval takes 4 pictures or more in each set.", "每组至少 4 张才能给出区间。"],
   // prompts
   ["{count} of {most} tokens", "{count} / {most} 个 token"],
   ["{count} tokens, more than {most}: the last {lost} were cut off", "{count} 个 token，超过 {most} 个：最后 {lost} 个已截掉"],

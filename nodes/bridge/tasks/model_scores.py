@@ -3,7 +3,7 @@
 Those of files stand in the list where the files are; what a judge lacks is told when it is asked.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,7 +16,15 @@ from torch.nn import functional as F
 
 from ....zimage_core.scoring.detection import PromptObjectsScore
 from ....zimage_core.scoring.features import AestheticScore, LikenessScore, SimilarityScore
-from ....zimage_core.scoring.judging import AESTHETICS, ALIGNMENT, GradeScore, VisionModel
+from ....zimage_core.scoring.judging import (
+    AESTHETICS,
+    ALIGNMENT,
+    GradeScore,
+    SoftTifaScore,
+    VisionModel,
+    YesNoScore,
+    check_yes_or_no,
+)
 from ....zimage_core.scoring.score import Score
 from ..loading import score_models
 from ..loading.language_server import required_language_server
@@ -24,6 +32,7 @@ from ..loading.vision import ZImageVision
 
 JUDGED = {"alignment (judge)": ("alignment", ALIGNMENT), "aesthetics (judge)": ("aesthetics", AESTHETICS)}
 LIKENESS = "likeness"
+QUESTIONS, SOFT_TIFA = "questions (judge)", "Soft-TIFA (judge)"  # need questions, which few nodes are given
 
 
 def makers() -> dict[str, Callable[[], Score]]:
@@ -39,6 +48,16 @@ def makers() -> dict[str, Callable[[], Score]]:
         },
         **{f"objects ({name})": partial(_objects, name) for name in score_models.names(score_models.DETECTORS)},
     }
+
+
+def asking(name: str, rules: Mapping[str, Any]) -> Score:
+    """The score that asks a judge a request's questions; ValueError where none is written, or nobody can be asked."""
+    if not rules.get("questions"):
+        raise ValueError("No question is written. Write one a line in questions, for example: Is there a red fox?")
+    if name == QUESTIONS:
+        check_yes_or_no(dict(rules))
+    judge = VisionModel(required_language_server().server)
+    return YesNoScore(judge) if name == QUESTIONS else SoftTifaScore(judge)
 
 
 def likeness(clip_vision: Any, reference: Any) -> Score:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from ....zimage_core.grid import IN_CHINESE, Plot, plot_of
 from ....zimage_core.nano.judging.prompt_score import PromptScore
+from ....zimage_core.scoring.judging import VisionModel, questions_written
 from ....zimage_core.scoring.lettering import (
     CHARACTER_ERROR_RATE,
     CHARACTER_RECALL,
@@ -33,6 +34,7 @@ from ....zimage_core.scoring.score import Measurement, Request, Score, title
 from ....zimage_core.scoring.statistics import STATISTICS
 from ....zimage_core.text import shortened
 from ....zimage_core.text.protected import quoted_texts
+from ..loading.language_server import required_language_server
 from ..loading.pictures import rgb
 from . import model_scores
 
@@ -40,8 +42,8 @@ LETTERING = tuple(
     rule.name for rule in (WORD_ACCURACY, NED, CHARACTER_RECALL, EXACT_MATCH, CHARACTER_ERROR_RATE, OVERLAP, ONEIG)
 )
 NAMES = (*STATISTICS, *LETTERING, PromptScore.name)
-AUTOMATIC, PP_OCR, TESSERACT = "automatic", "PP-OCRv6", "tesseract"
-READERS = (AUTOMATIC, PP_OCR, TESSERACT)
+AUTOMATIC, PP_OCR, TESSERACT, VISION = "automatic", "PP-OCRv6", "tesseract", "vision model"
+READERS = (AUTOMATIC, PP_OCR, TESSERACT, VISION)
 LONGEST_NOTE = 120  # letters of what was seen, in a report's line
 SIDE = 64  # pixels of the blank picture with which a score is tried
 
@@ -114,12 +116,15 @@ def facts_of(measurement: Measurement) -> dict[str, Any]:
     return {**facts, **({"problem": measurement.problem} if measurement.problem else {})}
 
 
-def request_of(prompt: str, texts: str) -> Request:
-    """What pictures should show; `texts` are those to be readable, one a line, or else the prompt's quoted ones."""
+def request_of(prompt: str, texts: str, questions: str = "") -> Request:
+    """What pictures should show; `texts` are those to be readable, one a line, or else the prompt's quoted ones.
+
+    `questions` are for a judge, one a line.
+    """
     lines = [line.strip() for line in texts.splitlines() if line.strip()]
     lettering = lines or [quoted[1:-1] for quoted in quoted_texts(prompt)]
     language = "zh" if any(IN_CHINESE.search(each) for each in lettering) else "en"
-    return Request(prompt=prompt, lettering=tuple(lettering), language=language)
+    return Request(prompt=prompt, lettering=tuple(lettering), language=language, rules=questions_written(questions))
 
 
 def names() -> list[str]:
@@ -150,7 +155,9 @@ def chosen_reader(name: str) -> str:
 
 
 def reader_of(name: str) -> ReadOnce:
-    """The reader of a name in the dropdown."""
+    """The reader of a name in the dropdown; ValueError for the vision model of the settings where none is there."""
+    if name == VISION:
+        return ReadOnce(VisionModel(required_language_server().server))
     return _reader(chosen_reader(name))
 
 
