@@ -1,9 +1,10 @@
-"""`make screens`: takes the README's screenshots of node graphs, on the real page, after they have run."""
+"""`make screens`: takes the screenshots of node graphs in README and docs, on the real page, after they have run."""
 
 import argparse
 import json
 import shutil
 import tempfile
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,17 @@ from PIL import Image
 from ..comfyui import REPOSITORY, running_server
 from ..page import change_setting, load_workflow, open_page, skip_tutorial
 
-SCREENS = {"graph-en": ("Z-Image Nano - text to image", "en"), "graph-zh": ("Z-Image Nano - edit", "zh")}
+SCREENS = {  # by file: which workflow, in which language, and which nodes; all where none is named
+    "docs/graph-en": ("Z-Image Nano - text to image", "en", []),
+    "docs/graph-zh": ("Z-Image Nano - edit", "zh", []),
+    "docs/captions": ("Z-Image Nano - caption a folder", "en", ["ZImageCaptionFolder"]),
+}
 WIDTH, HEIGHT = 2000, 1125
 MARGIN = 24  # pixels of canvas around the graph
 WIDEST = 1400
-FIT_TO_WINDOW = """(margin) => {  // zooms to the whole graph; returns its rectangle
-    const { nodes, groups } = app.graph, view = app.canvas.ds;
+FIT_TO_WINDOW = """([margin, kinds]) => {  // zooms to the graph, or to nodes of these kinds; returns the rectangle
+    const nodes = app.graph.nodes.filter(({ type }) => !kinds.length || kinds.includes(type));
+    const groups = kinds.length ? [] : app.graph.groups, view = app.canvas.ds;
     const boxes = [
         ...nodes.map(({ pos, size }) => [pos[0], pos[1] - 30, pos[0] + size[0], pos[1] + size[1]]),
         ...groups.map(({ pos, size }) => [pos[0], pos[1], pos[0] + size[0], pos[1] + size[1]]),
@@ -47,7 +53,7 @@ HIDE_MENUS = """() => {  // they float over the canvas
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--to", type=Path, default=REPOSITORY / "docs")
+    parser.add_argument("--to", type=Path, default=REPOSITORY)
     arguments = parser.parse_args()
     from playwright.sync_api import sync_playwright
 
@@ -56,13 +62,13 @@ def main() -> None:
         with running_server(base, base / "output") as server:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
             skip_tutorial(server)
-            for name, (workflow, language) in SCREENS.items():
+            for name, (workflow, language, kinds) in SCREENS.items():
                 page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-                save(screenshot(page, server.url, workflow, language), arguments.to / f"{name}.webp")
+                save(screenshot(page, server.url, workflow, language, kinds), arguments.to / f"{name}.webp")
 
 
-def screenshot(page: Any, url: str, workflow: str, language: str) -> Image.Image:
-    """A screenshot of the node graph with its result."""
+def screenshot(page: Any, url: str, workflow: str, language: str, kinds: Sequence[str]) -> Image.Image:
+    """A screenshot of the node graph with its result, or of its nodes of these kinds."""
     for _ in range(2):  # node names change language only when the page is opened again
         open_page(page, url)
         for setting, value in {**SETTINGS, "Comfy.Locale": language}.items():
@@ -70,7 +76,7 @@ def screenshot(page: Any, url: str, workflow: str, language: str) -> Image.Image
     page.keyboard.press("Escape")
     load_workflow(page, json.loads((REPOSITORY / "workflows" / f"{workflow}.json").read_text("utf-8")))
     page.evaluate(RUN_TO_THE_END)
-    rectangle = page.evaluate(FIT_TO_WINDOW, MARGIN)
+    rectangle = page.evaluate(FIT_TO_WINDOW, [MARGIN, list(kinds)])
     page.wait_for_timeout(2_000)
     page.evaluate(HIDE_MENUS)
     return Image.open(BytesIO(page.screenshot(clip=rectangle)))

@@ -99,6 +99,8 @@ export const SENTENCES = [
   ["Z-Image Step Cache is made for Z-Image models, but the model here is {name}. Connect a Z-Image model, or use the stock EasyCache node.", "“Z-Image 步缓存”只用于 Z-Image 模型，而这里的模型是 {name}。请连接 Z-Image 模型，或改用官方的 EasyCache 节点。"],
   ["Picture {number} got no caption: {problem}.", "第 {number} 张图片没有得到描述：{problem}。"],
   ["No picture got a caption: {problem}.", "没有一张图片得到描述：{problem}。"],
+  ["{file} and {name} would share the text file {path}; rename one of them", "{file} 和 {name} 会共用文本文件 {path}；请给其中一个改名"],
+  ["The captions cannot be written to {folder} ({reason}). Make room or allow writing there.", "描述无法写入 {folder}（{reason}）。请腾出空间或允许写入。"],
   ["No folder is chosen to caption. Put one with pictures into ComfyUI's input folder, press R, and pick it.", "没有选择要写描述的文件夹。请把有图片的文件夹放进 ComfyUI 的 input 文件夹，按 R，再选择它。"],
   ["{folder} holds no picture (.png, .jpg, .webp, ...); choose the folder they lie in", "{folder} 里没有图片（.png、.jpg、.webp 等）；请选择图片所在的文件夹"],
   ["no two pictures in {folder} belong together; name them cat.source and cat.target, or cat_1 and cat_2, or give two folders with pictures of the same names", "{folder} 里没有成对的图片；请命名为 cat.source 和 cat.target，或 cat_1 和 cat_2，或给出两个图片同名的文件夹"],

@@ -53,6 +53,8 @@ def caption_folder(job: Job) -> Iterator[Progress]:
     tasks = tasks_of(job.folder, job.targets, wish.kind)
     records = records_of(job.out)
     check_kind(job.out, records.all().values(), wish.kind, wish.language)
+    if job.writes_text_files:
+        check_text_files(tasks)
     models = texts_of_models(job.earlier) if job.writes_text_files else {}
     failures = 0
     for number, task in enumerate(tasks, 1):
@@ -85,6 +87,16 @@ def check_kind(out: Path, records: Iterable[Record], kind: str, language: str) -
     for record in records:
         if (record.kind, record.language) != (kind, language):
             raise ValueError(KINDS_TOLD.format(out.name, record.kind, record.language, kind, language))
+
+
+def check_text_files(tasks: Iterable[Task]) -> None:
+    """Refuse pictures whose captions would stand in one text file, as those of cat.png and cat.jpg."""
+    found: dict[Path, Task] = {}
+    for task in tasks:
+        other = found.setdefault(file_of(task), task)
+        if other is not task:
+            file, name, path = other.picture.name, task.picture.name, file_of(task).name
+            raise ValueError(f"{file} and {name} would share the text file {path}; rename one of them")
 
 
 def texts_of_models(files: Iterable[Path]) -> Mapping[Key, Collection[str]]:

@@ -66,10 +66,20 @@ class Told(NamedTuple):
 def caption_pictures(place: Place, captioner: str, seed: int) -> Told:
     """Write what is missing. Raises ValueError with one sentence where no picture has a caption then."""
     table = place.table()
+    try:
+        return _captioned(table, _job(table, captioner, seed))
+    except OSError as error:
+        raise ValueError(
+            f"The captions cannot be written to {table.folder.name} ({error.strerror or 'no such name'}). Make room or "
+            "allow writing there."
+        ) from error
+
+
+def _captioned(table: Table, job: Job) -> Told:
     records: list[Record] = []
     bar = None
     written = 0
-    for progress in caption_folder(_job(table, captioner, seed)):
+    for progress in caption_folder(job):
         bar = bar or ProgressBar(progress.total)
         bar.update_absolute(progress.done, progress.total)
         records.append(progress.record)
@@ -86,12 +96,12 @@ def state(place: Place, captioner: str) -> str | float:
     try:
         table = place.table()
         rows = table.rows()
+        if any(row.state in MISSING for row in rows):
+            return float("nan")
+        files = sorted({file for row in rows for file in row.task if file})
+        seen = " ".join(f"{file.name} {file.stat().st_mtime_ns} {file.stat().st_size}" for file in files)
     except (ValueError, OSError) as error:
         return str(error)
-    if any(row.state in MISSING for row in rows):
-        return float("nan")
-    files = sorted({file for row in rows for file in row.task if file})
-    seen = " ".join(f"{file.name} {file.stat().st_mtime_ns} {file.stat().st_size}" for file in files)
     return f"{captioner_state(captioner)} {captions.instruction_state()} {seen}"
 
 

@@ -121,6 +121,14 @@ def test_differences_of_three_versions_are_six_rows_each_with_a_file_of_its_own(
     assert table_of(job).rows()[3].record.text == "make it blue"
 
 
+def test_two_pictures_of_one_name_are_refused_where_they_would_share_a_text_file(folder):
+    (folder / "02.png").rename(folder / "01.webp")
+    job = job_in(folder, Speaker())
+    with pytest.raises(ValueError, match="01.png and 01.webp would share the text file 01.txt; rename one of them"):
+        run(job)
+    assert [record.text for record in run(replace(job, writes_text_files=False)).values()][1] == "medium 2 by seed 0"
+
+
 def test_what_is_no_picture_of_the_folder_is_refused(folder):
     job = job_in(folder, Speaker())
     with pytest.raises(ValueError, match="queue the node first"):
