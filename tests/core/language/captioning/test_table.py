@@ -3,10 +3,11 @@
 from dataclasses import dataclass, replace
 
 import pytest
+from PIL import Image
 
 from zimage_core.language.back_end import Text
 from zimage_core.language.captioning import Job, Table, Wish, Writer, caption_folder, read_instructions, read_records
-from zimage_core.nano.data.example_sets import write_edited, write_untold
+from zimage_core.nano.data.example_sets import write_edited
 
 FIRST, SECOND = ("01.png", ""), ("02.png", "")
 
@@ -50,9 +51,8 @@ def run(job):
 
 @pytest.fixture
 def folder(tmp_path):
-    write_untold(tmp_path)
-    for file in sorted(tmp_path.iterdir())[4:]:
-        file.unlink()
+    for number in range(1, 5):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / f"{number:02}.png")
     return tmp_path
 
 
