@@ -1,7 +1,7 @@
 """A language server that stands in ComfyUI's settings writes a prompt; its key is nowhere on disk."""
 
 import pytest
-from loopback import loopback
+from loopback import events, loopback, send
 
 from prompt_graphs import encode, node, text_to_image
 
@@ -53,6 +53,45 @@ def test_the_server_of_the_settings_writes_once_and_its_key_is_nowhere_on_disk(s
     keys = server.base / "user/zimage/server_keys.txt"
     files = [each for each in server.base.rglob("*") if each.is_file() and each != keys]
     assert outcome.files and [str(each) for each in files if KEY.encode() in each.read_bytes()] == []
+
+
+def turns(first="", second="longer"):
+    """Two edits of a picture, the second told of the first; nothing is drawn."""
+    graph_of = {"clip": node("ZImageTextEncoderLoader", text_encoder_name="nano (built in)")}
+    settings = {"when": "always", "language": "English", "length": "short", "seed": 0, "thinking": 0}
+    settings |= {"instruction": "by language", "keep_on_disk": False, "writer": "language server"}
+    for name, request, own in (("one", "make his beard red", first), ("two", second, "")):
+        earlier = {"earlier": ["one", 0]} if name == "two" else {}
+        asked = {**settings, **earlier, "clip": ["clip", 0], "request": request, "own_prompt": own}
+        graph_of[name] = node("ZImageEnhancePrompt", kind="edit instruction", **asked)
+    return {**graph_of, "shown": node("PreviewAny", source=["two", 0])}
+
+
+def test_a_second_edit_is_told_of_the_first_as_a_person_left_it_and_only_what_changed_is_asked(run, writer):
+    red, long, mine = "Make the man's beard bright red.", "Make the man's red beard longer.", "Dye his beard dark red."
+    writer.answers += [{"content": red}, {"content": long}, {"content": "Make the man's dark red beard longer."}]
+    _, told = run_and_listen(run, turns())
+    assert told["two"]["text"] == told["shown"]["text"] == [long]
+    first, second = (each["messages"] for each in writer.bodies)
+    assert first[1]["content"] == "make his beard red" and second[1]["content"] == "longer"
+    assert red in second[0]["content"] and red not in first[0]["content"]
+    outcome, _ = run_and_listen(run, turns(first=mine))
+    assert outcome.error is None and len(writer.bodies) == 3
+    assert mine in writer.bodies[2]["messages"][0]["content"] and red not in writer.bodies[2]["messages"][0]["content"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda request: send(request, b"<html>"), "something else than a chat completion"),
+        (events({"content": "a f"}, is_whole=False), "stopped in the middle of its answer"),
+    ],
+    ids=["a page", "half an answer"],
+)
+def test_what_is_wrong_with_a_server_is_a_sentence_on_the_node_without_its_key(run, writer, answer, said):
+    writer.answers += [answer]
+    outcome, _ = run_and_listen(run, turns(second=said))
+    assert said in str(outcome.error) and KEY not in str(outcome.error)
 
 
 def test_without_an_address_the_node_says_where_to_type_one(run):

@@ -22,7 +22,7 @@ from ..ops import TORCH, Ops
 from ..text import Tokenizer
 from ..vision import Siglip2, prepare
 from .data.render import at_renderers_side, pixels
-from .data.scenes import ATTRIBUTES, GROUNDS, SHAPES, Composition
+from .data.scenes import ATTRIBUTES, GROUNDS, SHAPES, Composition, SceneObject
 
 PLACE, PICTURE_END = "<|vision_start|>", "<|vision_end|>"  # a word's place in the text, and what closes a picture
 OBJECTS = 2  # that are named
@@ -105,6 +105,20 @@ def words_of(compositions: Sequence[Composition]) -> Float[Tensor, "p m w"]:
                 row[first + index, offset + OBJECT_WORDS[name].index(getattr(obj, name))] = 1
         row[-1, len(WORDS) - len(GROUNDS) + GROUNDS.index(composition.ground)] = 1
     return words
+
+
+def composition_of(words: Float[Tensor, "m w"]) -> Composition:
+    """The inverse: what a picture's words describe, the likeliest one of each place.
+
+    Raises `ValueError` where that is no scene of nano's, as objects that touch.
+    """
+    likeliest = [WORDS[index] if shares.any() else "" for index, shares in zip(words.argmax(-1), words, strict=True)]
+    ends = range(len(OBJECT_WORDS), PLACES, len(OBJECT_WORDS))
+    objects = (likeliest[end - len(OBJECT_WORDS) : end] for end in ends)
+    return Composition(
+        ground=likeliest[-1],
+        objects=tuple(SceneObject(**dict(zip(OBJECT_WORDS, each, strict=True))) for each in objects if all(each)),
+    )
 
 
 def word_ids(tokenizer: Tokenizer) -> list[int]:

@@ -9,6 +9,7 @@ const TASKS = [
   "detail pass",
   "edit",
   "edit with three pictures",
+  "edit in turns",
   "two regions",
   "LoRA",
   "LoRA list",

@@ -1,5 +1,6 @@
 """Our CLIP against ComfyUI's own on the same random weights."""
 
+import gc
 import importlib
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 import tiny
+from bench.counter import Counter
 from zimage_core.checkpoints import TEXT_ENCODER
 from zimage_core.config import TextConfig
 from zimage_core.nano.files import FOLDER, TOKENIZER, file_of
@@ -192,6 +194,22 @@ def test_writing_stops_within_a_token_when_the_user_cancels(comfy, pack, our_cli
     model_management.interrupt_current_processing()
     with pytest.raises(model_management.InterruptProcessingException):
         next(pieces)
+
+
+def test_when_a_text_is_written_nothing_of_it_stays_in_memory(pack, our_clip):
+    """What only writing needs, its keys and values, goes with the back end; ComfyUI's own node keeps nothing at all."""
+    language = importlib.import_module(f"{pack.entry.__name__}.nodes.bridge.loading.language")
+    asked = importlib.import_module(f"{pack.entry.__name__}.zimage_core.language.back_end")
+    our_clip.load_model()
+    with Counter() as counter:
+        our_clip.generate(our_clip.tokenize("a fox"), do_sample=False, max_length=4)
+        gc.collect()
+        assert counter.live.now == 0 < counter.live.peak
+        back_end = language.back_end_of(our_clip)
+        next(back_end.write(asked.Question(prompt="a fox")))
+        del back_end
+        gc.collect()
+        assert counter.live.now == 0
 
 
 class NoWriter:

@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 
 from ...checkpoints import load_dit, load_text_encoder, load_vae, load_vision
-from ...model import Reference, S3DiT
+from ...model import Reference, S3DiT, VelocityField
+from ...model.sequence import padded_length
 from ...sampling import NANO, SOLVERS, Guidance, Preset, denoise, shifted_schedule
 from ...text import Qwen3, Tokenizer, load_tokenizer, tokenize_chunks
 from ...vae import Autoencoder, from_images, to_images
@@ -44,21 +45,32 @@ class EditingModel:
         """Results of instructions that all have the same number of reference pictures."""
         references = self.encode_references(pictures)
         width, height = (side // self.vae.config.downscale for side in pictures[0][0].size)
-        positive, negative = (
-            self.dit.flow(self.dit.prepare_with_references(chunks, references, (height, width)))
-            for chunks in (
-                self.encode_instructions(words, len(pictures[0])) for words in (instructions, [""] * len(instructions))
-            )
+        captions, empty = (
+            self.encode_instructions(words, len(pictures[0])) for words in (instructions, [""] * len(instructions))
         )
+        noise = torch.randn(len(references), 16, height, width, generator=torch.Generator().manual_seed(seed))
+        latents = torch.empty_like(noise)
+        for chosen in of_one_length(captions):
+            given = [references[index] for index in chosen]
+            positive, negative = (
+                self.dit.flow(
+                    self.dit.prepare_with_references([words[index] for index in chosen], given, (height, width))
+                )
+                for words in (captions, empty)
+            )
+            latents[chosen] = self._sampled(positive, negative, noise[chosen])
+        return to_images(self.vae.decode(latents))
+
+    def _sampled(self, positive: VelocityField, negative: VelocityField, noise: torch.Tensor) -> torch.Tensor:
         *_, last = denoise(
             lambda x, sigma: positive(x, torch.full((len(x),), sigma)),
-            torch.randn(len(references), 16, height, width, generator=torch.Generator().manual_seed(seed)),
+            noise,
             shifted_schedule(self.preset.steps, self.preset.shift),
             solver=SOLVERS[self.preset.solver](),
             negative=lambda x, sigma: negative(x, torch.full((len(x),), sigma)),
             guidance=Guidance(cfg=self.preset.cfg),
         )
-        return to_images(self.vae.decode(last.x))
+        return last.x
 
     def encode_references(self, pictures: Sequence[Sequence[Image.Image]]) -> list[list[Reference]]:
         """Latents and, with a tower, features of every picture."""
@@ -72,6 +84,14 @@ class EditingModel:
         ids = [[chunk.ids for chunk in tokenize_chunks(self.tokenizer, words, n_references)] for words in instructions]
         features = iter(self.text_encoder.encode([chunk for chunks in ids for chunk in chunks]))
         return [[next(features) for _ in chunks] for chunks in ids]
+
+
+def of_one_length(captions: Sequence[Sequence[torch.Tensor]]) -> list[list[int]]:
+    """Which captions are padded to the same lengths, and so can run as one batch."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for index, chunks in enumerate(captions):
+        groups.setdefault(tuple(padded_length(len(chunk)) for chunk in chunks), []).append(index)
+    return list(groups.values())
 
 
 def load_editor(folder: Path, *, has_tower: bool = True) -> EditingModel:
