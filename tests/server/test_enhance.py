@@ -115,3 +115,11 @@ def test_several_texts_are_several_pictures(run):
 def test_nano_writes_no_negative_prompt_and_says_so(run):
     _, told = run_and_listen(run, graph(kind="negative prompt"))
     assert told["writer"]["text"] == ["Nothing was written: this model writes prompts only."]
+
+
+def test_pictures_that_nobody_reads_for_are_no_second_complaint(run):
+    asked = graph("make it red", kind="edit instruction", images=["picture", 0])
+    asked = {name: asked[name] for name in ("writer", "thought", "clip") if name in asked}
+    asked["picture"] = node("EmptyImage", width=64, height=64, batch_size=1, color=0)
+    _, told = run_and_listen(run, asked)
+    assert told["writer"]["text"] == ["The request stays as it is: this model writes prompts only."]

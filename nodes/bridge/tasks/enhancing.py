@@ -121,7 +121,7 @@ def enhanced(
     problems = [texts[0].problem]
     if texts[0].changed and len(texts) < count:
         problems.append(f"Only {len(texts)} of {count} texts differ: ask for fewer, or say less in the request.")
-    if images is not None and not back_end.sees:
+    if images is not None and texts[0].changed and not back_end.sees:
         problems.append("The pictures were not looked at: this model reads words only.")
     facts = _facts(request, texts, told_name(clip, writer, back_end), instruction=chosen, wish=wish)
     return Written(texts=texts, problem=" ".join(filter(None, problems)), facts=facts)
