@@ -31,7 +31,7 @@ def test_ten_prompts_nano_cannot_draw_are_told_by_their_words(prompt, words):
 def test_every_word_of_captions_and_instructions_is_known():
     rng = random.Random(0)
     scenes = list(every_scene())
-    for _ in range(500):
+    for _ in range(150):
         scene, edit, language = rng.choice(scenes), training_edit(rng), rng.choice(captions.LANGUAGES)
         for text in (
             captions.training_caption(scene, rng),
