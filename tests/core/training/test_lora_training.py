@@ -11,10 +11,10 @@ from zimage_core.checkpoints import DIT_DIFFUSERS, read_lora
 from zimage_core.quant import INT8, Int8Linear, quantize_layers
 from zimage_core.training import Recipe
 from zimage_core.training.encoded import EncodedExample, EncodedPicture
+from zimage_core.training.flow_training import FlowMatching, TrainingSet, flow_matching_step, train_examples
 from zimage_core.training.loop.micro_batches import Noised, micro_batches
 from zimage_core.training.loop.order import chosen_examples
 from zimage_core.training.lora_file import write_lora
-from zimage_core.training.lora_training import FlowMatching, TrainingSet, flow_matching_step, train_lora
 from zimage_core.training.objectives.noised import losses_of
 from zimage_core.training.trainables import LoraTrainable
 
@@ -174,7 +174,7 @@ def test_a_resumed_run_has_the_same_losses_and_curve(tmp_path, dataset):
     def run(folder, stop=None):
         dit = tiny.dit()
         lora, found = lora_on(dit), []
-        for progress in train_lora(
+        for progress in train_examples(
             dit, lora, dataset, FlowMatching(batch=2), recipe, folder, validated=dataset.examples[:1]
         ):
             found.append((progress.loss, progress.validation))
@@ -195,9 +195,9 @@ def test_a_resumed_run_has_the_same_losses_and_curve(tmp_path, dataset):
 def test_another_way_to_train_is_another_run(tmp_path, dataset):
     recipe = Recipe(steps=2, lr=1e-2)
     dit = tiny.dit()
-    list(train_lora(dit, lora_on(dit), dataset, FlowMatching(), recipe, tmp_path))
+    list(train_examples(dit, lora_on(dit), dataset, FlowMatching(), recipe, tmp_path))
     with pytest.raises(ValueError, match="another recipe"):
-        list(train_lora(dit, lora_on(dit), dataset, FlowMatching(batch=2), recipe, tmp_path))
+        list(train_examples(dit, lora_on(dit), dataset, FlowMatching(batch=2), recipe, tmp_path))
 
 
 def test_every_epoch_sees_every_example_once():

@@ -21,8 +21,8 @@ from ...adapters import Lora, injected
 from ...data import read_picture_folder
 from ...sampling import NANO
 from ...training.encoded import encoders_of
+from ...training.flow_training import FlowMatching, TrainingSet, train_examples
 from ...training.loop.runner import Recipe
-from ...training.lora_training import FlowMatching, TrainingSet, train_lora
 from ...training.trainables.lora import LoraTrainable
 from ..data.captions import plain_caption
 from ..data.example_sets import SEEN_COLOURS, UNSEEN_COLOURS, WORD, crosses, say, write_scenes, write_zorps
@@ -57,7 +57,7 @@ def trained(model: Model, folder: Path, *, keeps: bool) -> Lora:
     dataset = TrainingSet(examples=new, regularization=known if keeps else (), no_caption=encoders.caption(""))
     lora = LoraTrainable(model.dit, rank=RANK, alpha=RANK, generator=torch.Generator().manual_seed(0))
     state = folder / ("with" if keeps else "without")
-    for _ in tqdm(train_lora(model.dit, lora, dataset, STEP, RECIPE, state), total=RECIPE.steps, desc=state.name):
+    for _ in tqdm(train_examples(model.dit, lora, dataset, STEP, RECIPE, state), total=RECIPE.steps, desc=state.name):
         pass
     return lora.lora(WORD)
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..._shapes import Float
 from ...adapters import N_PARTS, Lora, LowRank, Target
 from .frozen_base import differentiable
+from .trainable import Trainable
 
 # attention and feed-forward of the main layers, without refiners and modulation: what most trainers choose
 MAIN_LAYERS = r"layers\.\d+\.(attention\.(qkv|out)|feed_forward\.w[123])"
@@ -42,7 +43,7 @@ class LowRankBranch(nn.Module):
         return self.scale * rearrange(out, "... p o -> ... (p o)")
 
 
-class LoraTrainable(nn.Module):
+class LoraTrainable(Trainable):
     """Side branches on the layers of `network` whose names match `layers`; `attached` switches them on."""
 
     def __init__(

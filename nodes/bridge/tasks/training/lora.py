@@ -17,11 +17,11 @@ from .....zimage_core.adapters import Lora
 from .....zimage_core.checkpoints import comfyui_state, read_lora
 from .....zimage_core.data import hash_of
 from .....zimage_core.training.encoded import EncodedExample
+from .....zimage_core.training.flow_training import FlowMatching, TrainingSet, divided, recipe_of, train_examples
 from .....zimage_core.training.loop.curve import read_curve
 from .....zimage_core.training.loop.curve_picture import curve_picture
 from .....zimage_core.training.loop.runner import Recipe
 from .....zimage_core.training.lora_file import lora_metadata, write_lora
-from .....zimage_core.training.lora_training import FlowMatching, TrainingSet, divided, lora_recipe, train_lora
 from .....zimage_core.training.trainables.lora import LoraTrainable
 from .base import base_file, load_base, refuse_turbo
 from .dataset import Dataset
@@ -66,7 +66,7 @@ def train(model: Any, clip: Any, vae: Any, dataset: Dataset, kept: Dataset | Non
     file = base_file(model)
     refuse_turbo(file, choices.training_adapter, is_accepted=choices.accept_losing_8_steps)
     n_pictures, step_of = len(dataset.examples), FlowMatching(batch=choices.batch_size)
-    recipe = lora_recipe(n_pictures, steps=choices.steps, lr=choices.learning_rate, seed=choices.seed)
+    recipe = recipe_of(n_pictures, steps=choices.steps, lr=choices.learning_rate, seed=choices.seed)
     identity = identity_of(file, dataset, kept, choices)
     out = output_file(choices.name)
     folder = Path(folder_paths.get_output_directory()) / STATES / f"{out.stem}-{identity[:8]}"
@@ -105,7 +105,7 @@ def run(
     lora = LoraTrainable(dit, rank=choices.rank, alpha=float(choices.rank), generator=generator)
     lora.to(dit.x_pad_token.device)
     bar = comfy.utils.ProgressBar(recipe.steps)
-    steps = train_lora(dit, lora, data, step_of, recipe, folder, validated=validated)
+    steps = train_examples(dit, lora, data, step_of, recipe, folder, validated=validated)
     try:
         for progress in steps:
             is_shown = progress.step % PREVIEW_EVERY == 0

@@ -1,4 +1,4 @@
-"""Training of a LoRA: flow matching on encoded pictures, through a frozen transformer.
+"""Training by flow matching on encoded pictures: of adapters through a frozen transformer, or of all its weights.
 
 Everything a step draws comes from its generator in the order of its examples, so that neither the grouping into
 micro-batches nor the budget of tokens changes what is learned.
@@ -21,7 +21,7 @@ from .loop.order import chosen_examples
 from .loop.runner import Progress, Recipe, train
 from .objectives.noise_levels import NoiseLevels
 from .objectives.noised import losses_of
-from .trainables.lora import LoraTrainable
+from .trainables import Trainable
 from .validation import held_out, validation_loss
 
 PATCHES = 4  # latent cells of an image token
@@ -49,8 +49,8 @@ class TrainingSet:
     regularization: Sequence[EncodedExample] = ()  # what must not change: each step has as many of these as examples
 
 
-def lora_recipe(n_pictures: int, *, steps: int | None, lr: float, seed: int, optimizer: str = "adamw") -> Recipe:
-    """Settings for a LoRA of so many pictures; the number of steps follows from theirs where none is given."""
+def recipe_of(n_pictures: int, *, steps: int | None, lr: float, seed: int, optimizer: str = "adamw") -> Recipe:
+    """Settings for so many pictures; the number of steps follows from theirs where none is given."""
     steps = steps or min(max(STEPS_PER_PICTURE * n_pictures, FEWEST_STEPS), MOST_STEPS)
     part = max(1, steps // 20)
     return Recipe(
@@ -73,9 +73,9 @@ def divided(
     return TrainingSet(examples=trained, regularization=encoded[n_new:], no_caption=no_caption), validated
 
 
-def train_lora(
+def train_examples(
     dit: S3DiT,
-    lora: LoraTrainable,
+    trainable: Trainable,
     dataset: TrainingSet,
     step_of: FlowMatching,
     recipe: Recipe,
@@ -83,16 +83,16 @@ def train_lora(
     *,
     validated: Sequence[EncodedExample] = (),
 ) -> Generator[Progress]:
-    """Train the branches of `lora`, which belong to `dit`; resume from and save to `folder`, which keeps the curve too.
+    """Train what `trainable` has of `dit`; resume from and save to `folder`, which keeps the curve too.
 
-    The loss on `validated` is measured now and then. After the last step the branches are their averages (EMA).
+    The loss on `validated` is measured now and then. After the last step the parameters are their averages (EMA).
     """
-    ema = Ema(lora, recipe.ema_decay)
+    ema = Ema(trainable, recipe.ema_decay)
     losses = partial(flow_matching_step, dit, dataset, step_of, recipe.seed)
     every = max(1, recipe.steps // N_VALIDATIONS)
     curve = None
-    with lora.attached():
-        for progress in train(lora, losses, recipe, ema, folder, identity=asdict(step_of)):
+    with trainable.attached():
+        for progress in train(trainable, losses, recipe, ema, folder, identity=asdict(step_of)):
             if validated and ((progress.step + 1) % every == 0 or progress.step == 0):
                 loss = validation_loss(dit, validated, step_of.token_budget)
                 progress = replace(progress, validation=loss)
