@@ -7,7 +7,13 @@ from .bridge.tasks import model_scores, scores, set_distance
 from .chinese_words import IN_CHINESE
 from .score_inputs import prompt_input, reader_input, score_input, texts_input
 
-ONLY_HERE = (model_scores.LIKENESS, model_scores.QUESTIONS, model_scores.SOFT_TIFA, set_distance.NAME)
+ONLY_HERE = (
+    model_scores.LIKENESS,
+    model_scores.QUESTIONS,
+    model_scores.SOFT_TIFA,
+    set_distance.NAME,
+    model_scores.OF_BOXES,
+)
 
 
 class ZImageScore(io.ComfyNode):
@@ -55,6 +61,13 @@ class ZImageScore(io.ComfyNode):
                     tooltip="What a judge is asked of each picture, one question a line. Yes is right, unless another "
                     "answer stands behind =. A question indented below another counts only where that one is right.",
                 ),
+                io.MultiType.Input(  # of one type the page would make a widget with a box of its own
+                    "boxes",
+                    [io.Custom("BOUNDING_BOX"), io.Custom("ARRAY")],
+                    optional=True,
+                    tooltip="What a detector of ComfyUI's found in these pictures, for objects (boxes): the share of "
+                    "the things in the prompt that are there.",
+                ),
             ],
             outputs=[
                 io.Float.Output(
@@ -76,7 +89,7 @@ class ZImageScore(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, images, score, prompt, texts, reader, clip_vision=None, reference=None, labels="", questions=""
+        cls, images, score, prompt, texts, reader, clip_vision=None, reference=None, labels="", questions="", boxes=None
     ) -> io.NodeOutput:
         if score == set_distance.NAME:
             found = set_distance.distance_of_sets(images, reference, clip_vision)
@@ -84,6 +97,8 @@ class ZImageScore(io.ComfyNode):
             request = scores.request_of(prompt or metadata.prompt_before(cls.hidden), texts, questions)
             if score == model_scores.LIKENESS:
                 by = model_scores.likeness(clip_vision, reference)
+            elif score == model_scores.OF_BOXES:
+                by = model_scores.of_boxes(scores.pil_pictures(images), boxes)
             elif score in (model_scores.QUESTIONS, model_scores.SOFT_TIFA):
                 by = model_scores.asking(score, request.rules)
             else:

@@ -36,6 +36,8 @@ export const SENTENCES = [
   ["{name} tells no log-probabilities, which Soft-TIFA needs; llama.cpp's and vLLM's do", "{name} 不给出对数概率，而 Soft-TIFA 需要；llama.cpp 和 vLLM 会给出"],
   ["There are {given} labels for {count} pictures. Connect pictures and labels of one Z-Image Grid.", "有 {given} 条标签，却有 {count} 张图片。请连接同一个“Z-Image 对比图”的图像和标签。"],
   ["nano's checker reads square pictures, but this one has {width}x{height} pixels", "nano 的检查器只看正方形图片，而这张是 {width}x{height} 像素"],
+  ["Objects are counted by a detector's boxes: connect the output of one that looked at these pictures, such as ComfyUI's RT-DETR, to boxes.", "物体由检测器的边界框计数：请把检测这些图片的检测器（例如 ComfyUI 的 RT-DETR）的输出接到边界框。"],
+  ["There are bounding boxes of {boxes} pictures and {pictures} pictures. Connect the boxes that a detector found in these very pictures.", "收到 {boxes} 张图的边界框，而图片有 {pictures} 张。请接入检测器在这些图片上找到的边界框。"],
   ["Likeness compares with a picture: connect reference, and a vision model to clip_vision.", "likeness 要与一张图比较：请连接参考图和视觉模型。"],
   ["the prompt names no object that {name} knows", "提示词里没有 {name} 认识的物体"],
   ["There is no folder {name} in models/{kind}; choose another, or put it there.", "models/{kind} 里没有文件夹 {name}；请另选，或把它放进去。"],

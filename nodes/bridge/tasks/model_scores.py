@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from ....zimage_core.scoring.detection import PromptObjectsScore
+from ....zimage_core.scoring.detection import COCO, FoundBoxes, PromptObjectsScore
 from ....zimage_core.scoring.features import AestheticScore, LikenessScore, SimilarityScore
 from ....zimage_core.scoring.judging import (
     AESTHETICS,
@@ -32,6 +32,7 @@ from ..loading.vision import ZImageVision
 
 JUDGED = {"alignment (judge)": ("alignment", ALIGNMENT), "aesthetics (judge)": ("aesthetics", AESTHETICS)}
 LIKENESS = "likeness"
+OF_BOXES = "objects (boxes)"
 QUESTIONS, SOFT_TIFA = "questions (judge)", "Soft-TIFA (judge)"  # need questions, which few nodes are given
 
 
@@ -58,6 +59,17 @@ def asking(name: str, rules: Mapping[str, Any]) -> Score:
         check_yes_or_no(dict(rules))
     judge = VisionModel(required_language_server().server)
     return YesNoScore(judge) if name == QUESTIONS else SoftTifaScore(judge)
+
+
+def of_boxes(pictures: Sequence[Image.Image], boxes: Any) -> Score:
+    """The prompt's objects by the boxes of ComfyUI's own detector; ValueError where none are connected."""
+    if boxes is None:
+        raise ValueError(
+            "Objects are counted by a detector's boxes: connect the output of one that looked at these pictures, such "
+            "as ComfyUI's RT-DETR, to boxes."
+        )
+    found = FoundBoxes(pictures, boxes)
+    return PromptObjectsScore(found, sorted({*COCO, *found.names}))
 
 
 def likeness(clip_vision: Any, reference: Any) -> Score:

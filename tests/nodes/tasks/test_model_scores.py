@@ -51,3 +51,14 @@ def test_what_is_missing_is_one_sentence(scores):
         scores.score_of("similarity (gone)", "automatic")
     with pytest.raises(ValueError, match="connect reference, and a vision model to clip_vision"):
         scores.model_scores.likeness(None, None)
+
+
+def test_objects_are_counted_by_a_detectors_boxes(scores, pack):
+    models = importlib.import_module("zimage_pack.nodes.bridge.tasks.model_scores")
+    images = torch.cat([IMAGE, 1 - IMAGE])
+    dog = {"x": 1, "y": 1, "width": 9, "height": 9, "label": "dog", "score": 0.8}
+    by = models.of_boxes(scores.pil_pictures(images), [[dog, {**dog, "label": "cat"}], [dog]])
+    found = scores.scored(images, by, Request(prompt="a dog beside a cat"))
+    assert [each.value for each in found.measurements] == [1, 0.5] and found.value == 0.75
+    with pytest.raises(ValueError, match="to boxes"):
+        models.of_boxes(scores.pil_pictures(images), None)

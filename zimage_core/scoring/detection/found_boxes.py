@@ -17,7 +17,7 @@ class FoundBoxes:
     no object and are left out. Raises ValueError for another number of lists, or for what are no boxes.
     """
 
-    name = "bounding boxes"
+    name = "the detector of the boxes"
 
     def __init__(self, pictures: Sequence[Image.Image], boxes: Any) -> None:
         lists = boxes_of_pictures(boxes) or [[]]
