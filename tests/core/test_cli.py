@@ -209,5 +209,27 @@ def test_help_does_not_wait_for_pytorch(words):
     assert "usage: zimage" in found.stdout and found.stderr.strip() == "False"
 
 
+CAPTION = ("--type", "tags", "--out", "captions.jsonl", "--with")
+WITHOUT_EFFECT = [
+    (("enhance", "", "--encoder", "nano"), 1, "the request is empty"),
+    (("enhance", " \n", "--encoder", "nano"), 1, "the request is empty"),
+    (("enhance", "a fox", "--encoder", ""), 2, "it is empty: write nano"),
+    (("enhance", "a fox", "--encoder", "nano", "--device", "cuda"), 1, "--device is for a folder"),
+    (("enhance", "a fox", "--encoder", "nano", "--memory-limit", "1"), 1, "--memory-limit is for a folder"),
+    (("enhance", "a fox", "--encoder", "nano", "--encoder-model", "x"), 1, "--encoder-model is for an address"),
+    (("enhance", "a fox", "--encoder", str(FOLDER), "--device", "gpu"), 1, "there is no device gpu here"),
+    (("caption", ".", *CAPTION, "nano", "--with-model", "x"), 1, "--with-model is for an address"),
+    (("caption", "", *CAPTION, "nano"), 2, "it is empty: give a file or a folder"),
+    (("generate", "a fox", "--model", "nano", "--out", ""), 2, "it is empty: give a file or a folder"),
+    (("train", "lora", "--model", "nano", "--data", ".", "--out", ""), 2, "it is empty: give a file or a folder"),
+]
+
+
+@pytest.mark.parametrize("words, status, told", WITHOUT_EFFECT)
+def test_what_is_empty_or_would_have_no_effect_is_told(capsys, words, status, told):
+    found, result, sentence = run(capsys, *words)
+    assert (found, result) == (status, "") and told in sentence and sentence.count("\n") == 1
+
+
 def test_without_a_verb_one_is_asked_for(capsys):
     assert run(capsys) == (2, "", "zimage: the following arguments are required: VERB\n")

@@ -306,5 +306,19 @@ def test_pictures_of_folders_are_compared_as_an_encoder_sees_them(capsys, tmp_pa
     assert found["diversity"] == pytest.approx((1 - math.cos(90 / 255)) * 2 / 3, abs=1e-6)
     assert found["other"]["kernel distance"] > 0 and found["other"]["frechet distance"] is not None
     status, told, _ = run(capsys, *asked[:2])
-    assert status == 0 and "1 pairs of copies" in told and "0.png 1.png" in told
+    assert status == 0 and "1 pair of copies" in told and "0.png 1.png" in told
     assert run(capsys, "alike", tmp_path / "none")[0] == 1
+    for name in (".hidden.png", "a.tif", "b.gif", "c.bmp", ".thumbnails/d.png"):
+        (tmp_path / "kinds" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "kinds" / name)
+    assert json.loads(run(capsys, "alike", tmp_path / "kinds", "--json")[1])["pictures"] == 3
+    (tmp_path / "kinds/a.tif").unlink()
+    (tmp_path / "kinds/b.gif").unlink()
+    assert "has 1 picture that can be read" in run(capsys, "alike", tmp_path / "kinds")[2]
+
+
+def test_folders_of_pictures_to_compare_have_to_be_there(capsys, tmp_path):
+    asked = ("compare", tmp_path, tmp_path, "--images", tmp_path, tmp_path / "nowhere", "--out", tmp_path / "x")
+    status, told, problem = run(capsys, *asked)
+    assert (status, told) == (1, "") and "there is no folder" in problem and "nowhere" in problem
+    assert not (tmp_path / "x").exists()

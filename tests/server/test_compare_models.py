@@ -89,6 +89,7 @@ def test_a_setting_that_changes_nothing_draws_nothing_twice_and_differs_in_no_bi
     [
         ({"settings_b": ""}, "A and B are the same"),
         ({"settings_b": "stepps = 4"}, "'stepps = 4' is no setting"),
+        ({"settings_b": "seed = 3"}, "'seed = 3' would hold for one column, but both share prompts and seeds"),
         ({"settings_b": "steps = many"}, "settings of B, steps: 'many' is not a whole number"),
         ({"settings_b": "steps = 2-4"}, "is not one value"),
         ({"settings_b": "LoRA strength = 0.5"}, "a LoRA strength without a LoRA"),

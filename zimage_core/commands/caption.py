@@ -1,10 +1,9 @@
 """`zimage caption`: captions for the pictures of a folder."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-from .arguments import integer
+from .arguments import integer, model, path
 from .generate import MAX_SEED
 
 KINDS = ("tags", "short", "medium", "long", "user", "difference")
@@ -22,13 +21,14 @@ def add_caption(verbs: Any) -> None:
         "caption", allow_abbrev=False, help="captions for the pictures of a folder", description=DESCRIPTION
     )
     parser.set_defaults(run=run_caption)
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="with the pictures")
-    parser.add_argument("--targets", type=Path, metavar="FOLDER", help="what they became, under the same names")
+    parser.add_argument("folder", type=path, metavar="FOLDER", help="with the pictures")
+    parser.add_argument("--targets", type=path, metavar="FOLDER", help="what they became, under the same names")
     parser.add_argument("--type", required=True, choices=KINDS, dest="kind")
     parser.add_argument("--language", choices=LANGUAGES, default="en")
     parser.add_argument(
         "--with",
         required=True,
+        type=model,
         dest="writer",
         metavar="nano|nano-learned|FOLDER|URL",
         help="who looks: nano for its own scenes, exactly; nano-learned for what nano's trained captioner makes of "
@@ -36,13 +36,13 @@ def add_caption(verbs: Any) -> None:
         "address of one (its key in ZIMAGE_CHAT_KEY)",
     )
     parser.add_argument("--with-model", default="", metavar="NAME", help="of the model behind an address")
-    parser.add_argument("--out", required=True, type=Path, metavar="FILE.jsonl", help="created, or continued")
+    parser.add_argument("--out", required=True, type=path, metavar="FILE.jsonl", help="created, or continued")
     parser.add_argument(
         "--text-files",
         action="store_true",
         help="also write cat.txt beside cat.png, as trainers read it; one that somebody else wrote or edited stays",
     )
-    parser.add_argument("--template", type=Path, metavar="FILE.md", help="your own instruction")
+    parser.add_argument("--template", type=path, metavar="FILE.md", help="your own instruction")
     parser.add_argument(
         "--reader", choices=READERS, default=READERS[0], help="of text in pictures; default: if installed"
     )

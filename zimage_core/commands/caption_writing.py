@@ -14,6 +14,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from ..chat_server import ChatServer, is_address
+from ..counted import counted
 from ..language.back_end import BackEnd
 from ..language.captioning import Job, Record, Wish, Writer, caption_folder, read_instructions
 from ..language.local_vision import VisionFolder, is_vision_folder
@@ -48,9 +49,7 @@ def write_captions(options: argparse.Namespace) -> None:
     for problem in problems[:MOST_TOLD]:
         print(f"zimage: {problem}", file=sys.stderr)
     result = {"file": str(options.out), "captions": len(records), "written": written, "problems": len(problems)}
-    told = (
-        f"{options.out}: {len(records)} captions, {written} of them new or tried again, {len(problems)} with a problem"
-    )
+    told = f"{options.out}: {counted(len(records), 'caption')}, {written} of them new or tried again, {len(problems)} with a problem"
     print(json.dumps(result) if options.json else told)
 
 
@@ -62,6 +61,8 @@ def check_options(options: argparse.Namespace) -> None:
         raise ValueError(f"{options.out} cannot be written: there is no folder {options.out.parent}")
     if options.targets and options.kind != "difference":
         raise ValueError("--targets is for --type difference, which compares two pictures")
+    if options.with_model and not is_address(options.writer):
+        raise ValueError(f"--with-model is for an address, and {options.writer} is none: leave it out")
 
 
 def job_of(options: argparse.Namespace) -> Job:

@@ -1,10 +1,9 @@
 """`zimage enhance`: a full prompt from a short request."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-from .arguments import integer, number, text
+from .arguments import integer, model, number, path, text
 from .generate import MAX_GIGABYTES, MAX_SEED
 
 LANGUAGES = ("en", "zh")
@@ -26,6 +25,7 @@ def add_enhance(verbs: Any) -> None:
     parser.add_argument(
         "--encoder",
         required=True,
+        type=model,
         metavar="nano|FOLDER|URL",
         help="who writes: nano, a folder with text_encoder and tokenizer, or the address of a chat model of yours "
         "(its key in ZIMAGE_CHAT_KEY)",
@@ -33,7 +33,7 @@ def add_enhance(verbs: Any) -> None:
     parser.add_argument("--encoder-model", default="", metavar="NAME", help="of the model behind an address")
     parser.add_argument("--thinking", action="store_true", help="think before writing")
     parser.add_argument("--budget", type=integer(1, MAX_BUDGET), default=1024, metavar="N", help="tokens to think")
-    parser.add_argument("--template", type=Path, metavar="FILE.md", help="your own instruction")
+    parser.add_argument("--template", type=path, metavar="FILE.md", help="your own instruction")
     parser.add_argument("--language", choices=LANGUAGES, help="of the prompt; default: the request's")
     parser.add_argument("--length", choices=LENGTHS, default="medium")
     parser.add_argument("--seed", type=integer(0, MAX_SEED), default=0, metavar="N")

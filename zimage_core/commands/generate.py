@@ -1,10 +1,9 @@
 """`zimage generate`: a picture of a prompt."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-from .arguments import integer, lora, model, number, size, text
+from .arguments import integer, lora, model, number, path, size, text
 
 MAX_STEPS, MAX_SEED, MAX_GIGABYTES = 1000, 2**64 - 1, 1e6
 
@@ -19,13 +18,13 @@ def add_generate(verbs: Any) -> None:
     parser.add_argument(
         "--model", type=model, required=True, help="nano, or a folder laid out as diffusers lays out its own"
     )
-    parser.add_argument("--out", required=True, type=Path, metavar="FILE.png", help="the only file that is written")
+    parser.add_argument("--out", required=True, type=path, metavar="FILE.png", help="the only file that is written")
     parser.add_argument("--seed", type=integer(0, MAX_SEED), default=0, metavar="N")
     parser.add_argument("--steps", type=integer(1, MAX_STEPS), metavar="N", help="default: the model's own")
     parser.add_argument("--size", type=size, metavar="WxH", help="in pixels, multiples of 16")
     parser.add_argument("--negative", type=text, default="", metavar="TEXT", help="what the picture should not show")
     parser.add_argument(
-        "--reference", type=Path, nargs="+", action="extend", default=[], metavar="FILE", help="pictures to look at"
+        "--reference", type=path, nargs="+", action="extend", default=[], metavar="FILE", help="pictures to look at"
     )
     parser.add_argument(
         "--lora", type=lora, nargs="+", action="extend", default=[], metavar="FILE[:STRENGTH]", help="strength: 1"

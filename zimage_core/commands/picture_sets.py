@@ -13,8 +13,10 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from ..counted import counted
+from ..data import is_picture
 from ..evaluation.case import Place
-from ..evaluation.pictures import SUFFIXES, open_picture
+from ..evaluation.pictures import open_picture
 from ..scoring.features import (
     CachedEncoder,
     PictureEncoder,
@@ -57,7 +59,7 @@ def see(folder: Path, encoder: PictureEncoder) -> Seen:
     """Every picture below a folder, a few open at a time; what cannot be read is told on stderr."""
     if not folder.is_dir():
         raise ValueError(f"there is no folder {folder}: give one with pictures")
-    files = sorted(each for each in folder.rglob("*") if each.suffix.lower() in SUFFIXES)
+    files = sorted(each for each in folder.rglob("*") if is_picture(each) and not is_in_hidden(each, folder))
     names: list[str] = []
     features: list[Tensor] = []
     for first in tqdm(range(0, len(files), AT_ONCE), unit="batch", file=sys.stderr, leave=False):
@@ -66,8 +68,13 @@ def see(folder: Path, encoder: PictureEncoder) -> Seen:
             names += [name for name, _ in opened]
             features.append(encoder.pictures([picture for _, picture in opened]))
     if len(names) < 2:
-        raise ValueError(f"{folder} has {len(names)} pictures that can be read: it takes two to compare")
+        raise ValueError(f"{folder} has {counted(len(names), 'picture')} that can be read: it takes two to compare")
     return Seen(names=tuple(names), features=torch.cat(features))
+
+
+def is_in_hidden(file: Path, folder: Path) -> bool:
+    """Whether a folder between a file and the one that was named is hidden, such as .thumbnails."""
+    return any(part.startswith(".") for part in file.relative_to(folder).parent.parts)
 
 
 def read(folder: Path, files: Sequence[Path]) -> list[tuple[str, Image.Image]]:
@@ -95,14 +102,14 @@ def distances(one: Seen, other: Seen) -> dict[str, Any]:
 def lines_of(found: dict[str, Any], options: argparse.Namespace) -> list[str]:
     """The numbers for a person."""
     lines = [
-        f"{options.folder}: {found['pictures']} pictures, diversity {found['diversity']:.4f} "
+        f"{options.folder}: {counted(found['pictures'], 'picture')}, diversity {found['diversity']:.4f} "
         f"({found['low']:.4f} to {found['high']:.4f}) by {found['reader']}",
-        f"{len(found['copies'])} pairs of copies, cosine {options.least:g} or more",
+        f"{counted(len(found['copies']), 'pair')} of copies, cosine {options.least:g} or more",
     ]
     lines += [f"  {cosine:.4f} {a} {b}" for a, b, cosine in found["copies"][:MOST_TOLD]]
     if other := found.get("other"):
         lines.append(
-            f"{options.other}: {other['pictures']} pictures, kernel distance {other['kernel distance']:.3g} "
+            f"{options.other}: {counted(other['pictures'], 'picture')}, kernel distance {other['kernel distance']:.3g} "
             f"({other['low']:.3g} to {other['high']:.3g})"
         )
         frechet = other["frechet distance"]

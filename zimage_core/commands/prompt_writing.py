@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 
 from ..chat_server import ChatServer, is_address
@@ -25,12 +24,14 @@ from ..nano.files import FOLDER, TOKENIZER
 from ..nano.writer import load_writer
 from ..text import Tokenizer, load_detokenizer, load_tokenizer, tokenize
 from ..text.han import HAN
+from .machine import device_of
 
 NANO = "nano"
 
 
 def write_prompt(options: argparse.Namespace) -> None:
     """Print the prompt; why the request was left as it is goes to stderr."""
+    check_options(options)
     file = options.template or find_instructions("enhance")[f"enhance.{language_of_request(options.prompt)}"]
     instruction = read_instruction(file)
     wish = Wish(
@@ -53,6 +54,19 @@ def write_prompt(options: argparse.Namespace) -> None:
     print(json.dumps(asdict(found), ensure_ascii=False) if options.json else found.prompt)
 
 
+def check_options(options: argparse.Namespace) -> None:
+    """Refuse an empty request and what would have no effect, before a model is loaded."""
+    if not options.prompt.strip():
+        raise ValueError("the request is empty: write what the picture should show")
+    has_address = is_address(options.encoder)
+    if options.encoder_model and not has_address:
+        raise ValueError(f"--encoder-model is for an address, and {options.encoder} is none: leave it out")
+    if options.encoder == NANO or has_address:
+        for name, is_given in (("device", options.device != "cpu"), ("memory-limit", options.memory_limit is not None)):
+            if is_given:
+                raise ValueError(f"--{name} is for a folder, and {options.encoder} is none: leave it out")
+
+
 @contextmanager
 def back_end_of(options: argparse.Namespace) -> Generator[tuple[BackEnd, Tokenizer | None], None, None]:
     """Who writes, and the vocabulary its prompt will be counted by; none is known of a server."""
@@ -61,12 +75,12 @@ def back_end_of(options: argparse.Namespace) -> Generator[tuple[BackEnd, Tokeniz
     elif is_address(options.encoder):
         yield RemoteBackEnd(ChatServer(address=options.encoder, model=options.encoder_model)), None
     else:
-        folder = Path(options.encoder)
+        folder, device = Path(options.encoder), device_of(options.device)
         vocabulary = vocabulary_of(folder)
         tokenizer = load_tokenizer(vocabulary)
         model = load_language_model(load_text_encoder(folder), folder)
         limit = None if options.memory_limit is None else int(options.memory_limit * 1e9)
-        with placed(model, torch.device(options.device), limit) as writing:
+        with placed(model, device, limit) as writing:
             yield LoadedModel(folder.name, writing, tokenizer, load_detokenizer(vocabulary)), tokenizer
 
 

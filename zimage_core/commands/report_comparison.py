@@ -18,6 +18,8 @@ from .suite_run import EVERY_SUITE, PICTURES
 
 def compare_evaluations(options: argparse.Namespace) -> None:
     """Print a line for each score that both evaluations have, and write a page with the pictures beside each other."""
+    if missing := [folder for folder in options.images or () if not folder.is_dir()]:
+        raise ValueError(f"there is no folder {missing[0]}: --images takes those with the pictures of both")
     files = [each / "report.json" if each.is_dir() else each for each in (options.one, options.other)]
     one, other = map(read_report, files)
     suite = EVERY_SUITE[one.run.suite]

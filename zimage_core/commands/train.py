@@ -1,10 +1,9 @@
 """`zimage train`: a LoRA, or all weights, from a folder of pictures."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-from .arguments import integer, number, text
+from .arguments import integer, model, number, path, text
 from .generate import MAX_SEED
 
 MAX_STEPS, MAX_RANK, MAX_BATCH, MAX_TOKENS = 1_000_000, 1024, 4096, 10**7
@@ -38,7 +37,7 @@ def add_lora(kinds: Any) -> None:
     parser.add_argument("--rank", type=integer(1, MAX_RANK), default=32, metavar="R")
     parser.add_argument("--alpha", type=number(0.0, 1e4), metavar="A", help="default: the rank")
     parser.add_argument("--trigger", type=text, default="", metavar="WORD", help="what to write in prompts; noted down")
-    parser.add_argument("--adapter", type=Path, metavar="FILE", help="a de-distillation LoRA for training on Turbo")
+    parser.add_argument("--adapter", type=path, metavar="FILE", help="a de-distillation LoRA for training on Turbo")
     parser.add_argument("--naming", choices=("ComfyUI", "diffusers"), default="ComfyUI", help="of the file's tensors")
 
 
@@ -57,13 +56,15 @@ def add_full(kinds: Any) -> None:
 
 def add_shared(parser: argparse.ArgumentParser, *, lr: float) -> None:
     """What every kind of training asks."""
-    parser.add_argument("--model", required=True, help="nano, or a folder laid out as diffusers lays out its own")
-    parser.add_argument("--data", required=True, type=Path, metavar="FOLDER", help="fox.jpg beside fox.txt, …")
     parser.add_argument(
-        "--out", required=True, type=Path, metavar="FILE.safetensors", help="the state goes to FILE.training beside it"
+        "--model", type=model, required=True, help="nano, or a folder laid out as diffusers lays out its own"
+    )
+    parser.add_argument("--data", required=True, type=path, metavar="FOLDER", help="fox.jpg beside fox.txt, …")
+    parser.add_argument(
+        "--out", required=True, type=path, metavar="FILE.safetensors", help="the state goes to FILE.training beside it"
     )
     parser.add_argument(
-        "--regularization", type=Path, metavar="FOLDER", help="pictures with captions of what must not change"
+        "--regularization", type=path, metavar="FOLDER", help="pictures with captions of what must not change"
     )
     parser.add_argument("--caption", type=text, default="", metavar="TEXT", help="of pictures without one")
     parser.add_argument("--steps", type=integer(1, MAX_STEPS), metavar="N", help="default: 100 a picture, 500 to 3000")

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from ..adapters import inject
 from ..checkpoints import load_dit, load_text_encoder, load_vae, read_lora
+from ..counted import counted
 from ..data import Example, read_picture_folder
 from ..model import S3DiT
 from ..request import default_size, model_folder
@@ -132,5 +133,6 @@ def print_result(options: argparse.Namespace, run: Prepared, loss: float | None)
         "loss": loss,
         "seconds": round(time.perf_counter() - run.start, 1),
     }
-    line = "{file}: {steps} steps on {pictures} pictures, {seconds} s".format(**result)
+    seen = f"{counted(run.recipe.steps, 'step')} on {counted(len(run.examples), 'picture')}"
+    line = f"{options.out}: {seen}, {result['seconds']} s"
     print(json.dumps(result) if options.json else line)

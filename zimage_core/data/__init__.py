@@ -2,6 +2,7 @@
 
 from .buckets import bucket_size, fit_to_size
 from .example import Example, hash_of
-from .picture_folder import PICTURE_ENDINGS, read_picture_folder
+from .picture_files import PICTURE_ENDINGS, is_picture
+from .picture_folder import read_picture_folder
 
-__all__ = ["PICTURE_ENDINGS", "Example", "bucket_size", "fit_to_size", "hash_of", "read_picture_folder"]
+__all__ = ["PICTURE_ENDINGS", "Example", "bucket_size", "fit_to_size", "hash_of", "is_picture", "read_picture_folder"]

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from .example import Example
+from .picture_files import PICTURE_ENDINGS, is_picture
 
-PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 TABLES = ("metadata.jsonl", "captions.jsonl")
 CAPTION_KEYS = ("captions", "caption", "text", "prompt")
 MAX_NAMED = 3  # files that a message names
@@ -26,7 +26,7 @@ def read_picture_folder(folder: Path, caption: str = "") -> list[Example]:
     if not folder.is_dir():
         raise ValueError(f"there is no folder {folder} to train on")
     files = {file.name: file for file in sorted(folder.iterdir()) if file.is_file()}
-    pictures = [file for file in files.values() if file.suffix.lower() in PICTURE_ENDINGS]
+    pictures = [file for file in files.values() if is_picture(file)]
     if not pictures:
         raise ValueError(f"{folder} holds no pictures ({', '.join(PICTURE_ENDINGS)}); put them there")
     listed = {name: found for table in TABLES if table in files for name, found in _rows(files[table])}

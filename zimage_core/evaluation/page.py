@@ -7,6 +7,7 @@ from html import escape
 
 from PIL import Image
 
+from ..counted import counted
 from .case import Published
 from .plot import Bar, svg
 from .report import ALL, Figure, Report, Result
@@ -32,7 +33,8 @@ def html_page(report: Report, look: Look) -> str:
     """The page; the pictures it shows are inside it, made smaller."""
     run = report.run
     facts = (
-        f"{run.prompts} prompts, {run.pictures} pictures, seeds {run.first_seed} to {run.last_seed}, {run.source}. "
+        f"{counted(run.prompts, 'prompt')}, {counted(run.pictures, 'picture')}, "
+        f"seeds {run.first_seed} to {run.last_seed}, {run.source}. "
         + ("Counted as the authors' program counts." if run.as_authors else "Counted without the slips of the authors.")
     )
     worst = worst_first(report)[:WORST]

@@ -12,10 +12,10 @@ from typing import Any
 from PIL import Image
 
 from ..atomic_file import write_atomically
+from ..data import PICTURE_ENDINGS, is_picture
 from ..regular_file import irregularity
 from .case import Case, Place
 
-SUFFIXES = (".png", ".webp", ".jpg", ".jpeg")
 FORMATS: dict[str, dict[str, Any]] = {".png": {"format": "PNG"}, ".webp": {"format": "WEBP", "lossless": True}}
 COLUMNS, ROWS = 2, 2
 
@@ -33,7 +33,7 @@ def find(folder: Path, place: Place) -> Path | None:
     """The file of a place, under any of its names and with any usual ending."""
     for name in (place.file, *place.others):
         file = folder / name
-        for candidate in (file, *(file.with_suffix(suffix) for suffix in SUFFIXES)):
+        for candidate in (file, *(file.with_suffix(suffix) for suffix in PICTURE_ENDINGS)):
             if candidate.exists():
                 return candidate
     return None
@@ -107,5 +107,5 @@ def unclaimed(folder: Path, cases: Sequence[Case]) -> list[str]:
     for case in cases:
         claimed.update(found for place in case.places if (found := find(folder, place)))
     folders = {file.parent for file in claimed}
-    beside = (each for parent in folders for each in parent.iterdir() if each.suffix.lower() in SUFFIXES)
+    beside = (each for parent in folders for each in parent.iterdir() if is_picture(each))
     return sorted(each.relative_to(folder).as_posix() for each in beside if each not in claimed)

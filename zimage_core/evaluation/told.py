@@ -10,13 +10,23 @@ MOST_REASONS = 3
 def told(report: Report) -> list[str]:
     """What was measured, a line for each figure, and why pictures were not read, the usual reasons first."""
     run = report.run
-    lines = [f"{run.title}: {run.name}, {run.prompts} prompts, seeds {run.first_seed} to {run.last_seed}"]
+    if run.prompts == 1:
+        lines = [f"{run.title}: {run.name}, 1 prompt, seeds {run.first_seed} to {run.last_seed}"]
+    else:
+        lines = [f"{run.title}: {run.name}, {run.prompts} prompts, seeds {run.first_seed} to {run.last_seed}"]
     for figure in report.figures:
-        value = _number(figure)
-        counted = f"{figure.score}, {figure.group or 'all'}: {value}, {figure.pictures} pictures"
+        counted = _counted(figure)
         lines.append(f"{counted}, {figure.unread} not read" if figure.unread else counted)
     reasons = Counter(each.partition(": ")[2] for each in report.problems if ": " in each)
     return [*lines, *(f"not read: {reason} ({n} times)" for reason, n in reasons.most_common(MOST_REASONS))]
+
+
+def _counted(figure: Figure) -> str:
+    """A score with its number; both forms are whole sentences, as the page translates them."""
+    score, group, value = figure.score, figure.group or "all", _number(figure)
+    if figure.pictures == 1:
+        return f"{score}, {group}: {value}, 1 picture"
+    return f"{score}, {group}: {value}, {figure.pictures} pictures"
 
 
 def _number(figure: Figure) -> str:

@@ -20,6 +20,7 @@ from typing import TypeAlias
 Value = int | float | str
 
 MOST_VALUES = 256  # of one range
+NOTHING = "none"  # stands in lists of files for no file: it can be chosen, but is near to no name
 NEAREST, LIKENESS = 3, 0.3  # names offered in place of an unknown one, and their least likeness from 0 to 1
 
 DIVIDER = re.compile(r"[,;\n\uff0c\uff1b\u3001]")
@@ -91,7 +92,10 @@ class Choices:
     def _named(self, name: str, known: dict[str, str]) -> str:
         if _with_slashes(name) in known:
             return known[_with_slashes(name)]
-        near = get_close_matches(name, self.options, n=NEAREST, cutoff=LIKENESS) or self.options[:NEAREST]
+        offered = [each for each in self.options if each != NOTHING]
+        if not offered:
+            raise ValueError(f"there is no '{name}', nor any other file. Put it into its folder below models.")
+        near = get_close_matches(name, offered, n=NEAREST, cutoff=LIKENESS) or offered[:NEAREST]
         raise ValueError(f"there is no '{name}'. The nearest names are {', '.join(near)}; write one of them.")
 
 

@@ -5,6 +5,8 @@
 export const REPORTS = [
   // Z-Image Evaluate
   ["{suite}: {name}, {count} prompts, seeds {first} to {last}", "{suite}：{name}，{count} 条提示词，种子 {first} 到 {last}"],
+  ["{suite}: {name}, 1 prompt, seeds {first} to {last}", "{suite}：{name}，1 条提示词，种子 {first} 到 {last}"],
+  ["{score}, {group}: {value}, 1 picture", "{score}，{group}：{value}，1 张图"],
   ["{score}, {group}: {value}, {count} pictures", "{score}，{group}：{value}，{count} 张图"],
   ["{counted}, {unread} not read", "{counted}，{unread} 张未能读取", "counted"],
   ["not read: {reason} ({count} times)", "未能读取：{reason}（{count} 次）"],

@@ -63,6 +63,12 @@ def test_values_are_what_is_written(kind, text, values):
         (CFG, "1e3", "X axis, name: '1e3' is not a number from 1 to 100."),
         (CFG, " , ", "X axis, name: no values are written."),
         (SAMPLER, "dpm", "X axis, name: there is no 'dpm'."),
+        (
+            Choices(options=["none", "a.safetensors"]),
+            "nine",
+            "X axis, name: there is no 'nine'. The nearest names are a",
+        ),
+        (Choices(options=["none"]), "x", "X axis, name: there is no 'x', nor any other file."),
     ],
 )
 def test_a_mistake_names_the_axis_and_what_was_found(kind, text, sentence):

@@ -40,6 +40,12 @@ def test_captions_are_found_beside_pictures_and_in_tables(tmp_path):
     }
 
 
+def test_hidden_files_are_no_pictures(tmp_path):
+    for name in ("a.gif", "b.tif", "._a.png"):
+        picture(tmp_path / name)
+    assert list(captions_of(tmp_path, caption="a thing")) == ["a.gif", "b.tif"]
+
+
 def test_what_is_missing_is_named(tmp_path):
     with pytest.raises(ValueError, match="there is no folder"):
         read_picture_folder(tmp_path / "gone")

@@ -11,10 +11,10 @@ from typing import cast
 
 from PIL import Image, ImageOps
 
+from ...data import PICTURE_ENDINGS as SUFFIXES
 from ...regular_file import irregularity
 from ...rgb_picture import as_rgb
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
 MOST_BYTES = 64_000  # of a file of facts
 FIRST_FRAME = "only its first frame is described"
 

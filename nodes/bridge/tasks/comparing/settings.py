@@ -11,7 +11,7 @@ from ..grid import LORA_STRENGTH
 from ..grid_axes import WIDGETS, kind_of
 
 LORA = "LoRA"
-OF_PICTURES = ("seed", "prompt")  # the same for both
+OF_PICTURES = ("seed", "seeds", "prompt", "prompts")  # the same for both
 NAMES = (*(name for name in WIDGETS if name not in OF_PICTURES), LORA)
 EQUALS = re.compile(r"[=:\uff1d\uff1a]")
 
@@ -28,10 +28,16 @@ def parsed(text: str, limits: Mapping[str, Any], chinese: Mapping[str, str]) -> 
     known = {name.lower(): name for name in NAMES}
     known |= {WIDGETS[name]: name for name in NAMES if name in WIDGETS}
     known |= {word: name for name, word in chinese.items() if name in NAMES}
+    shared = {*OF_PICTURES, *(word for name, word in chinese.items() if name in OF_PICTURES)}
     found: dict[str, Any] = {}
     pieces = [piece for each in DIVIDER.split(text) if (piece := each.strip())]
     for piece in pieces:
         written, *value = EQUALS.split(piece, maxsplit=1)
+        if written.strip().lower() in shared:
+            raise ValueError(
+                f"settings of B: '{piece}' would hold for one column, but both share prompts and seeds. Take it out, "
+                "or change it in the node."
+            )
         name = known.get(written.strip().lower())
         if name is None or not value:
             raise ValueError(

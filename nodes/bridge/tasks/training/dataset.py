@@ -8,7 +8,7 @@ from pathlib import Path
 import folder_paths
 from PIL import Image
 
-from .....zimage_core.data import PICTURE_ENDINGS, Example, bucket_size, read_picture_folder
+from .....zimage_core.data import Example, bucket_size, is_picture, read_picture_folder
 from .....zimage_core.nano.data.example_sets import write_scenes, write_zorps
 
 NO_FOLDER = "none"
@@ -92,7 +92,7 @@ def folder_of_input(name: str) -> Path:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    return [file for file in folder.iterdir() if file.suffix.lower() in PICTURE_ENDINGS]
+    return [file for file in folder.iterdir() if is_picture(file)]
 
 
 def _trained_size(picture: Path, side: int) -> tuple[int, int]:
