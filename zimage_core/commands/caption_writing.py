@@ -49,8 +49,8 @@ def write_captions(options: argparse.Namespace) -> None:
     for problem in problems[:MOST_TOLD]:
         print(f"zimage: {problem}", file=sys.stderr)
     result = {"file": str(options.out), "captions": len(records), "written": written, "problems": len(problems)}
-    told = f"{options.out}: {counted(len(records), 'caption')}, {written} of them new or tried again, {len(problems)} with a problem"
-    print(json.dumps(result) if options.json else told)
+    told = f"{counted(len(records), 'caption')}, {written} of them new or tried again, {len(problems)} with a problem"
+    print(json.dumps(result) if options.json else f"{options.out}: {told}")
 
 
 def check_options(options: argparse.Namespace) -> None:
