@@ -37,7 +37,7 @@ def test_a_folder_is_told_once_and_the_pages_edits_outlast_another_run(server, r
         return outcome.error["exception_message"] if outcome.error else shown[0]
 
     def ask(path, **query):
-        page = {"folder": folder.name, **PLACE, "shown": "all", "first": 0, "count": 4}
+        page = {"folder": folder.name, **PLACE, "shown": "all", "first": 0, "count": 4, "before": ""}
         return server.post(f"/zimage/captions{path}", {**page, **query})
 
     count = len(SCENES)

@@ -43,6 +43,7 @@ class CaptionsOnNode {
   });
   #first = 0;
   #changing = 0; // changes that are not answered yet; what is asked meanwhile might be told as it was before
+  #isRefused = false; // the last change
   #asked = 0; // questions so far; an answer that another question has overtaken is not shown
   /** @type {any} */
   #node;
@@ -80,19 +81,28 @@ class CaptionsOnNode {
   }
 
   /** A caption that is asked anew is written by a run of this node. @param {Change} change @param {Row} row @param {string | boolean} value */
-  async #change(change, { picture, target }, value) {
+  async #change(change, { place, picture, target, text }, value) {
     const named = change === "edit" ? { text: value } : change === "approve" ? { approved: value } : {};
+    const isHere = sameAs(place, this.#place);
+    const what = { ...place, picture, target, before: text, ...named };
     this.#changing += 1;
-    await this.#ask(`captions/${change}`, { picture, target, ...named });
+    if (isHere) await this.#ask(`captions/${change}`, what);
+    else await request(`captions/${change}`, { ...this.#page, ...what }); // the widgets have moved on meanwhile
     this.#changing -= 1;
-    if (change === "redo") await queueNode(this.#node);
+    if (change === "redo" && isHere && !this.#isRefused) await queueNode(this.#node);
+  }
+
+  get #page() {
+    return { shown: this.#view.filter, first: this.#first, count: SIZE };
   }
 
   /** @param {Parameters<typeof request>[0]} path @param {Record<string, unknown>} what */
   async #ask(path, what) {
     const asked = ++this.#asked;
-    const page = { shown: this.#view.filter, first: this.#first, count: SIZE };
-    const { data, isOffline } = await request(path, { ...this.#place, ...page, ...what });
+    const place = this.#place;
+    const { data, isOffline } = await request(path, { ...place, ...this.#page, ...what });
+    for (const row of data?.rows ?? []) row.place = place;
+    this.#isRefused = !data || data.rows.some((/** @type {Row} */ row) => row.refused);
     if (!isOffline && asked === this.#asked) this.#show(data);
     return !isOffline;
   }
@@ -132,9 +142,15 @@ function words({ waiting, failed, written, approved }) {
   };
 }
 
+/** @param {unknown} one @param {unknown} other */
+function sameAs(one, other) {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
 /** @param {Row} row */
-function toldOf({ picture, target, state, by, problem }) {
+function toldOf({ picture, target, state, by, problem, refused }) {
   const name = target ? `${picture} → ${target}` : picture;
+  if (refused) return `${name}: ${inLanguage(refused, language())}`;
   if (state === "waiting") return message("captionWaiting", { name });
   if (problem) return `${name}: ${inLanguage(problem, language())}`;
   if (by === "person") return message("captionYours", { name });

@@ -3,12 +3,12 @@
 import { meaningOf } from "./table_keys.mjs";
 
 /** @typedef {"waiting" | "failed" | "written" | "approved"} State */
-/** @typedef {{picture: string, target: string, text: string, state: State, by: string, problem: string, thumbnails: string[]}} Row */
+/** @typedef {{picture: string, target: string, text: string, state: State, by: string, problem: string, refused?: string, thumbnails: string[], place: Record<string, unknown>}} Row */
 /** @typedef {{approve: string, approved: string, redo: string, caption: (name: string) => string, told: (row: Row) => string}} Words */
 /** @typedef {"edit" | "approve" | "redo"} Change */
 /**
  * @typedef {object} Acts
- * @property {(change: Change, row: Row, value: string | boolean) => Promise<unknown>} change
+ * @property {(change: Change, row: Row, value: string | boolean) => Promise<unknown>} change to the row of its own place
  * @property {(row: Row) => void} after go to the next row
  * @property {(way: "previous" | "next") => void} turn to another page
  */
@@ -20,6 +20,7 @@ export class RowView {
   #told = part("div", "zimage-caption-told");
   #approve = document.createElement("button");
   #redo = document.createElement("button");
+  #isRefused = false; // what is typed was not saved; it waits for Enter or Escape
   /** @type {Row} */
   #row;
   /** @type {Acts} */
@@ -51,9 +52,20 @@ export class RowView {
     this.#box.focus({ preventScroll: true });
   }
 
+  /** What was typed and not saved goes where it was typed. */
+  leave() {
+    if (this.#isTyped) void this.#saveUnlessRefused();
+  }
+
+  get #isTyped() {
+    const isOpen = this.#isRefused || document.activeElement === this.#box;
+    return isOpen && this.#box.value !== this.#row.text;
+  }
+
   /** Show a row; a box that is being typed into keeps its text. @param {Row} row @param {Words} words */
   show(row, words) {
-    const isTyped = document.activeElement === this.#box && this.#box.value !== this.#row.text;
+    const isTyped = this.#isTyped;
+    this.#isRefused = isTyped && (this.#isRefused || Boolean(row.refused));
     this.#row = row;
     const name = row.target ? `${row.picture} → ${row.target}` : row.picture;
     this.element.dataset.state = row.state;
@@ -91,8 +103,8 @@ export class RowView {
       for (const kind of ["pointerdown", "mousedown"]) each.addEventListener(kind, (event) => event.stopPropagation());
     }
     this.#approve.addEventListener("click", () => void this.#toggle());
-    this.#redo.addEventListener("click", () => void this.#acts.change("redo", this.#row, ""));
-    this.#box.addEventListener("change", () => void this.#save());
+    this.#redo.addEventListener("click", () => void this.#redoUnlessRefused());
+    this.#box.addEventListener("change", () => void this.#saveUnlessRefused());
     this.#box.addEventListener("keydown", (event) => this.#type(event));
   }
 
@@ -102,34 +114,50 @@ export class RowView {
     const meaning = meaningOf(event);
     if (meaning === null) return;
     event.preventDefault();
-    if (meaning === "restore") this.#box.value = this.#row.text;
-    else if (meaning === "save") this.#save().then(() => this.#acts.after(this.#row));
-    else if (meaning === "approve") this.#saveApproved().then(() => this.#acts.after(this.#row));
-    else this.#save().then(() => this.#acts.turn(meaning));
+    if (meaning === "restore") this.#restore();
+    else if (meaning === "save") this.#save().then(() => this.#row.refused || this.#acts.after(this.#row));
+    else if (meaning === "approve") this.#saveApproved().then(() => this.#row.refused || this.#acts.after(this.#row));
+    else this.#saveUnlessRefused().then(() => this.#isRefused || this.#acts.turn(meaning));
+  }
+
+  #restore() {
+    this.#box.value = this.#row.text;
+    this.#isRefused = false;
   }
 
   /** A box that was emptied gets its caption back. */
   async #save() {
     const text = this.#box.value.trim();
-    if (!text) this.#box.value = this.#row.text;
-    else if (text !== this.#row.text) await this.#acts.change("edit", this.#row, text);
+    if (!text) return this.#restore();
+    this.#isRefused = false; // Enter has seen the other words
+    if (text !== this.#row.text) await this.#acts.change("edit", this.#row, text);
+  }
+
+  /** Leaving a box is no answer to a refusal. */
+  async #saveUnlessRefused() {
+    if (!this.#isRefused) await this.#save();
+  }
+
+  async #redoUnlessRefused() {
+    await this.#saveUnlessRefused();
+    if (!this.#isRefused) await this.#acts.change("redo", this.#row, "");
   }
 
   /** What a person wrote is approved by that. */
   async #saveApproved() {
     await this.#save();
-    if (this.#row.text && this.#row.state !== "approved") await this.#acts.change("approve", this.#row, true);
+    if (!this.#isRefused && this.#row.text && this.#row.state !== "approved") await this.#acts.change("approve", this.#row, true);
   }
 
   async #toggle() {
-    await this.#save();
-    await this.#acts.change("approve", this.#row, this.#row.state !== "approved");
+    await this.#saveUnlessRefused();
+    if (!this.#isRefused) await this.#acts.change("approve", this.#row, this.#row.state !== "approved");
   }
 }
 
-/** What a row is about. @param {Row} row */
-export function keyOf({ picture, target }) {
-  return JSON.stringify([picture, target]);
+/** What a row is about: of which captions, and which one. @param {Row} row */
+export function keyOf({ place, picture, target }) {
+  return JSON.stringify([place, picture, target]);
 }
 
 /** @param {HTMLElement} element @param {string} text */

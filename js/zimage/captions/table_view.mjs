@@ -69,7 +69,11 @@ export class TableView {
   /** @param {Row[]} rows @param {Words} words */
   #place(rows, words) {
     const shown = new Map(rows.map((row) => [keyOf(row), this.#rows.get(keyOf(row)) ?? this.#row(row)]));
-    for (const [key, view] of this.#rows) if (!shown.has(key)) view.element.remove();
+    for (const [key, view] of this.#rows) {
+      if (shown.has(key)) continue;
+      view.leave();
+      view.element.remove();
+    }
     this.#rows = shown;
     rows.forEach((row, index) => {
       const view = /** @type {RowView} */ (shown.get(keyOf(row)));

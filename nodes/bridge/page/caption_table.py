@@ -6,7 +6,7 @@ node has written some. An answer is all that is shown then.
 
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from ....zimage_core.language.captioning import Row, Table
+from ....zimage_core.language.captioning import Refused, Row, Table
 from ....zimage_core.regular_file import irregularity
 from ....zimage_core.rgb_picture import as_rgb
 from ..tasks.captioning.folder import Place
@@ -35,32 +35,33 @@ Query = Mapping[str, Any]
 def rows(query: Query) -> dict[str, Any]:
     """{folder, kind, language, targets, text_files, shown: all, open or failed, first, count} -> a page of rows.
 
-    {rows, first, matching, states, is_begun}: `matching` rows are shown in pages, `first` is moved to the last page's.
+    {rows, first, matching, states, is_begun}: `matching` rows are shown in pages, `first` is moved to the last page's;
+    a row of which something was refused has a sentence `refused`.
     """
     return _page(_table(query), query)
 
 
 def edit(query: Query) -> dict[str, Any]:
-    """{picture, target, text}, and what `rows` is asked -> the page after it; the words are a person's then."""
+    """{picture, target, text, before}, and what `rows` is asked -> the page after it; the words are a person's then.
+
+    `before` are the words that the row showed.
+    """
     table, text = _table(query), str(query["text"])
     if len(text) > MOST_CHARACTERS:
         raise ValueError(f"a caption of {len(text)} characters is not kept; the most is {MOST_CHARACTERS}")
-    table.edit(_key(query), text)
-    return _page(table, query)
+    return _after(table, query, lambda: table.edit(_key(query), text, str(query["before"])))
 
 
 def approve(query: Query) -> dict[str, Any]:
-    """{picture, target, approved: true or false}, and what `rows` is asked -> the page after it."""
+    """{picture, target, before, approved: true or false}, and what `rows` is asked -> the page after it."""
     table = _table(query)
-    table.approve(_key(query), bool(query["approved"]))
-    return _page(table, query)
+    return _after(table, query, lambda: table.approve(_key(query), bool(query["approved"]), str(query["before"])))
 
 
 def redo(query: Query) -> dict[str, Any]:
-    """{picture, target}, and what `rows` is asked -> the page after it; the next run writes that caption anew."""
+    """{picture, target, before}, and what `rows` is asked -> the page after it; the next run writes it anew."""
     table = _table(query)
-    table.redo(_key(query))
-    return _page(table, query)
+    return _after(table, query, lambda: table.redo(_key(query), str(query["before"])))
 
 
 def _table(query: Query) -> Table:
@@ -72,6 +73,18 @@ def _key(query: Query) -> tuple[str, str]:
     return str(query["picture"]), str(query["target"])
 
 
+def _after(table: Table, query: Query, change: Callable[[], Row]) -> dict[str, Any]:
+    try:
+        change()
+    except Refused as error:
+        page = _page(table, query)
+        for row in page["rows"]:
+            if (row["picture"], row["target"]) == _key(query):
+                row["refused"] = str(error)
+        return page
+    return _page(table, query)
+
+
 def _page(table: Table, query: Query) -> dict[str, Any]:
     states = SHOWN[query["shown"]]
     count = min(max(_whole(query, "count"), 1), MOST_ROWS)
@@ -80,11 +93,11 @@ def _page(table: Table, query: Query) -> dict[str, Any]:
     last = max(0, (len(matching) - 1) // count * count)
     first = min(max(_whole(query, "first"), 0) // count * count, last)
     return {
-        "rows": [_shown(table, row) for row in matching[first : first + count]],
+        "rows": [_shown(row) for row in matching[first : first + count]],
         "first": first,
         "matching": len(matching),
         "states": dict.fromkeys(SHOWN["all"], 0) | Counter(row.state for row in found),
-        "is_begun": table.out.exists(),
+        "is_begun": table.out.exists() or any(row.state != "waiting" for row in found),
     }
 
 
@@ -95,12 +108,12 @@ def _whole(query: Query, name: str) -> int:
     return value
 
 
-def _shown(table: Table, row: Row) -> dict[str, Any]:
+def _shown(row: Row) -> dict[str, Any]:
     picture, target = row.task.key
     return {
         "picture": picture,
         "target": target,
-        "text": table.text(row),
+        "text": row.record.text,
         "state": row.state,
         "by": row.record.by,
         "problem": row.record.problem,

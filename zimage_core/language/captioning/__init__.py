@@ -5,7 +5,7 @@ from .difference import difference
 from .instructions import DIFFERENCE, Instructions, read_instructions
 from .job import Job, Progress, caption_folder
 from .records import Record, read_records
-from .table import Row, Table
+from .table import Refused, Row, Table
 from .task import Writer
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Known",
     "Progress",
     "Record",
+    "Refused",
     "Row",
     "Table",
     "Wish",

@@ -9,7 +9,7 @@ from ...chat_server import ChatServerError
 from .instructions import DIFFERENCE
 from .pairs import groups_by_name, groups_of_folders, ordered_pairs
 from .picture_file import pictures_in
-from .records import WRITING, Key, Record, Records, read_records, records_of
+from .records import WRITING, Key, Record, Records, records_of
 from .task import Task, Writer, file_of, kept, persons
 
 MOST_FAILURES = 3  # of a server in a row, after which the job ends
@@ -17,6 +17,7 @@ NO_PAIRS = (
     "no two pictures in {} belong together; name them cat.source and cat.target, or cat_1 and cat_2, or give two "
     "folders with pictures of the same names"
 )
+SHARED = "{} and {} would share the text file {}; rename one of them"
 KINDS_TOLD = "{} holds captions of another kind ({} in {}); choose another file for {} in {}"
 
 
@@ -91,19 +92,28 @@ def check_kind(out: Path, records: Iterable[Record], kind: str, language: str) -
 
 def check_text_files(tasks: Iterable[Task]) -> None:
     """Refuse pictures whose captions would stand in one text file, as those of cat.png and cat.jpg."""
-    found: dict[Path, Task] = {}
+    for problem in shared_text_files(tasks).values():
+        raise ValueError(problem)
+
+
+def shared_text_files(tasks: Iterable[Task]) -> dict[Key, str]:
+    """A sentence for each of the pictures whose captions would stand in one text file."""
+    found: defaultdict[Path, list[Task]] = defaultdict(list)
     for task in tasks:
-        other = found.setdefault(file_of(task), task)
-        if other is not task:
-            file, name, path = other.picture.name, task.picture.name, file_of(task).name
-            raise ValueError(f"{file} and {name} would share the text file {path}; rename one of them")
+        found[file_of(task)].append(task)
+    return {
+        task.key: SHARED.format(each[0].picture.name, each[1].picture.name, file.name)
+        for file, each in found.items()
+        if len(each) > 1
+        for task in each
+    }
 
 
 def texts_of_models(files: Iterable[Path]) -> Mapping[Key, Collection[str]]:
     """Hashes of the texts that models wrote beside pictures and nobody approved, as the records in files tell."""
     found: defaultdict[Key, set[str]] = defaultdict(set)
     for file in files:
-        for key, record in read_records(file).items():
+        for key, record in records_of(file).all().items():
             if record.by == "model" and not record.approved and record.text_file:
                 found[key].add(record.text_file)
     return found

@@ -9,6 +9,11 @@ import re
 from collections.abc import Iterable
 from itertools import permutations
 from pathlib import Path
+from typing import TypeVar
+
+from .picture_file import natural
+
+T = TypeVar("T")
 
 MEMBER = re.compile(r"(.+?)[._ -](source|before|target[0-9]*|after[0-9]*|edit[0-9]*|[0-9]+)", re.IGNORECASE)
 
@@ -19,7 +24,7 @@ def groups_by_name(files: Iterable[Path]) -> dict[str, list[Path]]:
     for file in files:
         if member := MEMBER.fullmatch(file.stem):
             found.setdefault(member[1], []).append((_rank(member[2].lower()), file))
-    return {name: [file for _, file in sorted(each)] for name, each in sorted(found.items()) if len(each) > 1}
+    return {name: [file for _, file in sorted(each)] for name, each in _in_order(found) if len(each) > 1}
 
 
 def groups_of_folders(sources: Iterable[Path], targets: Iterable[Path]) -> dict[str, list[Path]]:
@@ -27,12 +32,16 @@ def groups_of_folders(sources: Iterable[Path], targets: Iterable[Path]) -> dict[
     by_name: dict[str, list[Path]] = {file.stem: [file] for file in sources}
     for file in targets:
         by_name.setdefault(file.stem, []).append(file)
-    return {name: files for name, files in sorted(by_name.items()) if len(files) > 1}
+    return {name: files for name, files in _in_order(by_name) if len(files) > 1}
 
 
 def ordered_pairs(groups: dict[str, list[Path]]) -> list[tuple[Path, Path]]:
     """Every picture of a group with every other, in both directions."""
     return [pair for files in groups.values() for pair in permutations(files, 2)]
+
+
+def _in_order(groups: dict[str, T]) -> list[tuple[str, T]]:
+    return sorted(groups.items(), key=lambda group: natural(group[0]))
 
 
 def _rank(member: str) -> tuple[bool, int, str]:

@@ -5,6 +5,7 @@ see-through.
 import hashlib
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -29,14 +30,20 @@ class PictureFile:
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The picture files of a folder by name, those of folders in it not; raises `ValueError` where there is none."""
+    """The picture files of a folder by name, 2 before 10, without those of folders in it; `ValueError` for none."""
     if not folder.is_dir():
         raise ValueError(f"there is no folder {folder}; choose the one with the pictures")
     names = [entry.name for entry in os.scandir(folder) if entry.name.lower().endswith(SUFFIXES)]
-    found = [folder / name for name in sorted(names) if not name.startswith(".")]
+    found = [folder / name for name in sorted(names, key=natural) if not name.startswith(".")]
     if not found:
         raise ValueError(f"{folder} holds no picture (.png, .jpg, .webp, ...); choose the folder they lie in")
     return found
+
+
+def natural(name: str) -> tuple[list[str | int], str]:
+    """What names are sorted by so that numbers in them stand in their order; words first differ by letters."""
+    parts = re.split("([0-9]+)", name)
+    return [int(part) if index % 2 else part for index, part in enumerate(parts)], name
 
 
 def read_picture(file: Path) -> PictureFile:

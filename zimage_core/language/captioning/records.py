@@ -16,7 +16,7 @@ from ...atomic_file import write_text
 from ...json_lines import append_lines, cut_to_whole_lines, damaged, read_lines, to_lines
 
 TO_BE_WRITTEN = "to be written again"
-MOST_FILES = 8  # whose records are kept in memory
+MOST_FILES = 16  # whose records are kept in memory
 WRITING = RLock()  # held while a file is looked at and changed: by a job, and by a person who edits meanwhile
 
 Key = tuple[str, str]  # a picture's name, and that of the picture it becomes, or ""

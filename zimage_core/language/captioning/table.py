@@ -3,18 +3,21 @@
 What a person writes or approves is never written over; what a person asks anew is written by the next run of the job.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from . import text_file
 from .caption import Language
-from .job import check_kind, tasks_of
+from .job import check_kind, shared_text_files, tasks_of, texts_of_models
 from .records import TO_BE_WRITTEN, WRITING, Key, Record, Records, approved, asked_anew, by_person, records_of
-from .task import Task, file_of, kept
+from .task import Task, file_of, kept, told_beside
 
 State = Literal["waiting", "failed", "written", "approved"]
+
+
+class Refused(ValueError):
+    """What a person wants to do to a row cannot be done to the one that stands there now."""
 
 
 class Row(NamedTuple):
@@ -22,6 +25,7 @@ class Row(NamedTuple):
 
     task: Task
     record: Record
+    refusal: str = ""  # why nothing can be done to it
 
     @property
     def state(self) -> State:
@@ -43,58 +47,64 @@ class Table:
     language: Language
     targets: Path | None = None
     writes_text_files: bool = False
+    earlier: tuple[Path, ...] = ()  # other files of this folder's captions, as a job has them
 
     def rows(self) -> list[Row]:
-        """A row for each picture or pair, in their order; raises `ValueError` where there are none."""
+        """A row for each picture or pair, in their order; raises `ValueError` where there are none.
+
+        Where a person has written beside the picture, those words are shown. A text file that cannot be read, or that
+        two pictures would share, is the row's problem.
+        """
         tasks = tasks_of(self.folder, self.targets, self.kind)
         found = self._records().all()
-        return [Row(task, found.get(task.key) or self._empty(task)) for task in tasks]
+        rows = [Row(task, found.get(task.key) or self._empty(task)) for task in tasks]
+        return self._with_text_files(rows) if self.writes_text_files else rows
 
-    def text(self, row: Row) -> str:
-        """The caption; where a person has written another one beside the picture since, that one."""
-        found = text_file.persons_text(file_of(row.task), {row.record.text_file}) if row.record.text_file else None
-        return row.record.text if found is None else found
+    def edit(self, key: Key, text: str, shown: str) -> Row:
+        """Write a person's words, here and beside the picture, in the place of those that the row showed.
 
-    def edit(self, key: Key, text: str) -> Row:
-        """Write a person's words, here and beside the picture; raises `ValueError` for none."""
+        Raises `ValueError` for none. Every change raises `Refused` where a person has written other words since, or
+        where what stands beside the picture cannot be kept.
+        """
         if not text.strip():
             raise ValueError("an empty caption is not kept; write one, or ask for another")
-        return self._changed(key, lambda row: by_person(row.record, text.strip()))
+        return self._changed(key, {shown, text.strip()}, lambda row: by_person(row.record, text.strip()))
 
-    def approve(self, key: Key, is_approved: bool) -> Row:
+    def approve(self, key: Key, is_approved: bool, shown: str) -> Row:
         """Say that a caption is right, or take that back; raises `ValueError` where there is none."""
-        return self._changed(key, self._approved if is_approved else _unapproved)
+        return self._changed(key, {shown}, _approved if is_approved else _unapproved)
 
-    def redo(self, key: Key) -> Row:
+    def redo(self, key: Key, shown: str) -> Row:
         """Let the next run write it with another seed, whoever wrote the last one."""
-        return self._changed(key, self._asked_anew)
+        return self._changed(key, {shown}, lambda row: asked_anew(row.record))
 
-    def _approved(self, row: Row) -> Record:
-        text = self.text(row)
-        if not text:
-            raise ValueError(f"{row.task.picture.name} has no caption yet that could be approved")
-        return approved(row.record) if text == row.record.text else by_person(row.record, text)
+    def _with_text_files(self, rows: list[Row]) -> list[Row]:
+        shared = shared_text_files(row.task for row in rows)
+        models = texts_of_models(self.earlier)
+        return [
+            _out_of_reach(row, shared[row.task.key])
+            if row.task.key in shared
+            else _as_beside(row, models.get(row.task.key, ()))
+            for row in rows
+        ]
 
-    def _asked_anew(self, row: Row) -> Record:
-        """The text that stands beside the picture now is the one to be replaced."""
-        text = self.text(row)
-        if text == row.record.text:
-            return asked_anew(row.record)
-        return asked_anew(replace(row.record, text=text, text_file=text_file.hash_of(text)))
-
-    def _changed(self, key: Key, change: Callable[[Row], Record]) -> Row:
+    def _changed(self, key: Key, known: Collection[str], change: Callable[[Row], Record]) -> Row:
         with WRITING:
-            records = self._records()
-            task = next((task for task in tasks_of(self.folder, self.targets, self.kind) if task.key == key), None)
-            if task is None:
+            row = next((row for row in self.rows() if row.task.key == key), None)
+            if row is None:
                 raise ValueError(f"there is no picture {' and '.join(filter(None, key))[:80]!r} in {self.folder.name}")
-            if not self.out.exists():
-                raise ValueError(f"no captions were written in {self.folder.name} yet; queue the node first")
-            new = change(Row(task, records.get(key) or self._empty(task)))
+            if row.refusal:
+                raise Refused(row.refusal)
+            if not self.out.exists() and not row.record.text:
+                raise Refused(f"no captions were written in {self.folder.name} yet; queue the node first")
+            if row.record.by == "person" and row.record.text not in known:
+                words = row.record.text
+                raise Refused(f'other words were written there meanwhile: "{words}"; look at them, then do it again')
+            new = change(row)
             if self.writes_text_files and new.text and not new.problem:
-                new = kept(new, file_of(task))
-            records.add(new)
-            return Row(task, new)
+                new = kept(new, file_of(row.task))
+            self._records().add(new)
+            return Row(row.task, new)
 
     def _empty(self, task: Task) -> Record:
         picture, target = task.key
@@ -104,6 +114,23 @@ class Table:
         records = records_of(self.out)
         check_kind(self.out, records.all().values(), self.kind, self.language)
         return records
+
+
+def _as_beside(row: Row, models: Collection[str]) -> Row:
+    try:
+        return Row(row.task, told_beside(row.record, file_of(row.task), models) or row.record)
+    except ValueError as error:
+        return _out_of_reach(row, str(error))
+
+
+def _out_of_reach(row: Row, why: str) -> Row:
+    return Row(row.task, replace(row.record, problem=why), why)
+
+
+def _approved(row: Row) -> Record:
+    if not row.record.text:
+        raise ValueError(f"{row.task.picture.name} has no caption yet that could be approved")
+    return approved(row.record)
 
 
 def _unapproved(row: Row) -> Record:

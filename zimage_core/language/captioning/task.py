@@ -55,8 +55,8 @@ class Writer:
 
         Raises `ChatServerError`; every other fault stands in the record.
         """
-        if old and (old.by == "person" or old.approved):
-            return old
+        if old and old.text and (old.by == "person" or old.approved):
+            return replace(old, problem="")
         try:
             digests = [digest_of(file) for file in task if file]
             facts = facts_beside(task.picture)
@@ -143,15 +143,26 @@ def file_of(task: Task) -> Path:
 
 
 def persons(task: Task, old: Record | None, writer: Writer, models: Collection[str] = ()) -> Record | None:
-    """A record of the text that a person wrote beside the picture; None where there is none.
+    """A record of the text that a person wrote beside the picture, or of why it cannot be read; None without one.
 
     `models` are hashes of texts there that are a model's, besides the one that the old record tells.
     """
-    found = text_file.persons_text(file_of(task), {*models, old.text_file if old else ""})
+    try:
+        return told_beside(writer.failed(task, "", old), file_of(task), models)
+    except ValueError as error:
+        return writer.failed(task, str(error), old)
+
+
+def told_beside(record: Record, file: Path, models: Collection[str] = ()) -> Record | None:
+    """The record in the words that a person wrote into its text file; None where there are none.
+
+    Raises `ValueError` with one sentence for a file that cannot be read.
+    """
+    found = text_file.persons_text(file, {*models, record.text_file})
     if found is None:
         return None
     return replace(
-        writer.failed(task, "", old),
+        record,
         text=found,
         problem="",
         by="person",
@@ -165,6 +176,6 @@ def persons(task: Task, old: Record | None, writer: Writer, models: Collection[s
 
 def kept(record: Record, file: Path) -> Record:
     """A record whose text stands in its text file."""
-    if file.exists() and record.text_file == text_file.hash_of(record.text):
+    if record.text_file == text_file.hash_of(record.text) and not text_file.is_blank(file):
         return record
     return replace(record, text_file=text_file.write_beside(file, record.text))

@@ -21,18 +21,28 @@ def hash_of(text: str) -> str:
 
 
 def persons_text(file: Path, written: Collection[str]) -> str | None:
-    """What a person wrote: a text that is none of those whose hashes are `written`. None where there is no such file.
+    """What a person wrote: a text that is none of those whose hashes are `written`. None where there are no words.
 
-    What is no text is a person's, too, and empty.
+    Raises `ValueError` with one sentence for what cannot be read as text, which is a person's, too.
     """
     if not (file.exists() or file.is_symlink()):
         return None
+    if why := irregularity(file):
+        raise ValueError(f"{file.name} {why}; take it away")
     try:
-        is_text = not irregularity(file) and file.stat().st_size <= MOST_BYTES
-        text = file.read_text("utf-8-sig") if is_text else ""
-    except (OSError, UnicodeDecodeError):
-        return ""
-    return None if is_text and hash_of(text) in written else text
+        if file.stat().st_size > MOST_BYTES:
+            raise ValueError(f"{file.name} is too long for a caption; shorten it, or take it away")
+        text = file.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file.name} is not UTF-8; convert it, or take it away") from error
+    except OSError as error:
+        raise ValueError(f"{file.name} cannot be read ({error.strerror}); allow reading it, or take it away") from error
+    return text if text.strip() and hash_of(text) not in written else None
+
+
+def is_blank(file: Path) -> bool:
+    """Whether no words stand in a file that can be read as text, or there is none."""
+    return not file.exists() or not file.read_text("utf-8-sig", errors="replace").strip()
 
 
 def write_beside(file: Path, text: str) -> str:

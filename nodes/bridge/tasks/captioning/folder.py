@@ -46,13 +46,15 @@ class Place:
         if self.kind not in KINDS or self.language not in captions.LANGUAGES:
             raise ValueError(f"there are no captions of kind {self.kind[:20]!r} in {self.language[:20]!r}")
         folder, language = pictures.folder_of(self.folder), captions.LANGUAGES[self.language]
+        out = folder / FILE.format(f"{self.kind}.{language}")
         return Table(
             folder=folder,
-            out=folder / FILE.format(f"{self.kind}.{language}"),
+            out=out,
             kind=self.kind,
             language=language,
             targets=pictures.target_folder_of(self.targets) if self.kind == DIFFERENCE else None,
             writes_text_files=self.text_files,
+            earlier=_earlier(folder, out),
         )
 
 
@@ -128,13 +130,13 @@ def _job(table: Table, captioner: str, seed: int) -> Job:
         writer=writer,
         targets=table.targets,
         writes_text_files=table.writes_text_files,
-        earlier=_earlier(table),
+        earlier=table.earlier,
     )
 
 
-def _earlier(table: Table) -> tuple[Path, ...]:
+def _earlier(folder: Path, out: Path) -> tuple[Path, ...]:
     """Other captions of the folder, whose texts beside pictures these may replace."""
-    return tuple(file for file in sorted(table.folder.glob(FILE.format("*"))) if file != table.out)
+    return tuple(file for file in sorted(folder.glob(FILE.format("*"))) if file != out)
 
 
 def _report(total: int, written: int, failed: Sequence[Record]) -> str:

@@ -6,7 +6,16 @@ import pytest
 from PIL import Image
 
 from zimage_core.language.back_end import Text
-from zimage_core.language.captioning import Job, Table, Wish, Writer, caption_folder, read_instructions, read_records
+from zimage_core.language.captioning import (
+    Job,
+    Refused,
+    Table,
+    Wish,
+    Writer,
+    caption_folder,
+    read_instructions,
+    read_records,
+)
 from zimage_core.nano.data.example_sets import write_edited
 
 FIRST, SECOND = ("01.png", ""), ("02.png", "")
@@ -62,9 +71,9 @@ def test_what_is_said_in_the_table_stays_and_one_caption_alone_is_asked_anew(fol
     first = run(job)
     table = table_of(job)
     assert [row.state for row in table.rows()] == ["written"] * 4
-    table.edit(FIRST, " my words ")
-    table.approve(SECOND, True)
-    table.redo(("03.png", ""))
+    table.edit(FIRST, " my words ", "")
+    table.approve(SECOND, True, "")
+    table.redo(("03.png", ""), "")
     assert (folder / "01.txt").read_text() == "my words"
     assert [row.state for row in table.rows()] == ["approved", "approved", "waiting", "written"]
     second = run(replace(job, writer=replace(job.writer, wish=Wish(kind="medium", seed=9))))
@@ -78,7 +87,7 @@ def test_an_edit_made_while_the_model_is_at_that_picture_wins(folder):
     speaker = Speaker()
     job = job_in(folder, speaker)
     table = table_of(job)
-    acts = {2: lambda: table.edit(SECOND, "mine"), 3: lambda: table.edit(FIRST, "mine, too")}
+    acts = {2: lambda: table.edit(SECOND, "mine", ""), 3: lambda: table.edit(FIRST, "mine, too", "")}
     speaker.meanwhile = lambda asked: acts.get(asked, lambda: None)()
     run(job)
     texts = [row.record.text for row in table.rows()]
@@ -89,7 +98,7 @@ def test_an_edit_made_while_the_model_is_at_that_picture_wins(folder):
 def test_another_kind_takes_the_place_of_a_models_text_and_of_no_persons(folder):
     medium = job_in(folder, Speaker())
     run(medium)
-    table_of(medium).edit(FIRST, "mine")
+    table_of(medium).edit(FIRST, "mine", "")
     (folder / "02.txt").write_text("by hand")
     told = run(job_in(folder, Speaker(), "short", earlier=(medium.out,)))
     assert [record.by for record in told.values()] == ["person", "person", "model", "model"]
@@ -103,9 +112,9 @@ def test_a_text_written_by_hand_is_what_the_table_shows_approves_and_asks_anew(f
     table = table_of(job)
     for name in ("01", "02"):
         (folder / f"{name}.txt").write_text(f"by hand {name}")
-    assert [table.text(row) for row in table.rows()][:2] == ["by hand 01", "by hand 02"]
-    table.approve(FIRST, True)
-    table.redo(SECOND)
+    assert [row.record.text for row in table.rows()][:2] == ["by hand 01", "by hand 02"]
+    table.approve(FIRST, True, "by hand 01")
+    table.redo(SECOND, "by hand 02")
     told = run(job)
     assert (told[FIRST].text, told[FIRST].by) == ("by hand 01", "person")
     assert told[SECOND].text == (folder / "02.txt").read_text() == "medium 5 by seed 1"
@@ -117,7 +126,7 @@ def test_differences_of_three_versions_are_six_rows_each_with_a_file_of_its_own(
     run(job)
     rows = table_of(job).rows()
     assert len(rows) == 4 * 6 and len(list(tmp_path.glob("*.to.*.txt"))) == 24
-    table_of(job).edit(rows[3].task.key, "make it blue")
+    table_of(job).edit(rows[3].task.key, "make it blue", "")
     assert table_of(job).rows()[3].record.text == "make it blue"
 
 
@@ -132,13 +141,76 @@ def test_two_pictures_of_one_name_are_refused_where_they_would_share_a_text_file
 def test_what_is_no_picture_of_the_folder_is_refused(folder):
     job = job_in(folder, Speaker())
     with pytest.raises(ValueError, match="queue the node first"):
-        table_of(job).edit(FIRST, "words")
+        table_of(job).edit(FIRST, "words", "")
     run(job)
     for key in (("../01.png", ""), ("none.png", ""), ("01.png", "02.png")):
         with pytest.raises(ValueError, match="there is no picture"):
-            table_of(job).edit(key, "words")
+            table_of(job).edit(key, "words", "")
     with pytest.raises(ValueError, match="an empty caption"):
-        table_of(job).edit(FIRST, "  ")
+        table_of(job).edit(FIRST, "  ", "")
     run(job_in(folder, Speaker(), "short"))
     with pytest.raises(ValueError, match="captions of another kind"):
         replace(table_of(job), out=folder / "short.jsonl").rows()
+
+
+def test_two_pictures_of_one_text_file_are_named_in_the_table_and_nothing_is_done_to_them(folder):
+    job = job_in(folder, Speaker())
+    run(job)
+    table_of(job).edit(FIRST, "words of the PNG", "")
+    Image.new("RGB", (8, 8)).save(folder / "01.jpg")
+    table = table_of(job)
+    rows = [row for row in table.rows() if row.state == "failed"]
+    assert [(row.task.picture.name, row.record.by) for row in rows] == [("01.jpg", "model"), ("01.png", "person")]
+    assert {row.record.problem for row in rows} == {
+        "01.jpg and 01.png would share the text file 01.txt; rename one of them"
+    }
+    for change in (lambda: table.edit(("01.jpg", ""), "x", ""), lambda: table.redo(FIRST, "words of the PNG")):
+        with pytest.raises(Refused, match="would share the text file 01.txt"):
+            change()
+    assert (folder / "01.txt").read_text() == "words of the PNG"
+
+
+def test_words_that_a_person_wrote_elsewhere_meanwhile_are_replaced_by_no_change_that_did_not_see_them(folder):
+    job = job_in(folder, Speaker())
+    table, shown = table_of(job), run(job)[FIRST].text
+    (folder / "01.txt").write_text("from outside")
+    for change in (lambda: table.edit(FIRST, "x", shown), lambda: table.redo(FIRST, shown)):
+        with pytest.raises(Refused, match='other words were written there meanwhile: "from outside"'):
+            change()
+    assert (folder / "01.txt").read_text() == "from outside" == table.rows()[0].record.text
+    table.edit(FIRST, "seen and replaced", "from outside")
+    assert (folder / "01.txt").read_text() == "seen and replaced"
+
+
+def test_a_text_file_that_is_not_utf8_is_a_problem_and_stays_byte_for_byte(folder):
+    job, latin = job_in(folder, Speaker()), "caf\u00e9".encode("latin1")
+    (folder / "01.txt").write_bytes(latin)
+    table, problem = table_of(job), "01.txt is not UTF-8; convert it, or take it away"
+    for _ in range(2):
+        assert run(job)[FIRST].problem == problem == table.rows()[0].record.problem
+    with pytest.raises(Refused, match="is not UTF-8"):
+        table.edit(FIRST, "x", "")
+    assert (folder / "01.txt").read_bytes() == latin
+    (folder / "01.txt").write_text("caf\u00e9", "utf-8")
+    assert run(job)[FIRST].text == "caf\u00e9" and [row.state for row in table.rows()][0] == "approved"
+
+
+def test_an_empty_text_file_is_not_written_and_the_next_run_writes_it(folder):
+    job = job_in(folder, Speaker())
+    (folder / "01.txt").write_text(" \n")
+    table = table_of(job)
+    assert [row.state for row in table.rows()] == ["waiting"] * 4
+    first = run(job)
+    assert [row.state for row in table.rows()] == ["written"] * 4
+    assert (folder / "01.txt").read_text() == first[FIRST].text
+    (folder / "01.txt").write_text("")
+    assert run(job) == first and (folder / "01.txt").read_text() == first[FIRST].text
+
+
+def test_texts_beside_pictures_are_the_persons_before_the_first_run_and_names_are_in_natural_order(folder):
+    (folder / "01.txt").write_text("by hand")
+    (folder / "02.png").rename(folder / "010.png")
+    rows = table_of(job_in(folder, Speaker())).rows()
+    assert [(row.record.text, row.record.by, row.state) for row in rows][:1] == [("by hand", "person", "approved")]
+    assert [row.task.picture.name for row in rows] == ["01.png", "03.png", "04.png", "010.png"]
+    assert [row.state for row in rows][1:] == ["waiting"] * 3
