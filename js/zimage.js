@@ -22,7 +22,7 @@ import { ROOMY, addRoom } from "./zimage/prompts/prompt_box.mjs";
 import { SAMPLERS } from "./zimage/samplers/presets.mjs";
 import { watchFitted } from "./zimage/runs/fitted.mjs";
 import { watchPreviews } from "./zimage/runs/previews.mjs";
-import { addReport, watchReports } from "./zimage/runs/reports.mjs";
+import { addReport, watchReports, watchResults } from "./zimage/runs/reports.mjs";
 import { addSamplerFacts } from "./zimage/samplers/sampler.mjs";
 import { DRAWN, addSigmaCurve } from "./zimage/samplers/sigma_curve.mjs";
 import { SETTINGS } from "./zimage/page/settings.mjs";
@@ -42,6 +42,7 @@ app.registerExtension({
     watchFailures();
     watchFitted();
     watchReports();
+    watchResults();
     watchPreviews();
     watchDoctor();
     watchTimeLeft();

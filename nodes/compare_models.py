@@ -112,7 +112,8 @@ class ZImageCompareModelsSheet(io.ComfyNode):
         asked = models.Terms.read(terms)
         found = pairs.compared(asked, pictures)
         score_results.tell(cls.hidden, asked.node, found.facts)
-        return io.NodeOutput(*found.outputs, ui={"text": [found.report], **ui.PreviewImage(found.shown).as_dict()})
+        shown = {"text": [found.report], "zimage_result": [True], **ui.PreviewImage(found.shown).as_dict()}
+        return io.NodeOutput(*found.outputs, ui=shown)
 
 
 def _own(cls: type[io.ComfyNode], written: str) -> settings.Settings:

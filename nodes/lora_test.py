@@ -143,7 +143,7 @@ class ZImageLoraTestSheet(io.ComfyNode):
         found = lora_report.tested(asked, pictures, references, clip_vision)
         score_results.tell(cls.hidden, asked.node, found.facts)
         shown = {"text": [found.report], **scores.plotted(found.plot), **ui.PreviewImage(found.shown).as_dict()}
-        return io.NodeOutput(*found.outputs, ui=shown)
+        return io.NodeOutput(*found.outputs, ui={**shown, "zimage_result": [True]})
 
 
 def _lora_input() -> io.Input:

@@ -98,7 +98,7 @@ class ZImagePickBestTry(io.ComfyNode):
     @classmethod
     def execute(cls, terms, images=None, before=None) -> io.NodeOutput:
         found = pick_best.tried(terms, images, before, cls.hidden)
-        shown: dict[str, Any] = {"text": [found.report]} if found.report else {}
+        shown: dict[str, Any] = {"text": [found.report], "zimage_result": [True]} if found.report else {}
         if found.sheet is not None:
             shown |= ui.PreviewImage(found.sheet).as_dict()
         return io.NodeOutput(*found.outputs, ui=shown or None)

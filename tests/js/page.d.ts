@@ -12,5 +12,6 @@ declare module "*/scripts/api.js" {
     storeUserData(file: string, data: unknown, options: object): Promise<Response>;
     getWorkflowTemplates(): Promise<Record<string, string[]>>;
     addEventListener(kind: string, listener: (event: CustomEvent) => void): void;
+    dispatchEvent(event: CustomEvent): boolean;
   };
 }

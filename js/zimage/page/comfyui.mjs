@@ -137,6 +137,11 @@ export function endPreview(node, id, output) {
   store?.setNodeOutputsByExecutionId?.(id, output);
 }
 
+/** Show once more what a node told. @param {import("../runs/results.mjs").Told} told */
+export function tellAgain(told) {
+  api.dispatchEvent(new CustomEvent("executed", { detail: told }));
+}
+
 /** The workflow's outermost graph. @returns {any} */
 export function rootGraph() {
   return app.rootGraph ?? app.graph;

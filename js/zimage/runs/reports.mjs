@@ -1,10 +1,11 @@
 // @ts-check
 /** The text output of a node, and its plot, shown on the node after it has run, until it runs again. */
-import { isOn, language, onServerEvent, rootGraph } from "../page/comfyui.mjs";
+import { isOn, language, onServerEvent, rootGraph, tellAgain } from "../page/comfyui.mjs";
 import { inLanguage } from "./translation.mjs";
 import { classOf, nodeByExecutionId } from "../page/graph.mjs";
 import { panelOf } from "../page/panel.mjs";
 import { plotLine } from "./plots.mjs";
+import { Results } from "./results.mjs";
 import { REPORTS } from "../page/settings.mjs";
 
 const AS_THEY_ARE = ["ZImagePrompt", "ZImageConvertLora", "ZImageCaption"]; // whose texts are the artist's own
@@ -30,4 +31,12 @@ export function watchReports() {
     const node = id == null ? null : nodeByExecutionId(rootGraph(), id);
     for (const line of ["report", "plot"]) if (node) panelOf(node)?.show(line, null);
   });
+}
+
+/** A result stays in view when ComfyUI then repeats what the nodes it is made of told. */
+export function watchResults() {
+  const results = new Results();
+  onServerEvent("execution_start", () => results.clear());
+  onServerEvent("executed", (told) => results.add(told));
+  onServerEvent("execution_success", () => results.hidden().forEach(tellAgain));
 }
