@@ -1,6 +1,7 @@
 // @ts-check
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { keyOf } from "../../js/zimage/captions/row_view.mjs";
 import { meaningOf, pageOf } from "../../js/zimage/captions/table_keys.mjs";
 
 const PLAIN = { ctrlKey: false, metaKey: false, shiftKey: false, isComposing: false };
@@ -24,4 +25,14 @@ test("turning pages shows every row once", () => {
     }
     assert.deepEqual(seen, Array.from({ length: matching }, (_, index) => index + 1));
   }
+});
+
+test("a row of another kind or language is another row, so that what is typed stays with its own", () => {
+  const row = { picture: "a.png", target: "", place: { kind: "medium", language: "English" } };
+  const others = [
+    { ...row, place: { ...row.place, kind: "short" } },
+    { ...row, place: { ...row.place, language: "Chinese" } },
+    { ...row, target: "b.png" },
+  ];
+  assert.equal(new Set([row, { ...row }, ...others].map(keyOf)).size, 4);
 });

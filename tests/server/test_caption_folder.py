@@ -42,7 +42,7 @@ def test_a_folder_is_told_once_and_the_pages_edits_outlast_another_run(server, r
 
     count = len(SCENES)
     assert ask("")[1]["is_begun"] is False and list(folder.glob("*.jsonl")) == []
-    assert told() == f"{count} of {count} captions are there, {count} of them new or tried again."
+    assert told() == f"{count} of {count} captions are there, {count} of them new."
     texts = [(folder / f"{number}.txt").read_text() for number in range(count)]
     assert [stated(text) for text in texts] == [vars(scene) for scene in SCENES]
     status, page = ask("", first=4)
@@ -55,7 +55,7 @@ def test_a_folder_is_told_once_and_the_pages_edits_outlast_another_run(server, r
     ask("/approve", picture="1.png", target="", approved=True)
     page = ask("/redo", picture="2.png", target="", shown="open")[1]
     assert [row["picture"] for row in page["rows"]] == ["2.png", "3.png", "4.png", "5.png"]
-    assert told() == f"{count} of {count} captions are there, 1 of them new or tried again."
+    assert told() == f"{count} of {count} captions are there, 1 of them new."
     assert told(seed=5).startswith(f"{count} of {count} captions are there, {count - 2} of them new")
     records = list(read_records(folder / "zimage_captions.medium.en.jsonl").values())
     assert [(record.seed, record.by) for record in records[:4]] == [

@@ -14,9 +14,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from ..chat_server import ChatServer, is_address
-from ..counted import counted
 from ..language.back_end import BackEnd
-from ..language.captioning import Job, Record, Wish, Writer, caption_folder, read_instructions
+from ..language.captioning import Job, Outcome, Wish, Writer, caption_folder, read_instructions
 from ..language.local_vision import VisionFolder, is_vision_folder
 from ..language.remote import RemoteBackEnd
 from ..nano.captioner import load_captioner
@@ -26,31 +25,33 @@ from ..scoring.lettering.rapid import PACKAGES
 from .machine import device_of
 
 NANO, LEARNED = "nano", "nano-learned"
-MOST_TOLD = 5  # problems on stderr
 
 
 def write_captions(options: argparse.Namespace) -> None:
     """Write the file; what has no caption is told on stderr, and an error where nothing has one."""
     check_options(options)
     job = job_of(options)
-    records: list[Record] = []
+    outcome = Outcome()
     bars: list[tqdm[Any]] = []
-    written = 0
     with ExitStack() as stack:
         for progress in caption_folder(job):
             if not bars:
                 bars.append(stack.enter_context(tqdm(total=progress.total, unit="caption", file=sys.stderr)))
             bars[0].update()
-            records.append(progress.record)
-            written += progress.is_new
-    problems = [f"{record.picture}: {record.problem}" for record in records if record.problem]
-    if len(problems) == len(records):
-        raise ValueError(f"no picture got a caption: {problems[0]}")
-    for problem in problems[:MOST_TOLD]:
+            outcome.add(progress)
+    if not outcome.told:
+        first = outcome.failed[0]
+        raise ValueError(f"no picture got a caption: {first.picture}: {first.problem}")
+    for problem in outcome.problems:
         print(f"zimage: {problem}", file=sys.stderr)
-    result = {"file": str(options.out), "captions": len(records), "written": written, "problems": len(problems)}
-    told = f"{counted(len(records), 'caption')}, {written} of them new or tried again, {len(problems)} with a problem"
-    print(json.dumps(result) if options.json else f"{options.out}: {told}")
+    result = {
+        "file": str(options.out),
+        "pictures": len(outcome.records),
+        "captions": outcome.told,
+        "written": outcome.new,
+        "problems": len(outcome.failed),
+    }
+    print(json.dumps(result) if options.json else f"{options.out}: {outcome}")
 
 
 def check_options(options: argparse.Namespace) -> None:

@@ -109,6 +109,7 @@ class CaptionsOnNode {
 
   /** @param {Answer | null} answer */
   #show(answer) {
+    if (!answer?.is_begun) this.#view.leave();
     if (!answer) return this.#panel.show("captions", null);
     if (!answer.is_begun) {
       const waiting = answer.states.waiting;

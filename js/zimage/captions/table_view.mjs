@@ -52,6 +52,11 @@ export class TableView {
     return /** @type {Filter} */ (this.#filter.value);
   }
 
+  /** The table goes: what is typed is saved where it was typed. */
+  leave() {
+    for (const view of this.#rows.values()) view.leave();
+  }
+
   /** Rows that stay keep their elements, so that a box that is typed into keeps the focus. @param {Page} page @param {Words} words */
   show({ rows, first, matching }, words) {
     const { previous, next, from, to } = pageOf({ first, shown: rows.length, matching, size: SIZE });

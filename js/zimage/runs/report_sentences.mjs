@@ -45,7 +45,9 @@ export const REPORTS = [
   ["strength {strength}: {value}, burning {burning} (saturation x{saturation}, contrast x{contrast}, detail x{detail})", "强度 {strength}：{value}，烧图 {burning}（饱和度 ×{saturation}，对比度 ×{contrast}，细节 ×{detail}）"],
   ["strength {count}", "强度 {count}"],
   // Z-Image Caption Folder
-  ["{count} of {total} captions are there, {written} of them new or tried again.", "共 {total} 条描述，已写好 {count} 条，其中 {written} 条是新写或重试的。"],
+  ["{count} of {total} captions are there, {written} of them new.", "共 {total} 条描述，已写好 {count} 条，其中 {written} 条是新写的。"],
+  ["{count} of {total} captions are there, {written} of them new; {failed} with a problem.", "共 {total} 条描述，已写好 {count} 条，其中 {written} 条是新写的；{failed} 条有问题。"],
+  ["Problem with {file} and {count} more: {problem}", "{file} 等（另有 {count} 张）有问题：{problem}"],
   ["Problem with {file}: {problem}", "{file} 有问题：{problem}"],
   ["and {count} more with a problem", "另有 {count} 条有问题"],
   // plots

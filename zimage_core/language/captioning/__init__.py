@@ -4,6 +4,7 @@ from .caption import KINDS, Caption, Known, Wish, caption
 from .difference import difference
 from .instructions import DIFFERENCE, Instructions, read_instructions
 from .job import Job, Progress, caption_folder
+from .outcome import Outcome
 from .records import Record, read_records
 from .table import Refused, Row, Table
 from .task import Writer
@@ -15,6 +16,7 @@ __all__ = [
     "Instructions",
     "Job",
     "Known",
+    "Outcome",
     "Progress",
     "Record",
     "Refused",

@@ -12,7 +12,7 @@ from PIL import Image
 from .....zimage_core.language.captioning import (
     DIFFERENCE,
     Job,
-    Record,
+    Outcome,
     Table,
     Wish,
     Writer,
@@ -27,7 +27,6 @@ from .captioners import captioner_of, captioner_state
 
 KINDS = [*captions.KINDS, DIFFERENCE]
 FILE = "zimage_captions.{}.jsonl"  # in the folder of the pictures
-MOST_TOLD = 5  # problems that a report lists
 MISSING = "waiting", "failed"
 
 
@@ -78,19 +77,16 @@ def caption_pictures(place: Place, captioner: str, seed: int) -> Told:
 
 
 def _captioned(table: Table, job: Job) -> Told:
-    records: list[Record] = []
+    outcome = Outcome()
     bar = None
-    written = 0
     for progress in caption_folder(job):
         bar = bar or ProgressBar(progress.total)
         bar.update_absolute(progress.done, progress.total)
-        records.append(progress.record)
-        written += progress.is_new
+        outcome.add(progress)
         model_management.throw_exception_if_processing_interrupted()
-    failed = [record for record in records if record.problem]
-    if len(failed) == len(records):
-        raise ValueError(f"No picture got a caption: {failed[0].problem}.")
-    return Told(_report(len(records), written, failed), str(table.out))
+    if not outcome.told:
+        raise ValueError(f"No picture got a caption: {outcome.failed[0].problem}.")
+    return Told("\n".join([str(outcome), *outcome.problems]), str(table.out))
 
 
 def state(place: Place, captioner: str) -> str | float:
@@ -137,10 +133,3 @@ def _job(table: Table, captioner: str, seed: int) -> Job:
 def _earlier(folder: Path, out: Path) -> tuple[Path, ...]:
     """Other captions of the folder, whose texts beside pictures these may replace."""
     return tuple(file for file in sorted(folder.glob(FILE.format("*"))) if file != out)
-
-
-def _report(total: int, written: int, failed: Sequence[Record]) -> str:
-    lines = [f"{total - len(failed)} of {total} captions are there, {written} of them new or tried again."]
-    lines += [f"Problem with {record.picture}: {record.problem}" for record in failed[:MOST_TOLD]]
-    more = [f"and {len(failed) - MOST_TOLD} more with a problem"] if len(failed) > MOST_TOLD else []
-    return "\n".join([*lines, *more])
