@@ -23,6 +23,8 @@ export class RowView {
   #isRefused = false; // what is typed was not saved; it waits for Enter or Escape
   /** @type {Row} */
   #row;
+  /** @type {Words | null} */
+  #words = null;
   /** @type {Acts} */
   #acts;
 
@@ -65,8 +67,11 @@ export class RowView {
   /** Show a row; a box that is being typed into keeps its text. @param {Row} row @param {Words} words */
   show(row, words) {
     const isTyped = this.#isTyped;
-    this.#isRefused = isTyped && (this.#isRefused || Boolean(row.refused));
+    const refused = row.refused ?? (this.#isRefused ? this.#row.refused : undefined);
+    this.#isRefused = isTyped && refused !== undefined;
+    row = this.#isRefused ? { ...row, refused } : row;
     this.#row = row;
+    this.#words = words;
     const name = row.target ? `${row.picture} → ${row.target}` : row.picture;
     this.element.dataset.state = row.state;
     this.#showPictures(row.thumbnails, name);
@@ -123,6 +128,7 @@ export class RowView {
   #restore() {
     this.#box.value = this.#row.text;
     this.#isRefused = false;
+    if (this.#words) this.show({ ...this.#row, refused: undefined }, this.#words);
   }
 
   /** A box that was emptied gets its caption back. */
