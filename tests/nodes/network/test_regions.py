@@ -119,7 +119,7 @@ def test_boxes_and_elements_name_the_same_place_as_numbers(draw, region, words):
     [
         ({"start_percent": 0.6, "end_percent": 0.5}, "This region would start at 0.6 of the run and end at 0.5"),
         ({"boxes": [{"x": 0, "y": 0, "width": 8, "height": 8}], "box_number": 2}, "There is no box 2: 1 arrived"),
-        ({"boxes": ["left"]}, "Connect the boxes or the elements"),
+        ({"boxes": ["left"]}, "Connect the boxes of a detector"),
         ({"width": 0.0}, "covers nothing"),
     ],
 )
