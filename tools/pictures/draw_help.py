@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("only", nargs="*", help="which to draw, all if none is named")
     names = parser.parse_args().only or list(STRIPS)
     with tempfile.TemporaryDirectory() as folder, running_server(Path(folder), Path(folder) / "output") as server:
-        if any(name.startswith("ZImageLoraLoader/") for name in names):
+        if any(name.startswith(("ZImageLoraLoader/", "ZImageLoraTest/")) for name in names):
             help_lora.write_lora(server.base / "models" / "loras" / help_lora.FILE)
         for name in names:
             file = DOCS / f"{name}.webp"

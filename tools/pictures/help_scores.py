@@ -1,5 +1,6 @@
 """Strips for the nodes that measure or compare: what a score says of pictures, what it picks, and an arena's rounds."""
 
+from .help_lora import FILE
 from .prompt_graph import PromptGraph
 from .strips import Panel, Rows, StripBuilder
 
@@ -9,6 +10,11 @@ SUITE = {
     **{"solver": "euler", "shift": 3.0, "corrected": False, "reader": "automatic", "detector": "none"},
     **{"clip_model": "none", "model_folder": "nano", "filename_prefix": "evaluation"},
 }
+TESTED = {
+    **{"lora": FILE, "strengths": "0.5, 1, 1.5, 2", "score": "automatic", "seed": 0, "seeds": 1, "reader": "automatic"},
+    **{"negative_prompt": "", "steps": 8, "cfg": 3.0, "solver": "euler", "shift": 3.0, "strength": 1.0},
+}
+CIRCLE = "a large red circle in the middle in the sky"
 STAR = "a small yellow star on stripes"
 HEART = "a large red heart on white"
 DRAWN = (  # each with one thing more that is not as the heart's prompt says
@@ -74,10 +80,23 @@ def evaluated(graph: PromptGraph) -> Rows:
     return [row]
 
 
+def limited(graph: PromptGraph) -> Rows:
+    """What a LoRA that draws crescents makes at the strength that each limit leaves, which is its number."""
+    sockets = {"model": graph.model, "clip": graph.clip, "vae": graph.vae, "latent": graph.empty()}
+    others = {f"lora_{number}": "none" for number in (2, 3, 4)} | {f"strength_{number}": 1.0 for number in (2, 3, 4)}
+    row: list[Panel] = []
+    for limit in (0.1, 0.2, 0.4, 0.8):
+        tested = graph.add("ZImageLoraTest", **sockets, prompts=CIRCLE, burn_limit=limit, **TESTED)
+        model = graph.add("ZImageLoraLoader", model=graph.model, lora_1=FILE, strength_1=tested[1], **others)[0]
+        row.append(Panel(f"{limit:g}", graph.picture(CIRCLE, model=model), tested[1]))
+    return [row]
+
+
 STRIPS: dict[str, StripBuilder] = {
     "ZImageScore/score": scored,
     "ZImageEvaluate/suite": evaluated,
     "ZImagePickBest/tries": picked,
     "ZImageArena/images": compared,
     "ZImageCompareModels/settings_b": paired,
+    "ZImageLoraTest/burn_limit": limited,
 }
