@@ -3,7 +3,7 @@
 What a person writes or approves is never written over; what a person asks anew is written by the next run of the job.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -55,10 +55,8 @@ class Table:
         Where a person has written beside the picture, those words are shown. A text file that cannot be read, or that
         two pictures would share, is the row's problem.
         """
-        tasks = tasks_of(self.folder, self.targets, self.kind)
-        found = self._records().all()
-        rows = [Row(task, found.get(task.key) or self._empty(task)) for task in tasks]
-        return self._with_text_files(rows) if self.writes_text_files else rows
+        tasks = self._tasks()
+        return self._rows(tasks, tasks)
 
     def edit(self, key: Key, text: str, shown: str) -> Row:
         """Write a person's words, here and beside the picture, in the place of those that the row showed.
@@ -78,8 +76,17 @@ class Table:
         """Let the next run write it with another seed, whoever wrote the last one."""
         return self._changed(key, {shown}, lambda row: asked_anew(row.record))
 
-    def _with_text_files(self, rows: list[Row]) -> list[Row]:
-        shared = shared_text_files(row.task for row in rows)
+    def _tasks(self) -> list[Task]:
+        return tasks_of(self.folder, self.targets, self.kind)
+
+    def _rows(self, tasks: Iterable[Task], every: Iterable[Task]) -> list[Row]:
+        """The rows of some of all tasks; only their own text files are read."""
+        found = self._records().all()
+        rows = [Row(task, found.get(task.key) or self._empty(task)) for task in tasks]
+        return self._with_text_files(rows, every) if self.writes_text_files else rows
+
+    def _with_text_files(self, rows: list[Row], every: Iterable[Task]) -> list[Row]:
+        shared = shared_text_files(every)
         models = texts_of_models(self.earlier)
         return [
             _out_of_reach(row, shared[row.task.key])
@@ -90,7 +97,8 @@ class Table:
 
     def _changed(self, key: Key, known: Collection[str], change: Callable[[Row], Record]) -> Row:
         with WRITING:
-            row = next((row for row in self.rows() if row.task.key == key), None)
+            every = self._tasks()
+            row = next(iter(self._rows([task for task in every if task.key == key], every)), None)
             if row is None:
                 raise ValueError(f"there is no picture {' and '.join(filter(None, key))[:80]!r} in {self.folder.name}")
             if row.refusal:
