@@ -55,7 +55,7 @@ def write_scenes(folder: Path) -> None:
 def write_untold(folder: Path) -> None:
     """Pictures of what nano knows, without captions; those that are there already stay as they are."""
     for index, scene in enumerate(random.Random(2).sample(training_scenes(), N_UNTOLD)):
-        _save_new(render(scene, index), folder / f"{index + 1:02}.png")
+        _draw_new(scene, index, folder / f"{index + 1:02}.png")
 
 
 def write_edited(folder: Path) -> None:
@@ -66,13 +66,13 @@ def write_edited(folder: Path) -> None:
         ground = rng.choice([each for each in GROUNDS if each != scene.ground])
         versions = (scene, replace(scene, colour=colour), replace(scene, ground=ground))
         for number, version in enumerate(versions, 1):
-            _save_new(render(version, index), folder / f"{scene.shape}{index + 1}_{number}.png")
+            _draw_new(version, index, folder / f"{scene.shape}{index + 1}_{number}.png")
 
 
-def _save_new(picture: Image.Image, file: Path) -> None:
+def _draw_new(scene: Scene, seed: int, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     if not file.exists():
-        _save(picture, file)
+        _save(render(scene, seed), file)
 
 
 def _write(folder: Path, scenes: Sequence[Scene], words: Callable[[Scene], str]) -> None:
