@@ -9,7 +9,6 @@ pictures a prompt lie as one 2x2 file, `<class>/<model>/<id>.webp`, and one that
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +38,7 @@ EVERY_KIND = {"en": (*ALIGNED["en"], "text", "reasoning"), "zh": (*ALIGNED["zh"]
 DIVERSITIES = {"SD1.5": 0.429, "SDXL": 0.296, "FLUX.1-dev": 0.238, "Qwen-Image": 0.179}
 
 ToRequest = Callable[[str, str, str], Request]  # of a class, an id and a prompt
+ReadPart = Callable[[Path, Reading, str], list[Case]]  # of a folder, in a language
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,13 +172,23 @@ def _folder_of(record: Record) -> str:
     raise ValueError(f"{record.where}: {category!r} is no category of OneIG-Bench")
 
 
-def text_suite(language: str, *, base: float, turbo: float) -> Suite:
-    """The text part in a language."""
+def suite(part: str, language: str, read: ReadPart, **how: Any) -> Suite:
+    """One part in a language; `how` are the suite's other fields."""
     return Suite(
-        name=f"oneig-text{SPECIALS[language].replace('_', '-')}",
-        title=f"OneIG-Bench text {language} (arXiv 2506.07977)",
+        name=f"oneig-{part}{SPECIALS[language].replace('_', '-')}",
+        title=f"OneIG-Bench {part} {language} (arXiv 2506.07977)",
+        read=lambda folder, reading: read(folder, reading, language),
+        **how,
+    )
+
+
+def text_suite(language: str, *, base: float, turbo: float) -> Suite:
+    """The text part."""
+    return suite(
+        "text",
+        language,
+        read_text_part,
         reads="lettering",
-        read=partial(read_text_part, language=language),
         lettering=Lettering(as_authors=(ONEIG,), corrected=(ONEIG,)),
         pooled={ONEIG.name: TextScore(most=MOST_EDITS[language])},
         published=both_releases(ONEIG.name, READER, base=base, turbo=turbo),
@@ -186,58 +196,37 @@ def text_suite(language: str, *, base: float, turbo: float) -> Suite:
 
 
 def alignment_suite(language: str) -> Suite:
-    """The alignment part in a language."""
-    return Suite(
-        name=f"oneig-alignment{SPECIALS[language].replace('_', '-')}",
-        title=f"OneIG-Bench alignment {language} (arXiv 2506.07977)",
-        reads="questions",
-        read=partial(read_alignment, language=language),
-    )
+    """The alignment part."""
+    return suite("alignment", language, read_alignment, reads="questions")
 
 
-def diversity_suite(language: str) -> Suite:
-    """How much pictures of one prompt differ, in a language."""
-    return Suite(
-        name=f"oneig-diversity{SPECIALS[language].replace('_', '-')}",
-        title=f"OneIG-Bench diversity {language} (arXiv 2506.07977)",
-        reads="diversity",
-        read=partial(read_diversity, language=language),
-        totals=MeanOfPrompts(),
-        published=tuple(
-            Published(model=model, value=value, metric="diversity", reader="DreamSim", source="OneIG-Bench")
-            for model, value in (DIVERSITIES if language == "en" else {}).items()
-        ),
+def diversity_suite(language: str, diversities: Mapping[str, float]) -> Suite:
+    """How much pictures of one prompt differ; `diversities` are published ones by model."""
+    published = [
+        Published(model=model, value=value, metric="diversity", reader="DreamSim", source="OneIG-Bench")
+        for model, value in diversities.items()
+    ]
+    return suite(
+        "diversity", language, read_diversity, reads="diversity", totals=MeanOfPrompts(), published=tuple(published)
     )
 
 
 def reasoning_suite(language: str) -> Suite:
-    """The reasoning part in a language."""
-    return Suite(
-        name=f"oneig-reasoning{SPECIALS[language].replace('_', '-')}",
-        title=f"OneIG-Bench reasoning {language} (arXiv 2506.07977)",
-        reads="answer",
-        read=partial(read_reasoning, language=language),
-        totals=MeanOfPrompts(),
-    )
+    """The reasoning part."""
+    return suite("reasoning", language, read_reasoning, reads="answer", totals=MeanOfPrompts())
 
 
 def style_suite(language: str) -> Suite:
-    """The style part in a language."""
-    return Suite(
-        name=f"oneig-style{SPECIALS[language].replace('_', '-')}",
-        title=f"OneIG-Bench style {language} (arXiv 2506.07977)",
-        reads="style",
-        read=partial(read_style, language=language),
-        totals=MeanOfPrompts(),
-    )
+    """The style part."""
+    return suite("style", language, read_style, reads="style", totals=MeanOfPrompts())
 
 
 ONEIG_TEXT = text_suite("en", base=0.987, turbo=0.994)
 ONEIG_TEXT_ZH = text_suite("zh", base=0.988, turbo=0.982)
 ONEIG_ALIGNMENT = alignment_suite("en")
 ONEIG_ALIGNMENT_ZH = alignment_suite("zh")
-ONEIG_DIVERSITY = diversity_suite("en")
-ONEIG_DIVERSITY_ZH = diversity_suite("zh")
+ONEIG_DIVERSITY = diversity_suite("en", DIVERSITIES)
+ONEIG_DIVERSITY_ZH = diversity_suite("zh", {})
 ONEIG_REASONING = reasoning_suite("en")
 ONEIG_REASONING_ZH = reasoning_suite("zh")
 ONEIG_STYLE = style_suite("en")
