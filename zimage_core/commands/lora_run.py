@@ -4,8 +4,6 @@ import argparse
 
 import torch
 
-from ..data import hash_of
-from ..request import model_folder
 from ..training.lora_file import lora_metadata, write_lora
 from ..training.trainables import LoraTrainable
 from .training_run import base_network, prepare, print_result, train_with_bar
@@ -19,15 +17,6 @@ def train_from_options(options: argparse.Namespace) -> None:
     lora = LoraTrainable(dit, rank=rank, alpha=alpha, generator=torch.Generator().manual_seed(options.seed))
     lora.to(dit.x_pad_token.device)
     loss = train_with_bar(dit, lora, run)
-    metadata = lora_metadata(
-        title=options.out.stem,
-        base=model_folder(options.model).name,
-        rank=rank,
-        alpha=alpha,
-        recipe=run.settings,
-        data=hash_of(run.examples),
-        trigger=options.trigger,
-        example=run.examples[0].captions[0],
-    )
+    metadata = lora_metadata(rank=rank, alpha=alpha, trigger=options.trigger, **run.told(options))
     write_lora(lora.lora(options.out.name, torch.bfloat16), options.out, metadata, options.naming)
     print_result(options, run, loss)

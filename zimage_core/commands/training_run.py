@@ -7,13 +7,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from ..adapters import inject
 from ..checkpoints import load_dit, load_text_encoder, load_vae, read_lora
 from ..counted import counted
-from ..data import Example, read_picture_folder
+from ..data import Example, hash_of, read_picture_folder
 from ..model import S3DiT
 from ..request import default_size, model_folder
 from ..text import load_tokenizer
@@ -38,10 +39,15 @@ class Prepared:
     state: Path
     start: float  # seconds, by `time.perf_counter`
 
-    @property
-    def settings(self) -> dict[str, object]:
-        """For a file's metadata."""
-        return {**asdict(self.recipe), **asdict(self.step_of)}
+    def told(self, options: argparse.Namespace) -> dict[str, Any]:
+        """For the file's metadata, whatever was trained."""
+        return {
+            "title": options.out.stem,
+            "base": model_folder(options.model).name,
+            "recipe": {**asdict(self.recipe), **asdict(self.step_of)},
+            "data": hash_of(self.examples),
+            "example": self.examples[0].captions[0],
+        }
 
 
 def prepare(options: argparse.Namespace, kind: str) -> Prepared:

@@ -1,42 +1,24 @@
 """The file of a trained LoRA: written in names that loaders read, with what it is, and read again before it counts."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from ..adapters import N_PARTS, Lora, ScaledDelta, total_change
 from ..checkpoints import read_lora, save_lora
+from .trained_metadata import trained_metadata
 
 
-def lora_metadata(
-    *,
-    title: str,
-    base: str,
-    rank: int,
-    alpha: float,
-    recipe: Mapping[str, object],
-    data: str,
-    trigger: str,
-    example: str,
-) -> dict[str, str]:
-    """What a LoRA's file says of itself, under ModelSpec's keys and those of kohya's sd-scripts.
-
-    `base` names the model it was trained on, `data` is a hash of the pictures and captions, `example` a prompt.
-    """
+def lora_metadata(*, rank: int, alpha: float, trigger: str, **trained: Any) -> dict[str, str]:
+    """What a LoRA's file says of itself; `trained` is what `trained_metadata` is given."""
     return {
-        "modelspec.sai_model_spec": "1.0.0",
-        "modelspec.architecture": "z-image/lora",
-        "modelspec.title": title,
+        **trained_metadata("z-image/lora", **trained),
         "modelspec.trigger_phrase": trigger,
-        "modelspec.usage_hint": example,
-        "ss_base_model_version": base,
         "ss_network_module": "networks.lora",
         "ss_network_dim": str(rank),
         "ss_network_alpha": f"{alpha:g}",
-        "zimage.recipe": json.dumps(dict(recipe), sort_keys=True),
-        "zimage.data": data,
     }
 
 
