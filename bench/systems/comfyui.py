@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from tools.comfyui import comfyui_folder
-from zimage_core.config import norm_groups
+from zimage_core.config import TextConfig, norm_groups
 from zimage_core.sampling import TURBO, shifted_schedule
 
 from ..random_weights import Inputs, State, Weights
@@ -57,6 +57,18 @@ def version() -> str:
     file = comfyui_folder() / "comfyui_version.py"
     match = re.search(r'__version__ = "(.*)"', file.read_text()) if file.exists() else None
     return f"ComfyUI {match[1]}" if match else "no ComfyUI"
+
+
+def qwen3_widths(config: TextConfig) -> dict[str, int]:
+    """A Qwen3's shape under ComfyUI's names."""
+    return {
+        "vocab_size": config.vocab_size,
+        "hidden_size": config.dim,
+        "intermediate_size": config.ffn_dim,
+        "num_hidden_layers": config.n_layers,
+        "num_attention_heads": config.n_heads,
+        "num_key_value_heads": config.n_kv_heads,
+    }
 
 
 class ComfyUI:
@@ -157,18 +169,10 @@ class ComfyUI:
     def _text(self) -> Any:
         """The text encoder in ComfyUI's wrapper, which sets precision and mask; prompts must have equal length."""
         config = self.weights.setup.text
-        widths = {
-            "vocab_size": config.vocab_size,
-            "hidden_size": config.dim,
-            "intermediate_size": config.ffn_dim,
-            "num_hidden_layers": config.n_layers,
-            "num_attention_heads": config.n_heads,
-            "num_key_value_heads": config.n_kv_heads,
-        }
         model = self.comfy.text_encoders.z_image.Qwen3_4BModel(
             device="meta",
             dtype=self.weights.setup.dtype,
-            model_options={"model_name": "qwen3_4b", "qwen3_4b_model_config": widths},
+            model_options={"model_name": "qwen3_4b", "qwen3_4b_model_config": qwen3_widths(config)},
         )
         model.transformer.load_state_dict(self.weights.text, assign=True)
 

@@ -13,7 +13,7 @@ from zimage_core.config import TextConfig
 from zimage_core.language import GREEDY, LanguageHead, LanguageModel, Writer
 from zimage_core.text import Qwen3
 
-from .comfyui import import_comfyui
+from .comfyui import import_comfyui, qwen3_widths
 from .diffusers_networks import build_language_model
 
 CPU = torch.device("cpu")
@@ -79,16 +79,8 @@ class ComfyUI:
 
     def __init__(self, config: TextConfig, state: Mapping[str, Tensor]) -> None:
         comfy: Any = import_comfyui(CPU)
-        widths = {
-            "vocab_size": config.vocab_size,
-            "hidden_size": config.dim,
-            "intermediate_size": config.ffn_dim,
-            "num_hidden_layers": config.n_layers,
-            "num_attention_heads": config.n_heads,
-            "num_key_value_heads": config.n_kv_heads,
-        }
         dtype = state["model.norm.weight"].dtype
-        self._network = comfy.text_encoders.llama.Qwen3_4B(widths, dtype, "meta", comfy.ops.manual_cast)
+        self._network = comfy.text_encoders.llama.Qwen3_4B(qwen3_widths(config), dtype, "meta", comfy.ops.manual_cast)
         self._network.load_state_dict(dict(state), assign=True)
         self._network.requires_grad_(False)
         self._dtype = dtype
