@@ -1,7 +1,7 @@
 // @ts-check
 /** Pictures to vote between on Z-Image Arena. The server keeps pictures and votes, so a page that is opened again goes on. */
 import { ArenaView } from "./arena_view.mjs";
-import { language, message, passWheel, pictureAddress, request } from "../page/comfyui.mjs";
+import { language, message, pictureAddress, request } from "../page/comfyui.mjs";
 import { watch } from "../page/watch.mjs";
 import { valueOf } from "../page/widgets.mjs";
 
@@ -42,10 +42,7 @@ class ArenaOnNode {
   constructor(node, panel) {
     this.#node = node;
     this.#panel = panel;
-    const [width, height] = node.size;
-    node.setSize([Math.max(width, LEAST_WIDTH), height]);
-    passWheel(this.#view.element);
-    new ResizeObserver(() => panel.fit()).observe(this.#view.element);
+    panel.growWith(this.#view.element, LEAST_WIDTH);
   }
 
   get state() {

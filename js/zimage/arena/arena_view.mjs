@@ -2,6 +2,7 @@
 /** Two pictures to choose from, what was chosen last, and the standing of the contestants. It knows nothing of nodes. */
 import { barsOf, meaningOf } from "./arena_keys.mjs";
 import { showLarge } from "./large_view.mjs";
+import { keepPresses, part } from "../page/elements.mjs";
 
 /** @typedef {import("./arena_keys.mjs").Standing} Standing */
 /** @typedef {{id: string, prompt: string, left: string, right: string}} Pair with the addresses of its pictures */
@@ -125,7 +126,7 @@ export class ArenaView {
     const button = document.createElement("button");
     button.type = "button";
     button.dataset.act = act;
-    for (const kind of ["pointerdown", "mousedown"]) button.addEventListener(kind, (event) => event.stopPropagation());
+    keepPresses(button);
     button.addEventListener("click", () => this.#do(act));
     return button;
   }
@@ -165,11 +166,4 @@ function cell(name, text) {
 function label(button, text, isOff) {
   button.textContent = button.title = text;
   button.disabled = isOff;
-}
-
-/** @template {keyof HTMLElementTagNameMap} T @param {T} tag @param {string} name */
-function part(tag, name) {
-  const element = document.createElement(tag);
-  element.className = name;
-  return element;
 }

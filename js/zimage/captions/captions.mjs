@@ -1,7 +1,7 @@
 // @ts-check
 /** The table of captions on Z-Image Caption Folder. The server keeps them, and what a person does goes there at once. */
 import { SIZE, TableView } from "./table_view.mjs";
-import { language, message, onServerEvent, passWheel, queueNode, request, rootGraph } from "../page/comfyui.mjs";
+import { language, message, onServerEvent, queueNode, request, rootGraph } from "../page/comfyui.mjs";
 import { classOf, nodeByExecutionId } from "../page/graph.mjs";
 import { inLanguage } from "../runs/translation.mjs";
 import { watch } from "../page/watch.mjs";
@@ -54,10 +54,7 @@ class CaptionsOnNode {
   constructor(node, panel) {
     this.#node = node;
     this.#panel = panel;
-    const [width, height] = node.size;
-    node.setSize([Math.max(width, LEAST_WIDTH), height]);
-    passWheel(this.#view.element);
-    new ResizeObserver(() => panel.fit()).observe(this.#view.element);
+    panel.growWith(this.#view.element, LEAST_WIDTH);
   }
 
   get state() {

@@ -1,6 +1,7 @@
 // @ts-check
 /** One row of a table of captions: thumbnails, the caption in a box, its state, two buttons. It knows nothing of nodes. */
 import { meaningOf } from "./table_keys.mjs";
+import { keepPresses, part } from "../page/elements.mjs";
 
 /** @typedef {"waiting" | "failed" | "written" | "approved"} State */
 /** @typedef {{picture: string, target: string, text: string, state: State, by: string, problem: string, refused?: string, thumbnails: string[], place: Record<string, unknown>}} Row */
@@ -104,9 +105,7 @@ export class RowView {
   }
 
   #listen() {
-    for (const each of [this.#box, this.#approve, this.#redo]) {
-      for (const kind of ["pointerdown", "mousedown"]) each.addEventListener(kind, (event) => event.stopPropagation());
-    }
+    for (const each of [this.#box, this.#approve, this.#redo]) keepPresses(each);
     this.#approve.addEventListener("click", () => void this.#toggle());
     this.#redo.addEventListener("click", () => void this.#redoUnlessRefused());
     this.#box.addEventListener("change", () => void this.#saveUnlessRefused());
@@ -170,11 +169,4 @@ export function keyOf({ place, picture, target }) {
 function label(element, text) {
   element.title = text;
   element.setAttribute("aria-label", text);
-}
-
-/** @template {keyof HTMLElementTagNameMap} T @param {T} tag @param {string} name */
-export function part(tag, name) {
-  const element = document.createElement(tag);
-  element.className = name;
-  return element;
 }

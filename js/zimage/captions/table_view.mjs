@@ -1,7 +1,8 @@
 // @ts-check
 /** A page of a table of captions: how many there are, which of them are shown, and a row for each. */
 import { meaningOf, pageOf } from "./table_keys.mjs";
-import { RowView, keyOf, part } from "./row_view.mjs";
+import { RowView, keyOf } from "./row_view.mjs";
+import { keepPresses, part } from "../page/elements.mjs";
 
 /** @typedef {import("./row_view.mjs").Row} Row */
 /** @typedef {"all" | "open" | "failed"} Filter */
@@ -38,9 +39,7 @@ export class TableView {
     this.#body.setAttribute("role", "table");
     this.#count.setAttribute("aria-live", "polite");
     for (const filter of FILTERS) this.#filter.append(new Option(filter, filter));
-    for (const kind of ["pointerdown", "mousedown"]) {
-      this.#filter.addEventListener(kind, (event) => event.stopPropagation());
-    }
+    keepPresses(this.#filter);
     this.#filter.addEventListener("change", () => void acts.look(0));
     const head = part("div", "zimage-captions-head");
     this.element.addEventListener("keydown", (event) => this.#type(event));
@@ -141,7 +140,7 @@ export class TableView {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = sign;
-    for (const kind of ["pointerdown", "mousedown"]) button.addEventListener(kind, (event) => event.stopPropagation());
+    keepPresses(button);
     button.addEventListener("click", () => {
       const first = this.#page[way];
       if (first !== null) void this.#acts.look(first);

@@ -1,5 +1,6 @@
 // @ts-check
 /** The elements of one row of Z-Image LoRA List: switch, picture, name, strength, place, removal, and words below. */
+import { keepPresses } from "../page/elements.mjs";
 import { message } from "../page/comfyui.mjs";
 import { showPreview } from "./preview.mjs";
 
@@ -129,7 +130,6 @@ function textOf(className, text, title = "") {
 }
 
 /**
- * The canvas below sees no press of a control, which would drag the node.
  * @template {HTMLElement} T
  * @param {T} element
  * @param {string} control
@@ -139,6 +139,6 @@ function asControl(element, control, title) {
   element.dataset.control = control;
   element.title = title;
   element.setAttribute("aria-label", title);
-  for (const kind of ["pointerdown", "mousedown"]) element.addEventListener(kind, (event) => event.stopPropagation());
+  keepPresses(element);
   return element;
 }

@@ -4,7 +4,8 @@
  * Only its buttons receive pointer events, so that wheel and drag reach the canvas.
  */
 
-import { asOneStep } from "./comfyui.mjs";
+import { asOneStep, passWheel } from "./comfyui.mjs";
+import { keepPresses } from "./elements.mjs";
 import { isOnGraph } from "./graph.mjs";
 import { addElement } from "./widgets.mjs";
 
@@ -57,6 +58,14 @@ export class Panel {
     this.#place();
     this.fit();
     afterLayout(() => this.fit());
+  }
+
+  /** Make the node grow with an element of a line, and a new one at least so wide. @param {HTMLElement} element @param {number} leastWidth pixels */
+  growWith(element, leastWidth) {
+    const [width, height] = this.#node.size;
+    this.#node.setSize([Math.max(width, leastWidth), height]);
+    passWheel(element);
+    new ResizeObserver(() => this.fit()).observe(element);
   }
 
   /** Whether a line of that name is shown. @param {string} name */
@@ -156,7 +165,7 @@ function renderButton(button) {
   } else {
     element.textContent = button.text;
   }
-  for (const kind of ["pointerdown", "mousedown"]) element.addEventListener(kind, (event) => event.stopPropagation());
+  keepPresses(element);
   element.addEventListener("click", () => asOneStep(button.onClick));
   return element;
 }
