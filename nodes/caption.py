@@ -18,6 +18,15 @@ def captioner_input() -> io.Input:
     )
 
 
+def language_input() -> io.Input:
+    return io.Combo.Input(
+        "language",
+        options=list(captioning.LANGUAGES),
+        default="English",
+        tooltip="The language of the caption. Texts in the picture keep theirs.",
+    )
+
+
 class ZImageCaption(io.ComfyNode):
     """Writes a caption for every picture."""
 
@@ -39,12 +48,7 @@ class ZImageCaption(io.ComfyNode):
                     tooltip="tags; short, a sentence; medium, 40 to 70 words; long, 120 to 200, in which every text "
                     "stands; user, a request as people type it, incomplete on purpose.",
                 ),
-                io.Combo.Input(
-                    "language",
-                    options=list(captioning.LANGUAGES),
-                    default="English",
-                    tooltip="The language of the caption. Texts in the picture keep theirs.",
-                ),
+                language_input(),
                 captioner_input(),
                 seed_input("Which words are drawn. Another seed writes another caption.", control_after_generate=True),
                 io.String.Input(

@@ -2,10 +2,9 @@
 
 from comfy_api.latest import io, ui
 
-from .bridge.tasks import captioning
 from .bridge.tasks.captioning import folder as folders
 from .bridge.tasks.captioning import pictures
-from .caption import captioner_input
+from .caption import captioner_input, language_input
 from .chinese_words import IN_CHINESE
 from .sampler_inputs import seed_input
 
@@ -37,12 +36,7 @@ class ZImageCaptionFolder(io.ComfyNode):
                     "stands; user, a request as people type it; difference, the instruction that makes one picture "
                     "from another: cat_1, cat_2 and cat_3 give six.",
                 ),
-                io.Combo.Input(
-                    "language",
-                    options=list(captioning.LANGUAGES),
-                    default="English",
-                    tooltip="The language of the caption. Texts in the picture keep theirs.",
-                ),
+                language_input(),
                 captioner_input(),
                 seed_input(
                     "Which words are drawn. Another seed writes all captions again, but those that a person wrote or "

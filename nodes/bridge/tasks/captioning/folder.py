@@ -22,6 +22,7 @@ from .....zimage_core.language.captioning import (
 from .....zimage_core.scoring.lettering import sure_lines
 from ...loading import prompt_files
 from .. import scores
+from ..input_folders import files_state
 from . import captions, pictures
 from .captioners import captioner_of, captioner_state
 
@@ -96,8 +97,7 @@ def state(place: Place, captioner: str) -> str | float:
         rows = table.rows()
         if any(row.state in MISSING for row in rows):
             return float("nan")
-        files = sorted({file for row in rows for file in row.task if file})
-        seen = " ".join(f"{file.name} {file.stat().st_mtime_ns} {file.stat().st_size}" for file in files)
+        seen = files_state({file for row in rows for file in row.task if file})
     except (ValueError, OSError) as error:
         return str(error)
     return f"{captioner_state(captioner)} {captions.instruction_state()} {seen}"

@@ -3,19 +3,20 @@
 from pathlib import Path
 
 from .....zimage_core.nano.data.example_sets import write_edited, write_untold
-from ..training.dataset import NO_FOLDER, folder_of_input, folder_of_temp, folders_of_input
+from .. import input_folders
+from ..input_folders import NO_FOLDER
 
 BUILT_IN = {"nano's pictures (built in)": write_untold, "edits of nano's pictures (built in)": write_edited}
 
 
 def folder_names() -> list[str]:
     """For the dropdown."""
-    return [NO_FOLDER, *BUILT_IN, *folders_of_input()]
+    return input_folders.folder_names(BUILT_IN)
 
 
 def target_names() -> list[str]:
     """For the dropdown of what pictures became."""
-    return [NO_FOLDER, *folders_of_input()]
+    return input_folders.folder_names({})
 
 
 def folder_of(name: str) -> Path:
@@ -27,13 +28,9 @@ def folder_of(name: str) -> Path:
         raise ValueError(
             "No folder is chosen to caption. Put one with pictures into ComfyUI's input folder, press R, and pick it."
         )
-    if name not in BUILT_IN:
-        return folder_of_input(name)
-    place = folder_of_temp(name)
-    BUILT_IN[name](place)
-    return place
+    return input_folders.folder_of(name, BUILT_IN)
 
 
 def target_folder_of(name: str) -> Path | None:
     """The folder with what pictures became; none where there is none."""
-    return None if name == NO_FOLDER else folder_of_input(name)
+    return None if name == NO_FOLDER else input_folders.folder_of_input(name)
