@@ -3,17 +3,9 @@
 from comfy_api.latest import io
 
 from .bridge.page import metadata, score_results
-from .bridge.tasks import model_scores, scores, set_distance
+from .bridge.tasks import connected_scores, scores
 from .chinese_words import IN_CHINESE
 from .score_inputs import prompt_input, reader_input, score_input, texts_input
-
-ONLY_HERE = (
-    model_scores.LIKENESS,
-    model_scores.QUESTIONS,
-    model_scores.SOFT_TIFA,
-    set_distance.NAME,
-    model_scores.OF_BOXES,
-)
 
 
 class ZImageScore(io.ComfyNode):
@@ -30,7 +22,7 @@ class ZImageScore(io.ComfyNode):
             search_aliases=["ocr", "rate", "metric", "quality", "aesthetic", "spelling", *IN_CHINESE["ZImageScore"]],
             inputs=[
                 io.Image.Input("images", tooltip="Pictures of any model."),
-                score_input("sharpness", *ONLY_HERE),
+                score_input("sharpness", *connected_scores.ONLY_HERE),
                 prompt_input("Empty takes the prompt of the sampler that drew the pictures."),
                 texts_input(),
                 reader_input(),
@@ -91,19 +83,11 @@ class ZImageScore(io.ComfyNode):
     def execute(
         cls, images, score, prompt, texts, reader, clip_vision=None, reference=None, labels="", questions="", boxes=None
     ) -> io.NodeOutput:
-        if score == set_distance.NAME:
-            found = set_distance.distance_of_sets(images, reference, clip_vision)
-        else:
-            request = scores.request_of(prompt or metadata.prompt_before(cls.hidden), texts, questions)
-            if score == model_scores.LIKENESS:
-                by = model_scores.likeness(clip_vision, reference)
-            elif score == model_scores.OF_BOXES:
-                by = model_scores.of_boxes(scores.pil_pictures(images), boxes)
-            elif score in (model_scores.QUESTIONS, model_scores.SOFT_TIFA):
-                by = model_scores.asking(score, request.rules)
-            else:
-                by = scores.score_of(score, reader)
-            found = scores.scored(images, by, request, labels)
+        request = scores.request_of(prompt or metadata.prompt_before(cls.hidden), texts, questions)
+        given = connected_scores.Given(
+            request=request, reader=reader, clip_vision=clip_vision, reference=reference, boxes=boxes
+        )
+        found = connected_scores.measured(score, images, given, labels)
         score_results.tell(cls.hidden, str(cls.hidden.unique_id), found.facts)
         return io.NodeOutput(found.value, found.parts, found.report, images, ui=found.shown)
 

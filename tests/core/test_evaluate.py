@@ -322,3 +322,5 @@ def test_folders_of_pictures_to_compare_have_to_be_there(capsys, tmp_path):
     status, told, problem = run(capsys, *asked)
     assert (status, told) == (1, "") and "there is no folder" in problem and "nowhere" in problem
     assert not (tmp_path / "x").exists()
+    status, told, problem = run(capsys, *asked[:-2])
+    assert (status, told) == (1, "") and "name its folder too" in problem and problem.count("\n") == 1

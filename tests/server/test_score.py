@@ -1,10 +1,11 @@
 """Z-Image Score on the real server: pictures pass unchanged, the number is the scorer's, the saved file tells it."""
 
 import json
+import math
 
 import numpy as np
 import pytest
-from loopback import loopback
+from loopback import loopback, send
 from PIL import Image, ImageDraw, ImageFont
 
 from prompt_graphs import node, text_to_image
@@ -110,10 +111,35 @@ def test_the_vision_model_of_the_settings_answers_questions_with_parents_and_rea
         assert outcome.error is None, outcome.error
         _, read = parts_of(scored(loaded, "word accuracy", ("load", 0), reader="vision model", texts="fresh bread"))
         server.post("/settings", {"ZImage.ServerAddress": ""})
-    assert asked["value"] == 0.5 and asked["pictures"][0]["seen"] == "Is there a fox?\nIs it red?"
+    assert asked["value"] == 0.5 and asked["pictures"][0]["seen"] == "Is there a fox? no\nIs it red? yes"
     assert (read["value"], read["reader"]) == (1, "eye-8b")
+    with loopback() as judge:
+        judge.answers += [likely(yes=0.9, no=0.1), likely(one=0.5, two=0.4)]
+        server.post("/settings", {"ZImage.ServerAddress": judge.address, "ZImage.ServerModel": "eye-8b"})
+        questions = "Is it dark?\nHow many foxes are there? = two"
+        outcome, asked = parts_of(scored(loaded, "Soft-TIFA (judge)", ("load", 0), questions=questions))
+        server.post("/settings", {"ZImage.ServerAddress": ""})
+    assert outcome.error is None, outcome.error
+    assert asked["value"] == pytest.approx(0.6) and asked["pictures"][0]["parts"]["AM"] == pytest.approx(0.65)
+    assert asked["pictures"][0]["seen"] == "How many foxes are there? two is 40% likely"
     outcome, _ = parts_of(scored(loaded, "Soft-TIFA (judge)", ("load", 0)))
     assert "No question is written" in outcome.error["exception_message"]
+
+
+def likely(**probabilities):
+    """An answer of one word with the probabilities of its alternatives."""
+    top = [{"token": word, "logprob": math.log(each)} for word, each in probabilities.items()]
+    choice = {"message": {"content": top[0]["token"]}, "logprobs": {"content": [{"top_logprobs": top}]}}
+    return lambda request: send(request, json.dumps({"choices": [choice]}).encode())
+
+
+def test_boxes_without_names_are_a_sentence_and_no_zero(server, parts_of):
+    Image.new("RGB", (40, 40), "navy").save(server.base / "input" / "navy.png")
+    box = node("PrimitiveBoundingBox", x=4, y=4, width=9, height=9)
+    graph = {"load": node("LoadImage", image="navy.png"), "box": box}
+    asked = {"prompt": "a dog", "boxes": ["box", 0]}
+    outcome, _ = parts_of(scored(graph, "objects (boxes)", ("load", 0), **asked))
+    assert outcome.error["node_id"] == "score" and "do not tell what is in them" in outcome.error["exception_message"]
 
 
 def test_likeness_by_the_connected_vision_model_is_1_for_the_same_picture(server, parts_of):

@@ -18,6 +18,8 @@ from .suite_run import EVERY_SUITE, PICTURES
 
 def compare_evaluations(options: argparse.Namespace) -> None:
     """Print a line for each score that both evaluations have, and write a page with the pictures beside each other."""
+    if options.images and not options.out:
+        raise ValueError("--images are the pictures on the page, which is written only with --out: name its folder too")
     if missing := [folder for folder in options.images or () if not folder.is_dir()]:
         raise ValueError(f"there is no folder {missing[0]}: --images takes those with the pictures of both")
     files = [each / "report.json" if each.is_dir() else each for each in (options.one, options.other)]

@@ -18,7 +18,12 @@ def told(report: Report) -> list[str]:
         counted = _counted(figure)
         lines.append(f"{counted}, {figure.unread} not read" if figure.unread else counted)
     reasons = Counter(each.partition(": ")[2] for each in report.problems if ": " in each)
-    return [*lines, *(f"not read: {reason} ({n} times)" for reason, n in reasons.most_common(MOST_REASONS))]
+    return [*lines, *(_unread(*each) for each in reasons.most_common(MOST_REASONS))]
+
+
+def _unread(reason: str, n: int) -> str:
+    """Why pictures were not read, and how often."""
+    return f"not read: {reason} (once)" if n == 1 else f"not read: {reason} ({n} times)"
 
 
 def _counted(figure: Figure) -> str:

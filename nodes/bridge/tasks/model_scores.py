@@ -54,7 +54,9 @@ def makers() -> dict[str, Callable[[], Score]]:
 def asking(name: str, rules: Mapping[str, Any]) -> Score:
     """The score that asks a judge a request's questions; ValueError where none is written, or nobody can be asked."""
     if not rules.get("questions"):
-        raise ValueError("No question is written. Write one a line in questions, for example: Is there a red fox?")
+        raise ValueError(
+            "No question is written. Write one a line in questions, an advanced input, for example: Is there a red fox?"
+        )
     if name == QUESTIONS:
         check_yes_or_no(dict(rules))
     judge = VisionModel(required_language_server().server)

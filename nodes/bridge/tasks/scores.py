@@ -188,8 +188,7 @@ def scored(images: Any, score: Score, request: Request, labels: str = "") -> Sco
     pictures, names = pil_pictures(images), labels.splitlines()
     if names and len(names) != len(pictures):
         raise ValueError(
-            f"There are {len(names)} labels for {len(pictures)} pictures. Connect pictures and labels of one Z-Image "
-            "Grid."
+            f"Labels here: {len(names)}; pictures: {len(pictures)}. Connect pictures and labels of one Z-Image Grid."
         )
     found = measured(pictures, score, [request] * len(pictures))
     return Scored(score=score, measurements=tuple(found), labels=names)

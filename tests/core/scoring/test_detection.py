@@ -210,7 +210,10 @@ def test_boxes_of_comfyuis_detectors_are_judged_as_their_detections():
 
 def test_boxes_of_other_pictures_are_told():
     pictures = [Image.new("RGB", (8, 8), (level, 0, 0)) for level in (1, 2)]
-    with pytest.raises(ValueError, match="boxes of 3 pictures and 2 pictures"):
+    with pytest.raises(ValueError, match="boxes: 3; pictures here: 2"):
         FoundBoxes(pictures, [[], [], []])
+    drawn = {"x": 1, "y": 1, "width": 5, "height": 5}
+    with pytest.raises(ValueError, match="do not tell what is in them"):
+        FoundBoxes(pictures, [[drawn], []])
     with pytest.raises(DetectorError, match="nobody looked"):
         FoundBoxes(pictures[:1], []).detect(pictures[1])

@@ -153,7 +153,7 @@ def test_questions_with_parents_and_without_an_answer(judge):
     (measurement,) = score([PICTURE], [rules])
     assert measurement.parts == {"right": 2, "answered": 4, "questions": 5}  # the tree is left out, not wrong
     assert measurement.value == pytest.approx(2 / 4)
-    assert measurement.notes == "a door?\nred door?\nnot answered: a tree?"
+    assert measurement.notes == "a door? no\nred door? yes\nnot answered: a tree?"
     prose, none = score([PICTURE] * 2, [asked({1: "a tree?"}), Request(prompt="a house")])
     assert prose.value is None and "neither yes nor no to any of 1 questions" in prose.problem
     assert none.value is None and "no questions" in none.problem
@@ -170,7 +170,7 @@ def test_soft_tifa_is_the_mean_of_the_right_tokens_probability(judge):
         [PICTURE] * 2, [asked({1: "is it?", 2: "how many?"}, answers={1: "Yes", 2: "three"}), asked({1: "silent?"})]
     )
     assert good.parts["AM"] == pytest.approx((0.75 + 0.4) / 2)
-    assert good.value == pytest.approx(math.sqrt(0.75 * 0.4)) and good.notes == "0.40 how many?"
+    assert good.value == pytest.approx(math.sqrt(0.75 * 0.4)) and good.notes == "how many? three is 40% likely"
     assert dumb.value is None and "tells no log-probabilities" in dumb.problem
     assert judge.bodies[0]["logprobs"] is True and judge.bodies[0]["max_tokens"] == 1
 

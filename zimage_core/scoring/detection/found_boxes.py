@@ -14,7 +14,8 @@ class FoundBoxes:
     """Tells of each of some pictures what was found in it before; it looks at no other.
 
     `boxes` is ComfyUI's BOUNDING_BOX: a list for each picture, or one that holds for all. Boxes without a label name
-    no object and are left out. Raises ValueError for another number of lists, or for what are no boxes.
+    no object and are left out. Raises ValueError for another number of lists, for what are no boxes, and where none of
+    them has a label: nobody looked for objects then, and none found would not mean that none is there.
     """
 
     name = "the detector of the boxes"
@@ -23,8 +24,13 @@ class FoundBoxes:
         lists = boxes_of_pictures(boxes) or [[]]
         if len(lists) not in (1, len(pictures)):
             raise ValueError(
-                f"There are bounding boxes of {len(lists)} pictures and {len(pictures)} pictures. Connect the boxes "
-                "that a detector found in these very pictures."
+                f"Pictures with bounding boxes: {len(lists)}; pictures here: {len(pictures)}. Connect the boxes that a "
+                "detector found in these very pictures."
+            )
+        if any(lists) and not any(box.label for of_one in lists for box in of_one):
+            raise ValueError(
+                "The boxes connected here do not tell what is in them. Connect those of a detector that names objects, "
+                "such as ComfyUI's RT-DETR."
             )
         of_each = lists * len(pictures) if len(lists) == 1 else lists
         self.names = sorted({box.label for of_one in lists for box in of_one if box.label})

@@ -11,6 +11,7 @@ from .judge_score import JudgeScore
 from .questions import NO_QUESTIONS, Question, questions_of
 
 ASK = "{question} Answer in one word."
+DOUBTED = 0.5  # right answers less probable than this are told
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -32,7 +33,8 @@ class SoftTifaScore(JudgeScore):
         if not found:
             return Measurement.missing(NO_QUESTIONS)
         geometric = math.prod(found) ** (1 / len(found))
-        doubted = [f"{p:.2f} {each.text}" for p, each in zip(found, questions.values(), strict=True) if p < 0.5]
+        both = zip(found, questions.values(), strict=True)
+        doubted = [f"{each.text} {each.answer} is {p:.0%} likely" for p, each in both if p < DOUBTED]
         parts = {"AM": sum(found) / len(found), "GM": geometric, "atoms": len(found)}
         return Measurement(value=geometric, parts=parts, notes="\n".join(doubted))
 

@@ -34,7 +34,7 @@ class YesNoScore(JudgeScore):
                 f"{self.judge.name} answered neither yes nor no to any of {len(questions)} questions"
             )
         counted = with_parents(right, questions)
-        wrong = [questions[number].text for number, value in counted.items() if not value]
+        wrong = [f"{questions[number].text} {answers[number]}" for number, value in counted.items() if not value]
         unread = [f"not answered: {questions[number].text}" for number, said in answers.items() if not said]
         parts = {"right": sum(counted.values()), "answered": len(counted), "questions": len(questions)}
         return Measurement(value=sum(counted.values()) / len(counted), parts=parts, notes="\n".join([*wrong, *unread]))

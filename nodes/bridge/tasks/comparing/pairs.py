@@ -107,11 +107,15 @@ def report_of(columns: Columns, pairs: Pairs) -> str:
     (a, b), n_pairs = pairs.means, len(pairs.one)
     gap, p, method = pairs.difference.difference, pairs.difference.p, pairs.difference.method
     told = f"{gap.value:+.4g} ({gap.low:+.4g} to {gap.high:+.4g})" if n_pairs > 1 else f"{gap.value:+.4g}"
+    if n_pairs == 1:
+        compared = f"B - A: {told}, p = {p:.3g}, 1 pair ({method})"
+    else:
+        compared = f"B - A: {told}, p = {p:.3g}, {n_pairs} pairs ({method})"
     lines = [
         f"Verdict by {scores.title_of(columns.score)}: {pairs.verdict}",
         columns.compared,
         f"Means: A {a:.4g}, B {b:.4g}",
-        f"B - A: {told}, p = {p:.3g}, {n_pairs} pairs ({method})",
+        compared,
     ]
     if columns.equal:
         lines.append(f"Pairs that are equal bit by bit: {columns.equal} of {len(columns.rows)}")
