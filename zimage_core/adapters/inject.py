@@ -153,7 +153,8 @@ def is_quantized(layer: nn.Module, name: str = "weight") -> bool:
     weight = getattr(layer, name)
     if name != "weight" or weight.ndim < 2:
         return False  # norms and biases cannot have a side branch, and lose little when rounded again
-    return type(weight) not in (nn.Parameter, Tensor) or weight.dtype.itemsize < 2
+    is_sharded = hasattr(weight, "placements")  # a DTensor; its class is named nowhere, as some builds have none
+    return (type(weight) not in (nn.Parameter, Tensor) and not is_sharded) or weight.dtype.itemsize < 2
 
 
 def parameter_shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..model import S3DiT
+from .distributed import ONE_PROCESS, Processes
 from .encoded import EncodedExample
 from .loop.curve import Curve
 from .loop.ema import Ema
@@ -82,36 +83,46 @@ def train_examples(
     folder: Path,
     *,
     validated: Sequence[EncodedExample] = (),
+    processes: Processes = ONE_PROCESS,
 ) -> Generator[Progress]:
     """Train what `trainable` has of `dit`; resume from and save to `folder`, which keeps the curve too.
 
     The loss on `validated` is measured now and then. After the last step the parameters are their averages (EMA).
     """
     ema = Ema(trainable, recipe.ema_decay)
-    losses = partial(flow_matching_step, dit, dataset, step_of, recipe.seed)
+    losses = partial(flow_matching_step, dit, dataset, step_of, recipe.seed, processes=processes)
     every = max(1, recipe.steps // N_VALIDATIONS)
     curve = None
     with trainable.attached():
-        for progress in train(trainable, losses, recipe, ema, folder, identity=asdict(step_of)):
+        for progress in train(trainable, losses, recipe, ema, folder, identity=asdict(step_of), processes=processes):
             if validated and ((progress.step + 1) % every == 0 or progress.step == 0):
-                loss = validation_loss(dit, validated, step_of.token_budget)
+                loss = validation_loss(dit, validated, step_of.token_budget, processes)
                 progress = replace(progress, validation=loss)
-            curve = curve or Curve(folder, progress.step)
-            curve.add(progress)
+            if processes.is_first:
+                curve = curve or Curve(folder, progress.step)
+                curve.add(progress)
             yield progress
     ema.assign()
 
 
 def flow_matching_step(
-    dit: S3DiT, dataset: TrainingSet, step_of: FlowMatching, seed: int, step: int, generator: torch.Generator
+    dit: S3DiT,
+    dataset: TrainingSet,
+    step_of: FlowMatching,
+    seed: int,
+    step: int,
+    generator: torch.Generator,
+    *,
+    processes: Processes = ONE_PROCESS,
 ) -> Iterator[Tensor]:
-    """The step's loss in parts: their sum is the mean over its examples."""
+    """The step's loss in parts: their sum, or its mean over the processes, is the mean over its examples."""
     sets = [each for each in (dataset.examples, dataset.regularization) if each]
     chosen = [each[index] for each in sets for index in chosen_examples(step, step_of.batch, len(each), seed)]
     drawn = [draw_noised(dataset, example, step_of, generator) for example in chosen]
-    for group in micro_batches(drawn, step_of.token_budget):
+    groups = list(micro_batches(drawn, step_of.token_budget, processes.count))
+    for group, factor in processes.share(groups):
         losses, sigma = losses_of(dit, group, saves_memory=step_of.saves_memory)
-        yield (losses * step_of.levels.weight(sigma)).sum() / len(chosen)
+        yield (losses * step_of.levels.weight(sigma)).sum() * factor / len(chosen)
 
 
 def draw_noised(

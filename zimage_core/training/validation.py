@@ -6,6 +6,7 @@ from typing import TypeVar
 import torch
 
 from ..model import S3DiT
+from .distributed import ONE_PROCESS, Processes
 from .encoded import EncodedExample
 from .loop.micro_batches import Noised, micro_batches
 from .objectives.noised import losses_of
@@ -23,7 +24,9 @@ def held_out(examples: Sequence[Kind]) -> tuple[list[Kind], list[Kind]]:
 
 
 @torch.no_grad()
-def validation_loss(dit: S3DiT, examples: Sequence[EncodedExample], token_budget: int) -> float:
+def validation_loss(
+    dit: S3DiT, examples: Sequence[EncodedExample], token_budget: int, processes: Processes = ONE_PROCESS
+) -> float:
     """The mean loss of examples over all levels, with the first caption of each and its latent's mean."""
     generator = torch.Generator().manual_seed(0)
     noised: list[Noised] = []
@@ -31,5 +34,6 @@ def validation_loss(dit: S3DiT, examples: Sequence[EncodedExample], token_budget
         x0 = example.picture.mean.float()
         noise = torch.randn(x0.shape, generator=generator)
         noised += [Noised(x0, noise, torch.tensor(level), example.captions[0]) for level in LEVELS]
-    losses = [losses_of(dit, group)[0] for group in micro_batches(noised, token_budget)]
-    return torch.cat(losses).mean().item()
+    groups = list(micro_batches(noised, token_budget, processes.count))
+    losses = [losses_of(dit, group)[0].sum() * factor for group, factor in processes.share(groups)]
+    return processes.mean(torch.stack(losses).sum().item() / len(noised))

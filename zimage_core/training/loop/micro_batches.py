@@ -4,6 +4,7 @@ Pictures of any shape and captions of any length meet in one step, so that no sh
 its kind. The gradients of the groups add up to that of the whole.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -29,13 +30,16 @@ class Noised(NamedTuple):
         return token_count((self.x0.shape[-2], self.x0.shape[-1]), len(self.caption))
 
 
-def micro_batches(examples: Sequence[Noised], token_budget: int) -> Iterator[list[Noised]]:
-    """The examples in groups, those with most tokens first, so that too little memory shows at once."""
+def micro_batches(examples: Sequence[Noised], token_budget: int, n_processes: int = 1) -> Iterator[list[Noised]]:
+    """The examples in groups, those with most tokens first, so that too little memory shows at once.
+
+    Examples of one kind are divided among processes, if there are so many.
+    """
     groups: defaultdict[tuple[int, ...], list[Noised]] = defaultdict(list)
     for example in examples:
         groups[(example.tokens, *example.x0.shape)].append(example)
     for (tokens, *_), group in sorted(groups.items(), key=lambda item: item[0], reverse=True):
-        size = max(1, token_budget // tokens)
+        size = max(1, min(token_budget // tokens, math.ceil(len(group) / n_processes)))
         yield from (group[first : first + size] for first in range(0, len(group), size))
 
 

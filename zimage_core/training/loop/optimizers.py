@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-Parameters = Sequence[nn.Parameter]
+Parameters = Sequence[dict[str, list[nn.Parameter]]]  # groups, as optimizers take them
 
 
 def optimizer_of(

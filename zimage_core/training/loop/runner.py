@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..distributed.processes import ONE_PROCESS, Processes
 from .ema import Ema
 from .optimizers import optimizer_of
 from .state import load_state, save_state
@@ -69,37 +70,45 @@ def train(
     folder: Path,
     *,
     identity: Mapping[str, Any] = MappingProxyType({}),
+    processes: Processes = ONE_PROCESS,
 ) -> Iterator[Progress]:
     """Train until the recipe's last step, resuming from and saving to `folder`.
 
     Parameters stay float32. `identity` is whatever else makes a run another one than that in `folder`, which is refused
     with ValueError. A caller that stops iterating loses at most `save_every` steps; one that closes the generator loses
-    none. Raises `DivergedError` at a loss or gradient that is not finite.
+    none. Of several `processes` each yields its share of the parts. Raises `DivergedError` at a loss or gradient that
+    is not finite.
     """
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    groups = processes.optimized(parameters)
     optimizer = optimizer_of(
-        recipe.optimizer, parameters, lr=recipe.lr, betas=recipe.betas, weight_decay=recipe.weight_decay
+        recipe.optimizer, groups, lr=recipe.lr, betas=recipe.betas, weight_decay=recipe.weight_decay
     )
     state_of = {**asdict(recipe), **identity}
-    done = saved = load_state(folder, module, optimizer, ema, state_of)
+    done = saved = load_state(folder, module, optimizer, ema, state_of, processes)
     try:
         for step in range(done, recipe.steps):
             generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
-            loss, grad_norm = _update(optimizer, loss_of_step(step, generator), recipe, step, folder)
+            loss, grad_norm = _update(optimizer, loss_of_step(step, generator), recipe, step, folder, processes)
             ema.update(step)
             done = step + 1
             if done % recipe.save_every == 0 or done == recipe.steps:
-                save_state(folder, done, module, optimizer, ema, state_of)
+                save_state(folder, done, module, optimizer, ema, state_of, processes)
                 saved = done
             yield Progress(step=step, steps=recipe.steps, loss=loss, grad_norm=grad_norm, lr=recipe.lr_at(step))
     except GeneratorExit:  # the caller stops here and may go on later
         if saved < done:
-            save_state(folder, done, module, optimizer, ema, state_of)
+            save_state(folder, done, module, optimizer, ema, state_of, processes)
         raise
 
 
 def _update(
-    optimizer: torch.optim.Optimizer, losses: Iterable[Tensor], recipe: Recipe, step: int, folder: Path
+    optimizer: torch.optim.Optimizer,
+    losses: Iterable[Tensor],
+    recipe: Recipe,
+    step: int,
+    folder: Path,
+    processes: Processes,
 ) -> tuple[float, float]:
     """One step of the optimizer. Returns the loss and the norm of its gradient before clipping."""
     optimizer.zero_grad(set_to_none=True)
@@ -108,7 +117,9 @@ def _update(
         loss.backward()
         total += loss.item()
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    grad_norm = nn.utils.clip_grad_norm_(parameters, recipe.clip).item()
+    total = processes.mean(total)
+    processes.average_gradients(parameters)
+    grad_norm = processes.clip_gradients(parameters, recipe.clip)
     if not math.isfinite(total) or not math.isfinite(grad_norm):
         raise DivergedError(
             f"training diverged at step {step + 1}: the loss is {total:g} and its gradient's norm {grad_norm:g}. "

@@ -1,4 +1,4 @@
-"""Saved training state: parameters, their EMA and the optimizer's tensors in one safetensors file."""
+"""Saved training state: parameters, their EMA and the optimizer's tensors."""
 
 import json
 from collections import defaultdict
@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from torch import Tensor, nn
 
-from ...atomic_file import save_tensors
+from ..distributed.processes import ONE_PROCESS, Processes
 from .ema import Ema
-
-FILE = "state.safetensors"
+from .state_files import SavedState, open_newest, write_files
 
 
 def save_state(
@@ -23,53 +21,58 @@ def save_state(
     optimizer: torch.optim.Optimizer,
     ema: Ema,
     recipe: dict[str, Any],
+    processes: Processes = ONE_PROCESS,
 ) -> None:
-    """Write the state after `step` steps; the previous file is replaced only once the new one is complete."""
+    """Write the state after `step` steps; the previous one is removed only once the new one is complete."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, Tensor] = {}
     for name, parameter in module.named_parameters():
-        tensors[f"module.{name}"] = parameter.detach().contiguous()
-        tensors[f"ema.{name}"] = ema.average[name].contiguous()
+        tensors[f"module.{name}"] = parameter.detach()
+        tensors[f"ema.{name}"] = ema.average[name]
         for key, value in optimizer.state.get(parameter, {}).items():
-            tensors[f"optimizer.{key}.{name}"] = torch.as_tensor(value).contiguous()
-    save_tensors(folder / FILE, tensors, {"step": str(step), "recipe": json.dumps(recipe)})
+            tensors[f"optimizer.{key}.{name}"] = torch.as_tensor(value)
+    write_files(folder, step, tensors, json.dumps(recipe), processes)
 
 
 def load_state(
-    folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer, ema: Ema, recipe: dict[str, Any]
+    folder: Path,
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    ema: Ema,
+    recipe: dict[str, Any],
+    processes: Processes = ONE_PROCESS,
 ) -> int:
     """Restore a saved state in place and return the next step: 0 if nothing was saved.
 
     Raises ValueError if the folder holds the run of another recipe.
     """
-    if not (folder / FILE).exists():
+    saved = open_newest(folder)
+    if saved is None:
         return 0
-    with safe_open(folder / FILE, framework="pt") as saved:
-        metadata = saved.metadata()
-        if json.loads(metadata["recipe"]) != json.loads(json.dumps(recipe)):
-            raise ValueError(
-                f"{folder} holds a run of another recipe; give this run its own folder, or delete that one"
-            )
-        step = int(metadata["step"])
-        with torch.no_grad():
-            for name, parameter in module.named_parameters():
-                parameter.copy_(saved.get_tensor(f"module.{name}"))
-                ema.average[name].copy_(saved.get_tensor(f"ema.{name}"))
-        _load_optimizer(optimizer, module, saved)
-    return step
+    if json.loads(saved.metadata["recipe"]) != json.loads(json.dumps(recipe)):
+        raise ValueError(f"{folder} holds a run of another recipe; give this run its own folder, or delete that one")
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            rows = processes.rows(parameter)
+            processes.local(parameter).copy_(saved.tensor(f"module.{name}", rows))
+            processes.local(ema.average[name]).copy_(saved.tensor(f"ema.{name}", rows))
+        _load_optimizer(optimizer, module, saved, processes)
+    return int(saved.metadata["step"])
 
 
-def _load_optimizer(optimizer: torch.optim.Optimizer, module: nn.Module, saved: Any) -> None:
-    """Give an optimizer its tensors of an open file; a parameter that has not had a gradient yet has none."""
-    keys_of = _keys_by_parameter(saved.keys())
+def _load_optimizer(
+    optimizer: torch.optim.Optimizer, module: nn.Module, saved: SavedState, processes: Processes
+) -> None:
+    """Give an optimizer its saved tensors; a parameter that has not had a gradient yet has none."""
+    keys_of = _keys_by_parameter(saved.pieces)
     names = {parameter: name for name, parameter in module.named_parameters()}
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for index, parameter in enumerate(parameters):
         name = names[parameter]
-        found = {key: saved.get_tensor(f"optimizer.{key}.{name}") for key in keys_of.get(name, ())}
+        found = {key: _like(parameter, saved, f"optimizer.{key}.{name}", processes) for key in keys_of.get(name, ())}
         if found:
-            state[index] = {key: _like(parameter, value) for key, value in found.items()}
+            state[index] = found
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
@@ -84,6 +87,11 @@ def _keys_by_parameter(keys: Iterable[str]) -> dict[str, list[str]]:
     return dict(found)
 
 
-def _like(parameter: Tensor, value: Tensor) -> Tensor:
-    """A saved tensor in the parameter's memory format, which the fused AdamW requires."""
-    return torch.empty_like(parameter, dtype=value.dtype).copy_(value) if value.shape == parameter.shape else value
+def _like(parameter: Tensor, saved: SavedState, name: str, processes: Processes) -> Tensor:
+    """A saved tensor, sharded as the parameter and in its memory format, which the fused AdamW requires."""
+    if saved.shape(name) != parameter.shape:
+        return saved.tensor(name, None)
+    value = saved.tensor(name, processes.rows(parameter))
+    restored = torch.empty_like(parameter, dtype=value.dtype)
+    processes.local(restored).copy_(value)
+    return restored

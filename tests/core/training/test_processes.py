@@ -1,0 +1,89 @@
+"""Several processes learn what one learns, hold less each, and go on in any other number."""
+
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+import shared_run
+import torch
+from safetensors.torch import load_file
+
+import tiny
+from zimage_core.training.distributed import ONE_PROCESS, Processes
+from zimage_core.training.loop.curve import read_curve
+from zimage_core.training.loop.micro_batches import Noised, micro_batches
+
+
+def curve(folder):
+    return [(row["loss"], row["grad_norm"], row["validation"]) for row in read_curve(folder)]
+
+
+def assert_curves_equal(found, expected):
+    assert len(found) == len(expected)
+    for row, wanted in zip(found, expected, strict=True):
+        assert row == pytest.approx(wanted, rel=1e-5)
+
+
+@cache
+def alone(kind):
+    """The weights that one process learns, and its curve."""
+    with TemporaryDirectory() as folder:
+        trained, _ = shared_run.run(kind, Path(folder), 0, ONE_PROCESS)
+        return trained, curve(Path(folder))
+
+
+def assert_alike(found, kind):
+    expected, _ = alone(kind)
+    for name, tensor in found.items():
+        assert (tensor - expected[name]).norm() <= 1e-4 * expected[name].norm(), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "n_processes"), [("full", 2), ("lora", 3)])
+def test_losses_and_weights_are_those_of_one_process(tmp_path, kind, n_processes):
+    shared_run.run_in(n_processes, kind, tmp_path)
+    assert_curves_equal(curve(tmp_path), alone(kind)[1])
+    assert_alike(load_file(tmp_path / "trained.safetensors"), kind)
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_in_another_number_of_processes(tmp_path):
+    shared_run.run_in(3, "full", tmp_path, 2)
+    shared_run.run_in(2, "full", tmp_path, 4)
+    trained, _ = shared_run.run("full", tmp_path, 0, ONE_PROCESS)
+    assert_curves_equal(curve(tmp_path), alone("full")[1])
+    assert_alike(trained, "full")
+    assert [file.name for file in tmp_path.glob("state*")] == ["state.safetensors"]  # older files are gone
+
+
+@pytest.mark.slow
+def test_each_process_holds_its_part_of_the_blocks(tmp_path):
+    shared_run.run_in(3, "full", tmp_path, 1)
+    held = [int((tmp_path / f"held-{rank}").read_text()) for rank in range(3)]
+    dit = tiny.dit()
+    blocks = [*dit.noise_refiner, *dit.context_refiner, *dit.layers]
+    parts = [layer for block in blocks for layer in (block.attention, block.feed_forward)]
+    divided = [each.weight for part in parts for each in part.modules() if isinstance(each, torch.nn.Linear)]
+    whole = sum(each.numel() for each in dit.parameters()) - sum(each.numel() for each in divided)
+    rows = [torch.arange(len(each)).chunk(3) for each in divided]  # torch.chunk is how FSDP2 divides
+    for rank in range(3):
+        expected = [len(row[rank]) * each[0].numel() for row, each in zip(rows, divided, strict=True)]
+        assert held[rank] == whole + sum(expected)
+
+
+@pytest.mark.parametrize("n_parts", [1, 2, 5, 6])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_shares_have_equal_lengths_and_their_mean_is_the_sum(n_parts, count):
+    parts = [2.0**n for n in range(n_parts)]
+    shares = [Processes(rank, count).share(parts) for rank in range(count)]
+    assert len({len(share) for share in shares}) == 1
+    assert sum(part * factor for share in shares for part, factor in share) / count == sum(parts)
+
+
+def test_a_batch_that_one_process_would_run_at_once_is_divided():
+    dataset, _ = shared_run.examples()
+    noised = [example.picture.mean for example in dataset.examples if example.picture.mean.shape[1:] == (8, 8)]
+    batch = [Noised(x0, x0, torch.tensor(0.5), torch.zeros(9, 48)) for x0 in noised]
+    assert [len(group) for group in micro_batches(batch, 10_000, 1)] == [len(batch)]
+    assert [len(group) for group in micro_batches(batch, 10_000, 2)] == [2, len(batch) - 2]

@@ -1,0 +1,63 @@
+"""A transformer whose blocks are divided among processes: torch's FSDP2 (`fully_shard`), one unit per block.
+
+Of each block the linear layers are divided, which are 97 % of the 6B's weights. What is called outside a block's own
+forward stays whole in every process: norms, whose weights are folded with the modulation beforehand, the modulation
+itself, the embedders. So do the refiners that run as often as an example has captions or references, since dividing
+asks every process to run a block equally often.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
+from torch.distributed.tensor import DTensor
+
+from ...adapters import is_quantized
+from ...model import S3DiT
+from ...model.block import Block
+from .processes import Processes
+
+ENTRIES = ("prepare", "prepare_with_references", "network")  # by which blocks are reached
+
+
+def shard(dit: S3DiT, processes: Processes, device: torch.device) -> None:
+    """Divide the blocks, in place, one after the other, and move all to the device. Layers of 8 bits stay whole."""
+    if not any(_is_quantized_layer(layer) for layer in dit.modules()):
+        mesh = init_device_mesh(device.type, (processes.count,))
+        blocks = list(_divided_blocks(dit))
+        divided = {weight for block in blocks for weight in _linear_weights(block)}
+        whole = {parameter for parameter in dit.parameters() if parameter not in divided}
+        for block in blocks:
+            fully_shard(block, mesh=mesh, ignored_params=whole)
+        fully_shard(dit, mesh=mesh, ignored_params=whole)
+        for name in ENTRIES:
+            register_fsdp_forward_method(dit, name)
+    for tensor in (*dit.parameters(), *dit.buffers()):
+        if not isinstance(tensor, DTensor):  # those are on the device of their mesh
+            tensor.data = tensor.data.to(device)
+
+
+def whole_state(network: nn.Module) -> dict[str, Tensor]:
+    """The state dict with nothing divided, in RAM. Every process has to call this."""
+    state = network.state_dict()
+    return {name: (each.full_tensor() if isinstance(each, DTensor) else each).cpu() for name, each in state.items()}
+
+
+def _divided_blocks(dit: S3DiT) -> Iterator[Block]:
+    """Those that run once per evaluation, whatever the examples have."""
+    yield from dit.noise_refiner
+    if dit.config.siglip_feat_dim is None:
+        yield from dit.context_refiner
+    yield from dit.layers
+
+
+def _linear_weights(block: Block) -> Iterator[Tensor]:
+    """Of what runs in the block's own forward."""
+    for part in (block.attention, block.feed_forward):
+        yield from (layer.weight for layer in part.modules() if isinstance(layer, nn.Linear))
+
+
+def _is_quantized_layer(layer: nn.Module) -> bool:
+    return hasattr(layer, "in_features") and is_quantized(layer)
