@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io, ui
 
-from .bridge.page import score_results
+from .bridge.page import score_results, told_later
 from .bridge.tasks.comparing import models, pairs, settings
 from .bridge.tasks.grid import Sources
 from .chinese_words import AXES_IN_CHINESE, IN_CHINESE
@@ -84,7 +84,7 @@ class ZImageCompareModels(io.ComfyNode):
         sources = Sources(model, clip, vae, latent)
         node = str(cls.hidden.unique_id)
         outputs, nodes = models.graph_of(node, sources, model_b, widgets, _own(cls, settings_b))
-        return io.NodeOutput(*outputs, expand=nodes)
+        return io.NodeOutput(*outputs, expand=nodes, ui=told_later.promise(node))
 
 
 class ZImageCompareModelsSheet(io.ComfyNode):
@@ -112,8 +112,8 @@ class ZImageCompareModelsSheet(io.ComfyNode):
         asked = models.Terms.read(terms)
         found = pairs.compared(asked, pictures)
         score_results.tell(cls.hidden, asked.node, found.facts)
-        shown = {"text": [found.report], "zimage_result": [True], **ui.PreviewImage(found.shown).as_dict()}
-        return io.NodeOutput(*found.outputs, ui=shown)
+        shown = {"text": [found.report], **ui.PreviewImage(found.shown).as_dict()}
+        return io.NodeOutput(*found.outputs, ui=told_later.result(asked.node, shown))
 
 
 def _own(cls: type[io.ComfyNode], written: str) -> settings.Settings:

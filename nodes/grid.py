@@ -1,9 +1,10 @@
 """The comparison grid, and the sheet it ends in."""
 
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 
 from ..zimage_core.grid import NO_AXIS
 from .bridge.loading import files
+from .bridge.page import told_later
 from .bridge.tasks import grid, grid_axes
 from .chinese_words import AXES_IN_CHINESE, IN_CHINESE
 from .drawing_inputs import first_seed_input, negative_prompt_input, source_inputs, step_inputs
@@ -49,6 +50,7 @@ class ZImageGrid(io.ComfyNode):
                 io.Image.Output(display_name="pictures", tooltip="All pictures, row by row, without labels."),
                 io.String.Output(display_name="labels", tooltip="A line for each picture: what it was drawn with."),
             ],
+            hidden=[io.Hidden.unique_id],
             enable_expand=True,
         )
 
@@ -60,8 +62,9 @@ class ZImageGrid(io.ComfyNode):
     def execute(cls, model, clip, vae, latent, **widgets) -> io.NodeOutput:
         axes = grid_axes.axes_of(widgets, cls.define_schema().inputs, AXES_IN_CHINESE)
         settings = grid_axes.settings_of(axes, widgets)
-        expansion = grid.expand(grid.Sources(model, clip, vae, latent), settings, grid_axes.layout_of(axes))
-        return io.NodeOutput(expansion.sheets, expansion.pictures, expansion.labels, expand=expansion.nodes)
+        node = str(cls.hidden.unique_id)
+        made = grid.expand(node, grid.Sources(model, clip, vae, latent), settings, grid_axes.layout_of(axes))
+        return io.NodeOutput(*made.outputs, expand=made.nodes, ui=told_later.promise(node))
 
 
 class ZImageGridSheet(io.ComfyNode):
@@ -87,7 +90,8 @@ class ZImageGridSheet(io.ComfyNode):
 
     @classmethod
     def execute(cls, layout: str, **pictures) -> io.NodeOutput:
-        return io.NodeOutput(*grid.sheets_of(layout, pictures))
+        outputs, shown, node = grid.sheets_of(layout, pictures)
+        return io.NodeOutput(*outputs, ui=told_later.result(node, ui.PreviewImage(shown).as_dict()))
 
 
 def _axis_inputs(letter: str, where: str, name: str, values: str, *, is_advanced: bool = False) -> list[io.Input]:

@@ -5,7 +5,7 @@ from typing import Any
 from comfy_api.latest import io, ui
 
 from .bridge.loading import files
-from .bridge.page import score_results
+from .bridge.page import score_results, told_later
 from .bridge.tasks import scores
 from .bridge.tasks.comparing import lora_report, lora_strengths
 from .bridge.tasks.grid import Sources
@@ -106,8 +106,9 @@ class ZImageLoraTest(io.ComfyNode):
         given: dict[str, Any] = {"references": references, "clip_vision": clip_vision}
         links = {name: link for name, link in given.items() if link is not None}
         sources = Sources(model, clip, vae, latent)
-        outputs, nodes = lora_strengths.graph_of(str(cls.hidden.unique_id), sources, widgets, **links)
-        return io.NodeOutput(*outputs, expand=nodes)
+        node = str(cls.hidden.unique_id)
+        outputs, nodes = lora_strengths.graph_of(node, sources, widgets, **links)
+        return io.NodeOutput(*outputs, expand=nodes, ui=told_later.promise(node))
 
 
 class ZImageLoraTestSheet(io.ComfyNode):
@@ -143,7 +144,7 @@ class ZImageLoraTestSheet(io.ComfyNode):
         found = lora_report.tested(asked, pictures, references, clip_vision)
         score_results.tell(cls.hidden, asked.node, found.facts)
         shown = {"text": [found.report], **scores.plotted(found.plot), **ui.PreviewImage(found.shown).as_dict()}
-        return io.NodeOutput(*found.outputs, ui={**shown, "zimage_result": [True]})
+        return io.NodeOutput(*found.outputs, ui=told_later.result(asked.node, shown))
 
 
 def _lora_input() -> io.Input:

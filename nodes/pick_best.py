@@ -1,10 +1,8 @@
 """The node that draws again with other seeds and keeps the best picture, and the node of each of its tries."""
 
-from typing import Any
-
 from comfy_api.latest import io, ui
 
-from .bridge.page import pick_best
+from .bridge.page import pick_best, told_later
 from .chinese_words import IN_CHINESE
 from .score_inputs import prompt_input, reader_input, score_input, texts_input
 
@@ -64,7 +62,7 @@ class ZImagePickBest(io.ComfyNode):
     def execute(cls, images, score, tries, good_enough, prompt, texts, reader) -> io.NodeOutput:
         settings = {"score": score, "reader": reader, "texts": texts, "good_enough": good_enough}
         outputs, nodes = pick_best.graph_of(images, cls.hidden, tries, prompt, **settings)
-        return io.NodeOutput(*outputs, expand=nodes)
+        return io.NodeOutput(*outputs, expand=nodes, ui=told_later.promise(str(cls.hidden.unique_id)))
 
 
 class ZImagePickBestTry(io.ComfyNode):
@@ -98,10 +96,10 @@ class ZImagePickBestTry(io.ComfyNode):
     @classmethod
     def execute(cls, terms, images=None, before=None) -> io.NodeOutput:
         found = pick_best.tried(terms, images, before, cls.hidden)
-        shown: dict[str, Any] = {"text": [found.report], "zimage_result": [True]} if found.report else {}
-        if found.sheet is not None:
-            shown |= ui.PreviewImage(found.sheet).as_dict()
-        return io.NodeOutput(*found.outputs, ui=shown or None)
+        if found.sheet is None:
+            return io.NodeOutput(*found.outputs)
+        shown = {"text": [found.report], **ui.PreviewImage(found.sheet).as_dict()}
+        return io.NodeOutput(*found.outputs, ui=told_later.result(found.node, shown))
 
 
 def _outputs() -> list[io.Output]:

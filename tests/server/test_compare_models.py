@@ -82,6 +82,12 @@ def test_a_setting_that_changes_nothing_draws_nothing_twice_and_differs_in_no_bi
     assert sum(".ZImageTurboSampler-" in name for name in outcome.executed) <= 2
     assert all(map(np.array_equal, pixels(outcome, "A"), pixels(outcome, "B")))
     assert facts(outcome)["difference"] == 0 and facts(outcome)["p"] == 1
+    told = []
+    again = run(compared(settings_b="CFG = 1; shift: 3", seeds=1), lambda kind, data: told.append((kind, data)))
+    assert not again.executed
+    outer = [data["output"] for kind, data in told if kind == "executed" and data["node"] == "compare"]
+    [later] = outer[-1]["zimage_later"]
+    assert later["text"][0].startswith("Verdict by sharpness") and later["images"]
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,8 @@ def of_kind(outcome, kind):
 
 
 def pixels(files):
-    return [np.asarray(Image.open(file)) for file in files]
+    """Those that were saved, without what the node shows."""
+    return [np.asarray(Image.open(file)) for file in files if "temp" not in file.parts]
 
 
 def by_hand(run, prompt=PROMPT, **sampler):

@@ -5,7 +5,7 @@ import { inLanguage } from "./translation.mjs";
 import { classOf, nodeByExecutionId } from "../page/graph.mjs";
 import { panelOf } from "../page/panel.mjs";
 import { plotLine } from "./plots.mjs";
-import { Results } from "./results.mjs";
+import { Results, laterOf } from "./results.mjs";
 import { REPORTS } from "../page/settings.mjs";
 
 const AS_THEY_ARE = ["ZImagePrompt", "ZImageConvertLora", "ZImageCaption"]; // whose texts are the artist's own
@@ -37,6 +37,10 @@ export function watchReports() {
 export function watchResults() {
   const results = new Results();
   onServerEvent("execution_start", () => results.clear());
-  onServerEvent("executed", (told) => results.add(told));
+  onServerEvent("executed", (told) => {
+    results.add(told);
+    const later = laterOf(told);
+    if (later) tellAgain(later);
+  });
   onServerEvent("execution_success", () => results.hidden().forEach(tellAgain));
 }

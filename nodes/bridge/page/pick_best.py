@@ -71,6 +71,7 @@ class Shown(NamedTuple):
     """A try's outputs, and what the node shows once it is measured."""
 
     outputs: tuple[Any, ...]
+    node: str  # the id of Z-Image Pick Best
     report: str = ""
     sheet: Tensor | None = None
 
@@ -132,7 +133,7 @@ def tried(written: str, images: Any, before: tuple[Try, ...] | None, hidden: Any
     if best is not None and terms.is_last:
         score_results.tell(hidden, terms.node, _facts(tries, best, score))
     report = "\n".join([scores.title_of(score), *_lines(tries)])
-    shown = Shown((*_outputs(tries, best), report, tries))
+    shown = Shown((*_outputs(tries, best), report, tries), terms.node)
     return shown if images is None else shown._replace(report=report, sheet=_sheet(tries, best))
 
 

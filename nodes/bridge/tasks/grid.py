@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ....zimage_core.grid import Layout, Value, compose, picture_labels
 from ..loading import files
+from .tried_sheet import smaller
 
 SHEET = "ZImageGridSheet"
 PICTURE = "picture_"  # and a number: the sheet node's inputs
@@ -38,13 +39,19 @@ class Expansion(NamedTuple):
     """The nodes by id, and the outputs of the sheet node: sheets, pictures, labels."""
 
     nodes: dict[str, Any]
-    sheets: Link
-    pictures: Link
-    labels: Link
+    outputs: tuple[Link, Link, Link]
 
 
-def expand(sources: Sources, settings: Sequence[Mapping[str, Any]], layout: Layout) -> Expansion:
-    """The graph that draws a picture for each of `settings` and puts them on sheets.
+class Sheets(NamedTuple):
+    """The outputs of the sheet node: sheets (s, H, W, 3), all pictures (n, h, w, 3) and a line for each picture."""
+
+    sheets: Tensor
+    pictures: Tensor
+    labels: str
+
+
+def expand(node: str, sources: Sources, settings: Sequence[Mapping[str, Any]], layout: Layout) -> Expansion:
+    """The graph in place of the node of that id, which draws a picture for each of `settings` and puts them on sheets.
 
     Pictures of one model and one LoRA strength are drawn one after the other, as changing those is what takes longest.
     """
@@ -53,14 +60,14 @@ def expand(sources: Sources, settings: Sequence[Mapping[str, Any]], layout: Layo
     models = {_key(each): index for index, each in reversed([*enumerate(settings)])}
     order = sorted(range(len(settings)), key=lambda index: models[_key(settings[index])])
     named = {f"{PICTURE}{index}": pictures[index] for index in reversed(order)}  # ComfyUI begins with the last input
-    sheets = graph.output(SHEET, layout=json.dumps(vars(layout)), **named)
-    return Expansion(graph.builder.finalize(), sheets, [sheets[0], 1], [sheets[0], 2])
+    sheets = graph.output(SHEET, layout=json.dumps({**vars(layout), "node": node}), **named)
+    return Expansion(graph.builder.finalize(), (sheets, [sheets[0], 1], [sheets[0], 2]))
 
 
-def sheets_of(layout: str, pictures: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, str]:
-    """Sheets (s, H, W, 3), all pictures (n, h, w, 3) and a line for each, from a node's inputs.
+def sheets_of(layout: str, pictures: Mapping[str, Tensor]) -> tuple[Sheets, Tensor, str]:
+    """The outputs from a node's inputs; small sheets (s, H, W, 3), and the id of the node that shows them.
 
-    Those of a batch stand side by side.
+    Pictures of a batch stand side by side.
     """
     batches = [pictures[f"{PICTURE}{index}"] for index in range(len(pictures))]
     sizes = {f"{each.shape[2]}x{each.shape[1]}": None for each in batches}
@@ -70,8 +77,12 @@ def sheets_of(layout: str, pictures: Mapping[str, Tensor]) -> tuple[Tensor, Tens
             "models that draw pictures of one size."
         )
     side_by_side = torch.stack([rearrange(each[..., :3], "b h w c -> h (b w) c") for each in batches])
-    written = Layout(**json.loads(layout))
-    return compose(side_by_side, written), torch.cat(batches), "\n".join(picture_labels(written, len(batches[0])))
+    given: dict[str, Any] = json.loads(layout)
+    node = given.pop("node")
+    written = Layout(**given)
+    labels = "\n".join(picture_labels(written, len(batches[0])))
+    shown = compose(smaller(side_by_side), written)
+    return Sheets(compose(side_by_side, written), torch.cat(batches), labels), shown, node
 
 
 class SharedNodes:
