@@ -9,7 +9,7 @@ KIND = "ZImageCaptionFolder"
 
 
 def test_captions_are_edited_approved_and_asked_anew_with_the_keyboard(canvas, server):
-    shutil.rmtree(server.base / "temp" / "zimage_datasets" / "edits_of_nano's_pictures", ignore_errors=True)
+    shutil.rmtree(server.base / "user" / "zimage" / "captioned" / "edits_of_nano's_pictures", ignore_errors=True)
     canvas.open(WORKFLOW)
     canvas.scroll_to(KIND)
     canvas.line("captions", "24 to be captioned")

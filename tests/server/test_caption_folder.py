@@ -74,3 +74,12 @@ def test_a_folder_is_told_once_and_the_pages_edits_outlast_another_run(server, r
         assert ask("", **odd)[0] == 400
     assert "belong together" in told(kind="difference")
     assert "No folder is chosen to caption" in told(folder="none")
+
+
+def test_captions_of_built_in_pictures_lie_where_no_start_empties(server, run):
+    drawn = server.base / "user/zimage/captioned/edits_of_nano's_pictures"
+    shutil.rmtree(drawn, ignore_errors=True)
+    settings = {**PLACE, "folder": "edits of nano's pictures (built in)", "captioner": "nano (built in)", "seed": 0}
+    assert run({"told": node("ZImageCaptionFolder", **settings)}).error is None
+    assert len(read_records(drawn / "zimage_captions.medium.en.jsonl")) == len(list(drawn.glob("*.txt"))) == 12
+    shutil.rmtree(drawn)

@@ -8,7 +8,7 @@ import folder_paths
 from ....zimage_core.data import is_picture
 
 NO_FOLDER = "none"
-PLACE = "zimage_datasets"  # of drawn sets, in the temp folder
+PLACE = "zimage_datasets"  # of sets drawn to train on, in the temp folder
 
 BuiltIn = Mapping[str, Callable[[Path], None]]  # what draws a set into a folder, by the set's name
 
@@ -25,13 +25,14 @@ def folders_of_input() -> list[str]:
     return [each.relative_to(root).as_posix() for each in inside if any(map(is_picture, each.iterdir()))]
 
 
-def folder_of(name: str, built_in: BuiltIn) -> Path:
-    """The folder of a name. A built-in set is drawn into ComfyUI's temp folder, which goes at the next start."""
+def folder_of(name: str, built_in: BuiltIn, place: Path | None = None) -> Path:
+    """The folder of a name. A built-in set is drawn into `place`, else into the temp folder, emptied at starts."""
     if name not in built_in:
         return folder_of_input(name)
-    place = Path(folder_paths.get_temp_directory()) / PLACE / name.partition(" (")[0].replace(" ", "_")
-    built_in[name](place)
-    return place
+    place = place or Path(folder_paths.get_temp_directory()) / PLACE
+    drawn = place / name.partition(" (")[0].replace(" ", "_")
+    built_in[name](drawn)
+    return drawn
 
 
 def folder_of_input(name: str) -> Path:

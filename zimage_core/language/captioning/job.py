@@ -3,13 +3,14 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from ...chat_server import ChatServerError
 from .instructions import DIFFERENCE
 from .pairs import groups_by_name, groups_of_folders, ordered_pairs
 from .picture_file import pictures_in
-from .records import WRITING, Key, Record, Records, records_of
+from .records import MOST_FILES, WRITING, Key, Record, Records, records_of
 from .task import Task, Writer, file_of, kept, persons
 
 MOST_FAILURES = 3  # of a server in a row, after which the job ends
@@ -74,10 +75,15 @@ def caption_folder(job: Job) -> Iterator[Progress]:
 
 def tasks_of(folder: Path, targets: Path | None, kind: str) -> list[Task]:
     """The pictures, or ordered pairs of them; raises `ValueError` where there are none."""
-    pictures = pictures_in(folder)
+    became = pictures_in(targets) if targets and kind == DIFFERENCE else None
+    return tasks_among(folder, pictures_in(folder), became, kind)
+
+
+def tasks_among(folder: Path, pictures: list[Path], targets: list[Path] | None, kind: str) -> list[Task]:
+    """Those of a folder's pictures, and of what they became in another one."""
     if kind != DIFFERENCE:
         return [Task(picture) for picture in pictures]
-    groups = groups_by_name(pictures) if targets is None else groups_of_folders(pictures, pictures_in(targets))
+    groups = groups_by_name(pictures) if targets is None else groups_of_folders(pictures, targets)
     if not groups:
         raise ValueError(NO_PAIRS.format(folder))
     return [Task(*pair) for pair in ordered_pairs(groups)]
@@ -111,8 +117,13 @@ def shared_text_files(tasks: Iterable[Task]) -> dict[Key, str]:
 
 def texts_of_models(files: Iterable[Path]) -> Mapping[Key, Collection[str]]:
     """Hashes of the texts that models wrote beside pictures and nobody approved, as the records in files tell."""
+    return _texts_of_models(tuple((file, records_of(file).state) for file in files))
+
+
+@lru_cache(MOST_FILES)
+def _texts_of_models(files: tuple[tuple[Path, tuple[int, ...]], ...]) -> Mapping[Key, Collection[str]]:
     found: defaultdict[Key, set[str]] = defaultdict(set)
-    for file in files:
+    for file, _ in files:
         for key, record in records_of(file).all().items():
             if record.by == "model" and not record.approved and record.text_file:
                 found[key].add(record.text_file)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -31,13 +32,23 @@ class PictureFile:
 
 def pictures_in(folder: Path) -> list[Path]:
     """The picture files of a folder by name, 2 before 10, without those of folders in it; `ValueError` for none."""
+    return in_order(folder, picture_names(folder))
+
+
+def picture_names(folder: Path) -> tuple[str, ...]:
+    """The names of a folder's picture files as they come; `ValueError` for none."""
     if not folder.is_dir():
         raise ValueError(f"there is no folder {folder}; choose the one with the pictures")
-    names = [entry.name for entry in os.scandir(folder) if entry.name.lower().endswith(SUFFIXES)]
-    found = [folder / name for name in sorted(names, key=natural) if not name.startswith(".")]
-    if not found:
+    every = (entry.name for entry in os.scandir(folder))
+    names = tuple(name for name in every if name.lower().endswith(SUFFIXES) and not name.startswith("."))
+    if not names:
         raise ValueError(f"{folder} holds no picture (.png, .jpg, .webp, ...); choose the folder they lie in")
-    return found
+    return names
+
+
+def in_order(folder: Path, names: Iterable[str]) -> list[Path]:
+    """Files of a folder by name, 2 before 10."""
+    return [folder / name for name in sorted(names, key=natural)]
 
 
 def natural(name: str) -> tuple[list[str | int], str]:

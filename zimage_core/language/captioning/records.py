@@ -109,6 +109,12 @@ class Records:
         with WRITING:
             return dict(self._current())
 
+    @property
+    def state(self) -> tuple[int, ...]:
+        """Another one after each change; raises `ValueError` for a file that is none of ours."""
+        self._current()
+        return self._state
+
     def add(self, record: Record) -> None:
         """One more line, in the place of an earlier one of the same key."""
         with WRITING:

@@ -3,13 +3,15 @@
 What a person writes or approves is never written over; what a person asks anew is written by the next run of the job.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from .caption import Language
-from .job import check_kind, shared_text_files, tasks_of, texts_of_models
+from .instructions import DIFFERENCE
+from .job import check_kind, texts_of_models
+from .listing import Entry, entries_of
 from .records import TO_BE_WRITTEN, WRITING, Key, Record, Records, approved, asked_anew, by_person, records_of
 from .task import Task, file_of, kept, told_beside
 
@@ -55,8 +57,7 @@ class Table:
         Where a person has written beside the picture, those words are shown. A text file that cannot be read, or that
         two pictures would share, is the row's problem.
         """
-        tasks = self._tasks()
-        return self._rows(tasks, tasks)
+        return self._rows(self._entries())
 
     def edit(self, key: Key, text: str, shown: str) -> Row:
         """Write a person's words, here and beside the picture, in the place of those that the row showed.
@@ -76,29 +77,26 @@ class Table:
         """Let the next run write it with another seed, whoever wrote the last one."""
         return self._changed(key, {shown}, lambda row: asked_anew(row.record))
 
-    def _tasks(self) -> list[Task]:
-        return tasks_of(self.folder, self.targets, self.kind)
+    def _entries(self) -> tuple[Entry, ...]:
+        return entries_of(self.folder, self.targets if self.kind == DIFFERENCE else None, self.kind)
 
-    def _rows(self, tasks: Iterable[Task], every: Iterable[Task]) -> list[Row]:
-        """The rows of some of all tasks; only their own text files are read."""
+    def _rows(self, entries: Iterable[Entry]) -> list[Row]:
+        """The rows of some entries; only their own text files are read."""
         found = self._records().all()
-        rows = [Row(task, found.get(task.key) or self._empty(task)) for task in tasks]
-        return self._with_text_files(rows, every) if self.writes_text_files else rows
+        models = texts_of_models(self.earlier) if self.writes_text_files else {}
+        return [self._row(entry, found.get(entry.key), models) for entry in entries]
 
-    def _with_text_files(self, rows: list[Row], every: Iterable[Task]) -> list[Row]:
-        shared = shared_text_files(every)
-        models = texts_of_models(self.earlier)
-        return [
-            _out_of_reach(row, shared[row.task.key])
-            if row.task.key in shared
-            else _as_beside(row, models.get(row.task.key, ()))
-            for row in rows
-        ]
+    def _row(self, entry: Entry, record: Record | None, models: Mapping[Key, Collection[str]]) -> Row:
+        row = Row(entry.task, record or self._empty(entry.key))
+        if not self.writes_text_files:
+            return row
+        if entry.refusal:
+            return _out_of_reach(row, entry.refusal)
+        return _as_beside(row, entry.file, models.get(entry.key, ()))
 
     def _changed(self, key: Key, known: Collection[str], change: Callable[[Row], Record]) -> Row:
         with WRITING:
-            every = self._tasks()
-            row = next(iter(self._rows([task for task in every if task.key == key], every)), None)
+            row = next(iter(self._rows(entry for entry in self._entries() if entry.key == key)), None)
             if row is None:
                 raise ValueError(f"there is no picture {' and '.join(filter(None, key))[:80]!r} in {self.folder.name}")
             if row.refusal:
@@ -114,8 +112,8 @@ class Table:
             self._records().add(new)
             return Row(row.task, new)
 
-    def _empty(self, task: Task) -> Record:
-        picture, target = task.key
+    def _empty(self, key: Key) -> Record:
+        picture, target = key
         return Record(picture=picture, target=target, kind=self.kind, language=self.language, text="")
 
     def _records(self) -> Records:
@@ -124,9 +122,10 @@ class Table:
         return records
 
 
-def _as_beside(row: Row, models: Collection[str]) -> Row:
+def _as_beside(row: Row, file: Path, models: Collection[str]) -> Row:
     try:
-        return Row(row.task, told_beside(row.record, file_of(row.task), models) or row.record)
+        found = told_beside(row.record, file, models)
+        return Row(row.task, found) if found else row
     except ValueError as error:
         return _out_of_reach(row, str(error))
 

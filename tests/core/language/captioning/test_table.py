@@ -1,6 +1,9 @@
 """Captions in a table: what a person says stays, also while a job writes, and in the text files beside pictures."""
 
+import os
+import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -18,6 +21,7 @@ from zimage_core.language.captioning import (
 )
 from zimage_core.nano.data.example_sets import write_edited
 
+READ_TEXT = Path.read_text
 FIRST, SECOND = ("01.png", ""), ("02.png", "")
 
 
@@ -214,3 +218,23 @@ def test_texts_beside_pictures_are_the_persons_before_the_first_run_and_names_ar
     assert [(row.record.text, row.record.by, row.state) for row in rows][:1] == [("by hand", "person", "approved")]
     assert [row.task.picture.name for row in rows] == ["01.png", "03.png", "04.png", "010.png"]
     assert [row.state for row in rows][1:] == ["waiting"] * 3
+
+
+def test_a_text_beside_a_picture_is_read_once_and_again_when_it_has_changed(folder, monkeypatch):
+    file, old, read = folder / "01.txt", 1_700_000_000, []
+    table = table_of(job_in(folder, Speaker()))
+    monkeypatch.setattr(Path, "read_text", lambda self, *args: read.append(self.name) or READ_TEXT(self, *args))
+
+    def written(text, at):
+        file.write_text(text)
+        os.utime(file, (at, at))
+        return table.rows()[0].record.text
+
+    assert written("my words", old) == table.rows()[0].record.text == "my words" and read.count("01.txt") == 1
+    assert written("my wards", old + 1) == "my wards"  # as long as before
+    now = time.time()
+    assert [written(text, now) for text in ("my woods", "my winds")] == ["my woods", "my winds"]  # within one time
+    file.unlink()
+    (folder / "00.png").write_bytes((folder / "01.png").read_bytes())
+    assert [row.task.picture.name for row in table.rows()][:2] == ["00.png", "01.png"]
+    assert table.rows()[1].record.text == ""
