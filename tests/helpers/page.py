@@ -100,7 +100,7 @@ class Canvas:
             [kind, widget],
         )
 
-    def put(self, kind: str, **values: Any) -> None:
+    def put(self, kind: str, /, **values: Any) -> None:
         """Set widgets, as typing into them does."""
         self.page.evaluate(
             f"([kind, values]) => {{ {NODE} for (const [name, value] of Object.entries(values)) {{"
