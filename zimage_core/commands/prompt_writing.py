@@ -51,6 +51,8 @@ def write_prompt(options: argparse.Namespace) -> None:
         )
     if found.problem:
         print(f"zimage: the request stays as it is: {found.problem}", file=sys.stderr)
+    if found.note:
+        print(f"zimage: {found.note}", file=sys.stderr)
     print(json.dumps(asdict(found), ensure_ascii=False) if options.json else found.prompt)
 
 

@@ -1,7 +1,8 @@
 """The prompt enhancer: a request becomes a prompt that says all a painter needs, and keeps what was said.
 
 What may not change is checked, not hoped for: texts in quotation marks letter by letter, the language, the room the
-encoder has. An answer that fails is asked for once more, with what was wrong; after that the request itself comes back.
+encoder has, and whatever the back end reads (`kept_facts`). An answer that fails is asked for once more, with what was
+wrong; after that the back end puts back what was lost, or else the request itself comes back.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,9 +13,10 @@ from PIL import Image
 from .answer_checks import bare, find_faults, language_of_request
 from .back_end import BackEnd, Question, Text, ask, asked_again
 from .instructions import Instruction
+from .kept_facts import lost_facts, with_facts
 from .request_question import question_of
 from .thinking import Budgets
-from .token_choice import GREEDY
+from .token_choice import GREEDY, Sampling
 from .wish import Enhanced, Wish
 from .writing_tasks import PROMPT
 
@@ -22,6 +24,7 @@ DECIDE = (
     "Say whether this request for a picture has to be worked out before it can be drawn, as a question, riddle, sum, "
     "recipe, place by coordinates or a design has to be. Answer with one word, yes or no."
 )
+PUT_BACK = "The model lost this, so it was put back: {}."
 
 
 def enhance(
@@ -45,17 +48,34 @@ def enhance(
     question = question_of(request, instruction, wish, language)
     if back_end.sees:
         question = replace(question, pictures=tuple(pictures))
+
+    def faults_of(answer: str) -> list[str]:
+        keeps = wish.task.keeps_lettering
+        faults = find_faults(request, answer, language, count_tokens, wish.max_tokens, keeps_lettering=keeps)
+        lost = lost_facts(back_end, request, answer) if answer else []
+        return [*faults, *([f"it loses {', '.join(lost)}"] if lost else [])]
+
     reply = ask(back_end, question, on_text)
     for last in (False, True):
         answer = bare(reply.answer, request)
-        faults = find_faults(
-            request, answer, language, count_tokens, wish.max_tokens, keeps_lettering=wish.task.keeps_lettering
-        )
+        faults = faults_of(answer)
         if not faults:
             return Enhanced(prompt=answer, reasoning=reply.thought, changed=answer != request)
         if not last:
-            reply = ask(back_end, asked_again(question, reply.answer, faults), on_text)
+            reply = ask(back_end, _asked_again(back_end, question, reply.answer, faults), on_text)
+    whole = with_facts(back_end, request, answer, language)
+    if whole != answer and not faults_of(whole):
+        note = PUT_BACK.format(", ".join(lost_facts(back_end, request, answer)))
+        return Enhanced(prompt=whole, reasoning=reply.thought, note=note, changed=whole != request)
     return _unchanged(request, wish, faults[0], reply.thought)
+
+
+def _asked_again(back_end: BackEnd, question: Question, answer: str, faults: Sequence[str]) -> Question:
+    """With what was wrong; a model that would not read that gets another seed, and draws its words."""
+    if back_end.reads_instructions:
+        return asked_again(question, answer, faults)
+    sampling = question.sampling if question.sampling.temperature else Sampling()
+    return replace(question, sampling=sampling, seed=(question.seed + 1) % 2**64)
 
 
 def _unchanged(request: str, wish: Wish, problem: str = "", thought: str = "") -> Enhanced:

@@ -30,9 +30,10 @@ class Wish:
 
 @dataclass(frozen=True, kw_only=True)
 class Enhanced:
-    """The prompt to draw, what was thought, and why it is the request itself, where it is."""
+    """The prompt to draw, what was thought, why it is the request itself, where it is, and what was put back in it."""
 
     prompt: str
     reasoning: str = ""
     problem: str = ""
+    note: str = ""
     changed: bool = True

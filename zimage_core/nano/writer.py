@@ -14,6 +14,7 @@ from ..language import LanguageModel, load_language_model
 from ..language.back_end import LoadedModel, Question, Text
 from ..text import load_detokenizer, load_tokenizer
 from .files import FOLDER, TOKENIZER
+from .kept_facts import FactsOfScenes
 
 WRITER = Path("writer/model.safetensors")
 NAME = "nano's writer"
@@ -24,7 +25,7 @@ def written_request(text: str, language: str) -> str:
     return f"{language}: {text}"
 
 
-class NanoWriter:
+class NanoWriter(FactsOfScenes):
     """A back end that answers a request for one of nano's scenes."""
 
     name = NAME

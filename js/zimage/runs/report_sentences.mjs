@@ -222,6 +222,8 @@ export const REPORTS = [
   ["Only {found} of {count} texts differ: ask for fewer, or say less in the request.", "{count} 条文字里只有 {found} 条互不相同：请少要几条，或在要求里少说一些。"],
   ["The pictures were not looked at: this model reads words only.", "没有看图片：这个模型只读文字。"],
   ["the text {text} is missing", "缺少文字 {text}"],
+  ["it loses {words}", "漏掉了 {words}"],
+  ["The model lost this, so it was put back: {words}.", "模型漏掉了这些，已补回：{words}。"],
   ["it takes {count} tokens, more than the {most} there is room for", "需要 {count} 个 token，超过了可用的 {most} 个"],
   ["nothing was answered", "没有得到回答"],
   ["nothing in it has to be worked out", "其中没有需要先推理的内容"],

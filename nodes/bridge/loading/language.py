@@ -12,6 +12,7 @@ from comfy.text_encoders.z_image import ZImageTokenizer
 from ....zimage_core.checkpoints import TEXT_ENCODER
 from ....zimage_core.language.back_end import BackEnd, LoadedModel, Question, Text
 from ....zimage_core.language.chat import chat, split_thought
+from ....zimage_core.nano.kept_facts import FactsOfScenes
 from ....zimage_core.nano.writer import NAME, NanoWriter, load_writer
 from .files import BUILT_IN, path_of
 from .language_model import TOKENS_KEY, language_model
@@ -42,7 +43,7 @@ def interruptible(texts: Iterator[Text]) -> Iterator[Text]:
         yield text
 
 
-class BuiltIn:
+class BuiltIn(FactsOfScenes):
     """nano's writer, on the CPU; read with the first question."""
 
     name = NAME

@@ -118,7 +118,7 @@ def enhanced(
         progress.update(1)
 
     texts = variations(lambda own: write(own, show), wish, count)
-    problems = [texts[0].problem]
+    problems = [texts[0].problem, *dict.fromkeys(each.note for each in texts)]
     if texts[0].changed and len(texts) < count:
         problems.append(f"Only {len(texts)} of {count} texts differ: ask for fewer, or say less in the request.")
     if images is not None and texts[0].changed and not back_end.sees:

@@ -8,6 +8,7 @@ from zimage_core.language.back_end import Text
 from zimage_core.language.enhance import enhance
 from zimage_core.language.instructions import find_instructions, read_instruction
 from zimage_core.language.reply_cache import ReplyCache, cache_key
+from zimage_core.language.token_choice import GREEDY
 from zimage_core.language.wish import Enhanced, Wish
 
 INSTRUCTION = read_instruction(find_instructions("enhance")["enhance.en"])
@@ -28,6 +29,18 @@ class Answering:
         self.asked.append(question)
         yield Text("thought", "hm ")
         yield Text("answer", self.answers.pop(0))
+
+
+class Reading(Answering):
+    """Reads no instruction, but the words in capitals."""
+
+    reads_instructions = False
+
+    def lost(self, request, prompt):
+        return [word for word in request.split() if word.isupper() and word not in prompt]
+
+    def with_facts(self, request, prompt, language):
+        return " ".join([prompt, *self.lost(request, prompt)])
 
 
 def run(request, *answers, count_tokens=len, **wish):
@@ -63,6 +76,23 @@ def test_the_second_answer_counts_if_it_is_right():
     good = 'A small shop at night, a neon sign reads "OPEN 24h" in red.'
     found, _ = run(SIGN, "A shop.", good)
     assert found.prompt == good and not found.problem
+
+
+@pytest.mark.parametrize(
+    ("answers", "prompt", "note"),
+    [
+        (["A RED fox."], "A RED fox.", ""),
+        (["A fox.", "One RED fox."], "One RED fox.", ""),
+        (["A fox.", "One fox."], "One fox. RED", "The model lost this, so it was put back: RED."),
+        (["A fox.", "雪地里的一只狐狸"], "a RED fox", ""),  # the language is wrong as well
+    ],
+)
+def test_facts_that_a_back_end_reads_are_asked_for_with_another_seed_and_then_put_back(answers, prompt, note):
+    model = Reading(*answers)
+    found = enhance("a RED fox", model, INSTRUCTION, Wish(sampling=GREEDY, seed=7), len)
+    assert (found.prompt, found.note, found.changed) == (prompt, note, prompt != "a RED fox")
+    assert [(each.prompt, each.seed) for each in model.asked] == [("a RED fox", 7), ("a RED fox", 8)][: len(answers)]
+    assert [each.sampling.temperature > 0 for each in model.asked] == [False, True][: len(answers)]
 
 
 def test_the_language_can_be_chosen_and_quoted_text_stays_in_its_own():

@@ -1,35 +1,52 @@
 """`python -m zimage_core.nano.judging.judge_writer`: does nano's writer keep what was said, and solve riddles?
 
 Requests come from templates it was never trained on, riddles from pairs of shape and colour it never saw in one. Kept:
-every attribute the request states, in the answer. Drawn: shape, colour and whatever else was stated, in the picture of
-the answer; without the writer the request itself is drawn.
+every attribute the request states, in the answer; first in the model's own first answer, then in the prompt that users
+get, which is asked for again and completed where it lost something (`language.enhance`). Put back: prompts completed
+so. Drawn: shape, colour and whatever else was stated, in the picture of the prompt; without the writer the request
+itself is drawn. Words are chosen as a node with seed 0 and the command choose them.
 """
 
 import random
 from collections.abc import Callable, Iterator, Sequence
 
-from ...language import GREEDY, Budgets
+from ...language import Budgets
 from ...language.back_end import Question, ask
+from ...language.enhance import enhance
+from ...language.instructions import find_instructions, read_instruction
+from ...language.wish import Enhanced, Language, Wish
 from ...sampling import NANO
+from ...text import load_tokenizer, tokenize
 from ..data.caption_reading import stated
 from ..data.captions import LANGUAGES
 from ..data.requests import Request, held_out_request, is_held_out_riddle, riddle
 from ..data.scenes import ATTRIBUTES, Scene, held_out_scenes
-from ..files import FOLDER
+from ..files import FOLDER, TOKENIZER
 from ..writer import NanoWriter, load_writer
 from .checker import check
 from .judge import BATCH, Model, load, print_report, shuffled
 
-COLUMNS = ("requests", "kept", "whole", "drawn", "drawn without")
+COLUMNS = ("requests", "kept at first", "put back", "kept", "whole", "drawn", "drawn without")
 BUDGETS = Budgets(thought=160, answer=80)
+ANSWERED: tuple[Language, ...] = ("en", "zh")
 
 
-def answers(writer: NanoWriter, requests: Sequence[Request]) -> list[str]:
-    """What the writer makes of each, greedily."""
-    return [
-        ask(writer, Question(prompt=each.text, language=each.language, budgets=BUDGETS, sampling=GREEDY)).answer
-        for each in requests
-    ]
+def first_answers(writer: NanoWriter, requests: Sequence[Request]) -> list[str]:
+    """What the writer makes of each, as `enhance` asks first."""
+    questions = [Question(prompt=each.text, language=each.language, budgets=BUDGETS) for each in requests]
+    return [ask(writer, question).answer for question in questions]
+
+
+def prompts_of(writer: NanoWriter, requests: Sequence[Request]) -> list[Enhanced]:
+    """What users get of each."""
+    instruction = read_instruction(find_instructions("enhance")["enhance.en"])
+    tokenizer = load_tokenizer(FOLDER / TOKENIZER)
+
+    def count(prompt: str) -> int:
+        return len(tokenize(tokenizer, prompt, limit=None).ids)
+
+    wishes = {language: Wish(language=language, budgets=BUDGETS) for language in ANSWERED}
+    return [enhance(each.text, writer, instruction, wishes[each.language], count) for each in requests]
 
 
 def attributes_in(answer: str) -> dict[str, str]:
@@ -47,6 +64,11 @@ def keeps(request: Request, answer: str) -> bool:
     return all(found.get(name) == getattr(request.scene, name) for name in names)
 
 
+def kept(requests: Sequence[Request], prompts: Sequence[str]) -> float:
+    """The share of prompts that keep all that their requests state."""
+    return sum(keeps(each, prompt) for each, prompt in zip(requests, prompts, strict=True)) / len(requests)
+
+
 def drawn_right(requests: Sequence[Request], prompts: Sequence[str], model: Model) -> float:
     """The share of pictures of `prompts` that show all that their requests state."""
     right = 0
@@ -61,12 +83,17 @@ def drawn_right(requests: Sequence[Request], prompts: Sequence[str], model: Mode
 
 def row(writer: NanoWriter, model: Model, requests: Sequence[Request]) -> list[str]:
     """One line of the table."""
-    written = answers(writer, requests)
-    kept = sum(keeps(each, answer) for each, answer in zip(requests, written, strict=True)) / len(requests)
-    whole = sum(attributes_in(answer).keys() == ATTRIBUTES.keys() for answer in written)
-    drawn = drawn_right(requests, written, model)
-    without = drawn_right(requests, [each.text for each in requests], model)
-    return [str(len(requests)), *(f"{share:.3f}" for share in (kept, whole / len(requests), drawn, without))]
+    first, found = first_answers(writer, requests), prompts_of(writer, requests)
+    written = [each.prompt for each in found]
+    shares = (
+        kept(requests, first),
+        sum(bool(each.note) for each in found) / len(requests),
+        kept(requests, written),
+        sum(attributes_in(prompt).keys() == ATTRIBUTES.keys() for prompt in written) / len(requests),
+        drawn_right(requests, written, model),
+        drawn_right(requests, [each.text for each in requests], model),
+    )
+    return [str(len(requests)), *(f"{share:.3f}" for share in shares)]
 
 
 def rows(limit: int) -> Iterator[tuple[str, list[Request]]]:
