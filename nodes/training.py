@@ -5,6 +5,7 @@ from comfy_api.latest import io, ui
 from .bridge.loading import files
 from .bridge.tasks.training import dataset as datasets
 from .bridge.tasks.training import lora as training
+from .bridge.tasks.training.sockets import Sockets
 from .chinese_words import IN_CHINESE
 from .sampler_inputs import CLIP_INPUT, MODEL_INPUT, VAE_INPUT, seed_input
 
@@ -149,9 +150,8 @@ class ZImageTrainLora(io.ComfyNode):
     @classmethod
     def execute(cls, model, clip, vae, dataset, name, training_steps, keep=None, **widgets) -> io.NodeOutput:
         choices = training.Choices(name=name, steps=training_steps, **widgets)
-        trained = training.train(model, clip, vae, dataset, keep, choices)
-        shown = ui.PreviewText(trained.report)
-        return io.NodeOutput(trained.state, {"loss": trained.losses}, trained.report, ui=shown)
+        trained, lora = training.train_lora(Sockets(model, clip, vae, dataset, keep), choices)
+        return io.NodeOutput(lora, {"loss": trained.losses}, trained.report, ui=ui.PreviewText(trained.report))
 
 
 NODES = [ZImageDataset, ZImageTrainLora]

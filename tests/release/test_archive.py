@@ -7,7 +7,7 @@ from paths import REPOSITORY
 
 MEBIBYTE = 2**20
 DEVELOPERS = {".ci", ".github", "bench", "build", "tests", "tools", "Makefile", "CONTRIBUTING.md"}
-ARTISTS = {"__init__.py", "js", "locales", "nodes", "subgraphs", "workflows", "zimage_core"}
+ARTISTS = {"__init__.py", "js", "locales", "nodes", "recipes", "subgraphs", "workflows", "zimage_core"}
 PAPERS = {"CHANGELOG.md", "LICENSE", "README.md", "docs", "pyproject.toml", "requirements.txt"}
 
 

@@ -33,6 +33,20 @@ def number(low: float, high: float) -> Callable[[str], float]:
     return parse
 
 
+def share(value: str) -> float:
+    """A number from 0 to 1."""
+    return 0.0 if to_float(value) == 0 else number(0.0, 1.0)(value)
+
+
+def number_or(low: float, high: float, word: str) -> Callable[[str], float | str]:
+    """Numbers above `low`, up to `high`, or a word."""
+
+    def parse(value: str) -> float | str:
+        return word if value == word else number(low, high)(value)
+
+    return parse
+
+
 def size(value: str) -> tuple[int, int]:
     """Width and height in pixels: "1024x768"."""
     match = SIZE.fullmatch(value)

@@ -1,112 +1,103 @@
-"""`zimage train`: a LoRA, or all weights, from a folder of pictures."""
+"""`zimage train`: a LoRA, or all weights, from a folder of pictures; or what a recipe says."""
 
 import argparse
+from collections.abc import Callable
+from dataclasses import MISSING, Field, fields
 from typing import Any
 
-from .arguments import integer, model, number, path, text
-from .generate import MAX_SEED
-
-MAX_STEPS, MAX_RANK, MAX_BATCH, MAX_TOKENS = 1_000_000, 1024, 4096, 10**7
-OPTIMIZERS = ("adamw", "adafactor", "adamw8bit", "prodigy", "adamw-schedulefree")
-DISTRIBUTIONS, WEIGHTINGS = ("logit-normal", "uniform"), ("none", "bell", "sigma2")
+from ..recipes.options import option_of
+from ..recipes.recipe_file import TRAIN, read_recipe, stages_of
+from ..recipes.training_config import KINDS, LoraConfig, TrainingConfig
+from ..recipes.values import Choice, Kind, Number, Place, Switch, Text, Texts, Whole
+from .arguments import integer, model, number, number_or, path, share, text
 
 
 def add_train(verbs: Any) -> None:
-    """Add the verb to what `ArgumentParser.add_subparsers` returned."""
+    """Add the verb to what `ArgumentParser.add_subparsers` returned. Options that are not given are not set."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         "train",
         allow_abbrev=False,
         help="a LoRA or a model from pictures",
-        description="Trains adapters, or all weights.",
+        description="Trains a LoRA or, in float32 with 20 bytes each, all weights of the transformer. It can be "
+        "stopped at any time; the same command goes on where it was, with a recipe if it says --resume.",
     )
-    kinds = parser.add_subparsers(title="what is trained", metavar="KIND", required=True)
-    add_lora(kinds)
-    add_full(kinds)
-
-
-def add_lora(kinds: Any) -> None:
-    """`zimage train lora`."""
-    parser: argparse.ArgumentParser = kinds.add_parser(
-        "lora",
-        allow_abbrev=False,
-        help="a LoRA from a folder of pictures with captions",
-        description="Trains a LoRA. It can be stopped at any time; the same command goes on where it was.",
-    )
-    parser.set_defaults(run=run_lora)
-    add_shared(parser, lr=1e-4)
-    parser.add_argument("--rank", type=integer(1, MAX_RANK), default=32, metavar="R")
-    parser.add_argument("--alpha", type=number(0.0, 1e4), metavar="A", help="default: the rank")
-    parser.add_argument("--trigger", type=text, default="", metavar="WORD", help="what to write in prompts; noted down")
-    parser.add_argument("--adapter", type=path, metavar="FILE", help="a de-distillation LoRA for training on Turbo")
-    parser.add_argument("--naming", choices=("ComfyUI", "diffusers"), default="ComfyUI", help="of the file's tensors")
-
-
-def add_full(kinds: Any) -> None:
-    """`zimage train full`."""
-    parser: argparse.ArgumentParser = kinds.add_parser(
-        "full",
-        allow_abbrev=False,
-        help="all weights of the transformer",
-        description="Trains all weights, in float32: 20 bytes each. It can be stopped at any time; the same command "
-        "goes on where it was.",
-    )
-    parser.set_defaults(run=run_full, adapter=None)
-    add_shared(parser, lr=1e-5)
-
-
-def add_shared(parser: argparse.ArgumentParser, *, lr: float) -> None:
-    """What every kind of training asks."""
-    parser.add_argument(
-        "--model", type=model, required=True, help="nano, or a folder laid out as diffusers lays out its own"
-    )
-    parser.add_argument("--data", required=True, type=path, metavar="FOLDER", help="fox.jpg beside fox.txt, …")
-    parser.add_argument(
-        "--out", required=True, type=path, metavar="FILE.safetensors", help="the state goes to FILE.training beside it"
-    )
-    parser.add_argument(
-        "--regularization", type=path, metavar="FOLDER", help="pictures with captions of what must not change"
-    )
-    parser.add_argument("--caption", type=text, default="", metavar="TEXT", help="of pictures without one")
-    parser.add_argument("--steps", type=integer(1, MAX_STEPS), metavar="N", help="default: 100 a picture, 500 to 3000")
-    parser.add_argument("--lr", type=number(0.0, 100.0), default=lr, help=f"learning rate; default: {lr:g}")
-    parser.add_argument("--batch", type=integer(1, MAX_BATCH), default=1, metavar="N", help="pictures a step")
-    parser.add_argument(
-        "--token-budget", type=integer(1, MAX_TOKENS), default=4608, metavar="N", help="tokens that run at once"
-    )
-    parser.add_argument("--side", type=integer(16, 4096), metavar="PX", help="pictures get the area of this square")
-    parser.add_argument("--optimizer", choices=OPTIMIZERS, default="adamw")
-    parser.add_argument("--levels", choices=DISTRIBUTIONS, default="logit-normal", help="distribution of noise levels")
-    parser.add_argument("--shift", type=shift, default=1.0, metavar="K", help="of the levels toward noise, or dynamic")
-    parser.add_argument("--weighting", choices=WEIGHTINGS, default="none", help="of the losses by noise level")
-    parser.add_argument("--caption-dropout", type=share, default=0.05, metavar="P")
-    parser.add_argument(
-        "--accept-losing-8-steps", action="store_true", help="train on Turbo itself, which then needs more steps"
-    )
-    parser.add_argument("--seed", type=integer(0, MAX_SEED), default=0, metavar="N")
-    parser.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1, xpu or mps; default: a GPU if there is one")
-    parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="default: float32 on a CPU, else bfloat16")
+    parser.set_defaults(run=run_train)
+    parser.add_argument("what", metavar="lora|full|RECIPE.toml", type=path, help="options replace a recipe's keys")
+    parser.add_argument("--resume", action="store_true", help="go on with the state that is there")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    shared = {each.name for each in fields(TrainingConfig)}
+    add_options(parser, [each for each in fields(LoraConfig) if each.name in shared])
+    for name, kind in KINDS.items():
+        own = [each for each in fields(kind) if each.name not in shared]
+        add_options(parser.add_argument_group(f"of {name} alone"), own)
 
 
-def shift(value: str) -> float | str:
-    """A positive number, or dynamic."""
-    return value if value == "dynamic" else number(0.0, 1000.0)(value)
+def add_options(parser: Any, declared: "list[Field[Any]]") -> None:
+    """An option of each field."""
+    for each in declared:
+        option = option_of(each)
+        settings: dict[str, Any] = {"default": argparse.SUPPRESS, "help": told(each), **typed(option.kind)}
+        if option.metavar:
+            settings["metavar"] = option.metavar
+        parser.add_argument(f"--{each.name.replace('_', '-')}", **settings)
 
 
-def share(value: str) -> float:
-    """A number from 0 to 1."""
-    return 0.0 if value in ("0", "0.0") else number(0.0, 1.0)(value)
+def told(declared: "Field[Any]") -> str:
+    """What a field is, with its default where it has one."""
+    defaults = {kind: each.default for kind, each in of_each_kind(declared.name) if is_told(each.default)}
+    values = {kind: f"{value:g}" if isinstance(value, float) else str(value) for kind, value in defaults.items()}
+    is_one = len(set(values.values())) == 1
+    named = next(iter(values.values())) if is_one else ", ".join(f"{value} ({kind})" for kind, value in values.items())
+    default = f"default: {named}" if values else ""
+    return "; ".join(filter(None, (option_of(declared).help, default)))
 
 
-def run_lora(options: argparse.Namespace) -> None:
+def of_each_kind(name: str) -> "list[tuple[str, Field[Any]]]":
+    """The fields of that name, with the kind of training they belong to."""
+    return [(kind, each) for kind, config in KINDS.items() for each in fields(config) if each.name == name]
+
+
+def is_told(default: object) -> bool:
+    """Whether a default says something."""
+    return default not in (MISSING, None, False, "", ())
+
+
+def typed(kind: Kind) -> dict[str, Any]:
+    """How argparse reads a kind of value."""
+    match kind:
+        case Choice():
+            return {"choices": kind.names}
+        case Switch():
+            return {"action": "store_true"}
+        case Texts():
+            return {"type": text, "nargs": "+", "action": "extend"}
+        case _:
+            return {"type": parser_of(kind)}
+
+
+def parser_of(kind: Kind) -> Callable[[str], Any]:
+    """What reads one word of the command line."""
+    match kind:
+        case Whole():
+            return integer(kind.low, kind.high)
+        case Number(word=None):
+            return share if kind.has_low else number(kind.low, kind.high)
+        case Number():
+            return number_or(kind.low, kind.high, str(kind.word))
+        case Place():
+            return path
+        case Text(may_be_empty=False):
+            return model
+        case _:
+            return text
+
+
+def run_train(options: argparse.Namespace) -> None:
     """Import what is needed, PyTorch among it, and run."""
-    from .lora_run import train_from_options
+    from .training_run import train_stages
 
-    train_from_options(options)
-
-
-def run_full(options: argparse.Namespace) -> None:
-    """The same."""
-    from .full_run import train_from_options
-
-    train_from_options(options)
+    known = {each.name for kind in KINDS.values() for each in fields(kind)}
+    given = {name: value for name, value in vars(options).items() if name in known}
+    is_recipe = str(options.what) not in KINDS
+    stages = read_recipe(options.what, given) if is_recipe else stages_of({TRAIN: str(options.what)}, given)
+    train_stages(stages, may_resume=options.resume or not is_recipe, is_json=options.json)

@@ -1,144 +1,210 @@
-"""What every `zimage train` does with its parsed options, whatever is trained."""
+"""What `zimage train` does with its stages, whatever is trained."""
 
-import argparse
 import json
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+from PIL import Image
+from torch import Tensor
 from tqdm import tqdm
 
-from ..adapters import inject
 from ..checkpoints import load_dit, load_text_encoder, load_vae, read_lora
 from ..counted import counted
 from ..data import Example, hash_of, read_picture_folder
 from ..model import S3DiT
-from ..request import default_size, model_folder
+from ..nano.data.example_sets import write_scenes, write_zorps
+from ..recipes import FullConfig, LoraConfig, Stage, TrainingConfig
+from ..request import default_preset, default_size, model_folder
 from ..text import load_tokenizer
-from ..training import Recipe
-from ..training.encoded import EncodedExample, encoders_of
-from ..training.flow_training import FlowMatching, TrainingSet, divided, recipe_of, train_examples
-from ..training.objectives.noise_levels import NoiseLevels
+from ..training.encoded import EncodedExample, Encoders, encoders_of
+from ..training.flow_training import FlowMatching, TrainingSet, divided, train_examples
+from ..training.loop.runner import Recipe
+from ..training.loop.state import saved_step
+from ..training.previews import N_PREVIEWS, Previews
+from ..training.settings import flow_matching_of, recipe_of
 from ..training.trainables import Trainable
+from ..training.trained_file import identity_of, trainable_of, write_trained
+from ..training.training_adapter import TrainingAdapter
+from ..training.turbo import refuse_turbo
+from ..training.watch import Watch
+from ..vae import Autoencoder, to_images
 from .files import check_out
 from .machine import device_of, dtype_of
+
+DRAWN = {"nano:zorps": write_zorps, "nano:scenes": write_scenes}  # sets that stand for a folder
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A run before its network is loaded."""
+    """A stage before the network is loaded."""
 
+    config: TrainingConfig
     examples: Sequence[Example]
     dataset: TrainingSet
     validated: Sequence[EncodedExample]
     recipe: Recipe
     step_of: FlowMatching
-    state: Path
-    start: float  # seconds, by `time.perf_counter`
+    watch: Watch
+    folder: Path  # of its state
 
-    def told(self, options: argparse.Namespace) -> dict[str, Any]:
-        """For the file's metadata, whatever was trained."""
-        return {
-            "title": options.out.stem,
-            "base": model_folder(options.model).name,
-            "recipe": {**asdict(self.recipe), **asdict(self.step_of)},
-            "data": hash_of(self.examples),
-            "example": self.examples[0].captions[0],
-        }
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What, beside steps and arithmetic, makes its run another one."""
+        return {**identity_of(self.config), "model": self.config.model, "data": hash_of(self.examples)}
 
 
-def prepare(options: argparse.Namespace, kind: str) -> Prepared:
-    """Check and encode; the encoders are gone afterwards. `kind` names what is written, in the plural."""
-    check_out(options.out, kind, ".safetensors")
-    refuse_turbo(options)
-    start = time.perf_counter()
-    examples = read_picture_folder(options.data, options.caption)
-    regularization = read_picture_folder(options.regularization) if options.regularization else []
-    state = options.out.with_suffix(".training")
-    dataset, validated = encoded_dataset(options, examples, regularization, state / "encoded")
-    return Prepared(
-        examples=examples,
-        dataset=dataset,
-        validated=validated,
-        recipe=recipe_of(
-            len(dataset.examples), steps=options.steps, lr=options.lr, seed=options.seed, optimizer=options.optimizer
-        ),
-        step_of=flow_matching_of(options),
-        state=state,
-        start=start,
-    )
+def train_stages(stages: Sequence[Stage], *, may_resume: bool, is_json: bool) -> None:
+    """Train one stage after another on the same weights, write what came out, and print what it took.
+
+    Raises ValueError with one sentence for what cannot be trained, or would go on without being told to.
+    """
+    start, config = time.perf_counter(), stages[0].config
+    check_out(config.out, "LoRAs" if isinstance(config, LoraConfig) else "models", ".safetensors")
+    refuse_turbo(model_folder(config.model), config)
+    if not may_resume and (begun := [each for each in map(folder_of, stages) if saved_step(each)]):
+        raise ValueError(f"{begun[0]} holds a run that has begun: say --resume to go on with it, or delete that folder")
+    prepared = prepare(stages)
+    device = device_of(config.device)
+    dit = load_dit(model_folder(config.model) / "transformer", dtype_of(config.dtype, device)).to(device)
+    trainable, adapter = trainable_of(dit, config), adapter_of(config, dit)
+    losses = [train_with_bar(dit, trainable, adapter, each) for each in prepared]
+    last = prepared[-1]
+    told = {
+        "title": config.out.stem,
+        "base": model_folder(config.model).name,
+        "recipe": {**asdict(last.recipe), **asdict(last.step_of)},
+        "data": hash_of(last.examples),
+        "example": last.examples[0].captions[0],
+    }
+    write_trained(trainable, config, config.out, told, {})
+    print_result(prepared, losses, time.perf_counter() - start, is_json=is_json)
 
 
-def refuse_turbo(options: argparse.Namespace) -> None:
-    """Training moves a distilled model away from its few steps; that has to be wanted."""
-    if "turbo" in options.model.lower() and not options.adapter and not options.accept_losing_8_steps:
-        raise ValueError(
-            f"{options.model} is a Turbo model: what is trained on it directly loses its 8 steps. Train on the base "
-            "model, give a de-distillation LoRA to train lora with --adapter, or say --accept-losing-8-steps"
+def folder_of(stage: Stage) -> Path:
+    """Where a stage's state lies."""
+    return stage.config.out.with_suffix(".training") / stage.name
+
+
+def prepare(stages: Sequence[Stage]) -> list[Prepared]:
+    """Read and encode every stage's pictures; the encoders are gone afterwards, but for the decoder of previews."""
+    config, folders = stages[0].config, [examples_of(each) for each in stages]
+    model, device = model_folder(config.model), device_of(config.device)
+    dtype = dtype_of(config.dtype, device)
+    vae = load_vae(model / "vae", dtype).to(device)
+    text = load_text_encoder(model / "text_encoder", dtype).to(device)
+    encoded = config.out.with_suffix(".training") / "encoded"
+    encoders = encoders_of(vae, text, load_tokenizer(model / "tokenizer"), encoded)
+    autocast = isinstance(config, FullConfig) and dtype == torch.bfloat16
+    prepared: list[Prepared] = []
+    for stage, (examples, kept) in zip(stages, folders, strict=True):
+        dataset, validated = encoded_dataset(stage.config, encoders, examples, kept)
+        recipe = recipe_of(stage.config, len(dataset.examples), autocast=autocast)
+        watch = Watch(
+            patience=stage.config.patience,
+            keep=stage.config.keep,
+            previews=previews_of(stage.config, encoders, vae, recipe.steps) if stage.config.previews else None,
         )
+        prepared.append(
+            Prepared(
+                config=stage.config,
+                examples=examples,
+                dataset=dataset,
+                validated=validated,
+                recipe=recipe,
+                step_of=flow_matching_of(stage.config),
+                watch=watch,
+                folder=folder_of(stage),
+            )
+        )
+    return prepared
+
+
+def examples_of(stage: Stage) -> tuple[list[Example], list[Example]]:
+    """What a stage learns from, and what it must not forget."""
+    config = stage.config
+    kept = config.regularization
+    learned = read_picture_folder(picture_folder(config.data, folder_of(stage)), config.caption)
+    return learned, read_picture_folder(picture_folder(kept, folder_of(stage))) if kept else []
+
+
+def picture_folder(place: Path, state: Path) -> Path:
+    """A folder of pictures; sets with a name of their own are drawn beside the state."""
+    write = DRAWN.get(str(place))
+    if write is None:
+        return place
+    folder = state / str(place).partition(":")[2]
+    write(folder)
+    return folder
 
 
 def encoded_dataset(
-    options: argparse.Namespace, examples: Sequence[Example], regularization: Sequence[Example], folder: Path
+    config: TrainingConfig, encoders: Encoders, examples: Sequence[Example], kept: Sequence[Example]
 ) -> tuple[TrainingSet, list[EncodedExample]]:
     """What is trained on, and what is validated with."""
-    model, device = model_folder(options.model), device_of(options.device)
-    dtype = dtype_of(options.dtype, device)
-    encoders = encoders_of(
-        load_vae(model / "vae", dtype).to(device),
-        load_text_encoder(model / "text_encoder", dtype).to(device),
-        load_tokenizer(model / "tokenizer"),
-        folder,
-    )
-    side = options.side or default_size(options.model, ())[0]
-    with tqdm([*examples, *regularization], unit="picture", file=sys.stderr, leave=False) as bar:
+    side = config.side or default_size(config.model, ())[0]
+    with tqdm([*examples, *kept], unit="picture", file=sys.stderr, leave=False) as bar:
         encoded = [encoders.example(example, side * side) for example in bar]
     return divided(encoded, len(examples), encoders.caption(""))
 
 
-def flow_matching_of(options: argparse.Namespace) -> FlowMatching:
-    """What a step is made of."""
-    return FlowMatching(
-        batch=options.batch,
-        token_budget=options.token_budget,
-        caption_dropout=options.caption_dropout,
-        levels=NoiseLevels(distribution=options.levels, shift=options.shift, weighting=options.weighting),
+def previews_of(config: TrainingConfig, encoders: Encoders, vae: Autoencoder, steps: int) -> Previews:
+    """Pictures of the config's prompts, with the settings that its model was released with."""
+    width, height = (config.side, config.side) if config.side else default_size(config.model, ())
+    return Previews(
+        captions=[encoders.caption(words) for words in config.previews],
+        no_caption=encoders.caption(""),
+        cells=(height // 8, width // 8),
+        preset=default_preset(config.model, ()),
+        every=config.preview_every or max(1, steps // N_PREVIEWS),
+        decode=partial(decoded, vae),
+        seed=config.seed,
     )
 
 
-def base_network(options: argparse.Namespace) -> S3DiT:
-    """The transformer on its device, with the adapter that belongs in while training."""
-    device = device_of(options.device)
-    dit = load_dit(model_folder(options.model) / "transformer", dtype_of(options.dtype, device)).to(device)
-    if options.adapter:
-        inject(dit, [(read_lora(options.adapter), 1.0)], device)
-    return dit
+def decoded(vae: Autoencoder, latent: Tensor) -> Image.Image:
+    """The picture of a latent in model space."""
+    [picture] = to_images(vae.decode(latent.to(next(vae.parameters()))))
+    return picture
 
 
-def train_with_bar(dit: S3DiT, trainable: Trainable, run: Prepared) -> float | None:
-    """Train to the end, with progress in the terminal. Returns the last loss, None if nothing was left to do."""
+def adapter_of(config: TrainingConfig, dit: S3DiT) -> TrainingAdapter | None:
+    """What belongs into the network while it is trained."""
+    file = config.adapter if isinstance(config, LoraConfig) else None
+    return TrainingAdapter(dit, read_lora(file), dit.x_pad_token.device) if file else None
+
+
+def train_with_bar(dit: S3DiT, trainable: Trainable, adapter: TrainingAdapter | None, stage: Prepared) -> float | None:
+    """Train a stage to its end, with progress in the terminal. Returns the last loss, None if nothing was left."""
     loss = None
-    with tqdm(total=run.recipe.steps, unit="step", file=sys.stderr) as bar:
-        steps = train_examples(dit, trainable, run.dataset, run.step_of, run.recipe, run.state, validated=run.validated)
-        for progress in steps:
+    with tqdm(total=stage.recipe.steps, unit="step", file=sys.stderr) as bar:
+        for progress in train_examples(
+            dit,
+            trainable,
+            stage.dataset,
+            stage.step_of,
+            stage.recipe,
+            stage.folder,
+            validated=stage.validated,
+            identity=stage.identity,
+            watch=stage.watch,
+            adapter=adapter,
+        ):
             bar.update(progress.step + 1 - bar.n)
             bar.set_postfix(loss=f"{progress.loss:.4f}", refresh=False)
             loss = progress.loss
     return loss
 
 
-def print_result(options: argparse.Namespace, run: Prepared, loss: float | None) -> None:
+def print_result(stages: Sequence[Prepared], losses: Sequence[float | None], seconds: float, *, is_json: bool) -> None:
     """What was written, and what it took."""
-    result = {
-        "file": str(options.out),
-        "pictures": len(run.examples),
-        "steps": run.recipe.steps,
-        "loss": loss,
-        "seconds": round(time.perf_counter() - run.start, 1),
-    }
-    seen = f"{counted(run.recipe.steps, 'step')} on {counted(len(run.examples), 'picture')}"
-    line = f"{options.out}: {seen}, {result['seconds']} s"
-    print(json.dumps(result) if options.json else line)
+    out = stages[0].config.out
+    steps, pictures = sum(each.recipe.steps for each in stages), sum(len(each.examples) for each in stages)
+    result = {"file": str(out), "pictures": pictures, "steps": steps, "loss": losses[-1], "seconds": round(seconds, 1)}
+    line = f"{out}: {counted(steps, 'step')} on {counted(pictures, 'picture')}, {result['seconds']} s"
+    print(json.dumps(result) if is_json else line)

@@ -4,15 +4,19 @@ Everything a step draws comes from its generator in the order of its examples, s
 micro-batches nor the budget of tokens changes what is learned.
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..model import S3DiT
+from ..recipes import TrainingConfig
 from .distributed import ONE_PROCESS, Processes
 from .encoded import EncodedExample
 from .loop.curve import Curve
@@ -23,20 +27,21 @@ from .loop.runner import Progress, Recipe, train
 from .objectives.noise_levels import NoiseLevels
 from .objectives.noised import losses_of
 from .trainables import Trainable
+from .training_adapter import TrainingAdapter
 from .validation import held_out, validation_loss
+from .watch import UNWATCHED, Validations, Watch
 
 PATCHES = 4  # latent cells of an image token
 N_VALIDATIONS = 20  # in a run
-STEPS_PER_PICTURE, FEWEST_STEPS, MOST_STEPS = 100, 500, 3000
 
 
 @dataclass(frozen=True, kw_only=True)
 class FlowMatching:
     """What a step of flow matching on examples is made of."""
 
-    batch: int = 1  # examples a step
-    token_budget: int = 4608  # of examples that run at once: one picture of 1024x1024 with its caption
-    caption_dropout: float = 0.05  # share of examples whose caption is empty, for classifier-free guidance
+    batch: int = TrainingConfig.batch  # examples a step
+    token_budget: int = TrainingConfig.token_budget  # of examples that run at once: one of 1024x1024 with its caption
+    caption_dropout: float = TrainingConfig.caption_dropout  # share of examples, for guidance
     levels: NoiseLevels = field(default_factory=NoiseLevels)
     saves_memory: bool = True  # blocks keep their inputs alone and compute again when gradients pass
 
@@ -48,22 +53,6 @@ class TrainingSet:
     examples: Sequence[EncodedExample]
     no_caption: Tensor  # (n, f)
     regularization: Sequence[EncodedExample] = ()  # what must not change: each step has as many of these as examples
-
-
-def recipe_of(n_pictures: int, *, steps: int | None, lr: float, seed: int, optimizer: str = "adamw") -> Recipe:
-    """Settings for so many pictures; the number of steps follows from theirs where none is given."""
-    steps = steps or min(max(STEPS_PER_PICTURE * n_pictures, FEWEST_STEPS), MOST_STEPS)
-    part = max(1, steps // 20)
-    return Recipe(
-        steps=steps,
-        lr=lr,
-        optimizer=optimizer,
-        warmup_steps=part,
-        betas=(0.9, 0.99),
-        ema_decay=0.99,
-        seed=seed,
-        save_every=part,
-    )
 
 
 def divided(
@@ -84,20 +73,39 @@ def train_examples(
     *,
     validated: Sequence[EncodedExample] = (),
     processes: Processes = ONE_PROCESS,
+    identity: Mapping[str, Any] = MappingProxyType({}),
+    watch: Watch = UNWATCHED,
+    adapter: TrainingAdapter | None = None,
 ) -> Generator[Progress]:
     """Train what `trainable` has of `dit`; resume from and save to `folder`, which keeps the curve too.
 
-    The loss on `validated` is measured now and then. After the last step the parameters are their averages (EMA).
+    The loss on `validated` is measured now and then. `identity` is what else makes a run another one. An `adapter` is
+    in the network while it trains, and out of it for previews. After the last step the parameters are their averages
+    (EMA).
     """
     ema = Ema(trainable, recipe.ema_decay)
     losses = partial(flow_matching_step, dit, dataset, step_of, recipe.seed, processes=processes)
     every = max(1, recipe.steps // N_VALIDATIONS)
-    curve = None
-    with trainable.attached():
-        for progress in train(trainable, losses, recipe, ema, folder, identity=asdict(step_of), processes=processes):
+    curve, measured = None, Validations(folder, watch.patience)
+    with trainable.attached(), adapter.attached() if adapter else nullcontext():
+        for progress in train(
+            trainable,
+            losses,
+            recipe,
+            ema,
+            folder,
+            identity={**asdict(step_of), **identity},
+            keep=watch.keep,
+            processes=processes,
+            is_enough=measured.have_stalled,
+        ):
             if validated and ((progress.step + 1) % every == 0 or progress.step == 0):
                 loss = validation_loss(dit, validated, step_of.token_budget, processes)
                 progress = replace(progress, validation=loss)
+                measured.add(loss)
+            if watch.previews and watch.previews.is_due(progress.step + 1, recipe.steps):
+                with ema.applied(), adapter.aside() if adapter else nullcontext():
+                    watch.previews.save(dit, progress.step + 1, folder if processes.is_first else None)
             if processes.is_first:
                 curve = curve or Curve(folder, progress.step)
                 curve.add(progress)

@@ -87,10 +87,10 @@ export const SENTENCES = [
   ["{file} cannot be read as a picture ({reason}); replace it or take it away", "{file} 无法作为图片读取（{reason}）；请换掉或拿走。"],
   ["This MODEL carries LoRAs, and a LoRA is trained on the plain model. Connect the loader itself; a de-distillation LoRA is chosen in training_adapter.", "这个模型带有 LoRA，而训练要用原本的模型。请直接连接加载器；去蒸馏 LoRA 在“训练适配器”里选择。"],
   ["This MODEL's file is not known, so it cannot be trained on. Connect Z-Image Load Model or the stock Load Diffusion Model.", "不知道这个模型来自哪个文件，因此不能训练。请连接“Z-Image 加载模型”或官方的“加载扩散模型”。"],
-  ["{file} is a Turbo model: what is trained on it directly loses its 8 steps. Train on the base model, choose a de-distillation LoRA in training_adapter, or switch accept_losing_8_steps on.", "{file} 是 Turbo 模型：直接在它上面训练会失去 8 步出图的能力。请用 base 模型，在“训练适配器”里选择去蒸馏 LoRA，或打开“接受失去 8 步”。"],
+  ["{file} is a Turbo model: what is trained on it directly loses its 8 steps. Train on the base model, train a LoRA with a de-distillation LoRA as its adapter, or accept losing 8 steps", "{file} 是 Turbo 模型：直接在它上面训练会失去 8 步出图的能力。请用 base 模型，训练 LoRA 时把去蒸馏 LoRA 作为适配器，或接受失去 8 步。"],
   ["training diverged at step {step}: the loss is {loss} and its gradient's norm {norm}. What was saved in {folder} is good; choose a lower learning rate than {rate}", "训练在第 {step} 步发散：损失是 {loss}，梯度范数是 {norm}。{folder} 里保存的仍然可用；请选择低于 {rate} 的学习率。"],
-  ["{file} is in output/loras already and was trained with other pictures or settings. Choose another name, or take that file away.", "output/loras 里已有 {file}，而它是用别的图片或设置训练的。请换一个名称，或拿走那个文件。"],
-  ["The name {name} is no file name inside output/loras. Write one such as my_fox.", "名称 {name} 不是 output/loras 里的文件名。请写成例如 my_fox。"],
+  ["{file} is in output/{folder} already and was trained with other pictures or settings. Choose another name, or take that file away.", "output/{folder} 里已有 {file}，而它是用别的图片或设置训练的。请换一个名称，或拿走那个文件。"],
+  ["The name {name} is no file name inside output/{folder}. Write one such as my_fox.", "名称 {name} 不是 output/{folder} 里的文件名。请写成例如 my_fox。"],
   // models, masks, folders, instructions
   ["filename_prefix {prefix} leads out of ComfyUI's output folder. Write a name, or folder/name inside it.", "filename_prefix {prefix} 指向 ComfyUI 输出文件夹之外。请写文件名，或其中的“文件夹/文件名”。"],
   ["This CLIP ({name}) cannot write text. Load a language model, such as qwen_3_4b.safetensors with Z-Image Load Text Encoder.", "这个 CLIP（{name}）不会写文字。请加载语言模型，例如用“Z-Image 加载文本编码器”加载 qwen_3_4b.safetensors。"],

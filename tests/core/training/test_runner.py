@@ -1,10 +1,13 @@
 """The runner resumes exactly, the objective has the paper's distribution and target, batches keep to their budget."""
 
+import errno
 import math
+import os
 from dataclasses import replace
 
 import pytest
 import torch
+from safetensors import safe_open
 from torch import nn
 
 from zimage_core.training import (
@@ -17,6 +20,10 @@ from zimage_core.training import (
     token_count,
     train,
 )
+from zimage_core.training.loop.curve import Curve
+from zimage_core.training.loop.runner import Progress
+from zimage_core.training.loop.state import save_state, saved_step
+from zimage_core.training.watch import Validations
 
 
 def quadratic(module):
@@ -76,6 +83,77 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_state(tmp_path
         run(tmp_path, RECIPE, loss=broken)
     _, _, losses = run(tmp_path, RECIPE)
     assert len(losses) == 4  # from the state of step 8
+
+
+def test_only_the_newest_states_are_kept_and_one_can_go_back(tmp_path):
+    module, more = nn.Linear(4, 3), {"keep": 2}
+    init_weights(module, torch.Generator().manual_seed(1))
+    ema = Ema(module, RECIPE.ema_decay)
+    losses = [each.loss for each in train(module, quadratic(module), RECIPE, ema, tmp_path, **more)]
+    states = sorted(file.name for file in tmp_path.iterdir())
+    assert states == ["state-000008.safetensors", "state-000012.safetensors", "state.safetensors"]
+    (tmp_path / "state-000008.safetensors").replace(tmp_path / "state.safetensors")
+    assert saved_step(tmp_path) == 8
+    _, _, again = run(tmp_path, RECIPE)
+    assert again == losses[8:]
+    assert [file.name for file in tmp_path.iterdir()] == ["state.safetensors"]
+
+
+def test_a_full_disk_keeps_the_last_state(tmp_path, monkeypatch):
+    def full(descriptor):
+        if saved_step(tmp_path):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "state.safetensors")
+
+    monkeypatch.setattr("zimage_core.atomic_file.os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        run(tmp_path, RECIPE)
+    assert [file.name for file in tmp_path.iterdir()] == ["state.safetensors"] and saved_step(tmp_path) == 4
+    monkeypatch.undo()
+    _, _, losses = run(tmp_path, RECIPE)
+    assert losses == run(tmp_path / "whole", RECIPE)[2][4:]
+
+
+def test_a_run_that_is_enough_ends_and_is_saved(tmp_path):
+    module = nn.Linear(4, 3)
+    steps = train(module, quadratic(module), RECIPE, Ema(module, 0.9), tmp_path, is_enough=lambda done: done == 6)
+    assert len(list(steps)) == 6 and saved_step(tmp_path) == 6
+
+
+def test_bfloat16_products_leave_parameters_their_average_and_moments_in_float32(tmp_path):
+    seen = []
+
+    def product(module):
+        def loss_of_step(step, generator):
+            out = module(torch.randn(5, 4, generator=generator))
+            seen.append(out.dtype)
+            yield out.float().square().mean()
+
+        return loss_of_step
+
+    module, ema, _ = run(tmp_path / "16", replace(RECIPE, autocast=True), loss=product)
+    plain, _, _ = run(tmp_path / "32", RECIPE, loss=product)
+    assert set(seen) == {torch.bfloat16, torch.float32}
+    with safe_open(tmp_path / "16" / "state.safetensors", "pt") as state:
+        assert {state.get_tensor(name).dtype for name in state.keys()} == {torch.float32}  # noqa: SIM118
+    assert not torch.equal(module.weight, plain.weight)
+    torch.testing.assert_close(module.weight, plain.weight, atol=0.02, rtol=0)
+
+
+def test_held_out_losses_that_no_longer_fall_end_a_run_also_when_it_is_resumed(tmp_path):
+    found = Validations(tmp_path, patience=2)
+    for loss, is_stalled in ((3.0, False), (2.0, False), (2.5, False), (2.1, True)):
+        found.add(loss)
+        assert found.have_stalled() is is_stalled
+    found.add(1.0)
+    assert not found.have_stalled() and not Validations(tmp_path, patience=None).have_stalled()
+    module = nn.Linear(4, 3)
+    losses = (3.0, 2.0, 4.0, 5.0, 1.0)
+    rows = [Progress(step=n, steps=9, loss=1.0, grad_norm=1.0, lr=1.0, validation=v) for n, v in enumerate(losses)]
+    curve = Curve(tmp_path, 0)
+    for row in rows:
+        curve.add(row)
+    save_state(tmp_path, 4, module, torch.optim.AdamW(module.parameters()), Ema(module, 0.9), {})
+    assert Validations(tmp_path, patience=2).have_stalled()  # the row of step 4 is ahead of the state
 
 
 def test_losses_in_parts_add_up_to_the_whole_gradient(tmp_path):

@@ -4,7 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 
 class Ema:
@@ -24,19 +24,25 @@ class Ema:
 
     @contextmanager
     def applied(self) -> Generator[None]:
-        """Context in which the module has the averaged parameters; its own are restored bit for bit."""
-        saved = {name: parameter.detach().clone() for name, parameter in self.module.named_parameters()}
-        self.assign()
+        """Context in which the module has the averaged parameters; its own are restored bit for bit.
+
+        The two are swapped, one parameter at a time, so that nothing is in memory twice.
+        """
+        self._swap()
         try:
             yield
         finally:
-            self._assign(saved)
+            self._swap()
 
     def assign(self) -> None:
         """Give the module the averaged parameters for good."""
-        self._assign(self.average)
+        with torch.no_grad():
+            for name, parameter in self.module.named_parameters():
+                parameter.copy_(self.average[name])
 
     @torch.no_grad()
-    def _assign(self, values: dict[str, Tensor]) -> None:
+    def _swap(self) -> None:
         for name, parameter in self.module.named_parameters():
-            parameter.copy_(values[name])
+            own = parameter.detach().clone()
+            parameter.copy_(self.average[name])
+            self.average[name].copy_(own)

@@ -13,9 +13,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.amp.autocast_mode import autocast
 
 from ..distributed.processes import ONE_PROCESS, Processes
 from .ema import Ema
+from .kept_states import keep_newest
 from .optimizers import optimizer_of
 from .state import load_state, save_state
 
@@ -38,6 +40,7 @@ class Recipe:
     ema_decay: float = 0.998
     seed: int = 0
     save_every: int = 200
+    autocast: bool = False  # matrix products in bfloat16; parameters, their averages and the optimizer stay float32
 
     def lr_at(self, step: int) -> float:
         """Learning rate of a step: linear warm-up, constant, linear decay."""
@@ -62,6 +65,11 @@ class DivergedError(ValueError):
     """The loss or its gradient is no number any more; what was saved before is good."""
 
 
+def never(step: int) -> bool:
+    """No number of steps is enough."""
+    return False
+
+
 def train(
     module: nn.Module,
     loss_of_step: LossOfStep,
@@ -71,13 +79,16 @@ def train(
     *,
     identity: Mapping[str, Any] = MappingProxyType({}),
     processes: Processes = ONE_PROCESS,
+    keep: int = 1,
+    is_enough: Callable[[int], bool] = never,
 ) -> Iterator[Progress]:
     """Train until the recipe's last step, resuming from and saving to `folder`.
 
     Parameters stay float32. `identity` is whatever else makes a run another one than that in `folder`, which is refused
-    with ValueError. A caller that stops iterating loses at most `save_every` steps; one that closes the generator loses
-    none. Of several `processes` each yields its share of the parts. Raises `DivergedError` at a loss or gradient that
-    is not finite.
+    with ValueError. Of the saved states the newest `keep` stay. Before each step `is_enough` is asked with the number
+    of steps done; where it is, the run ends. A caller that stops iterating loses at most `save_every` steps; one that
+    closes the generator loses none. Of several `processes` each yields its share of the parts. Raises `DivergedError`
+    at a loss or gradient that is not finite.
     """
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     groups = processes.optimized(parameters)
@@ -85,21 +96,31 @@ def train(
         recipe.optimizer, groups, lr=recipe.lr, betas=recipe.betas, weight_decay=recipe.weight_decay
     )
     state_of = {**asdict(recipe), **identity}
+
+    def save(done: int) -> None:
+        save_state(folder, done, module, optimizer, ema, state_of, processes)
+        if processes.is_first:
+            keep_newest(folder, done, keep)
+
     done = saved = load_state(folder, module, optimizer, ema, state_of, processes)
     try:
         for step in range(done, recipe.steps):
+            if is_enough(step):
+                break
             generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
             loss, grad_norm = _update(optimizer, loss_of_step(step, generator), recipe, step, folder, processes)
             ema.update(step)
             done = step + 1
             if done % recipe.save_every == 0 or done == recipe.steps:
-                save_state(folder, done, module, optimizer, ema, state_of, processes)
+                save(done)
                 saved = done
             yield Progress(step=step, steps=recipe.steps, loss=loss, grad_norm=grad_norm, lr=recipe.lr_at(step))
     except GeneratorExit:  # the caller stops here and may go on later
         if saved < done:
-            save_state(folder, done, module, optimizer, ema, state_of, processes)
+            save(done)
         raise
+    if saved < done:
+        save(done)
 
 
 def _update(
@@ -113,7 +134,7 @@ def _update(
     """One step of the optimizer. Returns the loss and the norm of its gradient before clipping."""
     optimizer.zero_grad(set_to_none=True)
     total = 0.0
-    for loss in losses:
+    for loss in in_bfloat16(losses, optimizer) if recipe.autocast else losses:
         loss.backward()
         total += loss.item()
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
@@ -129,3 +150,15 @@ def _update(
         group["lr"] = recipe.lr_at(step)
     optimizer.step()
     return total, grad_norm
+
+
+def in_bfloat16(losses: Iterable[Tensor], optimizer: torch.optim.Optimizer) -> Iterator[Tensor]:
+    """The losses, each computed with matrix products in bfloat16 on the device of what is trained."""
+    device = optimizer.param_groups[0]["params"][0].device.type
+    left = iter(losses)
+    while True:
+        with autocast(device, torch.bfloat16):
+            loss = next(left, None)
+        if loss is None:
+            return
+        yield loss

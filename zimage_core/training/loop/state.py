@@ -34,6 +34,12 @@ def save_state(
     write_files(folder, step, tensors, json.dumps(recipe), processes)
 
 
+def saved_step(folder: Path) -> int:
+    """How many steps were done when the state in a folder was saved; 0 if none was."""
+    saved = open_newest(folder)
+    return int(saved.metadata["step"]) if saved else 0
+
+
 def load_state(
     folder: Path,
     module: nn.Module,
@@ -49,8 +55,10 @@ def load_state(
     saved = open_newest(folder)
     if saved is None:
         return 0
-    if json.loads(saved.metadata["recipe"]) != json.loads(json.dumps(recipe)):
-        raise ValueError(f"{folder} holds a run of another recipe; give this run its own folder, or delete that one")
+    if difference := _difference(json.loads(saved.metadata["recipe"]), json.loads(json.dumps(recipe))):
+        raise ValueError(
+            f"{folder} holds a run of another recipe ({difference}); give this run its own folder, or delete that one"
+        )
     with torch.no_grad():
         for name, parameter in module.named_parameters():
             rows = processes.rows(parameter)
@@ -58,6 +66,12 @@ def load_state(
             processes.local(ema.average[name]).copy_(saved.tensor(f"ema.{name}", rows))
         _load_optimizer(optimizer, module, saved, processes)
     return int(saved.metadata["step"])
+
+
+def _difference(saved: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """The first setting that differs, and how; empty if none does."""
+    names = [name for name in {**wanted, **saved} if saved.get(name) != wanted.get(name)]
+    return f"its {names[0]} is {saved.get(names[0])!r}, and not {wanted.get(names[0])!r}" if names else ""
 
 
 def _load_optimizer(

@@ -1,4 +1,4 @@
-"""The network that a LoRA is trained on: the file behind a MODEL, loaded by the core, as nothing of it may change."""
+"""The network that is trained: the file behind a MODEL, loaded by the core, as nothing of the MODEL may change."""
 
 from pathlib import Path
 from typing import Any
@@ -6,10 +6,13 @@ from typing import Any
 import torch
 from comfy import model_management
 
-from .....zimage_core.adapters import inject
-from .....zimage_core.checkpoints import load_dit, read_lora
+from .....zimage_core.checkpoints import DIT, load_dit, read_lora
 from .....zimage_core.model import S3DiT
-from ...loading import files
+from .....zimage_core.nano.files import file_of
+from .....zimage_core.recipes import LoraConfig, TrainingConfig
+from .....zimage_core.sampling import BASE, NANO, TURBO, Preset
+from .....zimage_core.training.training_adapter import TrainingAdapter
+from .....zimage_core.training.turbo import is_turbo
 from ...loading.model import source_of
 
 
@@ -29,22 +32,23 @@ def base_file(model: Any) -> Path:
     return Path(source)
 
 
-def refuse_turbo(file: Path, adapter: str, *, is_accepted: bool) -> None:
-    """Training moves a distilled model away from its few steps; that has to be wanted."""
-    if "turbo" in file.name.lower() and adapter == files.NO_LORA and not is_accepted:
-        raise ValueError(
-            f"{file.name} is a Turbo model: what is trained on it directly loses its 8 steps. Train on the base model, "
-            "choose a de-distillation LoRA in training_adapter, or switch accept_losing_8_steps on."
-        )
+def preset_of(file: Path) -> Preset:
+    """The released settings of the variant in a file."""
+    if file == Path(file_of(DIT)):
+        return NANO
+    return TURBO if is_turbo(file) else BASE
 
 
-def load_base(file: Path, adapter: str) -> S3DiT:
-    """The frozen network on ComfyUI's device, alone there; with the training adapter in it, if one is chosen."""
+def load_base(file: Path) -> S3DiT:
+    """The network on ComfyUI's device, alone there."""
     model_management.unload_all_models()
     model_management.soft_empty_cache()
     device = model_management.get_torch_device()
     dtype = torch.float32 if model_management.is_device_cpu(device) else torch.bfloat16
-    dit = load_dit(file, dtype).to(device)
-    if adapter != files.NO_LORA:
-        inject(dit, [(read_lora(files.lora_path(adapter)), 1.0)], device)
-    return dit
+    return load_dit(file, dtype).to(device)
+
+
+def adapter_of(config: TrainingConfig, dit: S3DiT) -> TrainingAdapter | None:
+    """What belongs into the network while it is trained."""
+    file = config.adapter if isinstance(config, LoraConfig) else None
+    return TrainingAdapter(dit, read_lora(file), dit.x_pad_token.device) if file else None

@@ -1,0 +1,171 @@
+"""A training run in ComfyUI's queue: progress and pictures on the node; interrupted, it goes on when queued again."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import comfy.utils
+import folder_paths
+import torch
+from comfy import model_management
+from safetensors import safe_open
+
+from .....zimage_core.data import hash_of
+from .....zimage_core.recipes import FullConfig, Stage, TrainingConfig
+from .....zimage_core.training.encoded import EncodedExample, Encoders
+from .....zimage_core.training.flow_training import TrainingSet, divided, train_examples
+from .....zimage_core.training.loop.curve import read_curve
+from .....zimage_core.training.loop.runner import Recipe
+from .....zimage_core.training.settings import flow_matching_of, recipe_of
+from .....zimage_core.training.trainables import Trainable
+from .....zimage_core.training.trained_file import identity_of as trainable_identity
+from .....zimage_core.training.trained_file import trainable_of, write_trained
+from .....zimage_core.training.turbo import refuse_turbo
+from .base import adapter_of, base_file, load_base
+from .encoders import canvas_encoders
+from .shown import shown, watch_of
+from .sockets import Sockets
+
+STATES = "zimage_training"  # folder in the output folder
+SHOWN_EVERY = 10  # steps
+SHOWN_SIDE = 512  # pixels
+TRAINED = "zimage.run"  # key of the file's metadata: what it was trained with
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What was written, and how it went."""
+
+    file: Path
+    losses: list[float]
+    report: str
+
+
+def train(sockets: Sockets, stages: Sequence[Stage]) -> Trained:
+    """Train, or go on, or only tell what was trained before.
+
+    Where the pictures are and what the model is, the sockets say, and not the stages. Raises ValueError with one
+    sentence for what cannot be trained.
+    """
+    file, config = base_file(sockets.model), stages[0].config
+    refuse_turbo(file, config)
+    identity, out = identity_of(file, sockets, stages), config.out
+    folder = Path(folder_paths.get_output_directory()) / STATES / f"{out.stem}-{identity[:8]}"
+    recipes = [recipe_for(each.config, len(sockets.dataset.examples)) for each in stages]
+    if not is_finished(out, identity):
+        with torch.inference_mode(False), torch.enable_grad():
+            trainable = run(sockets, file, list(zip(stages, recipes, strict=True)), folder)
+        told = {
+            "title": out.stem,
+            "base": file.stem,
+            "recipe": {**asdict(recipes[-1]), **asdict(flow_matching_of(stages[-1].config))},
+            "data": identity,
+            "example": sockets.dataset.examples[0].captions[0],
+        }
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_trained(trainable, config, out, told, {TRAINED: identity})
+    losses = [float(row["loss"] or 0.0) for each in stages for row in read_curve(folder / each.name)]
+    return Trained(out, losses, report_of(out, losses, len(sockets.dataset.examples)))
+
+
+def recipe_for(config: TrainingConfig, n_pictures: int) -> Recipe:
+    """The runner's settings; all weights are trained with bfloat16 products where ComfyUI's device has them."""
+    is_cpu = model_management.is_device_cpu(model_management.get_torch_device())
+    return recipe_of(config, n_pictures, autocast=isinstance(config, FullConfig) and not is_cpu)
+
+
+def run(sockets: Sockets, file: Path, stages: Sequence[tuple[Stage, Recipe]], folder: Path) -> Trainable:
+    """Encode, load the base alone, and train one stage after another with progress on the node."""
+    encoders = canvas_encoders(sockets.model, sockets.clip, sockets.vae, folder / "encoded")
+    data = [encode(encoders, sockets, stage.config.side) for stage, _ in stages]
+    watches = [watch_of(encoders, sockets, file, stage.config, recipe.steps) for stage, recipe in stages]
+    dit, config = load_base(file), stages[0][0].config
+    trainable, adapter = trainable_of(dit, config), adapter_of(config, dit)
+    n_steps = sum(recipe.steps for _, recipe in stages)
+    bar, before = comfy.utils.ProgressBar(n_steps), 0
+    for (stage, recipe), (learned, validated), watch in zip(stages, data, watches, strict=True):
+        place = folder / stage.name
+        steps = train_examples(
+            dit,
+            trainable,
+            learned,
+            flow_matching_of(stage.config),
+            recipe,
+            place,
+            validated=validated,
+            identity=trainable_identity(stage.config),
+            watch=watch,
+            adapter=adapter,
+        )
+        try:
+            for progress in steps:
+                is_shown = progress.step % SHOWN_EVERY == 0
+                preview = ("JPEG", shown(place, SHOWN_SIDE), 2 * SHOWN_SIDE) if is_shown else None
+                bar.update_absolute(before + progress.step + 1, n_steps, preview)
+                model_management.throw_exception_if_processing_interrupted()
+        finally:
+            steps.close()  # which saves what was learned
+        before += recipe.steps
+    return trainable
+
+
+def encode(encoders: Encoders, sockets: Sockets, side: int | None) -> tuple[TrainingSet, list[EncodedExample]]:
+    """All pictures, at the datasets' sizes where there is no other `side`, and captions.
+
+    What was encoded before is read from the encoders' folder.
+    """
+    examples = [(each, (side or dataset.side) ** 2) for dataset in sockets.datasets for each in dataset.examples]
+    bar = comfy.utils.ProgressBar(len(examples))
+    encoded: list[EncodedExample] = []
+    for example, area in examples:
+        model_management.throw_exception_if_processing_interrupted()
+        encoded.append(encoders.example(example, area))
+        bar.update(1)
+    return divided(encoded, len(sockets.dataset.examples), encoders.caption(""))
+
+
+def identity_of(file: Path, sockets: Sockets, stages: Sequence[Stage]) -> str:
+    """A hash of everything that makes a run another one: model file, pictures, captions and choices."""
+    choices = [{name: str(value) for name, value in asdict(each.config).items()} for each in stages]
+    digest = hashlib.blake2b(json.dumps(choices, sort_keys=True).encode(), digest_size=20)
+    digest.update(f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}".encode())
+    for each in sockets.datasets:
+        digest.update(f"{each.side} {len(each.examples)} {hash_of(each.examples)}".encode())
+    return digest.hexdigest()
+
+
+def is_finished(out: Path, identity: str) -> bool:
+    """Whether the file was trained with exactly these choices. Raises ValueError where it was not, but is there."""
+    if not out.exists():
+        return False
+    with safe_open(out, framework="pt") as opened:
+        found = (opened.metadata() or {}).get(TRAINED)
+    if found != identity:
+        raise ValueError(
+            f"{out.name} is in output/{out.parent.name} already and was trained with other pictures or settings. "
+            "Choose another name, or take that file away."
+        )
+    return True
+
+
+def output_file(name: str, kind: str) -> Path:
+    """Where what a name stands for goes: output/`kind`, whose files ComfyUI lists among its models."""
+    root = (Path(folder_paths.get_output_directory()) / kind).resolve()
+    file = (root / f"{name.strip()}.safetensors").resolve()
+    if not name.strip() or "\0" in name or file.parent == root.parent or not file.is_relative_to(root):
+        raise ValueError(f"The name {name!r} is no file name inside output/{kind}. Write one such as my_fox.")
+    return file
+
+
+def report_of(out: Path, losses: Sequence[float], n_pictures: int) -> str:
+    """What was trained, and where it lies."""
+    tenth = max(1, len(losses) // 10)
+    first, last = (sum(part) / tenth for part in (losses[:tenth], losses[-tenth:])) if losses else (0.0, 0.0)
+    loader = "Z-Image Load LoRA" if out.parent.name == "loras" else "Z-Image Load Model"
+    return (
+        f"{out.name}: {len(losses)} steps on {n_pictures} pictures\n"
+        f"Loss: {first:.3f} in the first tenth, {last:.3f} in the last\n"
+        f"Saved in output/{out.parent.name}: press R, and {loader} lists it"
+    )

@@ -1,0 +1,60 @@
+"""What a training node shows while it runs: the curve, and beside it the pictures that the model draws by then."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from torch import Tensor
+
+from .....zimage_core.recipes import TrainingConfig
+from .....zimage_core.training.encoded import Encoders
+from .....zimage_core.training.loop.curve import read_curve
+from .....zimage_core.training.loop.curve_picture import curve_picture
+from .....zimage_core.training.previews import N_PREVIEWS, Previews, latest_previews
+from .....zimage_core.training.watch import Watch
+from .base import preset_of
+from .sockets import Sockets
+
+CELL = 8  # pixels
+
+
+def shown(folder: Path, side: int) -> Image.Image:
+    """The curve as a square, and the newest previews, each as high, to its right."""
+    parts = [curve_picture(read_curve(folder), side), *(_as_high(file, side) for file in latest_previews(folder))]
+    whole = Image.new("RGB", (sum(part.width for part in parts), side))
+    left = 0
+    for part in parts:
+        whole.paste(part, (left, 0))
+        left += part.width
+    return whole
+
+
+def _as_high(file: Path, side: int) -> Image.Image:
+    with Image.open(file) as picture:
+        return picture.convert("RGB").resize((max(1, picture.width * side // picture.height), side))
+
+
+def watch_of(encoders: Encoders, sockets: Sockets, file: Path, config: TrainingConfig, steps: int) -> Watch:
+    """What is looked at beside the loss: previews of the config's prompts, else of the first picture's caption.
+
+    They are drawn by the sampler that suits the model's file.
+    """
+    prompts = config.previews or sockets.dataset.examples[0].captions[:1]
+    cells = (config.side or sockets.dataset.side) // CELL
+    previews = Previews(
+        captions=[encoders.caption(words) for words in prompts],
+        no_caption=encoders.caption(""),
+        cells=(cells, cells),
+        preset=preset_of(file),
+        every=config.preview_every or max(1, steps // N_PREVIEWS),
+        decode=partial(decoded, sockets.model.get_model_object("latent_format"), sockets.vae),
+        seed=config.seed,
+    )
+    return Watch(patience=config.patience, keep=config.keep, previews=previews)
+
+
+def decoded(latent_format: Any, vae: Any, latent: Tensor) -> Image.Image:
+    """The picture of a latent in model space, by ComfyUI's VAE."""
+    pixels = vae.decode(latent_format.process_out(latent))[0]
+    return Image.fromarray((pixels.float().clamp(0, 1) * 255).round().byte().cpu().numpy())

@@ -1,0 +1,65 @@
+"""What a config trains of a network, and the file it is written to."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..model import S3DiT
+from ..recipes import FullConfig, LoraConfig, TrainingConfig
+from .loop.init_weights import init_weights
+from .lora_file import lora_metadata, write_lora
+from .model_file import write_model
+from .trainables import AllWeights, LoraTrainable, Trainable
+from .trained_metadata import trained_metadata
+
+
+def trainable_of(dit: S3DiT, config: TrainingConfig) -> Trainable:
+    """What learns, on the network's device."""
+    generator = torch.Generator().manual_seed(config.seed)
+    match config:
+        case LoraConfig():
+            lora = LoraTrainable(dit, rank=config.rank, alpha=alpha_of(config), generator=generator)
+            return lora.to(dit.x_pad_token.device)
+        case FullConfig():
+            weights = AllWeights(dit)
+            if config.from_scratch:
+                init_weights(dit, generator)
+            return weights
+        case _:
+            raise TypeError(f"{type(config).__name__} says nothing of what is trained")
+
+
+def alpha_of(config: LoraConfig) -> float:
+    """The LoRA's alpha: its rank where none is given."""
+    return config.alpha or float(config.rank)
+
+
+def identity_of(config: TrainingConfig) -> dict[str, Any]:
+    """What of a config, beside steps and arithmetic, makes a run another one."""
+    match config:
+        case LoraConfig():
+            return {"train": "lora", "rank": config.rank, "alpha": alpha_of(config)}
+        case FullConfig():
+            return {"train": "full", "from_scratch": config.from_scratch}
+        case _:
+            return {}
+
+
+def write_trained(
+    trainable: Trainable, config: TrainingConfig, out: Path, told: Mapping[str, Any], more: Mapping[str, str]
+) -> None:
+    """Write what was trained, and read it again before it counts.
+
+    `told` is what `trained_metadata` is given, `more` further metadata. Raises ValueError if the file reads
+    differently.
+    """
+    match trainable, config:
+        case LoraTrainable(), LoraConfig():
+            metadata = lora_metadata(rank=config.rank, alpha=alpha_of(config), trigger=config.trigger, **told)
+            write_lora(trainable.lora(out.name, torch.bfloat16), out, {**metadata, **more}, config.naming)
+        case AllWeights(network=S3DiT() as dit), _:
+            write_model(dit, out, {**trained_metadata("z-image", **told), **more})
+        case _:
+            raise TypeError(f"nothing is written of {type(trainable).__name__}")
