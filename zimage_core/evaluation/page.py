@@ -44,10 +44,19 @@ def html_page(report: Report, look: Look) -> str:
         svg([bar for figure in report.figures if (bar := _bar(report, figure))]),
         "".join(f'<p class="small">{escape(line)}</p>' for line in _footnotes(report)),
         _problems(report.problems),
-        f"<h2>The worst {len(worst)} of {len(report.results)} prompts</h2>" if worst else "",
+        _heading(report, len(worst)),
         *(case_html(result, run.columns, look) for result in worst),
     ]
     return page(f"{run.title}: {run.name}", "\n".join(part for part in parts if part))
+
+
+def _heading(report: Report, shown: int) -> str:
+    """What the pictures below are."""
+    if not shown:
+        return ""
+    if not worse_than_best(report):
+        return f"<h2>No prompt is worse than another; {shown} of {counted(len(report.results), 'prompt')}</h2>"
+    return f"<h2>The worst {shown} of {len(report.results)} prompts</h2>"
 
 
 def page(title: str, body: str) -> str:
@@ -66,6 +75,16 @@ def worst_first(report: Report) -> list[Result]:
     means = {result.case: mean for result in report.results if (mean := mean_of(result, column)) is not None}
     ranked = (result for result in report.results if result.case in means)
     return sorted(ranked, key=lambda result: means[result.case], reverse=not column.higher_is_better)
+
+
+def worse_than_best(report: Report) -> list[Result]:
+    """Those with a worse number than the best prompt, the worst first; none where no prompt is worse than another."""
+    ranked = worst_first(report)
+    if not ranked:
+        return []
+    column = report.run.columns[0]
+    best = mean_of(ranked[-1], column)
+    return [result for result in ranked if mean_of(result, column) != best]
 
 
 def mean_of(result: Result, column: Column) -> float | None:

@@ -8,7 +8,7 @@ from ..grid.labels import font_for
 from .lora_strength import Tried
 
 WIDTH, HEIGHT = 640, 360  # pixels
-LEFT, RIGHT, TOP, BOTTOM = 60, 60, 44, 44
+LEFT, RIGHT, TOP, BOTTOM = 60, 60, 44, 52
 BLUE, RED, GREEN, GREY = "#1f77b4", "#d62728", "#2ca02c", "#888888"
 SIZE = 16  # of letters
 DOT = 4
@@ -29,6 +29,7 @@ def strength_plot(
     draw.line([(x(chosen), TOP), (x(chosen), HEIGHT - BOTTOM)], fill=GREEN, width=6)
     for start in range(LEFT, WIDTH - RIGHT, 12):
         draw.line([(start, right(limit)), (start + 6, right(limit))], fill=RED)
+    draw.text((LEFT, right(limit) - 2), "burn limit", fill=RED, font=font, anchor="ls")
     for values, y, colour in ((brought, left, BLUE), (burnings, right, RED)):
         points = [(x(strength), y(value)) for strength, value in zip(strengths, values, strict=True)]
         draw.line(points, fill=colour, width=2)
@@ -40,8 +41,9 @@ def strength_plot(
         draw.text((WIDTH - RIGHT + 8, right(value)), f"{value:.3g}", fill=RED, font=font, anchor="lm")
     for strength in strengths:
         draw.text((x(strength), HEIGHT - BOTTOM + 8), f"{strength:g}", fill=GREY, font=font, anchor="ma")
+    draw.text((WIDTH / 2, HEIGHT - 4), "strength", fill=GREY, font=font, anchor="md")
     draw.text((LEFT, 12), name, fill=BLUE, font=font)
-    draw.text((WIDTH / 2, 12), f"strength {chosen:g}", fill=GREEN, font=font, anchor="ma")
+    draw.text((WIDTH / 2, 12), f"take {chosen:g}", fill=GREEN, font=font, anchor="ma")
     draw.text((WIDTH - RIGHT, 12), "burning", fill=RED, font=font, anchor="ra")
     return image
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from .page import mean_of, worse_than_best, worst_first
 from .report import ALL, Figure, Report
 
 MOST_REASONS = 3
@@ -17,6 +18,7 @@ def told(report: Report) -> list[str]:
     for figure in report.figures:
         counted = _counted(figure)
         lines.append(f"{counted}, {figure.unread} not read" if figure.unread else counted)
+    lines += _alike(report)
     reasons = Counter(each.partition(": ")[2] for each in report.problems if ": " in each)
     return [*lines, *(_unread(*each) for each in reasons.most_common(MOST_REASONS))]
 
@@ -24,6 +26,15 @@ def told(report: Report) -> list[str]:
 def _unread(reason: str, n: int) -> str:
     """Why pictures were not read, and how often."""
     return f"not read: {reason} (once)" if n == 1 else f"not read: {reason} ({n} times)"
+
+
+def _alike(report: Report) -> list[str]:
+    """Where no prompt is worse than another, that it is so: pictures called the worst would be none."""
+    known = worst_first(report)
+    if len(known) < 2 or worse_than_best(report):
+        return []
+    value = mean_of(known[0], report.run.columns[0])
+    return [f"No prompt is worse than another: all {len(known)} have {value:.4g}."]
 
 
 def _counted(figure: Figure) -> str:

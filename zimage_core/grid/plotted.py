@@ -25,14 +25,17 @@ class Plot:
     """Either bars, each with its label, or lines over an axis of that name."""
 
     bars: tuple[tuple[str, float], ...] = ()
+    intervals: tuple[tuple[float, float] | None, ...] = ()  # of each bar, or none at all
     lines: tuple[Line, ...] = ()
     axis: str = ""
+    measured: str = ""  # what the left scale tells, where lines do not say it
     limit: float | None = None  # a height to stay below, on the right scale
+    limit_name: str = ""
     chosen: float | None = None  # a place on the axis
 
 
-def plot_of(labels: Sequence[str], values: Sequence[float | None]) -> Plot | None:
-    """Numbers by their pictures' labels; those without one are left out, and one number alone is no plot.
+def plot_of(labels: Sequence[str], values: Sequence[float | None], measured: str = "") -> Plot | None:
+    """Numbers of what is `measured` by their pictures' labels; those without one are left out, one alone is no plot.
 
     Lines where every label begins or ends with the same name and a number, the mean where one stands for several.
     """
@@ -48,8 +51,8 @@ def plot_of(labels: Sequence[str], values: Sequence[float | None]) -> Plot | Non
         places = [(rest, float(each.group(2))) for each, (_, rest) in zip(found, parts, strict=True) if each]
         lines = tuple(_lines(places, [value for _, value in known]))
         if len(lines) <= MOST_LINES and all(len(each.points) > 1 for each in lines):
-            return Plot(lines=lines, axis=names.pop())
-    return Plot(bars=tuple(known))
+            return Plot(lines=lines, axis=names.pop(), measured=measured)
+    return Plot(bars=tuple(known), measured=measured)
 
 
 def _divided(label: str, *, is_first: bool) -> tuple[str, str]:

@@ -2,7 +2,8 @@
 /** Where a plot's bars, lines and words lie, as elements of an SVG. Pure. */
 
 /** @typedef {{name: string, points: [number, number][], scale: "left" | "right"}} Line */
-/** @typedef {{bars: [string, number][], lines: Line[], axis: string, limit: number | null, chosen: number | null}} Plot as zimage_core/grid/plotted.py */
+/** @typedef {[number, number] | null} Interval */
+/** @typedef {{bars: [string, number][], intervals: Interval[], lines: Line[], axis: string, measured: string, limit: number | null, limit_name: string, chosen: number | null}} Plot as zimage_core/grid/plotted.py */
 /** @typedef {[tag: string, attributes: Record<string, string | number>, text?: string]} Shape */
 
 export const WIDTH = 260;
@@ -13,12 +14,13 @@ const LETTER = 5.6; // pixels, about
 const NUMBER = 38; // pixels of a number
 const LETTERS = 16; // of a bar's label
 const TALL = 110; // of lines
-const LEAST_GAP = 26; // between numbers of the axis
+const APART = 5; // pixels between numbers of the axis
+const AXIS_ROW = 11; // of numbers below the axis, which take two where they are close
 
 /** @param {Plot} plot @returns {{height: number, shapes: Shape[]}} */
 export function shapesOf(plot) {
   if (plot.lines.length) return linesOf(plot);
-  if (plot.bars.length <= MOST_ROWS) return barsOf(plot.bars);
+  if (plot.bars.length <= MOST_ROWS) return barsOf(plot);
   const points = plot.bars.map(([, value], i) => /** @type {[number, number]} */ ([i + 1, value]));
   return linesOf({ ...plot, lines: [{ name: "", points, scale: "left" }] });
 }
@@ -29,25 +31,38 @@ export function words(plot) {
     const told = points.map(([x, y]) => `${plot.axis} ${short(x)}: ${short(y)}`.trim()).join(", ");
     return name ? `${name}: ${told}` : told;
   });
-  return [...plot.bars.map(([label, value]) => `${label}: ${short(value)}`), ...lines].join("; ");
+  const bars = plot.bars.map(([label, value], i) => {
+    const interval = plot.intervals[i];
+    return `${label}: ${short(value)}` + (interval ? ` (${short(interval[0])} - ${short(interval[1])})` : "");
+  });
+  return [...bars, ...lines].join("; ");
 }
 
-/** @param {[string, number][]} bars @returns {{height: number, shapes: Shape[]}} */
-function barsOf(bars) {
+/** @param {Plot} plot @returns {{height: number, shapes: Shape[]}} */
+function barsOf({ bars, intervals }) {
   const values = bars.map(([, value]) => value);
   const names = bars.map(([label]) => (label.length > LETTERS ? `${label.slice(0, LETTERS - 1)}…` : label));
   const edge = 4 + LETTER * Math.max(...names.map(widthOf));
-  const x = scale([0, ...values], edge + 6, WIDTH - NUMBER);
+  const x = scale([0, ...values, ...intervals.flatMap((each) => each ?? [])], edge + 6, WIDTH - NUMBER);
   const shapes = values.flatMap((value, i) => {
     const middle = ROW * i + ROW / 2;
     const [from, to] = [x(0), x(value)].sort((one, other) => one - other);
     return /** @type {Shape[]} */ ([
       text(edge, middle + 4, names[i], "end"),
       ["rect", { x: from, y: middle - 5, width: Math.max(1, to - from), height: 10, fill: COLOURS[0] }],
-      text(to + 4, middle + 4, short(value)),
+      ...whisker(intervals[i] ?? null, x, middle),
+      text(Math.max(to, x(intervals[i]?.[1] ?? value)) + 4, middle + 4, short(value)),
     ]);
   });
   return { height: ROW * bars.length + 2, shapes };
+}
+
+/** An interval, as a line with ends. @param {Interval} interval @param {(value: number) => number} x @param {number} middle @returns {Shape[]} */
+function whisker(interval, x, middle) {
+  if (!interval) return [];
+  const [low, high] = interval.map(x);
+  const path = `M${low} ${middle}H${high}M${low} ${middle - 3}V${middle + 3}M${high} ${middle - 3}V${middle + 3}`;
+  return [["path", { d: path, class: "zimage-plot-interval" }]];
 }
 
 /** Of a word in letters; a Chinese one takes two. @param {string} word */
@@ -56,9 +71,10 @@ function widthOf(word) {
 }
 
 /** @param {Plot} plot @returns {{height: number, shapes: Shape[]}} */
-function linesOf({ lines, axis, limit, chosen }) {
+function linesOf({ lines, axis, measured, limit, limit_name: limitName, chosen }) {
   const named = lines.filter(({ name }) => name);
-  const top = ROW * named.length + 8;
+  const above = measured ? ROW : 0;
+  const top = above + ROW * named.length + 8;
   const bottom = top + TALL;
   const has = { left: lines.some((each) => each.scale === "left"), right: lines.some((each) => each.scale === "right") };
   const xs = [...new Set(lines.flatMap(({ points }) => points.map(([x]) => x)))].sort((one, other) => one - other);
@@ -69,19 +85,34 @@ function linesOf({ lines, axis, limit, chosen }) {
   const y = { left: scale(heights("left"), bottom, top), right: scale(right, bottom, top) };
   /** @type {Shape[]} */
   const shapes = [["line", { x1: x(xs[0]), x2: x(xs[xs.length - 1]), y1: bottom + 4, y2: bottom + 4, class: "zimage-plot-axis" }]];
+  for (const each of xs) shapes.push(["line", { x1: x(each), x2: x(each), y1: bottom + 4, y2: bottom + 7, class: "zimage-plot-axis" }]);
   if (chosen !== null) shapes.push(["line", { x1: x(chosen), x2: x(chosen), y1: top, y2: bottom, class: "zimage-plot-chosen" }]);
   if (limit !== null) {
     const at = y.right(limit);
     shapes.push(["line", { x1: x(xs[0]), x2: x(xs[xs.length - 1]), y1: at, y2: at, class: "zimage-plot-limit", stroke: COLOURS[1] }]);
+    const nameAt = at - ROW < top ? at + 11 : at - 3; // below the line where names of lines stand above it
+    if (limitName) shapes.push(text(x(xs[0]) + 4, nameAt, `${limitName} ${short(limit)}`, "start", COLOURS[1]));
   }
   lines.forEach((line, i) => shapes.push(...drawn(line, COLOURS[i % COLOURS.length], x, y[line.scale])));
   named.forEach(({ name }, i) => {
     const colour = COLOURS[lines.indexOf(named[i]) % COLOURS.length];
-    shapes.push(["rect", { x: NUMBER, y: ROW * i + 6, width: 12, height: 4, fill: colour }], text(NUMBER + 18, ROW * i + 12, name));
+    const at = above + ROW * i;
+    shapes.push(["rect", { x: NUMBER, y: at + 6, width: 12, height: 4, fill: colour }], text(NUMBER + 18, at + 12, name));
   });
-  if (has.left) shapes.push(...ends(heights("left"), y.left, NUMBER - 6, "end"));
-  if (has.right) shapes.push(...ends(right, y.right, WIDTH - NUMBER + 6, "start"));
-  return { height: bottom + (axis ? 34 : 20), shapes: [...shapes, ...axisWords(xs, x, axis, bottom + 17)] };
+  if (measured) shapes.push(text(4, 12, measured));
+  if (has.left) shapes.push(...ends(heights("left"), y.left, NUMBER - 6, "end", colourOf(lines, "left")));
+  if (has.right) shapes.push(...ends(right, y.right, WIDTH - NUMBER + 6, "start", colourOf(lines, "right")));
+  const { rows, shapes: numbers } = axisNumbers(xs, x, bottom + 17);
+  const below = bottom + 20 + AXIS_ROW * (rows - 1);
+  const name = axis ? [text((x(xs[0]) + x(xs[xs.length - 1])) / 2, below + 10, axis, "middle")] : [];
+  return { height: below + (axis ? 14 : 0), shapes: [...shapes, ...numbers, ...name] };
+}
+
+/** Of the only line on a scale, where there are two scales; its numbers have it. @param {Line[]} lines @param {string} side */
+function colourOf(lines, side) {
+  const [line, ...others] = lines.filter((each) => each.scale === side);
+  const isAlone = others.length === 0 && lines.length > 1;
+  return isAlone ? COLOURS[lines.indexOf(line) % COLOURS.length] : "";
 }
 
 /** A line with its points. @param {Line} line @param {string} colour @param {(value: number) => number} x @param {(value: number) => number} y @returns {Shape[]} */
@@ -91,21 +122,25 @@ function drawn({ points }, colour, x, y) {
   return [["path", { d: path, stroke: colour, class: "zimage-plot-line" }], ...dots];
 }
 
-/** The least and the greatest number of a scale. @param {number[]} values @param {(value: number) => number} y @param {number} x @param {string} anchor */
-function ends(values, y, x, anchor) {
+/** The least and the greatest number of a scale. @param {number[]} values @param {(value: number) => number} y @param {number} x @param {string} anchor @param {string} colour */
+function ends(values, y, x, anchor, colour) {
   const [low, high] = [Math.min(...values), Math.max(...values)];
-  return (low === high ? [low] : [low, high]).map((value) => text(x, y(value) + 4, short(value), anchor));
+  return (low === high ? [low] : [low, high]).map((value) => text(x, y(value) + 4, short(value), anchor, colour));
 }
 
-/** Numbers below the axis, as many as there is room for, and its name. @param {number[]} xs @param {(value: number) => number} x @param {string} axis @param {number} y */
-function axisWords(xs, x, axis, y) {
-  /** @type {number[]} */
-  const shown = [];
+/** Numbers below the axis in one row, or in two where they are close; those for which neither has room are left out. @param {number[]} xs @param {(value: number) => number} x @param {number} y */
+function axisNumbers(xs, x, y) {
+  /** @type {Shape[]} */
+  const shapes = [];
+  const free = [-Infinity, -Infinity]; // where the next number of each row may begin
   for (const value of xs) {
-    if (!shown.length || x(value) - x(shown[shown.length - 1]) >= LEAST_GAP) shown.push(value);
+    const half = (LETTER * short(value).length) / 2;
+    const row = free.findIndex((from) => x(value) - half >= from);
+    if (row < 0) continue;
+    free[row] = x(value) + half + APART;
+    shapes.push(text(x(value), y + AXIS_ROW * row, short(value), "middle"));
   }
-  const numbers = shown.map((value) => text(x(value), y, short(value), "middle"));
-  return axis ? [...numbers, text((x(xs[0]) + x(xs[xs.length - 1])) / 2, y + 14, axis, "middle")] : numbers;
+  return { rows: free[1] > 0 ? 2 : 1, shapes };
 }
 
 /** From values to pixels; equal values stand in the middle. @param {number[]} values @param {number} first @param {number} last */
@@ -115,9 +150,9 @@ function scale(values, first, last) {
     round(high === low ? (first + last) / 2 : first + ((value - low) / (high - low)) * (last - first));
 }
 
-/** @param {number} x @param {number} y @param {string} word @param {string} [anchor] @returns {Shape} */
-function text(x, y, word, anchor = "start") {
-  return ["text", { x: round(x), y: round(y), "text-anchor": anchor }, word];
+/** @param {number} x @param {number} y @param {string} word @param {string} [anchor] @param {string} [colour] @returns {Shape} */
+function text(x, y, word, anchor = "start", colour = "") {
+  return ["text", { x: round(x), y: round(y), "text-anchor": anchor, ...(colour ? { style: `fill: ${colour}` } : {}) }, word];
 }
 
 /** @param {number} value */

@@ -17,6 +17,8 @@ export function plotLine(plot, inLanguage) {
     bars: plot.bars.map(([label, value]) => /** @type {[string, number]} */ ([inLanguage(label), value])),
     lines: plot.lines.map((line) => ({ ...line, name: inLanguage(line.name) })),
     axis: inLanguage(plot.axis),
+    measured: inLanguage(plot.measured),
+    limit_name: inLanguage(plot.limit_name),
   };
   return { text: "", title: words(shown), content: drawing(shown) };
 }

@@ -8,6 +8,7 @@ export const REPORTS = [
   ["{suite}: {name}, 1 prompt, seeds {first} to {last}", "{suite}：{name}，1 条提示词，种子 {first} 到 {last}"],
   ["{score}, {group}: {value}, 1 picture", "{score}，{group}：{value}，1 张图"],
   ["{score}, {group}: {value}, {count} pictures", "{score}，{group}：{value}，{count} 张图"],
+  ["No prompt is worse than another: all {count} have {value}.", "没有哪条提示词比别的差：{count} 条都是 {value}。"],
   ["{counted}, {unread} not read", "{counted}，{unread} 张未能读取", "counted"],
   ["not read: {reason} ({count} times)", "未能读取：{reason}（{count} 次）"],
   ["not read: {reason} (once)", "未能读取：{reason}（1 次）"],
@@ -54,6 +55,7 @@ export const REPORTS = [
   ["and {count} more with a problem", "另有 {count} 条有问题"],
   // plots
   ["burning", "烧图程度"],
+  ["burn limit", "烧图上限"],
   ["strength", "强度"],
   ["steps", "步数"],
   ["shift", "移位"],

@@ -77,7 +77,10 @@ class Scored:
     def shown(self) -> dict[str, Any]:
         """For the node: the report, and a plot of two numbers or more."""
         labels = self.labels or [str(number) for number, _ in enumerate(self.measurements, 1)]
-        return {"text": [self.report], **plotted(plot_of(labels, [each.value for each in self.measurements]))}
+        return {
+            "text": [self.report],
+            **plotted(plot_of(labels, [each.value for each in self.measurements], title_of(self.score))),
+        }
 
     @property
     def facts(self) -> dict[str, Any]:

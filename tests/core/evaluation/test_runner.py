@@ -16,10 +16,12 @@ from toy_evaluation import SUITE, Colour, described, draw, report, run, texts
 from zimage_core.atomic_file import write_text
 from zimage_core.evaluation.case import Reading
 from zimage_core.evaluation.journal import read_journal
+from zimage_core.evaluation.page import worse_than_best
 from zimage_core.evaluation.report_files import read_report, to_json
 from zimage_core.evaluation.run import Shard, enter
 from zimage_core.evaluation.runner import evaluate
 from zimage_core.evaluation.suites import SUITES
+from zimage_core.evaluation.told import told
 from zimage_core.scoring.score import Measurement
 
 
@@ -45,6 +47,19 @@ def test_a_line_that_was_cut_off_is_measured_again(tmp_path, whole):
     (file,) = (tmp_path / "out/measurements").iterdir()
     file.write_bytes(file.read_bytes()[:-17])
     assert texts(run(tmp_path, n=5)) == whole
+
+
+def test_where_no_prompt_is_worse_than_another_it_is_said_and_else_the_best_is_not_among_the_worse(tmp_path):
+    class Same(Colour):
+        def __call__(self, pictures, requests):
+            return [Measurement(value=1.0) for _ in pictures]
+
+    alike = run(tmp_path / "alike", n=1, score=Same())
+    assert told(alike)[-1] == "No prompt is worse than another: all 8 have 1." and worse_than_best(alike) == []
+    made = run(tmp_path / "different", n=1)
+    values = [shown.values["redness (toy 1)"] for result in worse_than_best(made) for shown in result.pictures]
+    best = made.figures[0].pictures - len(values)
+    assert values == sorted(values) and best >= 1 and "worse" not in told(made)[-1]
 
 
 def test_nothing_is_drawn_or_measured_twice(tmp_path):

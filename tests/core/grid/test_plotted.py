@@ -13,8 +13,12 @@ NONE = Axis(letter="Z", name="none")
 def test_each_row_is_a_line_over_the_axis_of_numbers_and_a_batch_is_its_mean():
     labels = picture_labels(layout_of([STEPS, CFG, NONE]), 2)
     values = [10 * steps + cfg + noise for cfg, steps, noise in product((1.5, 3.0), (4, 2, 8), (-1, 1))]
-    plot = plot_of(labels, values)
-    assert plot and plot.axis == "steps" and [each.name for each in plot.lines] == ["CFG 1.5", "CFG 3"]
+    plot = plot_of(labels, values, "sharpness")
+    assert (
+        plot
+        and (plot.axis, plot.measured) == ("steps", "sharpness")
+        and [each.name for each in plot.lines] == ["CFG 1.5", "CFG 3"]
+    )
     for line, cfg in zip(plot.lines, (1.5, 3.0), strict=True):
         assert line.points == ((2, 20 + cfg), (4, 40 + cfg), (8, 80 + cfg))
 

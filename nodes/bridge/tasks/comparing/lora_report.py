@@ -49,7 +49,7 @@ def tested(terms: Terms, pictures: Mapping[str, Tensor], references: Any, clip_v
     parts = json.dumps({**facts, "values": values, "rows": [vars(row) for row in rows]})
     outputs = (sheet, choice.strength, plotted, torch.cat(drawn), report, parts)
     lines = _lines(tried, means, name)
-    shape = Plot(lines=lines, axis="strength", limit=terms.burn_limit, chosen=choice.strength)
+    shape = Plot(lines=lines, axis="strength", limit=terms.burn_limit, limit_name="burn limit", chosen=choice.strength)
     return Found(outputs=outputs, report=report, shown=shown, facts=facts, plot=shape)
 
 

@@ -12,14 +12,14 @@ from torch import Tensor
 
 from .....zimage_core.evaluation.case import Case, Reading, Suite, spaced
 from .....zimage_core.evaluation.journal import read_journal
-from .....zimage_core.evaluation.page import Look, mean_of, worst_first
+from .....zimage_core.evaluation.page import Look, mean_of, worse_than_best, worst_first
 from .....zimage_core.evaluation.pictures import find, unclaimed
-from .....zimage_core.evaluation.report import ALL, Report, make_report
+from .....zimage_core.evaluation.report import ALL, Figure, Report, make_report
 from .....zimage_core.evaluation.report_folder import look_in, write_report
 from .....zimage_core.evaluation.run import describe
 from .....zimage_core.evaluation.runner import Draw, evaluate, write_beside
 from .....zimage_core.evaluation.told import check_read, told
-from .....zimage_core.grid import Plot, plot_of
+from .....zimage_core.grid import Plot
 from .....zimage_core.nano.judging.suites import EVERY_SUITE, OWN_SUITES, Readers, scores_for
 from ..tried_sheet import tried_sheet
 from .folders import named_folder
@@ -72,18 +72,27 @@ class Evaluated:
 
     @property
     def plot(self) -> Plot | None:
-        """The first score's number of everything and of each group."""
+        """The first score's number of everything and of each group, with intervals; None where there is none."""
         title = self.report.run.columns[0].title
-        figures = [each for each in self.report.figures if each.score == title]
-        return plot_of([each.group or "all" for each in figures], [each.value for each in figures])
+        known = [each for each in self.report.figures if each.score == title and each.value is not None]
+        bars = tuple((each.group or "all", each.value) for each in known if each.value is not None)
+        return Plot(bars=bars, intervals=tuple(map(interval_of, known)), measured=title) if bars else None
 
     def sheet(self) -> Tensor:
-        """IMAGE (1, H, W, 3) of the worst prompts' first pictures, each with its prompt's name and number."""
+        """IMAGE (1, H, W, 3) of first pictures, each with its prompt's name and number.
+
+        Those of the worst prompts; where none is worse than the others, of the first ones.
+        """
         column = self.report.run.columns[0]
-        worst = worst_first(self.report)[:SHOWN]
+        worst = (worse_than_best(self.report) or worst_first(self.report))[:SHOWN]
         seen = [(each, picture) for each in worst if (picture := self.look(each.case, 0)) is not None]
         labels = [f"{each.case}: {mean_of(each, column):.3g}" for each, _ in seen]
         return tried_sheet([image_of(picture) for _, picture in seen], labels)
+
+
+def interval_of(figure: Figure) -> tuple[float, float] | None:
+    """The interval around a number, where there is one."""
+    return None if figure.low is None or figure.high is None else (figure.low, figure.high)
 
 
 def image_of(picture: Any) -> Tensor:
