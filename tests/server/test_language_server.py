@@ -5,6 +5,7 @@ from loopback import events, loopback, send
 
 from prompt_graphs import encode, node, text_to_image
 
+BETWEEN_TURNS = "\n"
 KEY = "sk-nowhere-to-be-found"
 WRITTEN = 'A small shop at night, the neon sign reads "OPEN" in red.'
 
@@ -78,6 +79,20 @@ def test_a_second_edit_is_told_of_the_first_as_a_person_left_it_and_only_what_ch
     outcome, _ = run_and_listen(run, turns(first=mine))
     assert outcome.error is None and len(writer.bodies) == 3
     assert mine in writer.bodies[2]["messages"][0]["content"] and red not in writer.bodies[2]["messages"][0]["content"]
+
+
+def test_a_third_edit_is_told_of_both_before_it_in_their_order(run, writer):
+    graph_of = turns()
+    both = node("StringConcatenate", string_a=["one", 0], string_b=["two", 0], delimiter=BETWEEN_TURNS)
+    third = {**graph_of["two"]["inputs"], "request": "and curl it", "earlier": ["both", 0]}
+    graph_of |= {"both": both, "three": node("ZImageEnhancePrompt", **third)}
+    graph_of["shown"] = node("PreviewAny", source=["three", 0])
+    red, long = "Make the man's beard bright red.", "Make the man's red beard longer."
+    writer.answers += [{"content": red}, {"content": long}, {"content": "Curl the man's long red beard."}]
+    outcome, told = run_and_listen(run, graph_of)
+    assert outcome.error is None, outcome.error
+    assert told["shown"]["text"] == ["Curl the man's long red beard."]
+    assert f"{red}{BETWEEN_TURNS}{long}" in writer.bodies[2]["messages"][0]["content"]
 
 
 @pytest.mark.parametrize(
