@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,16 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from ..checkpoints import load_dit, load_text_encoder, load_vae, read_lora
+from ..checkpoints import load_dit, load_text_encoder, load_vae, load_vision, read_lora
 from ..counted import counted
-from ..data import Example, hash_of, read_picture_folder
+from ..data import Example, ReadDataset, hash_of, read_dataset
 from ..model import S3DiT
 from ..nano.data.example_sets import write_scenes, write_zorps
 from ..recipes import FullConfig, LoraConfig, Stage, TrainingConfig
 from ..request import default_preset, default_size, model_folder
 from ..text import load_tokenizer
-from ..training.encoded import EncodedExample, Encoders, encoders_of
+from ..training.encoded import Encoders, encoders_of
+from ..training.encoded_files import EncodedSet
 from ..training.flow_training import FlowMatching, TrainingSet, divided, train_examples
 from ..training.loop.runner import Recipe
 from ..training.loop.state import saved_step
@@ -47,7 +49,7 @@ class Prepared:
     config: TrainingConfig
     examples: Sequence[Example]
     dataset: TrainingSet
-    validated: Sequence[EncodedExample]
+    validated: EncodedSet
     recipe: Recipe
     step_of: FlowMatching
     watch: Watch
@@ -99,7 +101,8 @@ def prepare(stages: Sequence[Stage]) -> list[Prepared]:
     vae = load_vae(model / "vae", dtype).to(device)
     text = load_text_encoder(model / "text_encoder", dtype).to(device)
     encoded = config.out.with_suffix(".training") / "encoded"
-    encoders = encoders_of(vae, text, load_tokenizer(model / "tokenizer"), encoded)
+    tower = load_vision(model / "siglip", dtype).to(device) if (model / "siglip").is_dir() else None
+    encoders = encoders_of(vae, text, load_tokenizer(model / "tokenizer"), encoded, tower)
     autocast = isinstance(config, FullConfig) and dtype == torch.bfloat16
     prepared: list[Prepared] = []
     for stage, (examples, kept) in zip(stages, folders, strict=True):
@@ -125,12 +128,14 @@ def prepare(stages: Sequence[Stage]) -> list[Prepared]:
     return prepared
 
 
-def examples_of(stage: Stage) -> tuple[list[Example], list[Example]]:
+def examples_of(stage: Stage) -> ReadDataset:
     """What a stage learns from, and what it must not forget."""
     config = stage.config
-    kept = config.regularization
-    learned = read_picture_folder(picture_folder(config.data, folder_of(stage)), config.caption)
-    return learned, read_picture_folder(picture_folder(kept, folder_of(stage))) if kept else []
+    examples, kept = read_dataset(picture_folder(config.data, folder_of(stage)), config.caption)
+    if config.regularization:
+        more = read_dataset(picture_folder(config.regularization, folder_of(stage))).examples
+        kept = [*kept, *more] if kept else more
+    return ReadDataset(examples, kept)
 
 
 def picture_folder(place: Path, state: Path) -> Path:
@@ -145,12 +150,12 @@ def picture_folder(place: Path, state: Path) -> Path:
 
 def encoded_dataset(
     config: TrainingConfig, encoders: Encoders, examples: Sequence[Example], kept: Sequence[Example]
-) -> tuple[TrainingSet, list[EncodedExample]]:
+) -> tuple[TrainingSet, EncodedSet]:
     """What is trained on, and what is validated with."""
-    side = config.side or default_size(config.model, ())[0]
-    with tqdm([*examples, *kept], unit="picture", file=sys.stderr, leave=False) as bar:
-        encoded = [encoders.example(example, side * side) for example in bar]
-    return divided(encoded, len(examples), encoders.caption(""))
+    side, total = config.side or default_size(config.model, ())[0], len(examples) + len(kept)
+    with tqdm(chain(examples, kept), total=total, unit="picture", file=sys.stderr, leave=False) as bar:
+        files = [encoders.files(example, side * side) for example in bar]
+    return divided(EncodedSet(encoders.folder, files), len(examples), encoders.caption(""))
 
 
 def previews_of(config: TrainingConfig, encoders: Encoders, vae: Autoencoder, steps: int) -> Previews:

@@ -1,9 +1,10 @@
 """One picture of a dataset."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,6 +13,16 @@ class Example:
 
     picture: Path
     captions: tuple[str, ...]
+    references: tuple[Path, ...] = ()  # pictures that the captions, which are instructions, make this one of
+    mask: Path | None = None  # how much each place counts: white fully, black not at all
+    repeats: int = 1  # in each epoch
+
+
+class ReadDataset(NamedTuple):
+    """What is to be learned, and what must not change meanwhile (regularization)."""
+
+    examples: Sequence[Example]
+    regularization: Sequence[Example] = ()
 
 
 def hash_of(examples: Iterable[Example]) -> str:
@@ -19,4 +30,8 @@ def hash_of(examples: Iterable[Example]) -> str:
     digest = hashlib.blake2b(digest_size=20)
     for example in examples:
         digest.update(example.picture.read_bytes() + "\0".join(example.captions).encode())
+        for file in (*example.references, *filter(None, [example.mask])):
+            digest.update(file.read_bytes())
+        if example.repeats != 1:
+            digest.update(f"{example.repeats} times".encode())
     return digest.hexdigest()

@@ -1,87 +1,98 @@
 """A folder of pictures with captions, as trainers for other models lay it out.
 
 `fox.jpg` is described by `fox.txt`, by `fox.json`, or by a line of `metadata.jsonl` or `captions.jsonl` that names it
-(`{"file_name": "fox.jpg", "text": "a fox"}`). A JSON caption is a text, a list of texts, or texts by name.
+(`{"file_name": "fox.jpg", "text": "a fox"}`). `fox.mask.png`, or `masks/fox.png`, says which parts of it count.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from .example import Example
-from .picture_files import PICTURE_ENDINGS, is_picture
+from .captions import TABLES, rows_of
+from .listing import Entry, Files, ListedExamples, Listing
+from .named import Named
+from .picture_files import PICTURE_ENDINGS, file_names, is_picture_name, purpose_of, stem_of
 
-TABLES = ("metadata.jsonl", "captions.jsonl")
-CAPTION_KEYS = ("captions", "caption", "text", "prompt")
-MAX_NAMED = 3  # files that a message names
+TEXT_ENDING = ".txt"
+MASK_FOLDERS = ("masks", "mask")
+PICTURE, CAPTION, LINE, MASK = "picture", "caption", "a line", "mask"
 
 
-def read_picture_folder(folder: Path, caption: str = "") -> list[Example]:
-    """The pictures of a folder with their captions, in the order of their names.
+def read_picture_folder(folder: Path, caption: str = "", *, text_ending: str = TEXT_ENDING) -> ListedExamples:
+    """The pictures of a folder with their captions, in the order of their names; most captions are read when needed.
 
     `caption` is that of pictures without one. Raises ValueError with one sentence for a folder without pictures, for
-    pictures without captions, and for captions that cannot be read.
+    pictures without captions, and for tables that cannot be read.
     """
+    check_folder(folder)
+    listing, missing = Listing(), Named()
+    listing.add(_entries(folder, text_ending))
+    examples = listing.kept(_files(listing, missing, has_caption=bool(caption)), folder, caption)
+    if not len(examples):
+        raise ValueError(f"{folder} holds no pictures ({', '.join(PICTURE_ENDINGS)}); put them there")
+    if missing.count:
+        raise ValueError(
+            f"{missing.count} of {len(examples)} pictures in {folder} have no caption: {missing}. Write a text "
+            f"of the same name beside each, such as {stem_of(missing.names[0])}{text_ending}, or give one caption for "
+            "all"
+        )
+    examples.check()
+    return examples
+
+
+def check_folder(folder: Path) -> None:
+    """Raise ValueError where there is none."""
     if not folder.is_dir():
         raise ValueError(f"there is no folder {folder} to train on")
-    files = {file.name: file for file in sorted(folder.iterdir()) if file.is_file()}
-    pictures = [file for file in files.values() if is_picture(file)]
-    if not pictures:
-        raise ValueError(f"{folder} holds no pictures ({', '.join(PICTURE_ENDINGS)}); put them there")
-    listed = {name: found for table in TABLES if table in files for name, found in _rows(files[table])}
-    captions = {file: listed.get(file.name) or _beside(file) or ((caption,) if caption else ()) for file in pictures}
-    if missing := [file.name for file, found in captions.items() if not found]:
-        raise ValueError(
-            f"{len(missing)} of {len(pictures)} pictures in {folder} have no caption: {_named(missing)}. Write a text "
-            "of the same name beside each, such as "
-            f"{Path(missing[0]).stem}.txt, or give one caption for all"
-        )
-    return [Example(picture=file, captions=found) for file, found in captions.items()]
 
 
-def _beside(picture: Path) -> tuple[str, ...]:
-    """Captions in the files of a picture's name."""
-    text, table = picture.with_suffix(".txt"), picture.with_suffix(".json")
-    if text.is_file():
-        return _texts(_read(text))
-    return _texts(_parsed(_read(table), table)) if table.is_file() else ()
+def caption_entries(folder: Path, below: str = "", text_ending: str = TEXT_ENDING) -> Iterator[Entry]:
+    """Texts and JSON files, and lines of tables that name a file; `below` is the folder's path in the dataset's."""
+    for name in file_names(folder):
+        if name in TABLES:
+            for row in rows_of(folder / name):
+                if isinstance(about := row.values.get("file_name"), str):
+                    yield Entry(stem_of(about), f"{LINE} about {about}", below + name, row.offset)
+        elif name.lower().endswith((text_ending, ".json")):
+            yield Entry(stem_of(name), CAPTION, below + name)
 
 
-def _rows(table: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """File names and captions of a table's lines."""
-    for number, line in enumerate(_read(table).splitlines(), 1):
-        row = _parsed(line, f"{table}, line {number},") if line.strip() else None
-        name = row.get("file_name") if isinstance(row, dict) else None
-        if isinstance(name, str):
-            yield name, _texts(row)
+def mask_entries(folder: Path) -> Iterator[Entry]:
+    """Pictures in a folder of masks."""
+    for below in filter(lambda name: (folder / name).is_dir(), MASK_FOLDERS):
+        names = filter(is_picture_name, file_names(folder / below))
+        yield from (Entry(stem_of(name), MASK, f"{below}/{name}") for name in names)
 
 
-def _texts(found: Any) -> tuple[str, ...]:
-    """The captions in what was parsed: each on one line, none of them empty."""
-    if isinstance(found, dict):
-        wanted = next((found[key] for key in CAPTION_KEYS if key in found), None)
-        return _texts(list(found.values()) if wanted is None else wanted)
-    if isinstance(found, list):
-        return tuple(text for each in found if isinstance(each, str | dict) for text in _texts(each))
-    words = " ".join(found.split()) if isinstance(found, str) else ""
-    return (words,) if words else ()
+def captions_among(entries: list[Entry], about: str | None = None) -> list[tuple[str, int | None]]:
+    """Where captions stand, in the order in which they count: a table's line, a text, JSON.
+
+    Of lines only those about one file, if it is told.
+    """
+    lines = [
+        each for each in entries if each.role.startswith(LINE) and (not about or each.role == f"{LINE} about {about}")
+    ]
+    files = sorted((each for each in entries if each.role == CAPTION), key=lambda each: each.file.endswith(".json"))
+    return [(each.file, each.offset) for each in (*lines, *files)]
 
 
-def _read(file: Path) -> str:
-    try:
-        return file.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file} is not UTF-8 text; save it as UTF-8") from error
+def mask_among(entries: list[Entry]) -> str | None:
+    """The mask of an example, if it has one."""
+    return next((each.file for each in entries if each.role == MASK), None)
 
 
-def _parsed(text: str, place: Path | str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{place} is not JSON ({error.msg}); correct it or remove it") from error
+def _entries(folder: Path, text_ending: str) -> Iterator[Entry]:
+    for name in filter(is_picture_name, file_names(folder)):
+        stem, purpose = purpose_of(name)
+        yield Entry(stem, MASK, name) if purpose == MASK else Entry(stem_of(name), PICTURE, name)
+    yield from caption_entries(folder, text_ending=text_ending)
+    yield from mask_entries(folder)
 
 
-def _named(names: list[str]) -> str:
-    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(names[:MAX_NAMED]) + more
+def _files(listing: Listing, missing: Named, *, has_caption: bool) -> Iterator[Files]:
+    """Examples; pictures without captions are counted in `missing`."""
+    for _, entries in listing.groups():
+        for picture in (each.file for each in entries if each.role == PICTURE):
+            captions = captions_among(entries, picture)
+            if not captions and not has_caption:
+                missing.add(picture)
+            yield Files(picture, captions, (), mask_among(entries))

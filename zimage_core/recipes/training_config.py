@@ -21,7 +21,10 @@ class TrainingConfig(Config):
         Text(may_be_empty=False), help="nano, or a folder laid out as diffusers lays out its own", metavar="M"
     )
     data: Path = option(
-        Place(), help="a folder with fox.jpg beside fox.txt, …; nano:zorps and nano:scenes are drawn", metavar="FOLDER"
+        Place(),
+        help="a folder with fox.jpg beside fox.txt, …; for edits with fox.source.png and fox.target.png, or folders "
+        "source and target; or kohya's dataset.toml; nano:zorps and nano:scenes are drawn",
+        metavar="FOLDER",
     )
     out: Path = option(
         Place(), help="what is written; the state goes to FILE.training beside it", metavar="FILE.safetensors"

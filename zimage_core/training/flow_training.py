@@ -18,7 +18,8 @@ from torch import Tensor
 from ..model import S3DiT
 from ..recipes import TrainingConfig
 from .distributed import ONE_PROCESS, Processes
-from .encoded import EncodedExample
+from .encoded_example import EncodedExample
+from .encoded_files import EncodedSet
 from .loop.curve import Curve
 from .loop.ema import Ema
 from .loop.micro_batches import Noised, micro_batches
@@ -55,12 +56,11 @@ class TrainingSet:
     regularization: Sequence[EncodedExample] = ()  # what must not change: each step has as many of these as examples
 
 
-def divided(
-    encoded: Sequence[EncodedExample], n_new: int, no_caption: Tensor
-) -> tuple[TrainingSet, list[EncodedExample]]:
+def divided(encoded: EncodedSet, n_new: int, no_caption: Tensor) -> tuple[TrainingSet, EncodedSet]:
     """What is trained on, and what is validated with: of the first `n_new` a tenth; the others are regularization."""
-    trained, validated = held_out(encoded[:n_new])
-    return TrainingSet(examples=trained, regularization=encoded[n_new:], no_caption=no_caption), validated
+    trained, validated = (EncodedSet(encoded.folder, each) for each in held_out(encoded.files[:n_new]))
+    kept = encoded[n_new:].repeated()
+    return TrainingSet(examples=trained.repeated(), regularization=kept, no_caption=no_caption), validated
 
 
 def train_examples(
@@ -142,4 +142,5 @@ def draw_noised(
     sigma = step_of.levels.draw(1, x0[0].numel() // PATCHES, generator)[0]
     which = int(torch.randint(len(example.captions), (1,), generator=generator))
     is_dropped = torch.rand(1, generator=generator).item() < step_of.caption_dropout
-    return Noised(x0, noise, sigma, dataset.no_caption if is_dropped else example.captions[which])
+    no_caption = example.seen.no_caption if example.seen else dataset.no_caption
+    return Noised(x0, noise, sigma, no_caption if is_dropped else example.captions[which], example.seen, example.weight)

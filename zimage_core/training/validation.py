@@ -7,7 +7,7 @@ import torch
 
 from ..model import S3DiT
 from .distributed import ONE_PROCESS, Processes
-from .encoded import EncodedExample
+from .encoded_example import EncodedExample
 from .loop.micro_batches import Noised, micro_batches
 from .objectives.noised import losses_of
 
@@ -33,7 +33,10 @@ def validation_loss(
     for example in examples:
         x0 = example.picture.mean.float()
         noise = torch.randn(x0.shape, generator=generator)
-        noised += [Noised(x0, noise, torch.tensor(level), example.captions[0]) for level in LEVELS]
+        noised += [
+            Noised(x0, noise, torch.tensor(level), example.captions[0], example.seen, example.weight)
+            for level in LEVELS
+        ]
     groups = list(micro_batches(noised, token_budget, processes.count))
     losses = [losses_of(dit, group)[0].sum() * factor for group, factor in processes.share(groups)]
     return processes.mean(torch.stack(losses).sum().item() / len(noised))

@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 
 import tiny
-from zimage_core.data import bucket_size, fit_to_size, read_picture_folder
+from zimage_core.data import Example, bucket_size, fit_to_size, read_picture_folder
+from zimage_core.text import tokenize
 from zimage_core.training.encoded import encoders_of, open_rgb
 
 
@@ -54,7 +55,12 @@ def test_what_is_missing_is_named(tmp_path):
     for name in "abcd":
         picture(tmp_path / f"{name}.png")
     (tmp_path / "c.txt").write_text(" \n ")
-    with pytest.raises(ValueError, match=r"4 of 4 pictures .* a\.png, b\.png, c\.png and 1 more.*such as a\.txt"):
+    picture(tmp_path / "e.png")
+    with pytest.raises(ValueError, match=r"4 of 5 pictures .* a\.png, b\.png, d\.png and 1 more.*such as a\.txt"):
+        read_picture_folder(tmp_path)
+    for name in "abde":
+        (tmp_path / f"{name}.txt").write_text("a thing")
+    with pytest.raises(ValueError, match=r"c\.txt says nothing of c\.png"):
         read_picture_folder(tmp_path)
     (tmp_path / "a.txt").write_bytes(b"\xff\xfe\x00x")
     with pytest.raises(ValueError, match="not UTF-8"):
@@ -119,16 +125,20 @@ def test_what_was_encoded_is_read_again_until_something_changes(tmp_path):
     def tokenizer(words):
         return [ord(letter) % 600 for letter in words]
 
-    encoders = encoders_of(vae, text, tokenizer, tmp_path / "encoded")
-    first = encoders.picture(file, 1024), encoders.caption("a fox")
-    again = encoders.picture(file, 1024), encoders.caption("a fox")
+    def encoded(area):
+        example = Example(picture=file, captions=("a fox",))
+        return encoders_of(vae, text, tokenizer, tmp_path / "encoded").example(example, area)
+
+    first, again = encoded(1024), encoded(1024)
     assert calls == ["picture", "caption"]
-    assert torch.equal(first[0].mean, again[0].mean) and torch.equal(first[1], again[1])
-    torch.testing.assert_close(first[0].mean, vae.encode(-torch.ones(1, 3, 32, 32))[0])
+    assert torch.equal(first.picture.mean, again.picture.mean) and torch.equal(first.captions[0], again.captions[0])
+    torch.testing.assert_close(first.picture.mean, vae.encode(-torch.ones(1, 3, 32, 32))[0])
+    expected = encode([tokenize(tokenizer, "a fox").ids])[0]
+    torch.testing.assert_close(first.captions[0], expected)
     Image.new("RGB", (32, 32), "red").save(file)
-    encoders.picture(file, 1024)
-    encoders.picture(file, 512)
+    encoded(1024)
+    encoded(512)
     with torch.no_grad():
         next(vae.parameters()).add_(1)
-    encoders_of(vae, text, tokenizer, tmp_path / "encoded").picture(file, 512)
+    encoded(512)
     assert calls[3:] == ["picture"] * 3

@@ -36,7 +36,9 @@ def flow_matching_losses(
     x0: Float[Tensor, "b c h w"],
     noise: Float[Tensor, "b c h w"],
     sigma: Float[Tensor, " b"],
+    weight: Float[Tensor, "b h w"] | None = None,
 ) -> Float[Tensor, " b"]:
-    """The same for each picture by itself."""
+    """The same for each picture by itself; `weight` is how much each cell of it counts, 1 on average."""
     noisy = start_latent(noise, x0, sigma[:, None, None, None])
-    return (velocity(noisy, sigma).float() - (noise - x0).float()).square().flatten(1).mean(1)
+    errors = (velocity(noisy, sigma).float() - (noise - x0).float()).square()
+    return (errors if weight is None else errors * weight[:, None]).flatten(1).mean(1)

@@ -4,11 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
-from .....zimage_core.data import Example, bucket_size, read_picture_folder
+from .....zimage_core.data import Example, bucket_size, hash_of, read_dataset
 from .....zimage_core.nano.data.example_sets import write_scenes, write_zorps
+from .....zimage_core.training.encoded import fingerprint
 from ..input_folders import NO_FOLDER, files_state, folder_names, folder_of, folder_of_input
 
 BUILT_IN = {"zorps (built in)": write_zorps, "what nano knows (built in)": write_scenes}  # drawn for nano
@@ -22,6 +24,14 @@ class Dataset:
     name: str
     examples: Sequence[Example]
     side: int  # of the square whose area pictures get, in pixels
+    regularization: Sequence[Example] = ()  # what must not change
+    vision: Any = None  # the CLIP_VISION that looks at what edits begin with
+
+    def identity(self) -> bytes:
+        """Changes with everything that is learned from."""
+        whole = f"{self.side} {len(self.examples)} {hash_of(self.examples)}"
+        kept = f" kept {hash_of(self.regularization)}" if self.regularization else ""
+        return (whole + kept).encode() + (fingerprint(self.vision.model) if self.vision else b"")
 
 
 def folders() -> list[str]:
@@ -36,7 +46,8 @@ def read(name: str, caption: str, side: int) -> Dataset:
             "No folder is chosen to train on. Put one with pictures, and a text of the same name beside each, into "
             "ComfyUI's input folder, press R, and pick it."
         )
-    return Dataset(name=name, examples=read_picture_folder(folder_of(name, BUILT_IN), caption.strip()), side=side)
+    examples, regularization = read_dataset(folder_of(name, BUILT_IN), caption.strip())
+    return Dataset(name=name, examples=examples, side=side, regularization=regularization)
 
 
 def state(name: str) -> str:

@@ -12,9 +12,9 @@ import torch
 from comfy import model_management
 from safetensors import safe_open
 
-from .....zimage_core.data import hash_of
 from .....zimage_core.recipes import FullConfig, Stage, TrainingConfig
-from .....zimage_core.training.encoded import EncodedExample, Encoders
+from .....zimage_core.training.encoded import Encoders
+from .....zimage_core.training.encoded_files import EncodedSet, ExampleFiles
 from .....zimage_core.training.flow_training import TrainingSet, divided, train_examples
 from .....zimage_core.training.loop.curve import read_curve
 from .....zimage_core.training.loop.runner import Recipe
@@ -78,7 +78,8 @@ def recipe_for(config: TrainingConfig, n_pictures: int) -> Recipe:
 
 def run(sockets: Sockets, file: Path, stages: Sequence[tuple[Stage, Recipe]], folder: Path) -> Trainable:
     """Encode, load the base alone, and train one stage after another with progress on the node."""
-    encoders = canvas_encoders(sockets.model, sockets.clip, sockets.vae, folder / "encoded")
+    vision = next((each.vision for each in sockets.datasets if each.vision), None)
+    encoders = canvas_encoders(sockets.model, sockets.clip, sockets.vae, folder / "encoded", vision)
     data = [encode(encoders, sockets, stage.config.side) for stage, _ in stages]
     watches = [watch_of(encoders, sockets, file, stage.config, recipe.steps) for stage, recipe in stages]
     dit, config = load_base(file), stages[0][0].config
@@ -111,19 +112,20 @@ def run(sockets: Sockets, file: Path, stages: Sequence[tuple[Stage, Recipe]], fo
     return trainable
 
 
-def encode(encoders: Encoders, sockets: Sockets, side: int | None) -> tuple[TrainingSet, list[EncodedExample]]:
+def encode(encoders: Encoders, sockets: Sockets, side: int | None) -> tuple[TrainingSet, EncodedSet]:
     """All pictures, at the datasets' sizes where there is no other `side`, and captions.
 
     What was encoded before is read from the encoders' folder.
     """
-    examples = [(each, (side or dataset.side) ** 2) for dataset in sockets.datasets for each in dataset.examples]
+    parts = [(dataset, part) for dataset in sockets.datasets for part in (dataset.examples, dataset.regularization)]
+    examples = [(each, (side or dataset.side) ** 2) for dataset, part in parts for each in part]
     bar = comfy.utils.ProgressBar(len(examples))
-    encoded: list[EncodedExample] = []
+    encoded: list[ExampleFiles] = []
     for example, area in examples:
         model_management.throw_exception_if_processing_interrupted()
-        encoded.append(encoders.example(example, area))
+        encoded.append(encoders.files(example, area))
         bar.update(1)
-    return divided(encoded, len(sockets.dataset.examples), encoders.caption(""))
+    return divided(EncodedSet(encoders.folder, encoded), len(sockets.dataset.examples), encoders.caption(""))
 
 
 def identity_of(file: Path, sockets: Sockets, stages: Sequence[Stage]) -> str:
@@ -132,7 +134,7 @@ def identity_of(file: Path, sockets: Sockets, stages: Sequence[Stage]) -> str:
     digest = hashlib.blake2b(json.dumps(choices, sort_keys=True).encode(), digest_size=20)
     digest.update(f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}".encode())
     for each in sockets.datasets:
-        digest.update(f"{each.side} {len(each.examples)} {hash_of(each.examples)}".encode())
+        digest.update(each.identity())
     return digest.hexdigest()
 
 
