@@ -1,4 +1,4 @@
-"""Chinese words by which the page's node search finds each node, and names of a grid's axes on its sheet."""
+"""Chinese words by which the page's node search finds each node, and words on sheets of pictures."""
 
 IN_CHINESE: dict[str, tuple[str, ...]] = {
     "ZImageAttach": ("接管",),
@@ -229,4 +229,15 @@ AXES_IN_CHINESE: dict[str, str] = {  # as the page names the widgets that they v
     "seed": "种子",
     "img2img strength": "重绘强度",
     "LoRA strength": "LoRA 强度",
+}
+DRAWN_IN_CHINESE: dict[str, str] = {  # on the sheets of comparisons, LoRA tests and evaluations
+    "seed": "种子",
+    "model B": "模型 B",
+    "strength": "强度",
+    "take": "建议",
+    "burning": "烧图程度",
+    "burn limit": "烧图上限",
+    "change (% of the range)": "变化（占取值范围的 %）",
+    "likeness to the references": "与参考图的相似度",
+    "No prompt is worse than another": "没有哪条提示词比别的差",
 }

@@ -2,10 +2,11 @@
 
 from comfy_api.latest import io, ui
 
+from .bridge.loading.page_language import words_drawn
 from .bridge.page import score_results, told_later
 from .bridge.tasks.comparing import models, pairs, settings
 from .bridge.tasks.grid import Sources
-from .chinese_words import AXES_IN_CHINESE, IN_CHINESE
+from .chinese_words import AXES_IN_CHINESE, DRAWN_IN_CHINESE, IN_CHINESE
 from .drawing_inputs import (
     first_seed_input,
     negative_prompt_input,
@@ -110,7 +111,8 @@ class ZImageCompareModelsSheet(io.ComfyNode):
     @classmethod
     def execute(cls, terms, **pictures) -> io.NodeOutput:
         asked = models.Terms.read(terms)
-        found = pairs.compared(asked, pictures)
+        words = words_drawn(DRAWN_IN_CHINESE, *(row.prompt for row in asked.rows))
+        found = pairs.compared(asked, pictures, words)
         score_results.tell(cls.hidden, asked.node, found.facts)
         shown = {"text": [found.report], **ui.PreviewImage(found.shown).as_dict()}
         return io.NodeOutput(*found.outputs, ui=told_later.result(asked.node, shown))

@@ -6,10 +6,11 @@ from comfy_api.latest import io, ui
 
 from ..zimage_core.sampling import TURBO
 from .bridge.loading import score_models
+from .bridge.loading.page_language import words_drawn
 from .bridge.page import evaluation, score_results
 from .bridge.tasks import scores
 from .bridge.tasks.evaluating import folders, painter, readers, suite_run
-from .chinese_words import IN_CHINESE
+from .chinese_words import DRAWN_IN_CHINESE, IN_CHINESE
 from .sampler_inputs import (
     CLIP_INPUT,
     MODEL_INPUT,
@@ -73,7 +74,7 @@ class ZImageEvaluate(io.ComfyNode):
         )
         found = suite_run.evaluated(plan, chosen, draw, draw.told if draw else "given pictures", bar)
         score_results.tell(cls.hidden, str(cls.hidden.unique_id), found.facts)
-        report, sheet = "\n".join([*found.lines, str(out)]), found.sheet()
+        report, sheet = "\n".join([*found.lines, str(out)]), found.sheet(words_drawn(DRAWN_IN_CHINESE))
         shown = {"text": [report], **scores.plotted(found.plot), **ui.PreviewImage(sheet).as_dict()}
         return io.NodeOutput(found.value, report, sheet, str(out), ui=shown)
 

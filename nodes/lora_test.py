@@ -5,11 +5,12 @@ from typing import Any
 from comfy_api.latest import io, ui
 
 from .bridge.loading import files
+from .bridge.loading.page_language import words_drawn
 from .bridge.page import score_results, told_later
 from .bridge.tasks import scores
 from .bridge.tasks.comparing import lora_report, lora_strengths
 from .bridge.tasks.grid import Sources
-from .chinese_words import IN_CHINESE
+from .chinese_words import DRAWN_IN_CHINESE, IN_CHINESE
 from .drawing_inputs import (
     first_seed_input,
     negative_prompt_input,
@@ -141,7 +142,8 @@ class ZImageLoraTestSheet(io.ComfyNode):
     @classmethod
     def execute(cls, terms, references=None, clip_vision=None, **pictures) -> io.NodeOutput:
         asked = lora_strengths.Terms.read(terms)
-        found = lora_report.tested(asked, pictures, references, clip_vision)
+        words = words_drawn(DRAWN_IN_CHINESE, *(row.prompt for row in asked.rows))
+        found = lora_report.tested(asked, pictures, references, clip_vision, words)
         score_results.tell(cls.hidden, asked.node, found.facts)
         shown = {"text": [found.report], **scores.plotted(found.plot), **ui.PreviewImage(found.shown).as_dict()}
         return io.NodeOutput(*found.outputs, ui=told_later.result(asked.node, shown))

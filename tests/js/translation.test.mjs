@@ -52,10 +52,10 @@ test("a line of a report is Chinese with every part of it", () => {
   }
 });
 
-test("reports of comparisons are Chinese but for the artist's words and the names of scores", () => {
+test("reports of comparisons are Chinese but for the artist's words and the dropdown's names of scores", () => {
   const lines = {
     "picture 3 of 12: strength 0.5; a fox, in snow, seed 7": "第 3 张，共 12 张：强度 0.5；a fox, in snow，种子 7",
-    "Verdict by noise (8-bit levels), lower is better: B is better": "按 noise (8-bit levels)，越低越好 的结论：B 更好",
+    "Verdict by noise (8-bit levels), lower is better: B is better": "按 噪点 noise（8 位色阶），越低越好 的结论：B 更好",
     "A is the connected model, B is model B with the same settings.": "A 用所连接的模型；B 用模型 B，设置相同。",
     "A is the connected model, B the same with steps = 4, CFG = 2.": "A 用所连接的模型；B 用同一模型，但 steps = 4, CFG = 2。",
     "B - A: -0.29 (-0.5 to -0.1), p = 0.03, 8 pairs (McNemar, 1 better, 4 worse)":
@@ -65,7 +65,7 @@ test("reports of comparisons are Chinese but for the artist's words and the name
     "Measured: likeness to the references; burning above 1 is too much.": "测量：与参考图的相似度；烧图程度超过 1 就过头了。",
     "strength 6: 37.33, burning 1.86 (saturation x2.59, contrast x0.68, detail x0.48)":
       "强度 6：37.33，烧图 1.86（饱和度 ×2.59，对比度 ×0.68，细节 ×0.48）",
-    "scene (nano's checker), all: 0.9000 (0.6756 to 1.0000), 8 pictures": "scene (nano's checker)，全部：0.9000（0.6756 至 1.0000），8 张图",
+    "scene (nano's checker), all: 0.9000 (0.6756 to 1.0000), 8 pictures": "场景（nano 的检查器），全部：0.9000（0.6756 至 1.0000），8 张图",
   };
   for (const [english, chinese] of Object.entries(lines)) assert.equal(inLanguage(english, "zh"), chinese);
 });

@@ -8,6 +8,7 @@ from PIL import Image
 
 from prompt_graphs import loaders, node, text_to_image
 from zimage_core.evaluation.paired import sign_flips
+from zimage_core.grid import chinese_font
 from zimage_core.scoring.statistics import sharpness
 
 PROMPTS = ("a small yellow star on the left", "a large black ring on stripes")
@@ -74,6 +75,19 @@ def test_both_columns_are_the_pictures_of_graphs_by_hand_and_the_verdict_is_that
     verdict, what, *_ = texts[-1].splitlines()
     assert verdict.startswith("Verdict by sharpness (8-bit levels): ") and what.endswith("the same with steps = 1.")
     assert sum(".ZImageTextEncode-" in name for name in outcome.executed) == 2
+
+
+@pytest.mark.skipif(chinese_font() is None, reason="no font with Chinese letters here")
+def test_on_a_chinese_page_only_the_words_of_the_sheet_are_chinese(server, run):
+    english = run(compared(seeds=1, seed=330))
+    server.post("/settings", {"Comfy.Locale": "zh"})
+    chinese = run(compared(seeds=1, seed=330, reader="tesseract"))  # who reads no sharpness: only the sheet is new
+    server.post("/settings", {"Comfy.Locale": "en"})
+    assert chinese.error is None, chinese.error
+    assert not any(".ZImageTurboSampler-" in each for each in chinese.executed)
+    one, other = (pixels(each, "sheet")[0] for each in (english, chinese))
+    assert one.shape != other.shape or (one != other).any()
+    assert all(map(np.array_equal, pixels(english, "B"), pixels(chinese, "B")))
 
 
 def test_a_setting_that_changes_nothing_draws_nothing_twice_and_differs_in_no_bit(run):

@@ -35,6 +35,7 @@ export class Panel {
   #node;
   /** @type {any} */
   #widget = null;
+  #height = 0; // of the lines in pixels, as they were last laid out; 0 before that
 
   /** @param {any} node */
   constructor(node) {
@@ -53,6 +54,7 @@ export class Panel {
     if (!isOnGraph(this.#node)) return; // deleted, or its graph was replaced, during an await
     const shown = this.#lines.get(name);
     if (JSON.stringify(line) === JSON.stringify(shown?.line ?? null)) return;
+    this.#height = 0;
     shown?.row.remove();
     line === null ? this.#lines.delete(name) : this.#lines.set(name, { line, row: renderLine(name, line) });
     this.#place();
@@ -96,24 +98,24 @@ export class Panel {
   }
 
   #add() {
-    const height = () => (this.#lines.size ? heightOf(this.#element) + 2 * MARGIN : 0);
+    const height = () => (this.#lines.size ? this.#heightOfLines() + 2 * MARGIN : 0);
     return addElement(this.#node, WIDGET, this.#element, height, { margin: MARGIN });
+  }
+
+  /**
+   * In pixels. While ComfyUI has not set the element's width, which would wrap every word, or hides it, as where one has
+   * zoomed far out, it is what it last was: else a text box would take the room and keep it for a while. Estimated before.
+   */
+  #heightOfLines() {
+    const children = /** @type {HTMLElement[]} */ ([...this.#element.children]);
+    if (this.#element.offsetWidth >= MIN_WIDTH) this.#height = children.reduce((sum, child) => sum + child.offsetHeight, 0);
+    return this.#height || children.length * LINE_HEIGHT;
   }
 }
 
 /** Two frames later: ComfyUI gives a new element its width as it draws the first. @param {() => void} action */
 function afterLayout(action) {
   requestAnimationFrame(() => requestAnimationFrame(action));
-}
-
-/**
- * Height of the lines in pixels, estimated while ComfyUI has not set the element's width: it would wrap every word.
- * @param {HTMLElement} element
- */
-function heightOf(element) {
-  const children = /** @type {HTMLElement[]} */ ([...element.children]);
-  if (element.offsetWidth < MIN_WIDTH) return children.length * LINE_HEIGHT;
-  return children.reduce((sum, child) => sum + child.offsetHeight, 0);
 }
 
 /** Errors come first, everything else in the order in which it was shown. @param {Line} line */

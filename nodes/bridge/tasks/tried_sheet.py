@@ -13,13 +13,16 @@ LARGEST = 320  # pixels of a picture's longer side
 PER_LINE = 4
 
 
-def tried_sheet(tries: Sequence[Tensor], labels: Sequence[str]) -> Tensor:
-    """IMAGE (1, H, W, 3) of the tries' IMAGEs (b, h, w, c) with a label above each; those of a batch side by side."""
+def tried_sheet(tries: Sequence[Tensor], labels: Sequence[str], heading: str = "") -> Tensor:
+    """IMAGE (1, H, W, 3) of the tries' IMAGEs (b, h, w, c) with a label above each, below a heading.
+
+    Pictures of a batch stand side by side.
+    """
     small = [smaller(rearrange(each[..., :3].float().cpu(), "b h w c -> 1 h (b w) c")) for each in tries]
     lines: list[Tensor] = []
     for first in range(0, len(small), PER_LINE):
         named = labels[first : first + PER_LINE]
-        layout = Layout(columns=named, rows=[""], sheets=[""])
+        layout = Layout(columns=named, rows=[""], sheets=["" if first else heading])
         lines.append(compose(torch.cat(small[first : first + PER_LINE]), layout)[0])
     width = max(line.shape[1] for line in lines)
     white = [pad(line, (0, 0, 0, width - line.shape[1]), value=1.0) for line in lines]

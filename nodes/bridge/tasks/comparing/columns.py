@@ -31,10 +31,9 @@ class Row:
     prompt: str
     seed: int
 
-    @property
-    def label(self) -> str:
-        """As sheets and reports name it."""
-        return f"{self.prompt}, seed {self.seed}"
+    def label(self, words: Mapping[str, str]) -> str:
+        """As sheets name it, in these words."""
+        return f"{self.prompt}, {words.get('seed', 'seed')} {self.seed}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,21 +22,27 @@ CHANGE = "change (% of the range)"
 LIKENESS = "likeness to the references"
 
 
-def tested(terms: Terms, pictures: Mapping[str, Tensor], references: Any, clip_vision: Any) -> Found:
-    """Measure every strength and choose one; ValueError where a score has no number for any picture."""
+def tested(
+    terms: Terms, pictures: Mapping[str, Tensor], references: Any, clip_vision: Any, words: Mapping[str, str]
+) -> Found:
+    """Measure every strength and choose one; `words` of sheet and plot by their English, where they have others.
+
+    Raises ValueError where a score has no number for any picture.
+    """
     drawn = columns_of(pictures, len(terms.strengths))
     name, sign, values = _brought(terms, drawn, references, clip_vision)
     means = [_mean(column, name) for column in values]
     tried = _tried(terms, drawn, [sign * mean for mean in means])
     choice = chosen(tried, terms.burn_limit)
     report = report_of(terms, tried, means, choice, name)
+    burnt = words.get("burning", "burning")
     titles = [
-        f"{'* ' if each.strength == choice.strength else ''}{each.strength:g}: {mean:.4g}, burning {each.burning:.2f}"
+        f"{'* ' if each.strength == choice.strength else ''}{each.strength:g}: {mean:.4g}, {burnt} {each.burning:.2f}"
         for each, mean in zip(tried, means, strict=True)
     ]
     rows = per_picture(terms.rows, len(drawn[0]))
-    sheet, shown = sheets(drawn, titles, [row.label for row in rows])
-    plot = strength_plot(tried, means, terms.burn_limit, choice.strength, name)
+    sheet, shown = sheets(drawn, titles, [row.label(words) for row in rows])
+    plot = strength_plot(tried, means, terms.burn_limit, choice.strength, name, words)
     plotted = torch.from_numpy(np.asarray(plot, dtype=np.float32) / 255)[None]
     facts: dict[str, Any] = {
         "lora": terms.lora,

@@ -11,6 +11,7 @@ from .columns import Asked, Column, check_prompts, expanded, rows_of
 from .settings import Settings
 
 SHEET = "ZImageCompareModelsSheet"
+MODEL_B = "model B"  # in the label of column B
 N_OUTPUTS = 7  # of both nodes
 ALIKE = "A and B are the same. Connect a model to model_b, or write in settings of B what differs, such as: steps = 4"
 NO_LORA = "settings of B has a LoRA strength without a LoRA. Write both: LoRA = file.safetensors, LoRA strength = 0.8"
@@ -34,7 +35,7 @@ def graph_of(
         raise ValueError(NO_LORA)
     rows = rows_of(written["prompts"], written["seed"], written["seeds"], 2)
     check_prompts(rows, written["score"], written["reader"])
-    label = f"B: {', '.join([*(['model B'] if model_b is not None else []), *own.pieces])}"
+    label = f"B: {', '.join([*([MODEL_B] if model_b is not None else []), *own.pieces])}"
     asked = {"score": written["score"], "reader": written["reader"], "label": label}
     terms = {**asked, "node": node, "compared": _compared(model_b is not None, ", ".join(own.pieces))}
     drawn_b = sources if model_b is None else sources._replace(model=model_b)

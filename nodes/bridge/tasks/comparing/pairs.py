@@ -13,7 +13,7 @@ from .....zimage_core.grid import Plot
 from .....zimage_core.scoring.score import Measurement, Score
 from .. import scores
 from .columns import Row, columns_of, per_picture, sheets
-from .models import Terms
+from .models import MODEL_B, Terms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,15 +52,19 @@ class Found:
     plot: Plot | None = None
 
 
-def compared(terms: Terms, pictures: Mapping[str, Tensor]) -> Found:
-    """Measure both columns and compare them pair by pair; ValueError where no pair could be measured."""
+def compared(terms: Terms, pictures: Mapping[str, Tensor], words: Mapping[str, str]) -> Found:
+    """Measure both columns and compare them pair by pair; `words` of the sheet by their English, where it has others.
+
+    Raises ValueError where no pair could be measured.
+    """
     drawn = columns_of(pictures, 2)
     columns = _measured(terms, drawn)
     pairs = columns.pairs()
     facts = facts_of(columns, pairs)
-    titles = [f"{name}: {mean:.4g}" for name, mean in zip(("A", terms.label), pairs.means, strict=True)]
+    label = terms.label.replace(MODEL_B, words.get(MODEL_B, MODEL_B), 1)
+    titles = [f"{name}: {mean:.4g}" for name, mean in zip(("A", label), pairs.means, strict=True)]
     both = zip(columns.rows, columns.one, columns.other, strict=True)
-    labels = [f"{row.label}: {_number(one)}, {_number(other)}" for row, one, other in both]
+    labels = [f"{row.label(words)}: {_number(one)}, {_number(other)}" for row, one, other in both]
     sheet, shown = sheets(drawn, titles, labels)
     report = report_of(columns, pairs)
     gap = pairs.difference

@@ -1,6 +1,6 @@
 """A suite drawn and measured in the queue: it can be interrupted anywhere, and the next time it goes on there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from .painter import SuiteBar
 SUITES = tuple(EVERY_SUITE)
 PICTURES = "pictures"  # below where the measurements are
 SHOWN = 8  # of the worst prompts
+ALIKE = "No prompt is worse than another"
 SMALLEST = 192  # pixels to which smaller pictures are enlarged, so that their names fit above them
 
 
@@ -78,16 +79,19 @@ class Evaluated:
         bars = tuple((each.group or "all", each.value) for each in known if each.value is not None)
         return Plot(bars=bars, intervals=tuple(map(interval_of, known)), measured=title) if bars else None
 
-    def sheet(self) -> Tensor:
+    def sheet(self, words: Mapping[str, str]) -> Tensor:
         """IMAGE (1, H, W, 3) of first pictures, each with its prompt's name and number.
 
-        Those of the worst prompts; where none is worse than the others, of the first ones.
+        Those of the worst prompts; where none is worse than the others, of the first ones, and a heading says so.
+        `words` are the heading's by their English, where it has others.
         """
         column = self.report.run.columns[0]
-        worst = (worse_than_best(self.report) or worst_first(self.report))[:SHOWN]
+        worse = worse_than_best(self.report)
+        worst = (worse or worst_first(self.report))[:SHOWN]
         seen = [(each, picture) for each in worst if (picture := self.look(each.case, 0)) is not None]
         labels = [f"{each.case}: {mean_of(each, column):.3g}" for each, _ in seen]
-        return tried_sheet([image_of(picture) for _, picture in seen], labels)
+        heading = "" if worse or len(worst) < 2 else words.get(ALIKE, ALIKE)
+        return tried_sheet([image_of(picture) for _, picture in seen], labels, heading)
 
 
 def interval_of(figure: Figure) -> tuple[float, float] | None:
