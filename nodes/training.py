@@ -1,10 +1,11 @@
-"""The nodes that train: a folder of pictures as a dataset, and a LoRA from it."""
+"""The nodes that train: a folder of pictures as a dataset, a LoRA from it, and what a recipe says."""
 
 from comfy_api.latest import io, ui
 
 from .bridge.loading import files
 from .bridge.tasks.training import dataset as datasets
 from .bridge.tasks.training import lora as training
+from .bridge.tasks.training import recipe as recipes
 from .bridge.tasks.training.sockets import Sockets
 from .chinese_words import IN_CHINESE
 from .sampler_inputs import CLIP_INPUT, MODEL_INPUT, VAE_INPUT, seed_input
@@ -154,4 +155,82 @@ class ZImageTrainLora(io.ComfyNode):
         return io.NodeOutput(lora, {"loss": trained.losses}, trained.report, ui=ui.PreviewText(trained.report))
 
 
-NODES = [ZImageDataset, ZImageTrainLora]
+class ZImageTrain(io.ComfyNode):
+    """What a recipe says."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ZImageTrain",
+            display_name="Z-Image Train",
+            category=CATEGORY,
+            description="Trains what a recipe says, an adapter or all weights, in one or several stages. Cancel keeps "
+            "what was learned; the same graph queued again goes on.",
+            search_aliases=["train", "fine-tune", "recipe", "full training", *IN_CHINESE["ZImageTrain"]],
+            inputs=[
+                io.Model.Input("model", tooltip=f"{MODEL_INPUT} Without LoRAs; best the base model, not Turbo."),
+                io.Clip.Input("clip", tooltip=CLIP_INPUT),
+                io.Vae.Input("vae", tooltip=VAE_INPUT),
+                DATASET.Input("dataset", tooltip="What is to be learned, from Z-Image Dataset."),
+                io.Combo.Input(
+                    "recipe",
+                    options=recipes.recipe_names(),
+                    tooltip="A TOML file in ComfyUI's input folder, or one of those that come with the pack. Model, "
+                    "pictures and file are this node's; everything else is as the recipe says.",
+                ),
+                io.String.Input(
+                    "name",
+                    default="my_model",
+                    tooltip="Of the file in output/loras, or in output/diffusion_models where all weights are trained.",
+                ),
+                io.Int.Input(
+                    "training_steps",
+                    display_name="training steps",
+                    default=0,
+                    min=0,
+                    max=1_000_000,
+                    tooltip="Of each stage; 0 takes the recipe's.",
+                ),
+                DATASET.Input(
+                    "keep",
+                    optional=True,
+                    tooltip="Pictures of what must not change (regularization). Each step takes as many of them.",
+                ),
+                io.Combo.Input(
+                    "training_adapter",
+                    display_name="training adapter",
+                    options=files.lora_choices(),
+                    default=files.NO_LORA,
+                    advanced=True,
+                    tooltip="A de-distillation LoRA, which makes it possible to train on Turbo: in while training, not "
+                    "in the result.",
+                ),
+                io.Boolean.Input(
+                    "accept_losing_8_steps",
+                    display_name="accept losing 8 steps",
+                    default=False,
+                    advanced=True,
+                    tooltip="Train on Turbo itself: what is learned makes it need more steps.",
+                ),
+            ],
+            outputs=[
+                io.Model.Output(display_name="model", tooltip="The model with what was learned, for any sampler."),
+                io.Custom("LOSS_MAP").Output(display_name="loss", tooltip="For the stock Plot Loss Graph."),
+                io.String.Output(display_name="report", tooltip="Steps, loss, and where the file lies."),
+            ],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, recipe: str, **inputs: object) -> str:
+        return recipes.state(recipe)
+
+    @classmethod
+    def execute(cls, model, clip, vae, dataset, keep=None, **widgets) -> io.NodeOutput:
+        trained, learned = recipes.train_recipe(
+            Sockets(model, clip, vae, dataset, keep), recipes.RecipeChoices(**widgets)
+        )
+        return io.NodeOutput(learned, {"loss": trained.losses}, trained.report, ui=ui.PreviewText(trained.report))
+
+
+NODES = [ZImageDataset, ZImageTrainLora, ZImageTrain]

@@ -11,6 +11,7 @@ from tools.workflows import Prompt
 WORKFLOWS = sorted((REPOSITORY / "workflows").glob("*.json"))
 FEWER: dict[str, dict[str, Any]] = {  # the same with less to draw
     "ZImageTrainLora": {"training_steps": 2},
+    "ZImageTrain": {"training_steps": 2},
     "ZImageCompareModels": {"prompts": "a large red heart in the middle on white", "seeds": 1},
     "ZImageEvaluate": {"limit": 2},
     "ZImageGrid": {"x_values": "2, 4"},

@@ -29,6 +29,7 @@ IDS = {
     "ZImageEvaluate",
     "ZImageDataset",
     "ZImageTrainLora",
+    "ZImageTrain",
     "ZImagePickBest",
     "ZImagePickBestTry",
     "ZImageCompareModels",

@@ -40,7 +40,7 @@ def grown(node: dict[str, Any]) -> Box:
         height = max(height, PICTURE_HEIGHT)
     if node["type"] == "GetImageSize":
         height += SIZES_HEIGHT
-    if node["type"].endswith("Sampler") or node["type"] == "ZImageTrainLora":  # which shows its curve
+    if node["type"].endswith("Sampler") or node["type"].startswith("ZImageTrain"):  # which show their curve
         height += PREVIEW_HEIGHT
     elif node["type"].startswith("ZImage") and node["type"] not in LIGHT:
         height += PANEL_HEIGHT
@@ -97,7 +97,12 @@ def test_it_opens_readable_on_a_screen_1400_pixels_wide_with_the_loaders_in_view
     assert (min(box[1] for box in boxes) + y) * scale > 50  # pixels of the menu
     stages = sum(node["type"].endswith("Sampler") for node in graph["nodes"])
     kinds = {node["type"] for node in graph["nodes"]}
-    if stages == 1 and not kinds & {"Canny", "ZImageStepCache", "ZImageTrainLora"}:  # longer chains only begin in view
+    if stages == 1 and not kinds & {
+        "Canny",
+        "ZImageStepCache",
+        "ZImageTrainLora",
+        "ZImageTrain",
+    }:  # longer chains only begin in view
         assert (right + x) * scale <= SCREEN
 
 

@@ -100,3 +100,49 @@ def test_what_cannot_be_trained_is_said_on_the_node(server, run, folder):
     (folder / "green.txt").rename(folder / "green.note")
     assert "1 of 3 pictures" in message(graph(name="uncaptioned"))
     (folder / "green.note").rename(folder / "green.txt")
+
+
+RECIPE = """
+train = "full"
+model = "nano"
+data = "of the socket"
+out = "of the name"
+batch = 2
+lr = 1e-3
+[[stage]]
+name = "small"
+side = 32
+steps = 1
+[[stage]]
+name = "large"
+side = 48
+steps = 2
+previews = ["a red zorp"]
+"""
+
+
+def test_a_recipe_trains_all_weights_in_stages_and_what_is_wrong_in_it_is_named(server, run, folder):
+    recipe = server.base / "input" / "zorps" / "stages.toml"
+    recipe.write_text(RECIPE)
+    trained = graph()
+    settings = {"recipe": "zorps/stages.toml", "name": "whole_zorp", "training_steps": 0}
+    settings |= {"training_adapter": "none", "accept_losing_8_steps": False}
+    sockets = {"model": ["model", 0], "clip": ["clip", 0], "vae": ["vae", 0], "dataset": ["dataset", 0]}
+    trained["train"] = node("ZImageTrain", **sockets, **settings)
+    del trained["lora"], trained["loss"]
+    trained["sampler"]["inputs"]["model"] = ["train", 0]
+    result = run(trained)
+    assert result.error is None, result.error
+    file = server.base / "output" / "diffusion_models" / "whole_zorp.safetensors"
+    with safe_open(file, "pt") as opened:
+        assert opened.metadata()["modelspec.title"] == "whole_zorp"
+    file.unlink()  # other tests compare what the loaders list
+    [state] = (server.base / "output" / "zimage_training").glob("whole_zorp-*")
+    assert [len((state / name / "curve.jsonl").read_text().splitlines()) for name in ("small", "large")] == [1, 2]
+    previews = sorted((state / "large" / "previews").iterdir())
+    assert [(each.name, Image.open(each).size) for each in previews] == [
+        ("000001-1.png", (48, 48)),
+        ("000002-1.png", (48, 48)),
+    ]
+    recipe.write_text(RECIPE.replace("batch", "batches"))
+    assert "there is no key batches where full is trained" in run(trained).error["exception_message"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.amp.autocast_mode import autocast
+from torch.amp import autocast_mode
 
 from ..distributed.processes import ONE_PROCESS, Processes
 from .ema import Ema
@@ -157,7 +157,7 @@ def in_bfloat16(losses: Iterable[Tensor], optimizer: torch.optim.Optimizer) -> I
     device = optimizer.param_groups[0]["params"][0].device.type
     left = iter(losses)
     while True:
-        with autocast(device, torch.bfloat16):
+        with autocast_mode.autocast(device, torch.bfloat16):
             loss = next(left, None)
         if loss is None:
             return
