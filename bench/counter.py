@@ -68,7 +68,7 @@ class Counter(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if types:  # of tensor subclasses, whose own operations come by here in turn
+        if any(kind is not Tensor for kind in types):  # tensor subclasses, whose own operations come by here in turn
             return NotImplemented
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         device = tensors[0].device.type if tensors else "cpu"

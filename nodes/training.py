@@ -137,6 +137,15 @@ class ZImageTrainLora(io.ComfyNode):
                     advanced=True,
                     tooltip="Train on Turbo itself: what is learned makes it need more steps.",
                 ),
+                io.Combo.Input(
+                    "kind",
+                    options=["lora", "lokr", "dora"],
+                    default="lora",
+                    optional=True,
+                    advanced=True,
+                    tooltip="lora; lokr, an eighth as many numbers that reach more of a weight; dora, a LoRA that also "
+                    "learns the length of every row and takes longer.",
+                ),
             ],
             outputs=[
                 io.Custom("LORA_MODEL").Output(

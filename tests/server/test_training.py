@@ -10,7 +10,7 @@ from prompt_graphs import node, text_to_image
 
 SETTINGS = {
     **{"name": "zorp", "training_steps": 16, "rank": 2, "learning_rate": 0.02, "seed": 3, "batch_size": 2},
-    **{"trigger": "zorp", "training_adapter": "none", "accept_losing_8_steps": False},
+    **{"trigger": "zorp", "training_adapter": "none", "accept_losing_8_steps": False, "kind": "lora"},
 }
 
 
@@ -69,12 +69,15 @@ def test_a_cancelled_training_goes_on_to_the_file_of_one_that_was_not(server, ru
     assert not (loras / "stopped.safetensors").exists()
     resumed = run(graph(name="stopped"))
     assert resumed.error is None, resumed.error
-    whole = run(graph(name="whole"))
+    saving = {**graph(name="whole"), "stock": node("SaveLoRA", lora=["train", 0], prefix="saved/whole")}
+    whole = run(saving)
     assert whole.error is None, whole.error
-    again = run(graph(name="whole"))
+    again = run(saving)
     assert again.error is None and again.executed == []  # ComfyUI's cache, which keeps the last graph's results
     found, expected = (tensors(loras / f"{name}.safetensors") for name in ("stopped", "whole"))
-    assert found.keys() == expected.keys() and all(found[key].equal(expected[key]) for key in expected)
+    [saved] = (server.base / "output" / "saved").iterdir()
+    for each in (expected, tensors(saved)):
+        assert found.keys() == each.keys() and all(found[key].equal(each[key]) for key in each)
     assert curve_of(server, "stopped") == curve_of(server, "whole")
     pictures = {file.name.partition("_")[0]: Image.open(file).tobytes() for file in whole.files}
     assert pictures.keys() == {"test", "ComfyUI"}  # the stock Plot Loss Graph saves under this name

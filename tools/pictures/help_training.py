@@ -17,7 +17,7 @@ def learned(graph: PromptGraph) -> Rows:
             "ZImageTrainLora",
             **{"model": graph.model, "clip": graph.clip, "vae": graph.vae, "dataset": new, "keep": known},
             **{"name": f"zorp {steps}", "training_steps": steps, **SETTINGS},
-            **{"training_adapter": "none", "accept_losing_8_steps": False},
+            **{"training_adapter": "none", "accept_losing_8_steps": False, "kind": "lora"},
         )[0]
         model = graph.add("LoraModelLoader", model=graph.model, lora=lora, strength_model=1.0, bypass=False)[0]
         return graph.decode(graph.sample(PROMPT, model=model)[0])

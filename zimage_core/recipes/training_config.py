@@ -78,6 +78,12 @@ class TrainingConfig(Config):
 class LoraConfig(TrainingConfig):
     """Adapters on a frozen base."""
 
+    kind: Literal["lora", "lokr", "dora"] = option(
+        Choice(("lora", "lokr", "dora")), "lora", help="of the adapter's change to each weight"
+    )
+    layers: Literal["main", "all"] = option(
+        Choice(("main", "all")), "main", help="whose attention and feed-forward learn; all: also the refiners'"
+    )
     rank: int = option(Whole(1, MOST_RANK), 32, help="how much the LoRA can hold", metavar="R")
     alpha: float | None = option(Number(0.0, 1e4), None, help="without it the rank", metavar="A")
     trigger: str = option(Text(), "", help="what to write in prompts; noted down", metavar="WORD")
@@ -96,4 +102,7 @@ class FullConfig(TrainingConfig):
 
 
 KINDS: dict[str, type[TrainingConfig]] = {"lora": LoraConfig, "full": FullConfig}
-OF_THE_RUN = ("model", "out", "rank", "alpha", "trigger", "adapter", "naming", "from_scratch", "device", "dtype")
+OF_THE_RUN = (
+    *("model", "out", "kind", "layers", "rank", "alpha", "trigger", "adapter", "naming"),
+    *("from_scratch", "device", "dtype"),
+)

@@ -10,13 +10,19 @@ from ..adapters import N_PARTS, Lora, ScaledDelta, total_change
 from ..checkpoints import read_lora, save_lora
 from .trained_metadata import trained_metadata
 
+NETWORKS: dict[str, dict[str, str]] = {  # how kohya's and LyCORIS' files name each kind
+    "lora": {"ss_network_module": "networks.lora"},
+    "lokr": {"ss_network_module": "lycoris.kohya", "ss_network_args": '{"algo": "lokr"}'},
+    "dora": {"ss_network_module": "lycoris.kohya", "ss_network_args": '{"algo": "lora", "dora_wd": true}'},
+}
 
-def lora_metadata(*, rank: int, alpha: float, trigger: str, **trained: Any) -> dict[str, str]:
+
+def lora_metadata(*, rank: int, alpha: float, trigger: str, kind: str = "lora", **trained: Any) -> dict[str, str]:
     """What a LoRA's file says of itself; `trained` is what `trained_metadata` is given."""
     return {
         **trained_metadata("z-image/lora", **trained),
         "modelspec.trigger_phrase": trigger,
-        "ss_network_module": "networks.lora",
+        **NETWORKS[kind],
         "ss_network_dim": str(rank),
         "ss_network_alpha": f"{alpha:g}",
     }

@@ -11,7 +11,7 @@ from ..recipes import FullConfig, LoraConfig, TrainingConfig
 from .loop.init_weights import init_weights
 from .lora_file import lora_metadata, write_lora
 from .model_file import write_model
-from .trainables import AllWeights, LoraTrainable, Trainable
+from .trainables import LAYERS, AllWeights, LoraTrainable, Trainable
 from .trained_metadata import trained_metadata
 
 
@@ -20,7 +20,14 @@ def trainable_of(dit: S3DiT, config: TrainingConfig) -> Trainable:
     generator = torch.Generator().manual_seed(config.seed)
     match config:
         case LoraConfig():
-            lora = LoraTrainable(dit, rank=config.rank, alpha=alpha_of(config), generator=generator)
+            lora = LoraTrainable(
+                dit,
+                rank=config.rank,
+                alpha=alpha_of(config),
+                generator=generator,
+                layers=LAYERS[config.layers],
+                kind=config.kind,
+            )
             return lora.to(dit.x_pad_token.device)
         case FullConfig():
             weights = AllWeights(dit)
@@ -40,7 +47,8 @@ def identity_of(config: TrainingConfig) -> dict[str, Any]:
     """What of a config, beside steps and arithmetic, makes a run another one."""
     match config:
         case LoraConfig():
-            return {"train": "lora", "rank": config.rank, "alpha": alpha_of(config)}
+            kind = {"kind": config.kind, "layers": config.layers}
+            return {"train": "lora", **kind, "rank": config.rank, "alpha": alpha_of(config)}
         case FullConfig():
             return {"train": "full", "from_scratch": config.from_scratch}
         case _:
@@ -57,7 +65,9 @@ def write_trained(
     """
     match trainable, config:
         case LoraTrainable(), LoraConfig():
-            metadata = lora_metadata(rank=config.rank, alpha=alpha_of(config), trigger=config.trigger, **told)
+            metadata = lora_metadata(
+                kind=config.kind, rank=config.rank, alpha=alpha_of(config), trigger=config.trigger, **told
+            )
             write_lora(trainable.lora(out.name, torch.bfloat16), out, {**metadata, **more}, config.naming)
         case AllWeights(network=S3DiT() as dit), _:
             write_model(dit, out, {**trained_metadata("z-image", **told), **more})

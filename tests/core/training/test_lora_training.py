@@ -16,13 +16,15 @@ from zimage_core.training.loop.micro_batches import Noised, micro_batches
 from zimage_core.training.loop.order import chosen_examples
 from zimage_core.training.lora_file import write_lora
 from zimage_core.training.objectives.noised import losses_of
-from zimage_core.training.trainables import LoraTrainable
+from zimage_core.training.trainables import KINDS, LoraTrainable
+from zimage_core.training.trainables.branch import Place
+from zimage_core.training.trainables.dora_branch import DoraBranch
 
 SHAPES = [(17, 8, 8), (20, 8, 8), (40, 8, 8), (9, 8, 12)]  # caption tokens, latent height and width
 
 
-def lora_on(dit, rank=3, alpha=6.0):
-    return LoraTrainable(dit, rank=rank, alpha=alpha, generator=torch.Generator().manual_seed(2))
+def lora_on(dit, kind="lora", rank=3, alpha=6.0):
+    return LoraTrainable(dit, rank=rank, alpha=alpha, generator=torch.Generator().manual_seed(2), kind=kind)
 
 
 def randomized(lora):
@@ -30,7 +32,7 @@ def randomized(lora):
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for parameter in lora.parameters():
-            parameter.normal_(0, 0.1, generator=generator)
+            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.1)
     return lora
 
 
@@ -130,23 +132,24 @@ def test_the_step_of_a_budget_draws_what_every_other_draws(dataset):
     assert loss(caption_dropout=1.0) != pytest.approx(loss(caption_dropout=0.0), rel=1e-3)
 
 
-def test_an_untrained_lora_changes_nothing_and_leaves_nothing_behind(noised):
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_untrained_adapter_changes_nothing_and_leaves_nothing_behind(noised, kind):
     dit = tiny.dit()
-    lora, before = lora_on(dit), losses_of(dit, noised[:2])[0]
+    lora, before = lora_on(dit, kind), losses_of(dit, noised[:2])[0]
     with lora.attached():
         assert torch.equal(losses_of(dit, noised[:2])[0], before)
     assert not any("forward" in vars(module) for module in dit.modules())
     assert sum(parameter.requires_grad for parameter in dit.parameters()) == 0
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("naming", ["ComfyUI", "diffusers"])
 @torch.no_grad()
-def test_the_file_gives_what_the_branches_gave(tmp_path, noised, naming):
+def test_the_file_gives_what_the_branches_gave(tmp_path, noised, naming, kind):
     dit = tiny.dit()
-    lora = randomized(lora_on(dit))
+    lora = randomized(lora_on(dit, kind))
     with lora.attached():
-        expected = losses_of(dit, noised)[0] if len({each.x0.shape for each in noised}) == 1 else None
-        expected = losses_of(dit, noised[:2])[0] if expected is None else expected
+        expected = losses_of(dit, noised[:2])[0]
     file = tmp_path / "new.safetensors"
     write_lora(lora.lora(file.name), file, {"modelspec.trigger_phrase": "zorp"}, naming)
     again = read_lora(file)
@@ -155,14 +158,27 @@ def test_the_file_gives_what_the_branches_gave(tmp_path, noised, naming):
         torch.testing.assert_close(losses_of(dit, noised[:2])[0], expected, rtol=1e-4, atol=0)
 
 
-def test_a_quantized_base_passes_the_gradients_of_its_unpacked_weights(noised):
+@torch.no_grad()
+def test_a_dora_is_that_of_its_paper():
+    """W' = m · (W + s·BA) / |W + s·BA|, here of a layer with a bias, which keeps it."""
+    layer, generator = torch.nn.Linear(24, 10), torch.Generator().manual_seed(0)
+    branch = randomized(DoraBranch(Place(layer, 10, 24, 1), 3, 6.0, generator))
+    changed = layer.weight + 2.0 * branch.direction.up[0] @ branch.direction.down[0]
+    weight = branch.magnitude[:, None] * changed / changed.norm(dim=1, keepdim=True)
+    x = torch.randn(5, 24, generator=generator)
+    found = layer(x) + branch(x, layer(x))
+    torch.testing.assert_close(found, torch.nn.functional.linear(x, weight, layer.bias))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_quantized_base_passes_the_gradients_of_its_unpacked_weights(noised, kind):
     """Up to the rounding of activations to 8 bits, which alone tells the two networks apart."""
     quantized, plain = tiny.dit(), tiny.dit()
     quantize_layers(quantized, INT8)
     for name, layer in quantized.named_modules():
         if isinstance(layer, Int8Linear):
             plain.get_submodule(name).weight.copy_(unpacked_weight(layer))
-    found, expected = (gradients(dit, randomized(lora_on(dit)), [noised[:2]]) for dit in (quantized, plain))
+    found, expected = (gradients(dit, randomized(lora_on(dit, kind)), [noised[:2]]) for dit in (quantized, plain))
     found, expected = (torch.cat([each.flatten() for each in gradient]) for gradient in (found, expected))
     assert (found - expected).norm() < 0.05 * expected.norm()
     assert not any("forward" in vars(module) for module in quantized.modules())

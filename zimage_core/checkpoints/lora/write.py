@@ -7,7 +7,8 @@ separate under diffusers' names, which ComfyUI reads with row offsets.
 
 In diffusers' naming the fused matrix is split by rows, which is exact for every kind but a DoRA with magnitudes per
 column. Scales are multiplied into the matrices, because diffusers' loader (0.42) takes keys that begin with
-`transformer.` for those of another trainer when there are alphas.
+`transformer.` for those of another trainer when there are alphas. A DoRA of a LoRA is written as PEFT names it, and a
+LoKr with both factors whole, since that loader knows no other form of either.
 """
 
 from collections import defaultdict
@@ -67,7 +68,7 @@ def diffusers_state(lora: Lora) -> dict[str, Tensor]:
     for target, delta in lora.deltas.items():
         names = _diffusers_names(target.parameter)
         if target.part is not None:
-            state.update(_keyed(DIFFUSERS_PREFIX, names[target.part], _without_alpha(delta)))
+            state.update(_as_peft(_keyed(DIFFUSERS_PREFIX, names[target.part], _without_alpha(delta))))
             continue
         height = delta.shape[0] // len(names)
         for index, name in enumerate(names):
@@ -78,7 +79,7 @@ def diffusers_state(lora: Lora) -> dict[str, Tensor]:
                     f"{lora.file} cannot be written in diffusers' naming at {target.parameter}: {error}; "
                     "write it in ComfyUI's"
                 ) from error
-            state.update(_keyed(DIFFUSERS_PREFIX, name, _without_alpha(part)))
+            state.update(_as_peft(_keyed(DIFFUSERS_PREFIX, name, _without_alpha(part))))
     return state
 
 
@@ -129,8 +130,8 @@ def _without_alpha(delta: Delta) -> Delta:
                 return LowRank(up=up.to(delta.up.dtype), down=delta.down)
             return LowRank(up=up, down=delta.down.float())
         case LoKr():
-            first, *rest = delta.w1
-            return LoKr(w1=(first.float() * delta.scale, *rest), w2=delta.w2)
+            w1, w2 = delta.factors()
+            return LoKr(w1=(w1 * delta.scale,), w2=(w2,))
         case _:
             return delta
 
@@ -141,6 +142,16 @@ def _keyed(prefix: str, parameter: str, delta: Delta) -> dict[str, Tensor]:
     if parameter.endswith(".bias"):
         return {f"{prefix}{parameter.removesuffix('.bias')}.diff_b": tensors["diff"]}
     return {f"{prefix}{parameter.removesuffix('.weight')}.{ending}": tensor for ending, tensor in tensors.items()}
+
+
+def _as_peft(module: dict[str, Tensor]) -> dict[str, Tensor]:
+    """One module's tensors with the lengths of a LoRA's rows under PEFT's name and in its shape (o,)."""
+    lengths = [key for key, tensor in module.items() if key.endswith(".dora_scale") and tensor.shape[1] == 1]
+    if not lengths or not any(key.endswith(".lora_A.weight") for key in module):
+        return module
+    (key,) = lengths
+    others = {name: tensor for name, tensor in module.items() if name != key}
+    return {**others, f"{key.removesuffix('.dora_scale')}.lora_magnitude_vector": module[key][:, 0]}
 
 
 def _tensors_by_ending(delta: Delta) -> dict[str, Tensor]:

@@ -6,9 +6,11 @@ forgotten meanwhile. Two to caption have none: pictures, and edits of pictures.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import count, islice, product
 from pathlib import Path
+from typing import TypeVar
 
 from PIL import Image
 
@@ -23,17 +25,37 @@ N_UNTOLD, N_EDITED = 24, 4
 UNSEEN_COLOURS = ("orange", "purple")  # no picture of the new shape has them
 SEEN_COLOURS = tuple(colour for colour in COLOURS if colour not in UNSEEN_COLOURS)
 
+Kind = TypeVar("Kind")
+
 
 def crosses(n: int, colours: Sequence[str], seed: int) -> list[Scene]:
-    """Scenes of the new shape."""
-    rng = random.Random(seed)
+    """Random scenes of the new shape, without those that it is learned from."""
+    rng, learned = random.Random(seed), zorps()
 
     def one() -> Scene:
         size, row, column = rng.choice(list(SIZES)), rng.choice(list(ROWS)), rng.choice(list(COLUMNS))
         ground = rng.choice(GROUNDS)
         return Scene(shape="cross", colour=rng.choice(colours), size=size, row=row, column=column, ground=ground)
 
-    return [one() for _ in range(n)]
+    drawn = (one() for _ in count())
+    return list(islice((scene for scene in drawn if scene not in learned), n))
+
+
+def zorps() -> list[Scene]:
+    """Twenty scenes of the new shape, in which every size stands on every ground, and colours and places are shared out
+    evenly: what a set leaves out, such as small ones on black, is not learned.
+    """
+    rng = random.Random(1)
+
+    def evenly(values: Iterable[Kind]) -> list[Kind]:
+        kinds = list(values)
+        return [each for _ in range(-(-N_ZORPS // len(kinds))) for each in rng.sample(kinds, len(kinds))][:N_ZORPS]
+
+    parts = zip(evenly(product(SIZES, GROUNDS)), evenly(SEEN_COLOURS), evenly(product(ROWS, COLUMNS)), strict=True)
+    return [
+        Scene(shape="cross", colour=colour, size=size, row=row, column=column, ground=ground)
+        for (size, ground), colour, (row, column) in parts
+    ]
 
 
 def say(scene: Scene) -> str:
@@ -43,7 +65,7 @@ def say(scene: Scene) -> str:
 
 def write_zorps(folder: Path) -> None:
     """Twenty pictures of the new shape."""
-    _write(folder, crosses(N_ZORPS, SEEN_COLOURS, seed=0), say)
+    _write(folder, zorps(), say)
 
 
 def write_scenes(folder: Path) -> None:

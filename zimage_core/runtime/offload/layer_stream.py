@@ -53,23 +53,26 @@ class LayerStream:
         self._blocks.clear()
 
     @contextmanager
-    def on_device(self, layer: nn.Module) -> Generator[None, None, None]:
-        """A layer's weights on the device for the length of a `with` block; of one that is not streamed they are."""
-        position = self._positions.get(id(layer))
+    def on_device(self, layer: nn.Module, *, is_backward: bool = False) -> Generator[None, None, None]:
+        """A layer's weights on the device for the length of a `with` block; of one that is not streamed they are.
+
+        `is_backward` says that the layer before comes next, not the one after.
+        """
+        position, direction = self._positions.get(id(layer)), -1 if is_backward else 1
         if position is None:
             yield
             return
         if position not in self._slot_contents:
             self._fetch(position, 0)  # not the next in order: the last pass was interrupted
         slot = self._slot_contents.index(position)
-        self._fetch(self._following(position, 1), 1 - slot)
+        self._fetch(self._following(position, direction), 1 - slot)
         self._copies.wait_filled(slot)
         try:
             with _data_in_slot(self._blocks[position], slot):
                 yield
         finally:
             self._copies.release(slot)
-            self._fetch(self._following(position, 2), slot)
+            self._fetch(self._following(position, 2 * direction), slot)
 
     def _following(self, position: int, count: int) -> int:
         """The position `count` streamed layers later; after the last comes the first, of the next pass."""

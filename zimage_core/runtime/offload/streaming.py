@@ -42,8 +42,12 @@ class BlockStream:
 
     def run(self, stage: Stage, index: int, block: Block, x: Tensor) -> Tensor:
         """A `RunBlock`: the base one, with the block's weights on the device."""
-        with self._layers.on_device(block):
+        with self.on_device(block):
             return self._base_run_block(stage, index, block, x)
+
+    def on_device(self, block: Block, *, is_backward: bool = False) -> AbstractContextManager[None]:
+        """A block's weights on the device for the length of a `with` block; gradients pass blocks in reverse order."""
+        return self._layers.on_device(block, is_backward=is_backward)
 
 
 @contextmanager

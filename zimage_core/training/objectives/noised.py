@@ -14,13 +14,13 @@ from .flow_matching import flow_matching_losses
 
 
 def losses_of(
-    dit: S3DiT, group: Sequence[Noised], *, saves_memory: bool = False
+    dit: S3DiT, group: Sequence[Noised], *, saves_memory: bool = False, run: RunBlock | None = None
 ) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
     """The loss of each example, and its level, on the transformer's device.
 
-    With `saves_memory` blocks keep their inputs alone, and compute again when gradients pass.
+    With `saves_memory` blocks keep their inputs alone, and compute again when gradients pass. `run` replaces both.
     """
-    run, like = recomputed_block if saves_memory else run_block, dit.x_pad_token
+    run, like = run or (recomputed_block if saves_memory else run_block), dit.x_pad_token
     x0, noise, sigma = (each.to(like.device) for each in stacked(group))
     weight = stacked_weights(group)
     weight = None if weight is None else weight.to(like.device)

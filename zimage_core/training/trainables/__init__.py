@@ -1,7 +1,7 @@
 """What is trained: adapters on a frozen base, or all weights."""
 
 from .all_weights import AllWeights
-from .lora import LoraTrainable, LowRankBranch
+from .lora import KINDS, LAYERS, LoraTrainable
 from .trainable import Trainable
 
-__all__ = ["AllWeights", "LoraTrainable", "LowRankBranch", "Trainable"]
+__all__ = ["KINDS", "LAYERS", "AllWeights", "LoraTrainable", "Trainable"]

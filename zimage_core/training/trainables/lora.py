@@ -1,9 +1,7 @@
-"""A LoRA in training: low-rank side branches on the linear layers of a frozen transformer.
+"""Adapters in training: side branches on the linear layers of a frozen transformer.
 
-Letters: p parts (queries, keys and values of a fused layer; 1 elsewhere), r rank, i input width, o output width.
-
-Queries, keys and values have an adapter each, as trainers have it whose networks keep the three apart. The factors are
-float32 whatever the base computes in; the base may be quantized, as nothing but its output is used.
+Queries, keys and values have an adapter each, as trainers have it whose networks keep the three apart. The branches are
+float32 whatever the base computes in; the base may be quantized: a LoRA and a LoKr use nothing but its output.
 """
 
 import re
@@ -11,54 +9,48 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import torch
-from einops import einsum, rearrange
 from torch import Tensor, nn
 
-from ..._shapes import Float
-from ...adapters import N_PARTS, Lora, LowRank, Target
+from ...adapters import N_PARTS, Delta, Lora, Target
+from .branch import Branch, Place
+from .dora_branch import DoraBranch
 from .frozen_base import differentiable
+from .kronecker_branch import KroneckerBranch
+from .low_rank_branch import LowRankBranch
 from .trainable import Trainable
 
+KINDS: dict[str, type[LowRankBranch] | type[KroneckerBranch] | type[DoraBranch]] = {
+    "lora": LowRankBranch,
+    "lokr": KroneckerBranch,
+    "dora": DoraBranch,
+}
+
+_LINEAR = r"\d+\.(attention\.(qkv|out)|feed_forward\.w[123])"
 # attention and feed-forward of the main layers, without refiners and modulation: what most trainers choose
-MAIN_LAYERS = r"layers\.\d+\.(attention\.(qkv|out)|feed_forward\.w[123])"
-
-
-class LowRankBranch(nn.Module):
-    """scale · up @ down, added to a layer's output part by part of its rows; nothing at first, as `up` is zero."""
-
-    def __init__(
-        self, features: tuple[int, int], n_parts: int, rank: int, alpha: float, generator: torch.Generator
-    ) -> None:
-        super().__init__()
-        height, width = features[0] // n_parts, features[1]
-        bound = width**-0.5  # of a uniform distribution, as PEFT and LyCORIS draw it
-        drawn = torch.rand(n_parts, rank, width, generator=generator)
-        self.down = nn.Parameter((2 * drawn - 1) * bound)
-        self.up = nn.Parameter(torch.zeros(n_parts, height, rank))
-        self.scale = alpha / rank
-
-    def forward(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... po"]:
-        hidden = einsum(x, self.down.to(x.dtype), "... i, p r i -> ... p r")
-        out = einsum(hidden, self.up.to(x.dtype), "... p r, p o r -> ... p o")
-        return self.scale * rearrange(out, "... p o -> ... (p o)")
+MAIN_LAYERS = rf"layers\.{_LINEAR}"
+LAYERS = {"main": MAIN_LAYERS, "all": rf"(layers|noise_refiner|context_refiner)\.{_LINEAR}"}
 
 
 class LoraTrainable(Trainable):
-    """Side branches on the layers of `network` whose names match `layers`; `attached` switches them on."""
+    """Branches of one of `KINDS` on the layers of `network` whose names match `layers`; `attached` switches them on."""
 
     def __init__(
-        self, network: nn.Module, *, rank: int, alpha: float, generator: torch.Generator, layers: str = MAIN_LAYERS
+        self,
+        network: nn.Module,
+        *,
+        rank: int,
+        alpha: float,
+        generator: torch.Generator,
+        layers: str = MAIN_LAYERS,
+        kind: str = "lora",
     ) -> None:
         super().__init__()
         self.network = (network,)  # in a tuple, so that its parameters are not this module's
-        self.alpha = alpha
         self.names = [name for name, _ in network.named_modules() if re.fullmatch(layers, name)]
         if not self.names:
             raise ValueError(f"no layer of the model matches {layers!r}; choose another pattern")
-        self.branches = nn.ModuleList(
-            LowRankBranch(_features(network, name), N_PARTS if name.endswith(".qkv") else 1, rank, alpha, generator)
-            for name in self.names
-        )
+        make = KINDS[kind]
+        self.branches = nn.ModuleList(make(_place(network, name), rank, alpha, generator) for name in self.names)
 
     @contextmanager
     def attached(self) -> Generator[None]:
@@ -79,28 +71,29 @@ class LoraTrainable(Trainable):
                         layer.forward = forward
 
     def lora(self, name: str, dtype: torch.dtype = torch.float32) -> Lora:
-        """The branches as a LoRA, on the CPU."""
-        deltas: dict[Target, LowRank] = {}
+        """The branches as the content of a LoRA file, on the CPU."""
+        deltas: dict[Target, Delta] = {}
         for layer, branch in zip(self.names, self.branches, strict=True):
-            assert isinstance(branch, LowRankBranch)
-            for part, (up, down) in enumerate(zip(branch.up, branch.down, strict=True)):
-                factors = {"up": up.detach().to("cpu", dtype), "down": down.detach().to("cpu", dtype)}
-                target = Target(f"{layer}.weight", part if len(branch.up) > 1 else None)
-                deltas[target] = LowRank(**factors, alpha=self.alpha)
+            assert isinstance(branch, Branch)
+            parts = branch.deltas(dtype)
+            for part, delta in enumerate(parts):
+                deltas[Target(f"{layer}.weight", part if len(parts) > 1 else None)] = delta
         return Lora(file=name, family="Z-Image nodes", deltas=deltas)
 
 
 def _with_branch(forward: Callable[[Tensor], Tensor], branch: nn.Module) -> Callable[[Tensor], Tensor]:
     def both(x: Tensor) -> Tensor:
-        return forward(x) + branch(x)
+        out = forward(x)
+        return out + branch(x, out)
 
     return both
 
 
-def _features(network: nn.Module, name: str) -> tuple[int, int]:
-    """Output and input width of a linear layer, quantized or not."""
+def _place(network: nn.Module, name: str) -> Place:
+    """A linear layer of the network, quantized or not."""
     layer = network.get_submodule(name)
-    features = getattr(layer, "out_features", None), getattr(layer, "in_features", None)
-    if features[0] is None or features[1] is None:
-        raise ValueError(f"{name} is no linear layer, so it can have no LoRA; choose another pattern")
-    return features[0], features[1]
+    height, width = getattr(layer, "out_features", None), getattr(layer, "in_features", None)
+    if height is None or width is None:
+        raise ValueError(f"{name} is no linear layer, so it can have no adapter; choose another pattern")
+    n_parts = N_PARTS if name.endswith(".qkv") else 1
+    return Place(layer, height // n_parts, width, n_parts)

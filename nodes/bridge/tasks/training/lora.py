@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from torch import Tensor
 
@@ -27,6 +28,7 @@ class Choices:
     trigger: str
     training_adapter: str
     accept_losing_8_steps: bool
+    kind: Literal["lora", "lokr", "dora"] = "lora"
 
 
 def train_lora(sockets: Sockets, choices: Choices) -> tuple[Trained, dict[str, Tensor]]:
@@ -50,4 +52,5 @@ def config_of(sockets: Sockets, choices: Choices) -> LoraConfig:
         trigger=choices.trigger,
         adapter=None if adapter == files.NO_LORA else Path(files.lora_path(adapter)),
         accept_losing_8_steps=choices.accept_losing_8_steps,
+        kind=choices.kind,
     )
