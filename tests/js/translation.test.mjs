@@ -71,6 +71,8 @@ test("reports of comparisons are Chinese but for the artist's words and the drop
 });
 
 test("the artist's own words stay as they are, and so does what only looks like a line of ours", () => {
+  assert.equal(inLanguage('The request stays as it is: the text "OPEN" is missing.', "zh"), '要求保持原样：缺少文字 "OPEN"。');
+  assert.equal(inLanguage("The model lost this, so it was put back: red, ring.", "zh"), "模型漏掉了这些，已补回：red, ring。");
   assert.equal(inLanguage("Trigger words: black, norm", "zh"), "触发词：black, norm");
   assert.equal(inLanguage("9 of 512 tokens; weights: black 1.5", "zh"), "9 / 512 个 token；权重：black 1.5");
   for (const same of ["the fox is a red one", "a cat, a dog and a bird", "notes: one, by nobody", "It works.", ""]) {

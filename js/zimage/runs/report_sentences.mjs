@@ -211,11 +211,6 @@ export const REPORTS = [
   ["latents only, for want of a vision model", "只以 Latent 给模型看，因为没有视觉模型"],
   // samplers
   ["No step ran, so the latent leaves as it came: img2img strength is 0, or none of this run's steps lies between start at step and end at step. A strength below 1 leaves out the first steps; the others keep their numbers.", "没有执行任何步，Latent 原样输出：重绘强度为 0，或这次运行没有一步落在“开始步数”和“结束步数”之间。重绘强度小于 1 时会略去前面的步，其余步的编号不变。"],
-  // parts of lines, which fit much else
-  ["{format} ({count})", "{format}（{count}）", "format"],
-  ["{file} is {what}", "{file}：{what}", "what"],
-  ["{file}: {kinds}, {family}", "{file}：{kinds}，{family}", "family"],
-  ["{sentence}.", "{sentence}。", "sentence"],
   // Z-Image Enhance Prompt
   ["The request stays as it is: {problem}.", "要求保持原样：{problem}。"],
   ["Nothing was written: {problem}.", "什么也没有写：{problem}。"],
@@ -254,4 +249,9 @@ export const REPORTS = [
   ["nano's checker", "nano 的检查器"],
   ["the detector of the boxes", "边界框的检测器"],
   ["{score} ({reader})", "{score}（{reader}）", "score"],
+  // parts of lines, which fit much else
+  ["{format} ({count})", "{format}（{count}）", "format"],
+  ["{file} is {what}", "{file}：{what}", "what"],
+  ["{file}: {kinds}, {family}", "{file}：{kinds}，{family}", "family"],
+  ["{sentence}.", "{sentence}。", "sentence"],
 ];
