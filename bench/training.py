@@ -1,0 +1,173 @@
+"""`python -m bench.training`: pictures per second and bytes of a LoRA step, beside diffusers with PEFT and ComfyUI.
+
+All make the same step on the same random weights, noise and levels in float32, in rounds in which each makes one. A
+step's time is the processor's own, on one thread, so that a busy machine does not lengthen it; bytes are those of
+tensors alive above the weights and the optimizer's state. The losses before the first step have to agree.
+"""
+
+import argparse
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import torch
+from tqdm import tqdm
+
+from zimage_core.config import BASE_DIT, FLUX_VAE, QWEN3_4B, DiTConfig
+from zimage_core.training.loop.batches import token_count
+from zimage_core.training.loop.micro_batches import Noised
+
+from . import machine
+from .counter import Counter
+from .random_weights import Setup, State, Weights
+from .systems.comfyui import version
+from .systems.trainers import SYSTEMS, Autocast, Ours, Training, TrainingSystem, Unfrozen
+from .table import append, size, table
+from .timing import paired_ratio
+
+LOG = Path(__file__).parent / "log.md"
+HEADER = ("case", "system", "÷ ours", "95 %", "pictures/s", "peak")
+SIDE, BATCH, CAPTION = 128, 1, 60  # pixels, pictures, tokens
+TOLERANCE = 1e-3  # of losses, one of which may be in bfloat16
+
+
+class NotTheSame(RuntimeError):
+    """Two systems have different losses, so their times cannot be compared."""
+
+
+def examples(config: DiTConfig, side: int, batch: int) -> list[Noised]:
+    """Random latents, noise, levels and captions."""
+    generator = torch.Generator().manual_seed(side + batch)
+
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=generator)
+
+    latent = config.in_channels, side // 8, side // 8
+    return [
+        Noised(normal(*latent), normal(*latent), level, normal(CAPTION, config.cap_feat_dim))
+        for level in torch.rand(batch, generator=generator)
+    ]
+
+
+def measured(
+    systems: Sequence[TrainingSystem], group: Sequence[Noised], count: int
+) -> tuple[list[list[float]], list[int]]:
+    """Seconds by system and round, after one round to warm up, and peak bytes by system; the order turns."""
+    losses = [system.step(group) for system in systems]
+    if max(losses) - min(losses) > TOLERANCE * max(losses):
+        raise NotTheSame(f"the losses before the first step are {losses}")
+    times: list[list[float]] = [[] for _ in systems]
+    for index in tqdm(range(count), leave=False):
+        for position in range(len(systems)):
+            which = (index + position) % len(systems)
+            start = time.process_time()
+            systems[which].step(group)
+            times[which].append(time.process_time() - start)
+    return times, [peak_bytes(system, group) for system in systems]
+
+
+def peak_bytes(system: TrainingSystem, group: Sequence[Noised]) -> int:
+    """Of one step."""
+    with Counter() as counter:
+        system.step(group)
+    return counter.live.peak
+
+
+def rows(
+    case: str, names: Sequence[str], systems: Sequence[TrainingSystem], group: Sequence[Noised], count: int
+) -> Iterator[tuple[str, ...]]:
+    """Lines of the table; the first system is what the others are divided by."""
+    times, peaks = measured(systems, group, count)
+    for name, taken, peak in zip(names, times, peaks, strict=True):
+        ratio = paired_ratio(taken, times[0])
+        interval = f"{ratio.low:.3f}–{ratio.high:.3f}"
+        yield case, name, f"{ratio.median:.3f}", interval, f"{len(group) / median(taken):.3g}", size(peak)
+
+
+def beside_others(training: Training, state: State, options: argparse.Namespace) -> Iterator[tuple[str, ...]]:
+    """Every system that is installed, with and without checkpointing."""
+    group = examples(training.config, options.side, options.batch)
+    for is_checkpointed, case in ((True, "blocks computed again"), (False, "activations kept")):
+        wanted = replace(training, is_checkpointed=is_checkpointed)
+        systems = [made for make in SYSTEMS if (made := _installed(partial(make, wanted, state)))]
+        yield from rows(case, [each.name for each in systems], systems, group, options.rounds)
+
+
+def shares(training: Training, state: State, options: argparse.Namespace) -> Iterator[tuple[str, ...]]:
+    """What each choice costs or saves: blocks that keep what they compute, bfloat16, all weights' gradients, kinds."""
+    variants: dict[str, Callable[[], TrainingSystem]] = {
+        "ours": lambda: Ours(training, state),
+        "activations kept": lambda: Ours(replace(training, is_checkpointed=False), state),
+        "in bfloat16 (autocast)": lambda: Autocast(training, state),
+        "also the base's gradients": lambda: Unfrozen(training, state),
+        "lokr": lambda: Ours(replace(training, kind="lokr"), state),
+        "dora": lambda: Ours(replace(training, kind="dora"), state),
+    }
+    group = examples(training.config, options.side, options.batch)
+    for name, make in variants.items():  # pairs, as all at once would not fit
+        pair = [Ours(training, state), make()] if name != "ours" else [Ours(training, state)]
+        found = list(rows("share", ["ours", name][-len(pair) :], pair, group, options.rounds))
+        yield found[-1]
+
+
+def growth(training: Training, state: State, options: argparse.Namespace) -> Iterator[tuple[str, ...]]:
+    """Ours with more ranks, pictures and tokens, divided by the case before them."""
+    base = examples(training.config, options.side, 1)
+    for rank in options.ranks:
+        pair = [Ours(training, state), Ours(replace(training, rank=rank), state)]
+        yield list(rows("growth", ["", f"rank {rank}"], pair, base, options.rounds))[-1]
+    system = Ours(training, state)
+    for side, batch in [(options.side, 2), (options.side, 4), (2 * options.side, 1)]:
+        group = examples(training.config, side, batch)
+        tokens = token_count((side // 8, side // 8), CAPTION)
+        name = f"{batch} x {tokens} tokens"
+        yield list(rows("growth", [name], [system], group, options.rounds))[0]
+
+
+def _installed(make: Callable[[], TrainingSystem]) -> TrainingSystem | None:
+    """A system, or None with a line where its packages are missing."""
+    try:
+        return make()
+    except (ImportError, RuntimeError) as error:
+        sys.stderr.write(f"left out: {error}\n")
+        return None
+
+
+PARTS = {"others": beside_others, "shares": shares, "growth": growth}
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench.training", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--layers", type=int, default=1, help="of full width")
+    parser.add_argument("--side", type=int, default=SIDE, help="of a picture, in pixels")
+    parser.add_argument("--batch", type=int, default=BATCH, help="pictures a step")
+    parser.add_argument("--ranks", type=int, nargs="+", default=[8, 128])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--log", type=Path, default=LOG, help="where the table is appended")
+    parser.add_argument("--no-log", action="store_true", help="print only")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    config = replace(BASE_DIT, n_layers=options.layers, n_refiner_layers=1)
+    state = Weights(Setup(dit=config, text=QWEN3_4B, vae=FLUX_VAE)).dit
+    training = Training(config=config)
+    body = table(HEADER, [row for part in options.parts for row in PARTS[part](training, state, options)])
+    lines = [
+        f"machine: {machine.describe(torch.device('cpu'))}; versions: {machine.versions()}, {version()}",
+        f"float32, {options.layers} layers of width {config.dim}, {options.batch} x {options.side} px, "
+        f"{CAPTION} tokens of caption, rank {training.rank}; one thread, the processor's own seconds",
+        f"command: `{shlex.join(('python', '-m', 'bench.training', *sys.argv[1:]))}`",
+    ]
+    sys.stdout.write("\n".join((*lines, "", body, "")))
+    if not options.no_log:
+        append(options.log, "a step of training a LoRA", lines, body)
+
+
+if __name__ == "__main__":
+    main()
