@@ -248,9 +248,9 @@ export const REPORTS = [
   ["8-bit levels", "8 位色阶"],
   ["nano's checker", "nano 的检查器"],
   ["the detector of the boxes", "边界框的检测器"],
-  ["{score} ({reader})", "{score}（{reader}）", "score"],
   // parts of lines, which fit much else
   ["{format} ({count})", "{format}（{count}）", "format"],
+  ["{score} ({reader})", "{score}（{reader}）", "score"],
   ["{file} is {what}", "{file}：{what}", "what"],
   ["{file}: {kinds}, {family}", "{file}：{kinds}，{family}", "family"],
   ["{sentence}.", "{sentence}。", "sentence"],
