@@ -11,7 +11,6 @@ from safetensors.torch import save_file
 import tiny
 from zimage_core.training import Recipe
 from zimage_core.training.distributed import launched
-from zimage_core.training.distributed.sharding import shard, whole_state
 from zimage_core.training.encoded import EncodedExample, EncodedPicture
 from zimage_core.training.flow_training import FlowMatching, TrainingSet, train_examples
 from zimage_core.training.trainables import AllWeights, LoraTrainable
@@ -36,8 +35,7 @@ def examples():
 def run(kind, folder, n_steps, processes):
     """Train `n_steps` of the recipe's steps; returns the trained weights, whole, and the bytes held."""
     dit = tiny.dit()
-    if processes.count > 1:
-        shard(dit, processes, torch.device("cpu"))
+    processes.place(dit, torch.device("cpu"))
     if kind == "full":
         trainable = AllWeights(dit)
     else:
@@ -49,7 +47,8 @@ def run(kind, folder, n_steps, processes):
             break
     steps.close()
     held = sum(processes.local(each).numel() for each in dit.parameters())
-    return whole_state(dit if kind == "full" else trainable), held
+    state = (dit if kind == "full" else trainable).state_dict()
+    return {name: processes.whole(each) for name, each in state.items()}, held
 
 
 def run_in(n_processes, kind, folder, n_steps=0):

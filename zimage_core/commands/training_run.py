@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from ..nano.data.example_sets import write_scenes, write_zorps
 from ..recipes import FullConfig, LoraConfig, Stage, TrainingConfig
 from ..request import default_preset, default_size, model_folder
 from ..text import load_tokenizer
+from ..training.distributed import Processes, launched
 from ..training.encoded import Encoders, encoders_of
 from ..training.encoded_files import EncodedSet
 from ..training.flow_training import FlowMatching, TrainingSet, divided, train_examples
@@ -71,12 +72,30 @@ def train_stages(stages: Sequence[Stage], *, may_resume: bool, is_json: bool) ->
     refuse_turbo(model_folder(config.model), config)
     if not may_resume and (begun := [each for each in map(folder_of, stages) if saved_step(each)]):
         raise ValueError(f"{begun[0]} holds a run that has begun: say --resume to go on with it, or delete that folder")
-    prepared = prepare(stages)
-    device = device_of(config.device)
-    dit = load_dit(model_folder(config.model) / "transformer", dtype_of(config.dtype, device)).to(device)
-    trainable, adapter = trainable_of(dit, config), adapter_of(config, dit)
-    losses = [train_with_bar(dit, trainable, adapter, each) for each in prepared]
+    with launched(device_of(config.device).type) as processes:
+        refuse_several(config, processes)
+        prepared = prepare(stages, processes)
+        losses = train_all(prepared, processes)
+        if processes.is_first:
+            print_result(prepared, losses, time.perf_counter() - start, is_json=is_json)
+
+
+def refuse_several(config: TrainingConfig, processes: Processes) -> None:
+    """What several processes cannot do."""
+    if processes.count > 1 and isinstance(config, FullConfig) and config.optimizer == "adafactor":
+        raise ValueError("adafactor needs whole matrices, which several processes divide: choose adamw")
+
+
+def train_all(prepared: Sequence[Prepared], processes: Processes) -> list[float | None]:
+    """Train every stage and write what came out. Returns the last loss of each, None where nothing was left."""
     last = prepared[-1]
+    config, device = last.config, device_of(last.config.device)
+    dit = load_dit(model_folder(config.model) / "transformer", dtype_of(config.dtype, device))
+    trainable = trainable_of(dit, config)
+    processes.place(dit, device)
+    trainable.to(device)
+    adapter = adapter_of(config, dit)
+    losses = [train_with_bar(dit, trainable, adapter, each, processes) for each in prepared]
     told = {
         "title": config.out.stem,
         "base": model_folder(config.model).name,
@@ -84,8 +103,8 @@ def train_stages(stages: Sequence[Stage], *, may_resume: bool, is_json: bool) ->
         "data": hash_of(last.examples),
         "example": last.examples[0].captions[0],
     }
-    write_trained(trainable, config, config.out, told, {})
-    print_result(prepared, losses, time.perf_counter() - start, is_json=is_json)
+    write_trained(trainable, config, config.out, told, {}, processes)
+    return losses
 
 
 def folder_of(stage: Stage) -> Path:
@@ -93,9 +112,9 @@ def folder_of(stage: Stage) -> Path:
     return stage.config.out.with_suffix(".training") / stage.name
 
 
-def prepare(stages: Sequence[Stage]) -> list[Prepared]:
+def prepare(stages: Sequence[Stage], processes: Processes) -> list[Prepared]:
     """Read and encode every stage's pictures; the encoders are gone afterwards, but for the decoder of previews."""
-    config, folders = stages[0].config, [examples_of(each) for each in stages]
+    config, folders = stages[0].config, [examples_of(each, processes) for each in stages]
     model, device = model_folder(config.model), device_of(config.device)
     dtype = dtype_of(config.dtype, device)
     vae = load_vae(model / "vae", dtype).to(device)
@@ -105,8 +124,8 @@ def prepare(stages: Sequence[Stage]) -> list[Prepared]:
     encoders = encoders_of(vae, text, load_tokenizer(model / "tokenizer"), encoded, tower)
     autocast = isinstance(config, FullConfig) and dtype == torch.bfloat16
     prepared: list[Prepared] = []
-    for stage, (examples, kept) in zip(stages, folders, strict=True):
-        dataset, validated = encoded_dataset(stage.config, encoders, examples, kept)
+    for stage, data in zip(stages, folders, strict=True):
+        dataset, validated = encoded_dataset(stage.config, encoders, data, processes)
         recipe = recipe_of(stage.config, len(dataset.examples), autocast=autocast)
         watch = Watch(
             patience=stage.config.patience,
@@ -116,7 +135,7 @@ def prepare(stages: Sequence[Stage]) -> list[Prepared]:
         prepared.append(
             Prepared(
                 config=stage.config,
-                examples=examples,
+                examples=data.examples,
                 dataset=dataset,
                 validated=validated,
                 recipe=recipe,
@@ -128,33 +147,41 @@ def prepare(stages: Sequence[Stage]) -> list[Prepared]:
     return prepared
 
 
-def examples_of(stage: Stage) -> ReadDataset:
+def examples_of(stage: Stage, processes: Processes) -> ReadDataset:
     """What a stage learns from, and what it must not forget."""
-    config = stage.config
-    examples, kept = read_dataset(picture_folder(config.data, folder_of(stage)), config.caption)
+    config, state = stage.config, folder_of(stage)
+    examples, kept = read_dataset(picture_folder(config.data, state, processes), config.caption)
     if config.regularization:
-        more = read_dataset(picture_folder(config.regularization, folder_of(stage))).examples
+        more = read_dataset(picture_folder(config.regularization, state, processes)).examples
         kept = [*kept, *more] if kept else more
     return ReadDataset(examples, kept)
 
 
-def picture_folder(place: Path, state: Path) -> Path:
+def picture_folder(place: Path, state: Path, processes: Processes) -> Path:
     """A folder of pictures; sets with a name of their own are drawn beside the state."""
     write = DRAWN.get(str(place))
     if write is None:
         return place
     folder = state / str(place).partition(":")[2]
-    write(folder)
+    if processes.is_first:
+        write(folder)
+    processes.wait()
     return folder
 
 
 def encoded_dataset(
-    config: TrainingConfig, encoders: Encoders, examples: Sequence[Example], kept: Sequence[Example]
+    config: TrainingConfig, encoders: Encoders, data: ReadDataset, processes: Processes
 ) -> tuple[TrainingSet, EncodedSet]:
-    """What is trained on, and what is validated with."""
+    """What is trained on, and what is validated with. Processes share the encoding."""
+    examples, kept = data
     side, total = config.side or default_size(config.model, ())[0], len(examples) + len(kept)
-    with tqdm(chain(examples, kept), total=total, unit="picture", file=sys.stderr, leave=False) as bar:
+    mine = islice(chain(examples, kept), processes.rank, None, processes.count)
+    n_mine = len(range(processes.rank, total, processes.count))
+    with tqdm(mine, total=n_mine, unit="picture", file=sys.stderr, leave=False, disable=not processes.is_first) as bar:
         files = [encoders.files(example, side * side) for example in bar]
+    processes.wait()
+    if processes.count > 1:  # the others' are in the folder now
+        files = [encoders.files(example, side * side) for example in chain(examples, kept)]
     return divided(EncodedSet(encoders.folder, files), len(examples), encoders.caption(""))
 
 
@@ -184,10 +211,12 @@ def adapter_of(config: TrainingConfig, dit: S3DiT) -> TrainingAdapter | None:
     return TrainingAdapter(dit, read_lora(file), dit.x_pad_token.device) if file else None
 
 
-def train_with_bar(dit: S3DiT, trainable: Trainable, adapter: TrainingAdapter | None, stage: Prepared) -> float | None:
+def train_with_bar(
+    dit: S3DiT, trainable: Trainable, adapter: TrainingAdapter | None, stage: Prepared, processes: Processes
+) -> float | None:
     """Train a stage to its end, with progress in the terminal. Returns the last loss, None if nothing was left."""
     loss = None
-    with tqdm(total=stage.recipe.steps, unit="step", file=sys.stderr) as bar:
+    with tqdm(total=stage.recipe.steps, unit="step", file=sys.stderr, disable=not processes.is_first) as bar:
         for progress in train_examples(
             dit,
             trainable,
@@ -196,6 +225,7 @@ def train_with_bar(dit: S3DiT, trainable: Trainable, adapter: TrainingAdapter | 
             stage.recipe,
             stage.folder,
             validated=stage.validated,
+            processes=processes,
             identity=stage.identity,
             watch=stage.watch,
             adapter=adapter,

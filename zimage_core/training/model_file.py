@@ -8,11 +8,18 @@ import torch
 from ..atomic_file import save_tensors
 from ..checkpoints import load_dit
 from ..model import S3DiT
+from .distributed import ONE_PROCESS, Processes
 
 
-def write_model(dit: S3DiT, file: Path, metadata: Mapping[str, str]) -> None:
-    """Write a transformer and read it back. Raises ValueError if what is read is not what was written."""
-    state = {name: tensor.detach().to("cpu", torch.bfloat16) for name, tensor in dit.state_dict().items()}
+def write_model(dit: S3DiT, file: Path, metadata: Mapping[str, str], processes: Processes = ONE_PROCESS) -> None:
+    """Write a transformer and read it back: the first of several processes does, when all are here.
+
+    Raises ValueError if what is read is not what was written.
+    """
+    tensors = dit.state_dict().items()
+    state = {name: processes.whole(tensor.detach()).to("cpu", torch.bfloat16) for name, tensor in tensors}
+    if not processes.is_first:
+        return
     save_tensors(file, state, metadata)  # its names are ComfyUI's
     again = load_dit(file, torch.bfloat16).state_dict()
     for name, wanted in state.items():

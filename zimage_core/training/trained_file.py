@@ -8,6 +8,7 @@ import torch
 
 from ..model import S3DiT
 from ..recipes import FullConfig, LoraConfig, TrainingConfig
+from .distributed import ONE_PROCESS, Processes
 from .loop.init_weights import init_weights
 from .lora_file import lora_metadata, write_lora
 from .model_file import write_model
@@ -56,7 +57,12 @@ def identity_of(config: TrainingConfig) -> dict[str, Any]:
 
 
 def write_trained(
-    trainable: Trainable, config: TrainingConfig, out: Path, told: Mapping[str, Any], more: Mapping[str, str]
+    trainable: Trainable,
+    config: TrainingConfig,
+    out: Path,
+    told: Mapping[str, Any],
+    more: Mapping[str, str],
+    processes: Processes = ONE_PROCESS,
 ) -> None:
     """Write what was trained, and read it again before it counts.
 
@@ -68,8 +74,9 @@ def write_trained(
             metadata = lora_metadata(
                 kind=config.kind, rank=config.rank, alpha=alpha_of(config), trigger=config.trigger, **told
             )
-            write_lora(trainable.lora(out.name, torch.bfloat16), out, {**metadata, **more}, config.naming)
+            if processes.is_first:
+                write_lora(trainable.lora(out.name, torch.bfloat16), out, {**metadata, **more}, config.naming)
         case AllWeights(network=S3DiT() as dit), _:
-            write_model(dit, out, {**trained_metadata("z-image", **told), **more})
+            write_model(dit, out, {**trained_metadata("z-image", **told), **more}, processes)
         case _:
             raise TypeError(f"nothing is written of {type(trainable).__name__}")

@@ -1,5 +1,8 @@
 """Several processes learn what one learns, hold less each, and go on in any other number."""
 
+import os
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -7,16 +10,18 @@ from tempfile import TemporaryDirectory
 import pytest
 import shared_run
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 import tiny
+from paths import REPOSITORY
 from zimage_core.training.distributed import ONE_PROCESS, Processes
 from zimage_core.training.loop.curve import read_curve
 from zimage_core.training.loop.micro_batches import Noised, micro_batches
 
 
 def curve(folder):
-    return [(row["loss"], row["grad_norm"], row["validation"]) for row in read_curve(folder)]
+    return [(row["loss"], row["grad_norm"], row["validation"] or 0.0) for row in read_curve(folder)]
 
 
 def assert_curves_equal(found, expected):
@@ -87,3 +92,24 @@ def test_a_batch_that_one_process_would_run_at_once_is_divided():
     batch = [Noised(x0, x0, torch.tensor(0.5), torch.zeros(9, 48)) for x0 in noised]
     assert [len(group) for group in micro_batches(batch, 10_000, 1)] == [len(batch)]
     assert [len(group) for group in micro_batches(batch, 10_000, 2)] == [2, len(batch) - 2]
+
+
+@pytest.mark.slow
+def test_the_command_is_shared_by_the_processes_that_accelerate_launches(tmp_path):
+    for name, colour in (("a", "red"), ("b", "blue"), ("c", "green")):
+        Image.new("RGB", (40, 32), colour).save(tmp_path / f"{name}.png")
+        (tmp_path / f"{name}.txt").write_text(f"a {colour} zorp")
+    # fmt: off
+    train = ["-m", "zimage_core", "train", "lora", "--model", "nano", "--data", str(tmp_path), "--steps", "2",
+             "--batch", "3", "--side", "32"]
+    launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1",
+              "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+    # fmt: on
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for name, launcher in (("one", []), ("two", launch)):
+        out = ["--out", str(tmp_path / f"{name}.safetensors")]
+        subprocess.run([sys.executable, *launcher, *train, *out], check=True, cwd=REPOSITORY, env=env, timeout=600)
+    assert_curves_equal(curve(tmp_path / "two.training"), curve(tmp_path / "one.training"))
+    one, two = (load_file(tmp_path / f"{name}.safetensors") for name in ("one", "two"))
+    for name, tensor in two.items():
+        assert (tensor.float() - one[name].float()).norm() <= 1e-2 * one[name].float().norm(), name  # bfloat16

@@ -17,10 +17,13 @@ def launched(device_type: str) -> Generator[Processes]:
     if count == 1:
         yield ONE_PROCESS
         return
+    import torch
     import torch.distributed as dist
 
     from .many import ManyProcesses
 
+    if device_type == "cuda":
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))  # what "cuda" means from here on
     backend = "cpu:gloo,cuda:nccl" if device_type == "cuda" else "gloo"
     dist.init_process_group(backend, timeout=LONGEST_WAIT)
     try:

@@ -14,7 +14,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
+from ...model import S3DiT
 from .processes import Processes
+from .sharding import shard
 
 CLIP_EPSILON = 1e-6  # as torch.nn.utils.clip_grad_norm_ has it
 
@@ -60,9 +62,17 @@ class ManyProcesses(Processes):
         groups = [list(compress(parameters, is_sharded)), list(compress(parameters, map(not_, is_sharded)))]
         return [{"params": group} for group in groups if group]
 
+    def place(self, dit: S3DiT, device: torch.device) -> None:
+        """Divide the blocks among the processes, and move what this one has to its device."""
+        shard(dit, self.count, device)
+
     def local(self, tensor: Tensor) -> Tensor:
         """What this process holds of a tensor."""
         return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+    def whole(self, tensor: Tensor) -> Tensor:
+        """All of a tensor; all processes have to ask for it together."""
+        return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
     def rows(self, tensor: Tensor) -> slice | None:
         """Which rows of a sharded tensor this process holds; None where it holds all."""

@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import torch
 from torch import Tensor, nn
+
+from ...model import S3DiT
 
 Part = TypeVar("Part")
 
@@ -52,8 +55,16 @@ class Processes:
         """The parameters in groups, as optimizers take them: no group mixes whole and sharded ones."""
         return [{"params": list(parameters)}]
 
+    def place(self, dit: S3DiT, device: torch.device) -> None:
+        """Move a transformer to this process's device; of several processes each has a part of its blocks there."""
+        dit.to(device)
+
     def local(self, tensor: Tensor) -> Tensor:
         """What this process holds of a tensor."""
+        return tensor
+
+    def whole(self, tensor: Tensor) -> Tensor:
+        """All of a tensor; all processes have to ask for it together."""
         return tensor
 
     def rows(self, tensor: Tensor) -> slice | None:

@@ -17,19 +17,17 @@ from torch.distributed.tensor import DTensor
 from ...adapters import is_quantized
 from ...model import S3DiT
 from ...model.block import Block
-from .processes import Processes
 
 ENTRIES = ("prepare", "prepare_with_references", "network")  # by which blocks are reached
 
 
-def shard(dit: S3DiT, processes: Processes, device: torch.device) -> None:
+def shard(dit: S3DiT, n_processes: int, device: torch.device) -> None:
     """Divide the blocks, in place, one after the other, and move all to the device. Layers of 8 bits stay whole."""
     if not any(_is_quantized_layer(layer) for layer in dit.modules()):
-        mesh = init_device_mesh(device.type, (processes.count,))
-        blocks = list(_divided_blocks(dit))
-        divided = {weight for block in blocks for weight in _linear_weights(block)}
+        mesh = init_device_mesh(device.type, (n_processes,))
+        divided = set(divided_weights(dit))
         whole = {parameter for parameter in dit.parameters() if parameter not in divided}
-        for block in blocks:
+        for block in _divided_blocks(dit):
             fully_shard(block, mesh=mesh, ignored_params=whole)
         fully_shard(dit, mesh=mesh, ignored_params=whole)
         for name in ENTRIES:
@@ -39,10 +37,11 @@ def shard(dit: S3DiT, processes: Processes, device: torch.device) -> None:
             tensor.data = tensor.data.to(device)
 
 
-def whole_state(network: nn.Module) -> dict[str, Tensor]:
-    """The state dict with nothing divided, in RAM. Every process has to call this."""
-    state = network.state_dict()
-    return {name: (each.full_tensor() if isinstance(each, DTensor) else each).cpu() for name, each in state.items()}
+def divided_weights(dit: S3DiT) -> Iterator[Tensor]:
+    """The matrices of the divided blocks that run in their own forward."""
+    for block in _divided_blocks(dit):
+        for part in (block.attention, block.feed_forward):
+            yield from (layer.weight for layer in part.modules() if isinstance(layer, nn.Linear))
 
 
 def _divided_blocks(dit: S3DiT) -> Iterator[Block]:
@@ -51,12 +50,6 @@ def _divided_blocks(dit: S3DiT) -> Iterator[Block]:
     if dit.config.siglip_feat_dim is None:
         yield from dit.context_refiner
     yield from dit.layers
-
-
-def _linear_weights(block: Block) -> Iterator[Tensor]:
-    """Of what runs in the block's own forward."""
-    for part in (block.attention, block.feed_forward):
-        yield from (layer.weight for layer in part.modules() if isinstance(layer, nn.Linear))
 
 
 def _is_quantized_layer(layer: nn.Module) -> bool:
