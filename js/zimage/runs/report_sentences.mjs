@@ -250,8 +250,8 @@ export const REPORTS = [
   ["the detector of the boxes", "边界框的检测器"],
   // parts of lines, which fit much else
   ["{format} ({count})", "{format}（{count}）", "format"],
-  ["{score} ({reader})", "{score}（{reader}）", "score"],
   ["{file} is {what}", "{file}：{what}", "what"],
+  ["{score} ({reader})", "{score}（{reader}）", "score"],
   ["{file}: {kinds}, {family}", "{file}：{kinds}，{family}", "family"],
   ["{sentence}.", "{sentence}。", "sentence"],
 ];
