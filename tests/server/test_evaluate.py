@@ -1,6 +1,7 @@
 """Z-Image Evaluate on the real server: the sampler's pictures, the command's numbers, and it goes on where it was."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,8 @@ def test_pictures_of_a_folder_are_measured_without_a_model_and_the_saved_sheet_t
     graph = without_model(**given)
     graph["save"] = node("SaveImage", images=["evaluate", 2], filename_prefix="signs")
     outcome, lines = report_of(graph)
+    for name in ("cvtg", "signs"):  # nodes of other tests would list them
+        shutil.rmtree(inputs / name)
     assert outcome.error is None, outcome.error
     assert "3 pictures, 5 not read" in lines[1]
     assert any("0 of 1 pictures are there (5 times)" in each for each in lines)
