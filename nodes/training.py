@@ -27,6 +27,53 @@ def resolution_input() -> io.Input:
     )
 
 
+def learning_inputs() -> list[io.Input]:
+    """The networks, and what they learn."""
+    return [
+        io.Model.Input("model", tooltip=f"{MODEL_INPUT} Without LoRAs; best the base model, not Turbo."),
+        io.Clip.Input("clip", tooltip=CLIP_INPUT),
+        io.Vae.Input("vae", tooltip=VAE_INPUT),
+        DATASET.Input("dataset", tooltip="What is to be learned, from Z-Image Dataset."),
+    ]
+
+
+def keep_input() -> io.Input:
+    return DATASET.Input(
+        "keep",
+        optional=True,
+        tooltip="Pictures of what must not change (regularization). Each step takes as many of them.",
+    )
+
+
+def turbo_inputs() -> list[io.Input]:
+    """What training on Turbo needs."""
+    return [
+        io.Combo.Input(
+            "training_adapter",
+            display_name="training adapter",
+            options=files.lora_choices(),
+            default=files.NO_LORA,
+            advanced=True,
+            tooltip="A de-distillation LoRA, which makes it possible to train on Turbo: in while training, not "
+            "in the result.",
+        ),
+        io.Boolean.Input(
+            "accept_losing_8_steps",
+            display_name="accept losing 8 steps",
+            default=False,
+            advanced=True,
+            tooltip="Train on Turbo itself: what is learned makes it need more steps.",
+        ),
+    ]
+
+
+def told_outputs() -> list[io.Output]:
+    return [
+        io.Custom("LOSS_MAP").Output(display_name="loss", tooltip="For the stock Plot Loss Graph."),
+        io.String.Output(display_name="report", tooltip="Steps, loss, and where the file lies."),
+    ]
+
+
 class ZImageDataset(io.ComfyNode):
     """A folder of pictures with captions."""
 
@@ -85,10 +132,7 @@ class ZImageTrainLora(io.ComfyNode):
             "same graph queued again goes on.",
             search_aliases=["train lora", "fine-tune", "dreambooth", "finetune", *IN_CHINESE["ZImageTrainLora"]],
             inputs=[
-                io.Model.Input("model", tooltip=f"{MODEL_INPUT} Without LoRAs; best the base model, not Turbo."),
-                io.Clip.Input("clip", tooltip=CLIP_INPUT),
-                io.Vae.Input("vae", tooltip=VAE_INPUT),
-                DATASET.Input("dataset", tooltip="What is to be learned, from Z-Image Dataset."),
+                *learning_inputs(),
                 io.String.Input("name", default="my_lora", tooltip="Of the file in output/loras."),
                 io.Int.Input(
                     "training_steps",
@@ -112,31 +156,12 @@ class ZImageTrainLora(io.ComfyNode):
                     tooltip="0.0001 suits the released models; nano, which is tiny, needs 0.002.",
                 ),
                 seed_input("Which order, noise and levels are drawn. The same seed trains the same LoRA."),
-                DATASET.Input(
-                    "keep",
-                    optional=True,
-                    tooltip="Pictures of what must not change (regularization). Each step takes as many of them.",
-                ),
+                keep_input(),
                 io.Int.Input("batch_size", default=1, min=1, max=256, advanced=True, tooltip="Pictures in each step."),
                 io.String.Input(
                     "trigger", default="", advanced=True, tooltip="The word to write in prompts; noted in the file."
                 ),
-                io.Combo.Input(
-                    "training_adapter",
-                    display_name="training adapter",
-                    options=files.lora_choices(),
-                    default=files.NO_LORA,
-                    advanced=True,
-                    tooltip="A de-distillation LoRA, which makes it possible to train on Turbo: in while training, not "
-                    "in the result.",
-                ),
-                io.Boolean.Input(
-                    "accept_losing_8_steps",
-                    display_name="accept losing 8 steps",
-                    default=False,
-                    advanced=True,
-                    tooltip="Train on Turbo itself: what is learned makes it need more steps.",
-                ),
+                *turbo_inputs(),
                 io.Combo.Input(
                     "kind",
                     options=["lora", "lokr", "dora"],
@@ -151,8 +176,7 @@ class ZImageTrainLora(io.ComfyNode):
                 io.Custom("LORA_MODEL").Output(
                     display_name="lora", tooltip="For the stock Load LoRA Model and Save LoRA Weights."
                 ),
-                io.Custom("LOSS_MAP").Output(display_name="loss", tooltip="For the stock Plot Loss Graph."),
-                io.String.Output(display_name="report", tooltip="Steps, loss, and where the file lies."),
+                *told_outputs(),
             ],
             is_output_node=True,
         )
@@ -177,10 +201,7 @@ class ZImageTrain(io.ComfyNode):
             "what was learned; the same graph queued again goes on.",
             search_aliases=["train", "fine-tune", "recipe", "full training", *IN_CHINESE["ZImageTrain"]],
             inputs=[
-                io.Model.Input("model", tooltip=f"{MODEL_INPUT} Without LoRAs; best the base model, not Turbo."),
-                io.Clip.Input("clip", tooltip=CLIP_INPUT),
-                io.Vae.Input("vae", tooltip=VAE_INPUT),
-                DATASET.Input("dataset", tooltip="What is to be learned, from Z-Image Dataset."),
+                *learning_inputs(),
                 io.Combo.Input(
                     "recipe",
                     options=recipes.recipe_names(),
@@ -200,32 +221,12 @@ class ZImageTrain(io.ComfyNode):
                     max=1_000_000,
                     tooltip="Of each stage; 0 takes the recipe's.",
                 ),
-                DATASET.Input(
-                    "keep",
-                    optional=True,
-                    tooltip="Pictures of what must not change (regularization). Each step takes as many of them.",
-                ),
-                io.Combo.Input(
-                    "training_adapter",
-                    display_name="training adapter",
-                    options=files.lora_choices(),
-                    default=files.NO_LORA,
-                    advanced=True,
-                    tooltip="A de-distillation LoRA, which makes it possible to train on Turbo: in while training, not "
-                    "in the result.",
-                ),
-                io.Boolean.Input(
-                    "accept_losing_8_steps",
-                    display_name="accept losing 8 steps",
-                    default=False,
-                    advanced=True,
-                    tooltip="Train on Turbo itself: what is learned makes it need more steps.",
-                ),
+                keep_input(),
+                *turbo_inputs(),
             ],
             outputs=[
                 io.Model.Output(display_name="model", tooltip="The model with what was learned, for any sampler."),
-                io.Custom("LOSS_MAP").Output(display_name="loss", tooltip="For the stock Plot Loss Graph."),
-                io.String.Output(display_name="report", tooltip="Steps, loss, and where the file lies."),
+                *told_outputs(),
             ],
             is_output_node=True,
         )
