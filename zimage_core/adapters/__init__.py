@@ -27,6 +27,7 @@ from .inject import (
     is_quantized,
     merged_weight,
     parameter_shapes,
+    quantized_layers,
     side_branch,
     total_change,
 )
@@ -73,6 +74,7 @@ __all__ = [
     "norm_of_sum",
     "on_tokens",
     "parameter_shapes",
+    "quantized_layers",
     "side_branch",
     "tensors_of",
     "total_change",

@@ -157,6 +157,12 @@ def is_quantized(layer: nn.Module, name: str = "weight") -> bool:
     return (type(weight) not in (nn.Parameter, Tensor) and not is_sharded) or weight.dtype.itemsize < 2
 
 
+def quantized_layers(network: nn.Module) -> dict[str, nn.Module]:
+    """The linear layers whose weights are quantized, by their names."""
+    layers = network.named_modules()
+    return {name: layer for name, layer in layers if hasattr(layer, "in_features") and is_quantized(layer)}
+
+
 def parameter_shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
     """The logical shape of every parameter: for linear layers from their features, as packed weights are smaller."""
     shapes: dict[str, tuple[int, ...]] = {}

@@ -14,7 +14,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor
 
-from ...adapters import is_quantized
+from ...adapters import quantized_layers
 from ...model import S3DiT
 from ...model.block import Block
 
@@ -23,7 +23,7 @@ ENTRIES = ("prepare", "prepare_with_references", "network")  # by which blocks a
 
 def shard(dit: S3DiT, n_processes: int, device: torch.device) -> None:
     """Divide the blocks, in place, one after the other, and move all to the device. Layers of 8 bits stay whole."""
-    if not any(_is_quantized_layer(layer) for layer in dit.modules()):
+    if not quantized_layers(dit):
         mesh = init_device_mesh(device.type, (n_processes,))
         divided = set(divided_weights(dit))
         whole = {parameter for parameter in dit.parameters() if parameter not in divided}
@@ -50,7 +50,3 @@ def _divided_blocks(dit: S3DiT) -> Iterator[Block]:
     if dit.config.siglip_feat_dim is None:
         yield from dit.context_refiner
     yield from dit.layers
-
-
-def _is_quantized_layer(layer: nn.Module) -> bool:
-    return hasattr(layer, "in_features") and is_quantized(layer)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from torch import nn
 
-from ...adapters import is_quantized
+from ...adapters import quantized_layers
 from .trainable import Trainable
 
 
@@ -17,13 +17,10 @@ class AllWeights(Trainable):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        packed = [
-            name for name, layer in network.named_modules() if hasattr(layer, "in_features") and is_quantized(layer)
-        ]
-        if packed:
+        if packed := quantized_layers(network):
             raise ValueError(
-                f"{len(packed)} layers of the model are quantized ({packed[0]} first), and weights of a few bits "
-                "cannot be trained; give the model in bfloat16, or train a LoRA on it"
+                f"{len(packed)} layers of the model are quantized ({next(iter(packed))} first), and weights of a few "
+                "bits cannot be trained; give the model in bfloat16, or train a LoRA on it"
             )
         self.network = network.float()
 

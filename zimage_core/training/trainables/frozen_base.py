@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...adapters import is_quantized, unpacked_weight
+from ...adapters import quantized_layers, unpacked_weight
 
 Forward = Callable[[Tensor], Tensor]
 
@@ -34,7 +34,7 @@ class QuantizedProduct(torch.autograd.Function):
 @contextmanager
 def differentiable(network: nn.Module) -> Generator[None]:
     """The network passes gradients through its quantized layers; afterwards it is as before."""
-    layers = [layer for layer in network.modules() if hasattr(layer, "in_features") and is_quantized(layer)]
+    layers = quantized_layers(network).values()
     for layer in layers:
         layer.forward = _with_gradient(layer, layer.forward)
     try:
