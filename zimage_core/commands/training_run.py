@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from ..checkpoints import load_dit, load_text_encoder, load_vae, load_vision, read_lora
+from ..checkpoints import load_dit, load_text_encoder, load_vae, load_vision
 from ..counted import counted
 from ..data import Example, ReadDataset, hash_of, read_dataset
 from ..model import S3DiT
@@ -32,7 +32,7 @@ from ..training.loop.state import saved_step
 from ..training.previews import N_PREVIEWS, Previews
 from ..training.settings import flow_matching_of, recipe_of
 from ..training.trainables import Trainable
-from ..training.trained_file import identity_of, trainable_of, write_trained
+from ..training.trained_file import adapter_of, identity_of, told_of, trainable_of, write_trained
 from ..training.training_adapter import TrainingAdapter
 from ..training.turbo import refuse_turbo
 from ..training.watch import Watch
@@ -96,13 +96,8 @@ def train_all(prepared: Sequence[Prepared], processes: Processes) -> list[float 
     trainable.to(device)
     adapter = adapter_of(config, dit)
     losses = [train_with_bar(dit, trainable, adapter, each, processes) for each in prepared]
-    told = {
-        "title": config.out.stem,
-        "base": model_folder(config.model).name,
-        "recipe": {**asdict(last.recipe), **asdict(last.step_of)},
-        "data": hash_of(last.examples),
-        "example": last.examples[0].captions[0],
-    }
+    base, example = model_folder(config.model).name, last.examples[0].captions[0]
+    told = told_of(config, last.recipe, base=base, data=hash_of(last.examples), example=example)
     write_trained(trainable, config, config.out, told, {}, processes)
     return losses
 
@@ -203,12 +198,6 @@ def decoded(vae: Autoencoder, latent: Tensor) -> Image.Image:
     """The picture of a latent in model space."""
     [picture] = to_images(vae.decode(latent.to(next(vae.parameters()))))
     return picture
-
-
-def adapter_of(config: TrainingConfig, dit: S3DiT) -> TrainingAdapter | None:
-    """What belongs into the network while it is trained."""
-    file = config.adapter if isinstance(config, LoraConfig) else None
-    return TrainingAdapter(dit, read_lora(file), dit.x_pad_token.device) if file else None
 
 
 def train_with_bar(

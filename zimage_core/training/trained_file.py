@@ -1,19 +1,24 @@
 """What a config trains of a network, and the file it is written to."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ..checkpoints import read_lora
 from ..model import S3DiT
 from ..recipes import FullConfig, LoraConfig, TrainingConfig
 from .distributed import ONE_PROCESS, Processes
 from .loop.init_weights import init_weights
+from .loop.runner import Recipe
 from .lora_file import lora_metadata, write_lora
 from .model_file import write_model
+from .settings import flow_matching_of
 from .trainables import LAYERS, AllWeights, LoraTrainable, Trainable
 from .trained_metadata import trained_metadata
+from .training_adapter import TrainingAdapter
 
 
 def trainable_of(dit: S3DiT, config: TrainingConfig) -> Trainable:
@@ -39,6 +44,12 @@ def trainable_of(dit: S3DiT, config: TrainingConfig) -> Trainable:
             raise TypeError(f"{type(config).__name__} says nothing of what is trained")
 
 
+def adapter_of(config: TrainingConfig, dit: S3DiT) -> TrainingAdapter | None:
+    """What belongs into the network while it is trained."""
+    file = config.adapter if isinstance(config, LoraConfig) else None
+    return TrainingAdapter(dit, read_lora(file), dit.x_pad_token.device) if file else None
+
+
 def alpha_of(config: LoraConfig) -> float:
     """The LoRA's alpha: its rank where none is given."""
     return config.alpha or float(config.rank)
@@ -56,6 +67,12 @@ def identity_of(config: TrainingConfig) -> dict[str, Any]:
             return {}
 
 
+def told_of(config: TrainingConfig, recipe: Recipe, *, base: str, data: str, example: str) -> dict[str, Any]:
+    """What `trained_metadata` is given of a run, the last where there were several stages."""
+    settings = {**asdict(recipe), **asdict(flow_matching_of(config))}
+    return {"title": config.out.stem, "base": base, "recipe": settings, "data": data, "example": example}
+
+
 def write_trained(
     trainable: Trainable,
     config: TrainingConfig,
@@ -66,7 +83,7 @@ def write_trained(
 ) -> None:
     """Write what was trained, and read it again before it counts.
 
-    `told` is what `trained_metadata` is given, `more` further metadata. Raises ValueError if the file reads
+    `told` is from `told_of`, `more` further metadata. Raises ValueError if the file reads
     differently.
     """
     match trainable, config:

@@ -6,12 +6,10 @@ from typing import Any
 import torch
 from comfy import model_management
 
-from .....zimage_core.checkpoints import DIT, load_dit, read_lora
+from .....zimage_core.checkpoints import DIT, load_dit
 from .....zimage_core.model import S3DiT
 from .....zimage_core.nano.files import file_of
-from .....zimage_core.recipes import LoraConfig, TrainingConfig
 from .....zimage_core.sampling import BASE, NANO, TURBO, Preset
-from .....zimage_core.training.training_adapter import TrainingAdapter
 from .....zimage_core.training.turbo import is_turbo
 from ...loading.model import source_of
 
@@ -46,9 +44,3 @@ def load_base(file: Path) -> S3DiT:
     device = model_management.get_torch_device()
     dtype = torch.float32 if model_management.is_device_cpu(device) else torch.bfloat16
     return load_dit(file, dtype).to(device)
-
-
-def adapter_of(config: TrainingConfig, dit: S3DiT) -> TrainingAdapter | None:
-    """What belongs into the network while it is trained."""
-    file = config.adapter if isinstance(config, LoraConfig) else None
-    return TrainingAdapter(dit, read_lora(file), dit.x_pad_token.device) if file else None

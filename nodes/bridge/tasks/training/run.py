@@ -20,10 +20,10 @@ from .....zimage_core.training.loop.curve import read_curve
 from .....zimage_core.training.loop.runner import Recipe
 from .....zimage_core.training.settings import flow_matching_of, recipe_of
 from .....zimage_core.training.trainables import Trainable
+from .....zimage_core.training.trained_file import adapter_of, told_of, trainable_of, write_trained
 from .....zimage_core.training.trained_file import identity_of as trainable_identity
-from .....zimage_core.training.trained_file import trainable_of, write_trained
 from .....zimage_core.training.turbo import refuse_turbo
-from .base import adapter_of, base_file, load_base
+from .base import base_file, load_base
 from .encoders import canvas_encoders
 from .shown import shown, watch_of
 from .sockets import Sockets
@@ -57,13 +57,8 @@ def train(sockets: Sockets, stages: Sequence[Stage]) -> Trained:
     if not is_finished(out, identity):
         with torch.inference_mode(False), torch.enable_grad():
             trainable = run(sockets, file, list(zip(stages, recipes, strict=True)), folder)
-        told = {
-            "title": out.stem,
-            "base": file.stem,
-            "recipe": {**asdict(recipes[-1]), **asdict(flow_matching_of(stages[-1].config))},
-            "data": identity,
-            "example": sockets.dataset.examples[0].captions[0],
-        }
+        example = sockets.dataset.examples[0].captions[0]
+        told = told_of(stages[-1].config, recipes[-1], base=file.stem, data=identity, example=example)
         out.parent.mkdir(parents=True, exist_ok=True)
         write_trained(trainable, config, out, told, {TRAINED: identity})
     losses = [float(row["loss"] or 0.0) for each in stages for row in read_curve(folder / each.name)]
