@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +16,22 @@ class Example:
     references: tuple[Path, ...] = ()  # pictures that the captions, which are instructions, make this one of
     mask: Path | None = None  # how much each place counts: white fully, black not at all
     repeats: int = 1  # in each epoch
+
+
+class ExamplesByPlace(Sequence[Example]):
+    """Examples that are made when they are asked for."""
+
+    def at(self, place: int) -> Example:
+        """The example at a place from 0 on."""
+        raise NotImplementedError
+
+    @overload
+    def __getitem__(self, index: int) -> Example: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Example]: ...
+    def __getitem__(self, index: int | slice) -> Example | list[Example]:
+        places = range(len(self))[index]
+        return self.at(places) if isinstance(places, int) else [self.at(place) for place in places]
 
 
 class ReadDataset(NamedTuple):

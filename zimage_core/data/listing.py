@@ -8,10 +8,10 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple, overload
+from typing import NamedTuple
 
 from .captions import captions_in
-from .example import Example
+from .example import Example, ExamplesByPlace
 
 CHECKED = 2000  # examples whose captions are read at once
 CACHE = 4096  # KiB of the database that stay in memory
@@ -70,7 +70,7 @@ class Listing:
         return ListedExamples(self.database, folder, caption)
 
 
-class ListedExamples(Sequence[Example]):
+class ListedExamples(ExamplesByPlace):
     """Examples whose captions are read when they are asked for. `caption` is that of those without one."""
 
     def __init__(self, database: sqlite3.Connection, folder: Path, caption: str) -> None:
@@ -81,16 +81,9 @@ class ListedExamples(Sequence[Example]):
         return self._length
 
     def __iter__(self) -> Iterator[Example]:
-        return (self[index] for index in range(self._length))
+        return map(self.at, range(self._length))
 
-    @overload
-    def __getitem__(self, index: int) -> Example: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Example]: ...
-    def __getitem__(self, index: int | slice) -> Example | list[Example]:
-        if isinstance(index, slice):
-            return [self[each] for each in range(*index.indices(self._length))]
-        place = range(self._length)[index]
+    def at(self, place: int) -> Example:
         [row] = self._database.execute("select files from examples where place = ?", (place,))
         return self._example(Files(*json.loads(row[0])))
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 from .edit_pairs import holds_pairs, read_pair_folders, read_pairs
-from .example import Example, ReadDataset
+from .example import Example, ExamplesByPlace, ReadDataset
 from .picture_files import file_names, is_picture_name
 from .picture_folder import TEXT_ENDING, read_picture_folder
 
@@ -44,7 +44,7 @@ class Subset:
         return read_picture_folder(self.folder, caption, text_ending=self.text_ending)
 
 
-class Joined(Sequence[Example]):
+class Joined(ExamplesByPlace):
     """Examples of several parts, each with its repeats."""
 
     def __init__(self, parts: Sequence[tuple[Sequence[Example], int]]) -> None:
@@ -54,14 +54,7 @@ class Joined(Sequence[Example]):
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
 
-    @overload
-    def __getitem__(self, index: int) -> Example: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Example]: ...
-    def __getitem__(self, index: int | slice) -> Example | list[Example]:
-        if isinstance(index, slice):
-            return [self[each] for each in range(*index.indices(len(self)))]
-        place = range(len(self))[index]
+    def at(self, place: int) -> Example:
         part = bisect_right(self._ends, place)
         examples, repeats = self._parts[part]
         return replace(examples[place - self._ends[part] + len(examples)], repeats=repeats)
