@@ -16,9 +16,10 @@ from zimage_core.config import BASE_DIT
 from zimage_core.model import S3DiT
 from zimage_core.runtime.flop_counts import step_flops
 from zimage_core.training.distributed.sharding import divided_weights
+from zimage_core.training.trainables import LoraTrainable
 
 IMAGE_TOKENS, CAPTION_TOKENS = 4096, 512  # a picture of 1024x1024 with the longest caption
-LORA_PARAMETERS = 70_041_600  # rank 32 on attention and feed-forward of the main layers
+RANK = 32
 GIB = 2**30
 
 
@@ -39,13 +40,14 @@ class Plan:
     count: int
     divided: int  # parameters
     whole: int
+    adapter: int  # of a LoRA
 
     @property
     def held(self) -> float:
         """Bytes of weights, gradients, moments and averages on each device."""
         if self.kind == "full":
             return 20 * (self.divided / self.count + self.whole)  # float32: weight, gradient, two moments, average
-        return 2 * (self.divided / self.count + self.whole) + 20 * LORA_PARAMETERS
+        return 2 * (self.divided / self.count + self.whole) + 20 * self.adapter
 
     @property
     def gathered(self) -> float:
@@ -62,7 +64,7 @@ class Plan:
     def sent(self) -> float:
         """Bytes each device receives in a round: weights forward and backward, and gradients back."""
         part = (self.count - 1) / self.count
-        gradients = 4 * self.divided if self.kind == "full" else 2 * 4 * LORA_PARAMETERS
+        gradients = 4 * self.divided if self.kind == "full" else 2 * 4 * self.adapter
         return part * (2 * self.divided * self.bytes_a_weight + gradients)
 
     def seconds(self, device: Device) -> tuple[float, float]:
@@ -82,13 +84,15 @@ def main() -> None:
     dit = S3DiT(BASE_DIT, device="meta")
     divided = sum(weight.numel() for weight in divided_weights(dit))
     whole = sum(parameter.numel() for parameter in dit.parameters()) - divided
+    lora = LoraTrainable(dit, rank=RANK, alpha=float(RANK), generator=torch.Generator())
+    adapter = sum(parameter.numel() for parameter in lora.parameters())
     tqdm.write(f"{divided / 1e9:.3f} billion weights are divided, {whole / 1e9:.3f} billion are whole on every device;")
     tqdm.write(f"activations kept for a picture of 1024x1024: {kept_activations() / GIB:.1f} GiB\n")
     tqdm.write("| what | devices | GiB held | GiB gathered | GB received a round | s computing | s sending |")
     tqdm.write("| --- | --- | --- | --- | --- | --- | --- |")
     for kind in ("full", "lora"):
         for count in (1, 8, 64):
-            plan = Plan(kind, count, divided, whole)
+            plan = Plan(kind, count, divided, whole, adapter)
             computing, sending = plan.seconds(Device())
             held, gathered = plan.held / GIB, plan.gathered / GIB
             tqdm.write(
