@@ -4,7 +4,6 @@ A million names take no memory: SQLite keeps a database without a name in a temp
 """
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -41,6 +40,8 @@ class Listing:
     """Entries in any order, and groups of them in the order of their stems."""
 
     def __init__(self) -> None:
+        import sqlite3  # some builds of Python lack it, and nodes that train nothing do without
+
         self.database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         for line in (
             f"pragma cache_size = -{CACHE}",
@@ -67,15 +68,15 @@ class Listing:
         """Examples, which take the entries' place."""
         self.database.executemany("insert into examples values (?, ?)", enumerate(map(json.dumps, files)))
         self.database.execute("drop table entries")
-        return ListedExamples(self.database, folder, caption)
+        return ListedExamples(self, folder, caption)
 
 
 class ListedExamples(ExamplesByPlace):
     """Examples whose captions are read when they are asked for. `caption` is that of those without one."""
 
-    def __init__(self, database: sqlite3.Connection, folder: Path, caption: str) -> None:
-        self._database, self._folder, self._caption = database, folder, caption
-        self._length: int = database.execute("select count(*) from examples").fetchone()[0]
+    def __init__(self, listing: Listing, folder: Path, caption: str) -> None:
+        self._database, self._folder, self._caption = listing.database, folder, caption
+        self._length: int = self._database.execute("select count(*) from examples").fetchone()[0]
 
     def __len__(self) -> int:
         return self._length
