@@ -34,7 +34,7 @@ serve: setup
 	@$(BIN)/python -m tools.serve
 
 test: dev
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 3 --dist loadfile
 
 quick: dev
 	$(BIN)/ruff check .
