@@ -87,7 +87,7 @@ def test_a_mask_of_another_size_covers_what_it_covered(generator):
     assert fit_masks(mask_of((512, 512), (300, 7)), (31, 17)).any()  # a single pixel survives
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_a_region_holds_its_mask_stays_in_the_picture_and_is_made_of_sixteens(data):
     height, width = data.draw(st.tuples(st.integers(1, 90), st.integers(1, 90)))

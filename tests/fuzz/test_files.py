@@ -317,7 +317,7 @@ def test_what_has_a_file_s_name_but_is_none(survive, tmp_path, monkeypatch, kind
     assert kind in survive(lambda file: file.symlink_to("alone"), read, "folder")
 
 
-FEW = settings(max_examples=250 * TIMES, derandomize=True, deadline=None, database=None)
+FEW = settings(max_examples=250 * TIMES, derandomize=True, database=None)
 NESTED = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
