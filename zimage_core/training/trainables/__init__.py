@@ -2,6 +2,7 @@
 
 from .all_weights import AllWeights
 from .lora import KINDS, LAYERS, LoraTrainable
+from .roles import Roles
 from .trainable import Trainable
 
-__all__ = ["KINDS", "LAYERS", "AllWeights", "LoraTrainable", "Trainable"]
+__all__ = ["KINDS", "LAYERS", "AllWeights", "LoraTrainable", "Roles", "Trainable"]

@@ -1,0 +1,53 @@
+"""Several adapters on one frozen base, which is in memory once: a student, a score of what it makes, and their teacher.
+
+The network computes in one role at a time; in none it is the base itself, the teacher. What a role learns is its own
+adapter's alone, so that nothing passes from one to another.
+"""
+
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+
+from torch import nn
+
+from .lora import LoraTrainable
+from .trainable import Trainable
+
+
+class Roles(Trainable):
+    """Adapters by the name of their role; their parameters are `adapters.ROLE.…`."""
+
+    def __init__(self, **adapters: LoraTrainable) -> None:
+        super().__init__()
+        self.adapters = nn.ModuleDict(adapters)
+        self.role: str | None = None
+        self._attached = ExitStack()
+
+    def set_role(self, role: str | None) -> None:
+        """The network computes with this role's adapter from now on; with None as if there were no adapters.
+
+        Blocks that are computed again when gradients pass are so in the role of that moment: it has to be the one in
+        which the loss was made.
+        """
+        if role == self.role:
+            return
+        adapter = None if role is None else self.adapter(role)
+        self._attached.close()
+        if adapter is not None:
+            self._attached.enter_context(adapter.attached())
+        self.role = role
+
+    def adapter(self, role: str) -> LoraTrainable:
+        """What learns in a role."""
+        if role not in self.adapters:
+            raise ValueError(f"there is no role {role}: choose {', '.join(self.adapters)}")
+        adapter = self.adapters[role]
+        assert isinstance(adapter, LoraTrainable)
+        return adapter
+
+    @contextmanager
+    def attached(self) -> Generator[None]:
+        """Roles may be set; afterwards the network is as before."""
+        try:
+            yield
+        finally:
+            self.set_role(None)
