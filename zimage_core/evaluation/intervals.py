@@ -15,7 +15,7 @@ from .totals import MEAN, Array, Totals
 LEVEL = 0.95
 RESAMPLES = 2000
 LEAST_CASES = 3  # fewer cannot tell how much they vary
-AT_ONCE = 256  # resamples: their counts of 2,000 cases take 4 MB
+AT_ONCE = 32  # resamples: their counts of 2,000 cases take 0.5 MB
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ HEADINGS = ("case", "group", "picture", "file", "tile", "seed", "score", "reader
 
 def to_json(report: Report) -> str:
     """The report as JSON."""
-    return json.dumps(asdict(report), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    return json.dumps(report, default=vars, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
 def to_csv(report: Report) -> str:
