@@ -13,6 +13,7 @@ from aiohttp import web
 
 from ..loading import inspection, lora_card
 from ..loading.language_server.user import watch_users
+from ..loading.page_language import watch_languages
 from ..tasks import sampling
 from . import caption_table, metadata, token_count
 from .arena import answers as arena
@@ -33,6 +34,7 @@ def register() -> None:
         server.routes.post(f"/zimage/{path}")(_route(function))
     server.add_on_prompt_handler(metadata.on_prompt)
     watch_users(server)
+    watch_languages(server)
 
 
 def tokens(query: Query) -> dict[str, Any]:

@@ -1,14 +1,11 @@
 """The language server of ComfyUI's settings: whose settings count, and where a key goes."""
 
-import asyncio
 import importlib
 import json
-import sys
 from types import SimpleNamespace
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
+from queued_prompts import queued, running
 
 ADDRESS, KEY = "https://models.example/v1", "sk-secret"
 
@@ -92,38 +89,17 @@ def test_the_key_of_the_environment_stays_where_others_may_type_the_address(
 def test_among_several_users_the_one_who_queued_counts(modules, folder, monkeypatch):
     """A real web application, as ComfyUI builds it, tells us who asked; a name inside a request counts nothing."""
     monkeypatch.setattr(modules.keys.args, "multi_user", True)
-    handlers, queued, app = [], [], web.Application()
 
     def user_of(request):
         if (user := request.headers.get("comfy-user", "default")) not in ("default", "anna_1"):
             raise KeyError("Unknown user")
         return user
 
-    comfyui = SimpleNamespace(
-        app=app, add_on_prompt_handler=handlers.append, user_manager=SimpleNamespace(get_request_user_id=user_of)
-    )
-    modules.user.watch_users(comfyui)
-
-    async def queue(request):
-        body = await request.json()
-        for handler in handlers:
-            body = handler(body)
-        queued.append(body["extra_data"])
-        return web.json_response({})
-
-    app.router.add_post("/prompt", queue)
-
-    async def ask():
-        async with TestClient(TestServer(app)) as client:
-            for user in ("anna_1", "nobody", None):
-                headers = {} if user is None else {"comfy-user": user}
-                await client.post("/prompt", json={"extra_data": {"zimage_user": "eve"}}, headers=headers)
-
-    asyncio.run(ask())
-    assert [each["zimage_user"] for each in queued] == ["anna_1", "default", "default"]
+    asked = ({"comfy-user": "anna_1"}, {"comfy-user": "nobody"}, {})
+    users = SimpleNamespace(get_request_user_id=user_of)
+    noted = queued(modules.user.watch_users, asked, {"zimage_user": "eve"}, user_manager=users)
+    assert [each["zimage_user"] for each in noted] == ["anna_1", "default", "default"]
     choose(folder, "default", Address="http://127.0.0.1:1/v1")
     choose(folder, "anna_1", Address=ADDRESS)
-    running = SimpleNamespace(get_current_queue=lambda: ([(0, "id", {}, queued[0], [])], []))
-    stub = SimpleNamespace(PromptServer=SimpleNamespace(instance=SimpleNamespace(prompt_queue=running)))
-    monkeypatch.setitem(sys.modules, "server", stub)
+    running(monkeypatch, noted[0])
     assert modules.chosen.required_language_server().server.address == ADDRESS
