@@ -70,11 +70,24 @@ test("reports of comparisons are Chinese but for the artist's words and the drop
   for (const [english, chinese] of Object.entries(lines)) assert.equal(inLanguage(english, "zh"), chinese);
 });
 
+test("what scores saw is Chinese where the words are ours", () => {
+  const lines = {
+    "picture 2: 0.8, seen: circle, red, large, in the top left corner, on a white background":
+      "第 2 张：0.8，看到：圆形，红色，大，左上角，白色背景",
+    "try 1, seed 7: 0, seen: nothing in the sky": "第 1 次，种子 7：0，看到：什么都没有，天空背景",
+    "picture 1 (a): 0, seen: no bus, no cow": "第 1 张（a）：0，看到：没有 bus，没有 cow",
+    "picture 1: 0.4, seen: How many foxes? two is 40% likely": "第 1 张：0.4，看到：How many foxes? two 的可能性为 40%",
+    "picture 1: 3, seen: The fox has five legs.": "第 1 张：3，看到：The fox has five legs.",
+  };
+  for (const [english, chinese] of Object.entries(lines)) assert.equal(inLanguage(english, "zh"), chinese);
+});
+
 test("the artist's own words stay as they are, and so does what only looks like a line of ours", () => {
   assert.equal(inLanguage('The request stays as it is: the text "OPEN" is missing.', "zh"), '要求保持原样：缺少文字 "OPEN"。');
   assert.equal(inLanguage("The model lost this, so it was put back: red, ring.", "zh"), "模型漏掉了这些，已补回：red, ring。");
   assert.equal(inLanguage("Trigger words: black, norm", "zh"), "触发词：black, norm");
   assert.equal(inLanguage("9 of 512 tokens; weights: black 1.5", "zh"), "9 / 512 个 token；权重：black 1.5");
+  assert.equal(inLanguage("picture 1: 0.5, read: red, ring", "zh"), "第 1 张：0.5，读到：red, ring");
   for (const same of ["the fox is a red one", "a cat, a dog and a bird", "notes: one, by nobody", "It works.", ""]) {
     assert.equal(inLanguage(same, "zh"), same);
   }

@@ -132,7 +132,7 @@ def tried(written: str, images: Any, before: tuple[Try, ...] | None, hidden: Any
         raise ValueError(f"No picture could be scored by {score.name}: {[*tries][-1].measurements[-1].problem}.")
     if best is not None and terms.is_last:
         score_results.tell(hidden, terms.node, _facts(tries, best, score))
-    report = "\n".join([scores.title_of(score), *_lines(tries)])
+    report = "\n".join([scores.title_of(score), *_lines(tries, score)])
     shown = Shown((*_outputs(tries, best), report, tries), terms.node)
     return shown if images is None else shown._replace(report=report, sheet=_sheet(tries, best))
 
@@ -170,10 +170,10 @@ def _facts(tries: tuple[Try, ...], best: Best, score: Score) -> dict[str, Any]:
     return {"score": score.name, "reader": score.reader, "value": best.value, **place, "values": values}
 
 
-def _lines(tries: tuple[Try, ...]) -> list[str]:
+def _lines(tries: tuple[Try, ...], score: Score) -> list[str]:
     """A line for each picture of each try."""
     return [
-        f"try {number}, seed {seed}: {scores.told(each)}"
+        f"try {number}, seed {seed}: {scores.told(score, each)}"
         for number, one in enumerate(tries, 1)
         for seed, each in zip(one.seeds, one.measurements, strict=True)
     ]

@@ -67,10 +67,12 @@ class Scored:
     @property
     def report(self) -> str:
         """A line for the mean, and one for each picture."""
-        found = [f"picture {number}: {told(each)}" for number, each in enumerate(self.measurements, 1)]
+        found = [f"picture {number}: {told(self.score, each)}" for number, each in enumerate(self.measurements, 1)]
         if self.labels:
             named = zip(self.labels, self.measurements, strict=True)
-            found = [f"picture {number} ({label}): {told(each)}" for number, (label, each) in enumerate(named, 1)]
+            found = [
+                f"picture {number} ({label}): {told(self.score, each)}" for number, (label, each) in enumerate(named, 1)
+            ]
         return "\n".join([f"Average of {title_of(self.score)}: {self.value:.4g}", *found])
 
     @property
@@ -105,11 +107,13 @@ def title_of(score: Score) -> str:
     return title(score) if score.higher_is_better else f"{title(score)}, lower is better"
 
 
-def told(measurement: Measurement) -> str:
-    """A picture's number and what was seen, as a report has it."""
+def told(score: Score, measurement: Measurement) -> str:
+    """A picture's number and what was seen or read, as a report has it."""
     if measurement.value is None:
         return f"not scored, {measurement.problem}"
     seen = shortened(measurement.notes.replace("\n", " / "), LONGEST_NOTE)
+    if isinstance(score, LetteringScore) and seen:
+        return f"{measurement.value:.4g}, read: {seen}"
     return f"{measurement.value:.4g}, seen: {seen}" if seen else f"{measurement.value:.4g}"
 
 

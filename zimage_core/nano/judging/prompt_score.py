@@ -6,12 +6,14 @@ from PIL import Image
 
 from ...scoring.score import Measurement, Request
 from ..data.caption_reading import stated
-from ..data.captions import ENGLISH, plain_caption
+from ..data.captions import ENGLISH, fill
+from ..data.picture_captions import TEMPLATES
 from ..data.render import at_renderers_side
 from .checker import recognize
 from .edit_checker import recognize_objects
 from .scene_score import READER
 
+TAGS = TEMPLATES["en"]["tags"]  # of which a Chinese page shows each in Chinese
 NOTHING_SAID = "the prompt names no shape that nano draws (circle, square, triangle, star, heart, ring)"
 
 
@@ -43,4 +45,4 @@ def _measured(picture: Image.Image, request: Request) -> Measurement:
         return Measurement(value=sum(parts.values()) / len(parts), parts=parts, notes=f"nothing {ENGLISH[ground][0]}")
     seen = recognize(small)
     parts = {name: int(getattr(seen, name) == value) for name, value in wanted.items()}
-    return Measurement(value=sum(parts.values()) / len(parts), parts=parts, notes=plain_caption(seen, "en"))
+    return Measurement(value=sum(parts.values()) / len(parts), parts=parts, notes=fill(TAGS, seen, "en", None))
