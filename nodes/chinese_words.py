@@ -90,6 +90,7 @@ IN_CHINESE: dict[str, tuple[str, ...]] = {
         "评估",
     ),
     "ZImageDataset": ("数据集", "训练集", "训练数据"),
+    "ZImageEditDataset": ("修图数据集", "成对图片", "编辑数据集", "图片对"),
     "ZImageTrain": ("训练", "微调", "配方", "全量训练"),
     "ZImageTrainLora": ("训练", "炼丹", "训练LoRA", "微调"),
     "ZImagePickBest": (

@@ -6,7 +6,7 @@ from .bridge.tasks import editing
 from .chinese_words import IN_CHINESE
 from .sampler_inputs import CLIP_INPUT, VAE_INPUT
 
-LOOK, IGNORE = "look at them", "ignore"
+LOOK, IGNORE, LATENTS = "look at them", "ignore", "look at their latents"
 FIRST, LAST = "first picture", "last picture"
 MOST_PICTURES = 32
 
@@ -93,10 +93,11 @@ class ZImageEditEncode(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "pictures",
-                    options=[LOOK, IGNORE],
+                    options=[LOOK, IGNORE, LATENTS],
                     default=LOOK,
                     tooltip="Ignore draws from the words alone, for Turbo and base models, which cannot look at "
-                    "pictures; only the size is still taken from them.",
+                    "pictures; only the size is still taken from them. Their latents alone are for a base model with "
+                    "a LoRA that was trained on pairs.",
                 ),
                 io.Combo.Input(
                     "reading",
@@ -142,10 +143,17 @@ class ZImageEditEncode(io.ComfyNode):
         if pictures == IGNORE:
             edit = editing.encode_text_only(clip, prompts, batches, megapixels=megapixels, sized_by=sized_by)
         else:
-            editing.check_can_edit(model, batches)
-            rules = editing.RULES[reading]
+            editing.check_can_edit(model, batches, latents_alone=pictures == LATENTS)
             edit = editing.encode(
-                clip, vae, clip_vision, prompts, batches, megapixels=megapixels, sized_by=sized_by, rules=rules
+                clip,
+                vae,
+                clip_vision,
+                prompts,
+                batches,
+                megapixels=megapixels,
+                sized_by=sized_by,
+                rules=editing.RULES[reading],
+                latents_alone=pictures == LATENTS,
             )
         return io.NodeOutput(edit.positive, edit.negative, edit.latent, edit.report, ui=ui.PreviewText(edit.report))
 

@@ -1,30 +1,14 @@
-"""The nodes that train: a folder of pictures as a dataset, a LoRA from it, and what a recipe says."""
+"""The nodes that train: a LoRA from a dataset, and what a recipe says."""
 
 from comfy_api.latest import io, ui
 
 from .bridge.loading import files
-from .bridge.tasks.training import dataset as datasets
 from .bridge.tasks.training import lora as training
 from .bridge.tasks.training import recipe as recipes
 from .bridge.tasks.training.sockets import Sockets
 from .chinese_words import IN_CHINESE
+from .datasets import CATEGORY, DATASET
 from .sampler_inputs import CLIP_INPUT, MODEL_INPUT, VAE_INPUT, seed_input
-
-CATEGORY = "Z-Image/training"
-DATASET = io.Custom("ZIMAGE_DATASET")
-MOST_SIDE, SIDE_STEP = 4096, 16  # pixels
-
-
-def resolution_input() -> io.Input:
-    return io.Int.Input(
-        "resolution",
-        default=1024,
-        min=SIDE_STEP,
-        max=MOST_SIDE,
-        step=SIDE_STEP,
-        tooltip="Pictures keep their shape and get at most the area of a square of this side, in pixels. 512 trains "
-        "four times as fast as 1024; 64 for nano.",
-    )
 
 
 def learning_inputs() -> list[io.Input]:
@@ -33,7 +17,7 @@ def learning_inputs() -> list[io.Input]:
         io.Model.Input("model", tooltip=f"{MODEL_INPUT} Without LoRAs; best the base model, not Turbo."),
         io.Clip.Input("clip", tooltip=CLIP_INPUT),
         io.Vae.Input("vae", tooltip=VAE_INPUT),
-        DATASET.Input("dataset", tooltip="What is to be learned, from Z-Image Dataset."),
+        DATASET.Input("dataset", tooltip="What is to be learned, from Z-Image Dataset or Z-Image Edit Dataset."),
     ]
 
 
@@ -72,51 +56,6 @@ def told_outputs() -> list[io.Output]:
         io.Custom("LOSS_MAP").Output(display_name="loss", tooltip="For the stock Plot Loss Graph."),
         io.String.Output(display_name="report", tooltip="Steps, loss, and where the file lies."),
     ]
-
-
-class ZImageDataset(io.ComfyNode):
-    """A folder of pictures with captions."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="ZImageDataset",
-            display_name="Z-Image Dataset",
-            category=CATEGORY,
-            description="Pictures with captions from a folder inside ComfyUI's input folder: fox.jpg beside fox.txt, "
-            "fox.json or a line of metadata.jsonl.",
-            search_aliases=["training data", "captions", "load dataset", "image folder", *IN_CHINESE["ZImageDataset"]],
-            inputs=[
-                io.Combo.Input(
-                    "folder",
-                    options=datasets.folders(),
-                    default=datasets.NO_FOLDER,
-                    tooltip="A folder inside ComfyUI's input folder. Press R after putting a new one there.",
-                ),
-                io.String.Input(
-                    "caption",
-                    default="",
-                    multiline=True,
-                    tooltip="What pictures without a text of their own show.",
-                ),
-                resolution_input(),
-            ],
-            outputs=[
-                DATASET.Output(display_name="dataset", tooltip="For Z-Image Train LoRA."),
-                io.String.Output(display_name="report", tooltip="How many pictures, sizes and words there are."),
-            ],
-            is_output_node=True,
-        )
-
-    @classmethod
-    def fingerprint_inputs(cls, folder: str, **inputs: object) -> str:
-        return datasets.state(folder)
-
-    @classmethod
-    def execute(cls, folder: str, caption: str, resolution: int) -> io.NodeOutput:
-        dataset = datasets.read(folder, caption, resolution)
-        report = datasets.report(dataset)
-        return io.NodeOutput(dataset, report, ui=ui.PreviewText(report))
 
 
 class ZImageTrainLora(io.ComfyNode):
@@ -243,4 +182,4 @@ class ZImageTrain(io.ComfyNode):
         return io.NodeOutput(learned, {"loss": trained.losses}, trained.report, ui=ui.PreviewText(trained.report))
 
 
-NODES = [ZImageDataset, ZImageTrainLora, ZImageTrain]
+NODES: list[type[io.ComfyNode]] = [ZImageTrainLora, ZImageTrain]

@@ -28,6 +28,7 @@ IDS = {
     "ZImageArena",
     "ZImageEvaluate",
     "ZImageDataset",
+    "ZImageEditDataset",
     "ZImageTrainLora",
     "ZImageTrain",
     "ZImagePickBest",

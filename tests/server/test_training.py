@@ -149,3 +149,28 @@ def test_a_recipe_trains_all_weights_in_stages_and_what_is_wrong_in_it_is_named(
     ]
     recipe.write_text(RECIPE.replace("batch", "batches"))
     assert "there is no key batches where full is trained" in run(trained).error["exception_message"]
+
+
+def test_an_edit_lora_is_trained_from_the_built_in_pairs_and_one_for_a_base_is_used_by_latents(server, run):
+    """Once with the vision model and once without, as a base model is trained; both on nano."""
+    sockets = {"model": ["model", 0], "clip": ["clip", 0], "vae": ["vae", 0]}
+    for name, pictures, vision in (("seen", "look at them", ["vision", 0]), ("latent", "look at their latents", None)):
+        trained = graph(name=name, training_steps=2, batch_size=1)
+        trained["vision"] = node("ZImageVisionLoader", vision_name="nano (built in)")
+        pairs = {"folder": "shapes become zorps (built in)", "sources": "in the folder", "instruction": ""}
+        looked = {"clip_vision": vision} if vision else {}
+        trained["dataset"] = node("ZImageEditDataset", **pairs, resolution=64, **looked)
+        trained["source"] = node("EmptyImage", width=64, height=64, batch_size=1, color=0xFF0000)
+        words = {"prompt": "replace the circle with a zorp", "negative_prompt": "", "megapixels": 1.0}
+        choices = {"size_of": "first picture", "pictures": pictures, "reading": "reference"}
+        edit = node("ZImageEditEncode", **sockets, **words, **choices, **{"images.image0": ["source", 0]}, **looked)
+        edit["inputs"]["model"] = ["lora", 0]
+        trained["edit"] = edit
+        for socket, output in (("positive", 0), ("latent", 2)):
+            trained["sampler"]["inputs"][socket] = ["edit", output]
+        result = run(trained)
+        assert result.error is None, result.error
+        assert (server.base / "output" / "loras" / f"{name}.safetensors").exists()
+        [state] = (server.base / "output" / "zimage_training").glob(f"{name}-*")
+        previews = sorted((state / "previews").iterdir())
+        assert {Image.open(each).size for each in previews} == {(64, 64)}

@@ -19,6 +19,7 @@ from ..checkpoints import load_dit, load_text_encoder, load_vae, load_vision
 from ..counted import counted
 from ..data import Example, ReadDataset, hash_of, read_dataset
 from ..model import S3DiT
+from ..nano.data.example_pairs import write_zorp_pairs
 from ..nano.data.example_sets import write_scenes, write_zorps
 from ..recipes import FullConfig, LoraConfig, Stage, TrainingConfig
 from ..request import default_preset, default_size, model_folder
@@ -29,7 +30,7 @@ from ..training.encoded_files import EncodedSet
 from ..training.flow_training import FlowMatching, TrainingSet, divided, train_examples
 from ..training.loop.runner import Recipe
 from ..training.loop.state import saved_step
-from ..training.previews import N_PREVIEWS, Previews
+from ..training.previews import N_PREVIEWS, Previews, prompts_of
 from ..training.settings import flow_matching_of, recipe_of
 from ..training.trainables import Trainable
 from ..training.trained_file import adapter_of, identity_of, told_of, trainable_of, write_trained
@@ -40,7 +41,11 @@ from ..vae import Autoencoder, to_images
 from .files import check_out
 from .machine import device_of, dtype_of
 
-DRAWN = {"nano:zorps": write_zorps, "nano:scenes": write_scenes}  # sets that stand for a folder
+DRAWN = {  # sets that stand for a folder
+    "nano:zorps": write_zorps,
+    "nano:zorp_pairs": write_zorp_pairs,
+    "nano:scenes": write_scenes,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,10 +127,12 @@ def prepare(stages: Sequence[Stage], processes: Processes) -> list[Prepared]:
     for stage, data in zip(stages, folders, strict=True):
         dataset, validated = encoded_dataset(stage.config, encoders, data, processes)
         recipe = recipe_of(stage.config, len(dataset.examples), autocast=autocast)
+        has_any, first = bool(stage.config.previews), data.examples[0]
+        shown = previews_of(stage.config, encoders, vae, recipe.steps, first) if has_any else None
         watch = Watch(
             patience=stage.config.patience,
             keep=stage.config.keep,
-            previews=previews_of(stage.config, encoders, vae, recipe.steps) if stage.config.previews else None,
+            previews=shown,
         )
         prepared.append(
             Prepared(
@@ -180,13 +187,14 @@ def encoded_dataset(
     return divided(EncodedSet(encoders.folder, files), len(examples), encoders.caption(""))
 
 
-def previews_of(config: TrainingConfig, encoders: Encoders, vae: Autoencoder, steps: int) -> Previews:
-    """Pictures of the config's prompts, with the settings that its model was released with."""
-    width, height = (config.side, config.side) if config.side else default_size(config.model, ())
+def previews_of(config: TrainingConfig, encoders: Encoders, vae: Autoencoder, steps: int, first: Example) -> Previews:
+    """Pictures of the config's prompts, with the settings that its model was released with.
+
+    They change the sources of the `first` example, if that is an edit.
+    """
+    side = config.side or default_size(config.model, ())[0]
     return Previews(
-        captions=[encoders.caption(words) for words in config.previews],
-        no_caption=encoders.caption(""),
-        cells=(height // 8, width // 8),
+        prompts=prompts_of(encoders, first, config.previews, side),
         preset=default_preset(config.model, ()),
         every=config.preview_every or max(1, steps // N_PREVIEWS),
         decode=partial(decoded, vae),

@@ -4,12 +4,16 @@ from .buckets import bucket_size, fit_to_size
 from .dataset import read_dataset
 from .edit_pairs import holds_pairs, read_pair_folders, read_pairs
 from .example import Example, ReadDataset, hash_of
+from .named import Named
 from .picture_files import PICTURE_ENDINGS, is_picture
 from .picture_folder import read_picture_folder
+from .subsets import Joined
 
 __all__ = [
     "PICTURE_ENDINGS",
     "Example",
+    "Joined",
+    "Named",
     "ReadDataset",
     "bucket_size",
     "fit_to_size",

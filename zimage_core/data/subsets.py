@@ -57,7 +57,8 @@ class Joined(ExamplesByPlace):
     def at(self, place: int) -> Example:
         part = bisect_right(self._ends, place)
         examples, repeats = self._parts[part]
-        return replace(examples[place - self._ends[part] + len(examples)], repeats=repeats)
+        example = examples[place - self._ends[part] + len(examples)]
+        return replace(example, repeats=repeats * example.repeats)
 
 
 def joined(subsets: Sequence[Subset], caption: str) -> ReadDataset:

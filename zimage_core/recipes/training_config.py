@@ -23,7 +23,7 @@ class TrainingConfig(Config):
     data: Path = option(
         Place(),
         help="a folder with fox.jpg beside fox.txt, …; for edits with fox.source.png and fox.target.png, or folders "
-        "source and target; or kohya's dataset.toml; nano:zorps and nano:scenes are drawn",
+        "source and target; or kohya's dataset.toml; nano:zorps, nano:zorp_pairs and nano:scenes are drawn",
         metavar="FOLDER",
     )
     out: Path = option(

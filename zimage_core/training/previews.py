@@ -1,8 +1,9 @@
 """Pictures that a model draws while it is trained: always of the same prompts and seed, with its variant's sampler."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from PIL import Image
@@ -10,20 +11,43 @@ from torch import Tensor
 
 from .._shapes import Float
 from ..atomic_file import write_atomically
+from ..data import Example
 from ..model import S3DiT
+from ..model.condition import Condition
 from ..sampling import SOLVERS, Guidance, Preset, denoise, shifted_schedule
+from .encoded import Encoders
+from .encoded_example import Seen
 
+CELL = 8  # pixels
 FOLDER = "previews"  # beside the saved state
 N_PREVIEWS = 5  # in a run
+
+
+class Prompts(NamedTuple):
+    """What is drawn: captions, or instructions for the sources of one edit."""
+
+    captions: Sequence[Float[Tensor, "_ f"]]
+    no_caption: Float[Tensor, "_ f"]
+    cells: tuple[int, int]  # height and width of the latent
+    seen: Seen | None = None
+
+
+def prompts_of(encoders: Encoders, example: Example, captions: Sequence[str], side: int) -> Prompts:
+    """Captions for squares of `side` pixels, or instructions for an edit's sources, drawn at its size."""
+    if not example.references:
+        cells = side // CELL, side // CELL
+        return Prompts([encoders.caption(words) for words in captions], encoders.caption(""), cells)
+    edit = encoders.example(replace(example, captions=tuple(captions)), side * side)
+    assert edit.seen
+    _, height, width = edit.picture.mean.shape
+    return Prompts(edit.captions, edit.seen.no_caption, (height, width), edit.seen)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Previews:
     """What is drawn, and how."""
 
-    captions: Sequence[Float[Tensor, "_ f"]]
-    no_caption: Float[Tensor, "_ f"]
-    cells: tuple[int, int]  # height and width of the latent
+    prompts: Prompts
     preset: Preset
     every: int  # steps
     decode: Callable[[Float[Tensor, "1 z h w"]], Image.Image]  # of a latent in model space
@@ -35,7 +59,7 @@ class Previews:
 
     def save(self, dit: S3DiT, done: int, folder: Path | None) -> None:
         """Draw, and write FOLDER/previews/000200-1.png of step 200, prompt 1; only draw without a folder."""
-        for number, caption in enumerate(self.captions, 1):
+        for number, caption in enumerate(self.prompts.captions, 1):
             picture = self.drawn(dit, caption)
             if folder is None:  # another process of the run writes
                 continue
@@ -46,12 +70,12 @@ class Previews:
     @torch.no_grad()
     def drawn(self, dit: S3DiT, caption: Float[Tensor, "n f"]) -> Image.Image:
         """One picture, by the network as it is now."""
-        like, preset = dit.x_pad_token, self.preset
+        preset, generator = self.preset, torch.Generator().manual_seed(self.seed)
         sigmas = shifted_schedule(preset.steps, preset.shift)
         positive, negative = (
-            dit.flow(dit.prepare([each.to(like)], self.cells), sigmas.tolist()) for each in (caption, self.no_caption)
+            dit.flow(self._condition(dit, each), sigmas.tolist()) for each in (caption, self.prompts.no_caption)
         )
-        noise = torch.randn(1, 16, *self.cells, generator=torch.Generator().manual_seed(self.seed)).to(like.device)
+        noise = torch.randn(1, 16, *self.prompts.cells, generator=generator).to(dit.x_pad_token.device)
         *_, last = denoise(
             positive,
             noise,
@@ -61,6 +85,13 @@ class Previews:
             guidance=Guidance(cfg=preset.cfg),
         )
         return self.decode(last.x)
+
+    def _condition(self, dit: S3DiT, words: Float[Tensor, "n f"]) -> Condition:
+        like, cells, seen = dit.x_pad_token, self.prompts.cells, self.prompts.seen
+        if seen is None:
+            return dit.prepare([words.to(like)], cells)
+        chunks = [each.to(like) for each in seen.chunks(words)]
+        return dit.prepare_with_references([chunks], [[each.to(like) for each in seen.references]], cells)
 
 
 def latest_previews(folder: Path) -> list[Path]:

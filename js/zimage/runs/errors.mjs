@@ -79,6 +79,9 @@ export const SENTENCES = [
   ["This comparison would have {count} pictures, and the most is {most}. Take fewer prompts or seeds.", "这次对比会有 {count} 张图，最多 {most} 张。请减少提示词或种子。"],
   // training
   ["No folder is chosen to train on. Put one with pictures, and a text of the same name beside each, into ComfyUI's input folder, press R, and pick it.", "没有选择训练用的文件夹。请把图片和同名的文本放进 ComfyUI 的 input 文件夹里的一个文件夹，按 R，再选择它。"],
+  ["No folder of pairs is chosen to train on. Put one with pairs, such as fox.source.png and fox.target.png, and an instruction in fox.txt, into ComfyUI's input folder, press R, and pick it.", "没有选择训练用的成对图片的文件夹。请把成对的图片（例如 fox.source.png 和 fox.target.png）和写在 fox.txt 里的指令放进 ComfyUI 的 input 文件夹里的一个文件夹，按 R，再选择它。"],
+  ["{folder} holds no pairs, as no picture is named as a target. Name them fox.source.png and fox.target.png, or choose the folder of the pictures before as 'sources'.", "{folder} 里没有成对的图片：没有一张以 target 命名。请命名为 fox.source.png 和 fox.target.png，或在“原图文件夹”里选择修改前的图片所在的文件夹。"],
+  ["{texts} captions are connected for {count} pictures. Connect one for each, in the same order, or one for all.", "{count} 张图片接了 {texts} 条描述。请按相同顺序每张接一条，或一条用于全部。"],
   ["{folder} holds no pictures ({endings}); put them there", "{folder} 里没有图片（{endings}）；请放进去。"],
   ["{missing} of {count} pictures in {folder} have no caption: {names}. Write a text of the same name beside each, such as {example}, or give one caption for all", "{folder} 的 {count} 张图片中有 {missing} 张没有描述：{names}。请在旁边写同名的文本，例如 {example}，或给出一条通用的描述。"],
   ["{missing} of {count} pairs in {folder} are incomplete: {names}. Each needs one source or more, and one target of the same name", "{folder} 的 {count} 对图片中有 {missing} 对不完整：{names}。每一对需要至少一张 source 和一张同名的 target。"],
@@ -186,7 +189,7 @@ export const SENTENCES = [
   ["This model is {name}, not a Z-Image diffusion model: {found}. Load a Z-Image file with Load Diffusion Model.", "这个模型是 {name}，不是 Z-Image 扩散模型：{found}。请用“UNet加载器”加载 Z-Image 文件。"],
   ["This model is run by ComfyUI's own code ({name}), which knows nothing of this node. Put Z-Image Attach before it, or load the model with Z-Image Load Model.", "这个模型由 ComfyUI 自己的代码（{name}）运行，不认识此节点。请在前面加上“Z-Image 接管”，或用“Z-Image 加载模型”加载模型。"],
   ["This ControlNet is made for a model {width} wide with {heads} heads, but the model here is {found} wide with {own}. Use a ControlNet of the same model.", "这个 ControlNet 适用于宽 {width}、{heads} 头的模型，而这里的模型宽 {found}、{own} 头。请使用同一模型的 ControlNet。"],
-  ["This Z-Image model cannot look at reference pictures; only Omni and Edit checkpoints can, and Turbo and base are not among them. Load one of those, or set 'pictures' to 'ignore' in Z-Image Edit Encode to draw from the words alone.", "这个 Z-Image 模型看不了参考图：只有 Omni 和 Edit 模型可以，Turbo 和 base 不行。请加载那样的模型，或在“Z-Image 编辑编码”中把 pictures 设为 ignore，只按文字出图。"],
+  ["This Z-Image model cannot look at reference pictures; only Omni and Edit checkpoints can, and Turbo and base are not among them. Load one of those. With a LoRA that was trained on pairs, set 'pictures' in Z-Image Edit Encode to 'look at their latents'; with 'ignore' it draws from the words alone.", "这个 Z-Image 模型看不了参考图：只有 Omni 和 Edit 模型可以，Turbo 和 base 不行。请加载那样的模型。带有用成对图片训练的 LoRA 时，请在“Z-Image 编辑编码”中把 pictures 设为 look at their latents；设为 ignore 则只按文字出图。"],
   // pictures, masks, latents
   ["There is no picture: the image connected here is empty.", "没有图像：这里连接的图像是空的。"],
   ["There is no mask; paint one in Load Image's mask editor and connect its mask output.", "没有遮罩；请在“加载图像”的遮罩编辑器里画一个，并连接它的遮罩输出。"],

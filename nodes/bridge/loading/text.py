@@ -1,6 +1,6 @@
 """Our Qwen3 as a ComfyUI CLIP: stock encode nodes, LoRA, memory management and embeddings work on it."""
 
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from ....zimage_core.config import NANO_TEXT, TextConfig
 from ....zimage_core.runtime.prompt_cache import file_identity
 from ....zimage_core.text import TEMPLATE, Qwen3
 from .embedding_table import EmbeddingTable
-from .files import BUILT_IN_TOKENIZER
+from .files import BUILT_IN_TOKENIZER, embeddings_folder
 from .language_model import TOKENS_KEY, generate
 from .prompt_cache import IDENTITY
 from .weights import MIXED_PRECISION, load_weights, loadable_packed, open_file
@@ -135,6 +135,13 @@ def tokenizer_of(folder: Path) -> Any:
             )
 
     return PromptTokenizer
+
+
+@cache
+def prompt_tokenizer(*, is_built_in: bool) -> Any:
+    """The tokenizer of the built-in text encoder, else Qwen3's, for texts where no CLIP is at hand."""
+    kind = tokenizer_of(BUILT_IN_TOKENIZER) if is_built_in else ZImageTokenizer
+    return kind(embedding_directory=embeddings_folder())
 
 
 def load_text_encoder(path: str, tokenizer: Path | None, embeddings: Any = None) -> comfy.sd.CLIP:

@@ -26,6 +26,7 @@ from .regional_conditions import REGIONS_KEY, RegionsCond, prompt_and_regions, r
 from .unequal_prompts import compares_prompts
 
 RULES_KEY = "zimage_omni_rules"  # in conditioning: the `OmniRules` it was made for
+LATENTS_KEY = "zimage_latents_alone"  # in conditioning: True if a network without a vision branch may take it
 REFERENCE_CONDS = {"ref_latents", "ref_contexts", "siglip_feats"}  # ComfyUI's names
 RUN_CACHE = "zimage_run_cache"  # attribute of a caption tensor
 WEIGHTS_AT_STEP = "zimage_weights_at_step"  # in transformer options: what tells this step's weights from others'
@@ -60,6 +61,8 @@ def zimage_conditions(model: Any, native: Conditions, **kwargs: Any) -> Conditio
         out[name] = ReferenceCond(moved)
     if RULES_KEY in kwargs:
         out["omni_rules"] = CONDConstant(kwargs[RULES_KEY])
+    if kwargs.get(LATENTS_KEY):
+        out["latents_alone"] = CONDConstant(True)
     return out
 
 

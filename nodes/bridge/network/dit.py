@@ -79,6 +79,7 @@ class ComfyS3DiT(S3DiT):
         siglip_feats: Sequence[Tensor] = (),
         transformer_options: Options = {},  # noqa: B006 - ComfyUI's signature; it is copied, never written
         omni_rules: OmniRules | None = None,  # None: conditioning of stock nodes, which assumes ComfyUI's
+        latents_alone: bool = False,  # whether references may lack vision features, whatever the network
         caption_lengths: Sequence[int] | None = None,
         regions: Sequence[RunRegions] = (),  # of every prompt in this call, those that act now
         **kwargs: Any,
@@ -107,7 +108,8 @@ class ComfyS3DiT(S3DiT):
         references = None
         if len(ref_latents):
             rules = omni_rules or COMFYUI
-            siglip_feats = readable_features(self, siglip_feats, is_stock=omni_rules is None)
+            needs_branch = omni_rules is not None and not latents_alone
+            siglip_feats = readable_features(self, siglip_feats, needs_branch=needs_branch)
             padded = [pad_to_patch_size(each, (self.config.patch_size,) * 2) for each in ref_latents]
             references = reference_prompt(captions, padded, ref_contexts, siglip_feats, rules)
             key += (rules, tuple(map(TensorIdentity, (*ref_latents, *ref_contexts, *siglip_feats))))
@@ -191,16 +193,22 @@ def reference_prompt(
     return ReferencePrompt(before=before, after=after, references=references, rules=rules)
 
 
-def readable_features(network: Any, features: Sequence[Tensor], *, is_stock: bool) -> Sequence[Tensor]:
+def readable_features(network: Any, features: Sequence[Tensor], *, needs_branch: bool) -> Sequence[Tensor]:
     """The vision features (b, gh, gw, s) of references that a network can read.
 
-    A network without a vision branch runs on the latents of stock conditioning alone, as ComfyUI's own does; ours is
-    refused (ValueError).
+    A network without a vision branch runs on latents alone where that is wanted: on stock conditioning, as ComfyUI's
+    own does, and where Z-Image Edit Encode says so, as a LoRA may have been trained to. Else it is refused
+    (ValueError).
     """
-    if is_stock and getattr(network, "siglip_embedder", None) is None:
+    if not needs_branch and not has_vision_branch(network):
         return ()
     check_supports_references(network, [each.shape[-1] for each in features])
     return features
+
+
+def has_vision_branch(network: Any) -> bool:
+    """Whether a network, ours or ComfyUI's, reads vision features, as those of Omni and Edit do."""
+    return getattr(network, "siglip_embedder", None) is not None
 
 
 def check_supports_references(network: Any, widths: Sequence[int] = ()) -> None:
@@ -209,8 +217,8 @@ def check_supports_references(network: Any, widths: Sequence[int] = ()) -> None:
     if embedder is None:
         raise ValueError(
             "This Z-Image model cannot look at reference pictures; only Omni and Edit checkpoints can, and Turbo and "
-            "base are not among them. Load one of those, or set 'pictures' to 'ignore' in Z-Image Edit Encode to draw "
-            "from the words alone."
+            "base are not among them. Load one of those. With a LoRA that was trained on pairs, set 'pictures' in "
+            "Z-Image Edit Encode to 'look at their latents'; with 'ignore' it draws from the words alone."
         )
     for width in widths:
         if width != embedder[1].in_features:

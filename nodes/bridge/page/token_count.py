@@ -1,17 +1,13 @@
 """Token count of a prompt, by the tokenizer of the text encoder that will encode it, before anything runs."""
 
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
-
-from comfy.text_encoders.z_image import ZImageTokenizer
 
 from ....zimage_core.config import MAX_CAPTION_TOKENS
 from ....zimage_core.nano.known_words import unknown_words
 from ....zimage_core.text import TEMPLATE, chunk_templates
 from ..loading import files
 from ..loading.language_model import TOKENS_KEY
-from ..loading.text import tokenizer_of
+from ..loading.text import prompt_tokenizer
 from ..tasks.prompts import replace_lone_surrogates
 
 PLAIN, EDIT = "prompt", "edit"
@@ -31,7 +27,7 @@ class Length:
 def measure(prompt: str, encoder: str, template: str) -> Length:
     """The length of a prompt for a text encoder file; all but the built-in one have Qwen3's vocabulary."""
     is_built_in = encoder == files.BUILT_IN
-    tokenizer = _tokenizer(is_built_in)
+    tokenizer = prompt_tokenizer(is_built_in=is_built_in)
     text = TEMPLATES[template]
     pairs = tokenizer.tokenize_with_weights(replace_lone_surrogates(prompt), llama_template=text)[TOKENS_KEY][0]
     ids = [pair[0] for pair in pairs[MAX_CAPTION_TOKENS:] if isinstance(pair[0], int)]
@@ -48,9 +44,3 @@ def _without_closing(closing: str, text: str) -> str:
         if text.endswith(closing[start:]):
             return text.removesuffix(closing[start:])
     return text
-
-
-@cache
-def _tokenizer(is_built_in: bool) -> Any:
-    kind = tokenizer_of(files.BUILT_IN_TOKENIZER) if is_built_in else ZImageTokenizer
-    return kind(embedding_directory=files.embeddings_folder())

@@ -22,7 +22,7 @@ from ..loading import vision
 from ..loading.pictures import rgb
 from ..loading.vae import CELL, SIDE_MULTIPLE, check_vae, interruptible
 from ..network.attach import DIFFUSION_MODEL
-from ..network.conditions import RULES_KEY
+from ..network.conditions import LATENTS_KEY, RULES_KEY
 from ..network.dit import check_supports_references
 from . import prompts
 from .latents import MEGAPIXEL, crop_to_patches, empty_latent, size_from_ratio
@@ -51,30 +51,35 @@ def encode(
     megapixels: float,
     sized_by: int,
     rules: OmniRules,
+    latents_alone: bool = False,
 ) -> EditInputs:
     """Positive and negative prompt with the same pictures, and an empty latent of the size of picture `sized_by`.
 
-    `images` are batches (b, h, w, c) in [0, 1]; larger ones are shrunk to `megapixels`, 0 keeps every size.
+    `images` are batches (b, h, w, c) in [0, 1]; larger ones are shrunk to `megapixels`, 0 keeps every size. With
+    `latents_alone` no vision model looks at them, and models without a vision branch take them.
     """
     check_vae(vae)
     pictures = [shrink_to_limit(picture, index, megapixels) for index, picture in enumerate(split_batches(images))]
-    latents, vision_outputs = encode_references(vae, clip_vision, pictures)
+    latents, vision_outputs = encode_references(vae, None if latents_alone else clip_vision, pictures)
     *chunks, template, last_chunk = chunk_templates(len(pictures))
     values = {
         "reference_latents": latents,
         "clip_vision_outputs": vision_outputs,
         "reference_latents_text_embeds": [prompts.embed(clip, text) for text in (*chunks, last_chunk)],
         RULES_KEY: rules,
+        **({LATENTS_KEY: True} if latents_alone else {}),
     }
     (positive, tokens), (negative, _) = (
         prompts.encode(clip, text, is_cut=False, template=template) for text in prompt_pair
     )
     height, width = latents[sized_by].shape[-2:]
+    without = "latents only, as chosen" if latents_alone else "latents only, for want of a vision model"
+    how = "latents and vision features" if vision_outputs else without
     return EditInputs(
         positive=conditioning_set_values(positive, values),
         negative=conditioning_set_values(negative, values),
         latent=empty_latent(CELL * width, CELL * height, 1),
-        report=f"{describe(latents, has_vision=bool(vision_outputs))}; prompt: {tokens.describe()}",
+        report=f"{describe(latents, how)}; prompt: {tokens.describe()}",
     )
 
 
@@ -105,14 +110,14 @@ def encode_references(vae: Any, clip_vision: Any, pictures: Sequence[Tensor]) ->
     return latents, vision_outputs
 
 
-def check_can_edit(model: Any, images: Sequence[Tensor]) -> None:
-    """Raise ValueError without a picture, or if the connected model takes no references."""
+def check_can_edit(model: Any, images: Sequence[Tensor], *, latents_alone: bool) -> None:
+    """Raise ValueError without a picture, or if the connected model takes no references, unless it is to try."""
     if not images:
         raise ValueError(
             "No picture is connected to look at. Connect one to 'images', or set 'pictures' to 'ignore' to draw from "
             "the words alone."
         )
-    if model is not None:
+    if model is not None and not latents_alone:
         check_supports_references(model.get_model_object(DIFFUSION_MODEL))
 
 
@@ -150,9 +155,8 @@ def shrink_to_limit(picture: Tensor, index: int, megapixels: float) -> Tensor:
     return picture
 
 
-def describe(latents: Sequence[Tensor], has_vision: bool) -> str:
+def describe(latents: Sequence[Tensor], how: str) -> str:
     """One line about the references the model gets."""
     sizes = ", ".join(f"{CELL * latent.shape[-1]}x{CELL * latent.shape[-2]}" for latent in latents)
-    how = "latents and vision features" if has_vision else "latents only, for want of a vision model"
     which = "1 picture" if len(latents) == 1 else f"{len(latents)} pictures"
     return f"{which} ({sizes}) as {how}"

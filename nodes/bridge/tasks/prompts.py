@@ -10,6 +10,7 @@ from ....zimage_core.config import MAX_CAPTION_TOKENS, MOST_CAPTION_TOKENS
 from ....zimage_core.text import PromptTokens, truncate
 from ..loading import prompt_cache
 from ..loading.language_model import TOKENS_KEY
+from ..loading.text import prompt_tokenizer
 
 TOKEN_TEXTS = "zimage_token_texts"  # in conditioning: its `TokenTexts`
 
@@ -60,6 +61,12 @@ def _token_texts(clip: Any, pairs: Sequence[Any]) -> tuple[str | None, ...]:
 def token_ids(clip: Any, prompt: str) -> list[int]:
     """The ids of all tokens of a prompt in Qwen3's chat template; -1 for each vector of a textual inversion."""
     return [token if isinstance(token, int) else -1 for token, *_ in clip.tokenize(prompt)[TOKENS_KEY][0]]
+
+
+def count_tokens(text: str, template: str, *, is_built_in: bool) -> int:
+    """How many tokens a text in its template has for the built-in text encoder, or for Qwen3."""
+    tokenizer = prompt_tokenizer(is_built_in=is_built_in)
+    return len(tokenizer.tokenize_with_weights(replace_lone_surrogates(text), llama_template=template)[TOKENS_KEY][0])
 
 
 def replace_lone_surrogates(prompt: str) -> str:

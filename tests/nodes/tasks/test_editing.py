@@ -205,6 +205,34 @@ def test_a_connected_model_that_cannot_look_is_refused_here(encode, pack, tmp_pa
         encode(picture(64, 64, generator), model=native.model())
 
 
+def test_latents_alone_are_for_a_model_without_a_vision_branch(comfy, pack, encode, tmp_path, generator):
+    """What it is conditioned on is what the core's network is trained on: the same chunks, the latent, no features."""
+    import native
+
+    base = native.ours(pack, tmp_path)
+    positive, _, latent, report = encode(picture(64, 64, generator), model=base, pictures="look at their latents")
+    [[caption, values]] = positive
+    assert values["clip_vision_outputs"] == [] and "latents only, as chosen" in report
+    network, dtype = base.model.diffusion_model, torch.float32
+    width = network.config.cap_feat_dim
+    caption, *chunks = (
+        torch.nn.functional.pad(each.to(dtype), (0, width - each.shape[-1]))
+        for each in (caption, *values["reference_latents_text_embeds"])
+    )
+    values = {**values, "reference_latents_text_embeds": chunks}
+    calls = []
+    hook = network.register_forward_hook(lambda module, args, kwargs, out: calls.append((args, out)), with_kwargs=True)
+    draw(comfy, base, [[caption, values]], [[caption, values]], latent)
+    hook.remove()
+    (x, time, *_), velocity = calls[0]
+    reference = base.get_model_object("latent_format").process_in(values["reference_latents"][0])[0]
+    before, after = (each[0] for each in chunks)
+    expected = pack.core_model.S3DiT.forward(
+        network, x[:1], time[:1], [[before, caption[0], after]], references=[[(reference, None)]]
+    )
+    torch.testing.assert_close(velocity[:1], expected, atol=1e-4, rtol=1e-4)
+
+
 def test_a_connected_model_that_can_look_is_taken(encode, nano, generator):
     encode(picture(64, 64, generator), model=nano["model"])
 

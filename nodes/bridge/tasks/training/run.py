@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from .....zimage_core.training.trainables import Trainable
 from .....zimage_core.training.trained_file import adapter_of, told_of, trainable_of, write_trained
 from .....zimage_core.training.trained_file import identity_of as trainable_identity
 from .....zimage_core.training.turbo import refuse_turbo
+from ...network.attach import DIFFUSION_MODEL
+from ...network.dit import has_vision_branch
 from .base import base_file, load_base
 from .encoders import canvas_encoders
 from .shown import shown, watch_of
@@ -62,7 +64,7 @@ def train(sockets: Sockets, stages: Sequence[Stage]) -> Trained:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_trained(trainable, config, out, told, {TRAINED: identity})
     losses = [float(row["loss"] or 0.0) for each in stages for row in read_curve(folder / each.name)]
-    return Trained(out, losses, report_of(out, losses, len(sockets.dataset.examples)))
+    return Trained(out, losses, report_of(out, losses, sockets))
 
 
 def recipe_for(config: TrainingConfig, n_pictures: int) -> Recipe:
@@ -156,13 +158,23 @@ def output_file(name: str, kind: str) -> Path:
     return file
 
 
-def report_of(out: Path, losses: Sequence[float], n_pictures: int) -> str:
-    """What was trained, and where it lies."""
-    tenth = max(1, len(losses) // 10)
+def report_of(out: Path, losses: Sequence[float], sockets: Sockets) -> str:
+    """What was trained, where it lies, and what is to be known of it."""
+    return "\n".join(_lines(out, losses, sockets))
+
+
+def _lines(out: Path, losses: Sequence[float], sockets: Sockets) -> Iterator[str]:
+    n, tenth = len(sockets.dataset.examples), max(1, len(losses) // 10)
     first, last = (sum(part) / tenth for part in (losses[:tenth], losses[-tenth:])) if losses else (0.0, 0.0)
     loader = "Z-Image Load LoRA" if out.parent.name == "loras" else "Z-Image Load Model"
-    return (
-        f"{out.name}: {len(losses)} steps on {n_pictures} pictures\n"
-        f"Loss: {first:.3f} in the first tenth, {last:.3f} in the last\n"
-        f"Saved in output/{out.parent.name}: press R, and {loader} lists it"
+    is_edit = bool(sockets.dataset.examples[0].references)
+    yield (
+        f"{out.name}: {len(losses)} steps on {n} pairs"
+        if is_edit
+        else f"{out.name}: {len(losses)} steps on {n} pictures"
     )
+    yield f"Loss: {first:.3f} in the first tenth, {last:.3f} in the last"
+    yield f"Saved in output/{out.parent.name}: press R, and {loader} lists it"
+    has_branch = has_vision_branch(sockets.model.get_model_object(DIFFUSION_MODEL))
+    if is_edit and not (sockets.dataset.vision and has_branch):
+        yield "It learned from the pictures' latents alone: choose 'look at their latents' in Z-Image Edit Encode"

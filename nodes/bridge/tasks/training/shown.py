@@ -11,12 +11,10 @@ from .....zimage_core.recipes import TrainingConfig
 from .....zimage_core.training.encoded import Encoders
 from .....zimage_core.training.loop.curve import read_curve
 from .....zimage_core.training.loop.curve_picture import curve_picture
-from .....zimage_core.training.previews import N_PREVIEWS, Previews, latest_previews
+from .....zimage_core.training.previews import N_PREVIEWS, Previews, latest_previews, prompts_of
 from .....zimage_core.training.watch import Watch
 from .base import preset_of
 from .sockets import Sockets
-
-CELL = 8  # pixels
 
 
 def shown(folder: Path, side: int) -> Image.Image:
@@ -38,14 +36,12 @@ def _as_high(file: Path, side: int) -> Image.Image:
 def watch_of(encoders: Encoders, sockets: Sockets, file: Path, config: TrainingConfig, steps: int) -> Watch:
     """What is looked at beside the loss: previews of the config's prompts, else of the first picture's caption.
 
-    They are drawn by the sampler that suits the model's file.
+    If that is an edit, its sources are what the prompts change. They are drawn by the sampler that suits the model's
+    file.
     """
-    prompts = config.previews or sockets.dataset.examples[0].captions[:1]
-    cells = (config.side or sockets.dataset.side) // CELL
+    first, side = sockets.dataset.examples[0], config.side or sockets.dataset.side
     previews = Previews(
-        captions=[encoders.caption(words) for words in prompts],
-        no_caption=encoders.caption(""),
-        cells=(cells, cells),
+        prompts=prompts_of(encoders, first, config.previews or first.captions[:1], side),
         preset=preset_of(file),
         every=config.preview_every or max(1, steps // N_PREVIEWS),
         decode=partial(decoded, sockets.model.get_model_object("latent_format"), sockets.vae),
