@@ -38,6 +38,7 @@ const TASKS = [
   "evaluate",
   "re-roll until the sign is right",
   "train a LoRA",
+  "train an edit LoRA from pairs",
   "train from a recipe",
   "App mode",
   "doctor",
