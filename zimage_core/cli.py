@@ -17,6 +17,7 @@ from .commands.compare import add_compare
 from .commands.enhance import add_enhance
 from .commands.evaluate import add_evaluate
 from .commands.generate import add_generate
+from .commands.merge import add_merge
 from .commands.train import add_train
 
 LOGGER = logging.getLogger("zimage")
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_compare(verbs)
     add_alike(verbs)
     add_train(verbs)
+    add_merge(verbs)
     try:
         options = parser.parse_args(arguments)
         options.run(options)

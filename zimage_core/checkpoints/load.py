@@ -13,6 +13,7 @@ from ..model import S3DiT
 from ..text import Qwen3
 from ..vae import Autoencoder
 from ..vision import Siglip2
+from .formats.dtypes import DTYPE_NAMES
 from .formats.errors import CheckpointError, one_line
 from .formats.files import Read, headers_of, read_files, read_safetensors
 from .formats.header import TensorEntry
@@ -25,11 +26,6 @@ from .weights import Weights
 Source = str | Path | Mapping[str, Tensor]  # a file, one shard, a folder, a diffusers pipeline or a state dict
 Config = TypeVar("Config")
 Module = TypeVar("Module", bound=nn.Module)
-
-DTYPE_NAMES = {  # safetensors' own
-    **{torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"},
-    **{torch.float8_e4m3fn: "F8_E4M3", torch.float8_e5m2: "F8_E5M2", torch.int8: "I8", torch.uint8: "U8"},
-}
 
 
 def load_dit(source: Source, dtype: torch.dtype | None = None) -> S3DiT:

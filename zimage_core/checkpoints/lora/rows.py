@@ -40,10 +40,9 @@ def parse_rows(text: str) -> list[Row]:
 
 def choose(row: Row, names: Sequence[str]) -> str:
     """The one among `names` that a row means, with either slash. Raises `ValueError` that offers the nearest ones."""
-    by_name = {_with_slashes(name): name for name in names}
-    if row.name in by_name:
-        return by_name[row.name]
-    near = get_close_matches(row.name, by_name, n=3, cutoff=LIKENESS)
+    found, near = looked_up(row, names)
+    if found is not None:
+        return found
     if near:
         raise ValueError(
             f"Line {row.line}: there is no LoRA {row.name} in models/loras. The nearest names are {', '.join(near)}; "
@@ -53,6 +52,14 @@ def choose(row: Row, names: Sequence[str]) -> str:
         f"Line {row.line}: there is no LoRA {row.name} in models/loras, nor one of a similar name. "
         "Put the file there, or put # before the line."
     )
+
+
+def looked_up(row: Row, names: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The one among `names` that a row means, with either slash; and where there is none, the nearest ones."""
+    by_name = {_with_slashes(name): name for name in names}
+    if row.name in by_name:
+        return by_name[row.name], []
+    return None, get_close_matches(row.name, by_name, n=3, cutoff=LIKENESS)
 
 
 def _row(number: int, line: str) -> Row:

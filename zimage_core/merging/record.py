@@ -1,0 +1,43 @@
+"""What a merged file says of how it was made, under ModelSpec's keys and one of ours, and reading it again."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from ..checkpoints import Strength
+from ..checkpoints.lora.row_strength import parse_strength
+from .method import Method
+from .source import Merge, Source
+
+KEY = "zimage.merge"
+
+
+def merge_metadata(merge: Merge, title: str, *, architecture: str = "z-image") -> dict[str, str]:
+    """Files by name alone: folders are nobody else's business."""
+    made = {
+        "base": merge.base.name if merge.base else None,
+        "method": asdict(merge.method),
+        "sources": [{"file": each.file.name, "weight": str(each.weight or "")} for each in merge.sources],
+    }
+    return {
+        "modelspec.sai_model_spec": "1.0.0",
+        "modelspec.architecture": architecture,
+        "modelspec.title": title,
+        KEY: json.dumps(made),
+    }
+
+
+def merge_of(metadata: Mapping[str, str]) -> Merge | None:
+    """The merge that a file's metadata tells of; None if it tells of none, or not as this module writes it."""
+    try:
+        made = json.loads(metadata[KEY])
+        sources = [Source(Path(each["file"]), _weight(each["weight"])) for each in made["sources"]]
+        base = made["base"] and Path(made["base"])
+        return Merge(sources=tuple(sources), base=base, method=Method(**made["method"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _weight(written: str) -> Strength | None:
+    return parse_strength(1, written) if written else None
