@@ -7,6 +7,7 @@ from typing import Any
 
 from ..recipes.options import option_of
 from ..recipes.recipe_file import TRAIN, read_recipe, stages_of
+from ..recipes.sources import Sources
 from ..recipes.training_config import KINDS, LoraConfig, TrainingConfig
 from ..recipes.values import Choice, Kind, Number, Place, Switch, Text, Texts, Whole
 from .arguments import integer, model, number, number_or, path, share, text
@@ -84,7 +85,7 @@ def parser_of(kind: Kind) -> Callable[[str], Any]:
             return share if kind.has_low else number(kind.low, kind.high)
         case Number():
             return number_or(kind.low, kind.high, str(kind.word))
-        case Place():
+        case Place() | Sources():
             return path
         case Text(may_be_empty=False):
             return model

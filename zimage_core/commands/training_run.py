@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +16,15 @@ from tqdm import tqdm
 
 from ..checkpoints import load_dit, load_text_encoder, load_vae, load_vision
 from ..counted import counted
-from ..data import Example, ReadDataset, hash_of, read_dataset
+from ..data import Example, hash_of
 from ..model import S3DiT
-from ..nano.data.example_pairs import write_zorp_pairs
-from ..nano.data.example_sets import write_scenes, write_zorps
 from ..recipes import FullConfig, LoraConfig, Stage, TrainingConfig
 from ..request import default_preset, default_size, model_folder
 from ..text import load_tokenizer
 from ..training.distributed import Processes, launched
 from ..training.encoded import Encoders, encoders_of
 from ..training.encoded_files import EncodedSet
-from ..training.flow_training import FlowMatching, TrainingSet, divided, train_examples
+from ..training.flow_training import FlowMatching, TrainingSet, train_examples
 from ..training.loop.runner import Recipe
 from ..training.loop.state import saved_step
 from ..training.previews import N_PREVIEWS, Previews, prompts_of
@@ -40,12 +37,7 @@ from ..training.watch import Watch
 from ..vae import Autoencoder, to_images
 from .files import check_out
 from .machine import device_of, dtype_of
-
-DRAWN = {  # sets that stand for a folder
-    "nano:zorps": write_zorps,
-    "nano:zorp_pairs": write_zorp_pairs,
-    "nano:scenes": write_scenes,
-}
+from .training_data import Pictures, encoded_dataset, read_pictures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +45,7 @@ class Prepared:
     """A stage before the network is loaded."""
 
     config: TrainingConfig
-    examples: Sequence[Example]
+    pictures: Pictures
     dataset: TrainingSet
     validated: EncodedSet
     recipe: Recipe
@@ -64,7 +56,7 @@ class Prepared:
     @property
     def identity(self) -> dict[str, Any]:
         """What, beside steps and arithmetic, makes its run another one."""
-        return {**identity_of(self.config), "model": self.config.model, "data": hash_of(self.examples)}
+        return {**identity_of(self.config), "model": self.config.model, **self.pictures.identity(self.config)}
 
 
 def train_stages(stages: Sequence[Stage], *, may_resume: bool, is_json: bool) -> None:
@@ -101,8 +93,8 @@ def train_all(prepared: Sequence[Prepared], processes: Processes) -> list[float 
     trainable.to(device)
     adapter = adapter_of(config, dit)
     losses = [train_with_bar(dit, trainable, adapter, each, processes) for each in prepared]
-    base, example = model_folder(config.model).name, last.examples[0].captions[0]
-    told = told_of(config, last.recipe, base=base, data=hash_of(last.examples), example=example)
+    base, example = model_folder(config.model).name, last.pictures.sources[0][0].captions[0]
+    told = told_of(config, last.recipe, base=base, data=hash_of(last.pictures.learned), example=example)
     write_trained(trainable, config, config.out, told, {}, processes)
     return losses
 
@@ -114,7 +106,8 @@ def folder_of(stage: Stage) -> Path:
 
 def prepare(stages: Sequence[Stage], processes: Processes) -> list[Prepared]:
     """Read and encode every stage's pictures; the encoders are gone afterwards, but for the decoder of previews."""
-    config, folders = stages[0].config, [examples_of(each, processes) for each in stages]
+    config = stages[0].config
+    read = [read_pictures(each.config, folder_of(each), processes) for each in stages]
     model, device = model_folder(config.model), device_of(config.device)
     dtype = dtype_of(config.dtype, device)
     vae = load_vae(model / "vae", dtype).to(device)
@@ -124,10 +117,10 @@ def prepare(stages: Sequence[Stage], processes: Processes) -> list[Prepared]:
     encoders = encoders_of(vae, text, load_tokenizer(model / "tokenizer"), encoded, tower)
     autocast = isinstance(config, FullConfig) and dtype == torch.bfloat16
     prepared: list[Prepared] = []
-    for stage, data in zip(stages, folders, strict=True):
-        dataset, validated = encoded_dataset(stage.config, encoders, data, processes)
+    for stage, pictures in zip(stages, read, strict=True):
+        dataset, validated = encoded_dataset(stage.config, encoders, pictures, processes)
         recipe = recipe_of(stage.config, len(dataset.examples), autocast=autocast)
-        has_any, first = bool(stage.config.previews), data.examples[0]
+        has_any, first = bool(stage.config.previews), pictures.sources[0][0]
         shown = previews_of(stage.config, encoders, vae, recipe.steps, first) if has_any else None
         watch = Watch(
             patience=stage.config.patience,
@@ -137,7 +130,7 @@ def prepare(stages: Sequence[Stage], processes: Processes) -> list[Prepared]:
         prepared.append(
             Prepared(
                 config=stage.config,
-                examples=data.examples,
+                pictures=pictures,
                 dataset=dataset,
                 validated=validated,
                 recipe=recipe,
@@ -147,44 +140,6 @@ def prepare(stages: Sequence[Stage], processes: Processes) -> list[Prepared]:
             )
         )
     return prepared
-
-
-def examples_of(stage: Stage, processes: Processes) -> ReadDataset:
-    """What a stage learns from, and what it must not forget."""
-    config, state = stage.config, folder_of(stage)
-    examples, kept = read_dataset(picture_folder(config.data, state, processes), config.caption)
-    if config.regularization:
-        more = read_dataset(picture_folder(config.regularization, state, processes)).examples
-        kept = [*kept, *more] if kept else more
-    return ReadDataset(examples, kept)
-
-
-def picture_folder(place: Path, state: Path, processes: Processes) -> Path:
-    """A folder of pictures; sets with a name of their own are drawn beside the state."""
-    write = DRAWN.get(str(place))
-    if write is None:
-        return place
-    folder = state / str(place).partition(":")[2]
-    if processes.is_first:
-        write(folder)
-    processes.wait()
-    return folder
-
-
-def encoded_dataset(
-    config: TrainingConfig, encoders: Encoders, data: ReadDataset, processes: Processes
-) -> tuple[TrainingSet, EncodedSet]:
-    """What is trained on, and what is validated with. Processes share the encoding."""
-    examples, kept = data
-    side, total = config.side or default_size(config.model, ())[0], len(examples) + len(kept)
-    mine = islice(chain(examples, kept), processes.rank, None, processes.count)
-    n_mine = len(range(processes.rank, total, processes.count))
-    with tqdm(mine, total=n_mine, unit="picture", file=sys.stderr, leave=False, disable=not processes.is_first) as bar:
-        files = [encoders.files(example, side * side) for example in bar]
-    processes.wait()
-    if processes.count > 1:  # the others' are in the folder now
-        files = [encoders.files(example, side * side) for example in chain(examples, kept)]
-    return divided(EncodedSet(encoders.folder, files), len(examples), encoders.caption(""))
 
 
 def previews_of(config: TrainingConfig, encoders: Encoders, vae: Autoencoder, steps: int, first: Example) -> Previews:
@@ -236,7 +191,7 @@ def train_with_bar(
 def print_result(stages: Sequence[Prepared], losses: Sequence[float | None], seconds: float, *, is_json: bool) -> None:
     """What was written, and what it took."""
     out = stages[0].config.out
-    steps, pictures = sum(each.recipe.steps for each in stages), sum(len(each.examples) for each in stages)
+    steps, pictures = sum(each.recipe.steps for each in stages), sum(each.pictures.n_learned for each in stages)
     result = {"file": str(out), "pictures": pictures, "steps": steps, "loss": losses[-1], "seconds": round(seconds, 1)}
     line = f"{out}: {counted(steps, 'step')} on {counted(pictures, 'picture')}, {result['seconds']} s"
     print(json.dumps(result) if is_json else line)

@@ -8,6 +8,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 from .options import checked
@@ -24,13 +25,15 @@ class Stage:
     config: TrainingConfig
 
 
-def read_recipe(file: Path, changes: Mapping[str, object]) -> tuple[Stage, ...]:
-    """The stages of a file, with `changes` instead of what it says.
+def read_recipe(
+    file: Path, changes: Mapping[str, object], defaults: Mapping[str, object] = MappingProxyType({})
+) -> tuple[Stage, ...]:
+    """The stages of a file, with `changes` instead of what it says, and `defaults` where it says nothing.
 
     Raises ValueError with one sentence that names the key that is unknown, missing or of a wrong type.
     """
     try:
-        return stages_of(parsed(file), changes)
+        return stages_of({**defaults, **parsed(file)}, changes)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from .options import Config, option
+from .sources import Source, Sources
 from .values import Choice, Number, Place, Switch, Text, Texts, Whole
 
 MOST_STEPS, MOST_RANK, MOST_BATCH, MOST_TOKENS, MOST_STATES = 1_000_000, 1024, 4096, 10**7, 1000
@@ -20,10 +21,11 @@ class TrainingConfig(Config):
     model: str = option(
         Text(may_be_empty=False), help="nano, or a folder laid out as diffusers lays out its own", metavar="M"
     )
-    data: Path = option(
-        Place(),
+    data: Path | tuple[Source, ...] = option(
+        Sources(),
         help="a folder with fox.jpg beside fox.txt, …; for edits with fox.source.png and fox.target.png, or folders "
-        "source and target; or kohya's dataset.toml; nano:zorps, nano:zorp_pairs and nano:scenes are drawn",
+        "source and target; or kohya's dataset.toml; nano:zorps, nano:zorp_pairs, nano:scenes, nano:sizes and "
+        "nano:edits are drawn; in a recipe also a list of such, with weights",
         metavar="FOLDER",
     )
     out: Path = option(
@@ -40,8 +42,12 @@ class TrainingConfig(Config):
     lr: float = option(Number(0.0, 100.0), 1e-4, help="learning rate")
     batch: int = option(Whole(1, MOST_BATCH), 1, help="pictures a step", metavar="N")
     token_budget: int = option(Whole(1, MOST_TOKENS), 4608, help="tokens that run at once", metavar="N")
+    keep_activations: bool = option(
+        Switch(), False, help="blocks are not computed again for their gradients: faster, with far more memory"
+    )
     optimizer: str = option(Choice(OPTIMIZERS), "adamw")
     weight_decay: float = option(Number(0.0, 10.0, has_low=True), 0.01, metavar="W")
+    beta2: float = option(SHARE, 0.99, help="decay of AdamW's mean of squared gradients", metavar="B")
     clip: float = option(Number(0.0, 1e9), 1.0, help="largest norm of a step's gradient", metavar="N")
     ema: float = option(SHARE, 0.99, help="decay of the average that is saved", metavar="D")
     warmup: float = option(SHARE, 0.05, help="share of the steps in which the learning rate rises", metavar="P")
@@ -72,6 +78,11 @@ class TrainingConfig(Config):
     dtype: Literal["float32", "bfloat16"] | None = option(
         Choice(("float32", "bfloat16")), None, help="to compute in; without it float32 on a CPU, else bfloat16"
     )
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """All folders that are learned from."""
+        return self.data if isinstance(self.data, tuple) else (Source(folder=self.data),)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from itertools import accumulate, pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..model import S3DiT
-from ..recipes import TrainingConfig
+from ..recipes import Source, TrainingConfig
 from .distributed import ONE_PROCESS, Processes
 from .encoded_example import EncodedExample
 from .encoded_files import EncodedSet
@@ -25,6 +26,7 @@ from .loop.ema import Ema
 from .loop.micro_batches import Noised, micro_batches
 from .loop.order import chosen_examples
 from .loop.runner import Progress, Recipe, train
+from .mixture import Mixture, Part
 from .objectives.noise_levels import NoiseLevels
 from .objectives.noised import losses_of
 from .trainables import Trainable
@@ -51,16 +53,33 @@ class FlowMatching:
 class TrainingSet:
     """Encoded examples, and the features of the empty caption."""
 
-    examples: Sequence[EncodedExample]
+    examples: Sequence[EncodedExample] | Mixture
     no_caption: Tensor  # (n, f)
     regularization: Sequence[EncodedExample] = ()  # what must not change: each step has as many of these as examples
 
+    @property
+    def mixture(self) -> Mixture:
+        """The examples, by their sets."""
+        return self.examples if isinstance(self.examples, Mixture) else Mixture((Part(self.examples),))
 
-def divided(encoded: EncodedSet, n_new: int, no_caption: Tensor) -> tuple[TrainingSet, EncodedSet]:
-    """What is trained on, and what is validated with: of the first `n_new` a tenth; the others are regularization."""
-    trained, validated = (EncodedSet(encoded.folder, each) for each in held_out(encoded.files[:n_new]))
-    kept = encoded[n_new:].repeated()
-    return TrainingSet(examples=trained.repeated(), regularization=kept, no_caption=no_caption), validated
+
+def divided(
+    encoded: EncodedSet, sizes: Sequence[int], sources: Sequence[Source], no_caption: Tensor
+) -> tuple[TrainingSet, EncodedSet]:
+    """What is trained on, and what is validated with.
+
+    The first examples come from the sources, `sizes` from each; a tenth of each validates. The others are
+    regularization.
+    """
+    ends = list(accumulate(sizes, initial=0))
+    files = [held_out(encoded.files[first:end]) for first, end in pairwise(ends)]
+    parts = tuple(
+        Part(EncodedSet(encoded.folder, trained).repeated(), source.weight, source.shift)
+        for (trained, _), source in zip(files, sources, strict=True)
+    )
+    validated = EncodedSet(encoded.folder, [each for _, some in files for each in some])
+    kept = encoded[ends[-1] :].repeated()
+    return TrainingSet(examples=Mixture(parts), regularization=kept, no_caption=no_caption), validated
 
 
 def train_examples(
@@ -124,22 +143,40 @@ def flow_matching_step(
     processes: Processes = ONE_PROCESS,
 ) -> Iterator[Tensor]:
     """The step's loss in parts: their sum, or its mean over the processes, is the mean over its examples."""
-    sets = [each for each in (dataset.examples, dataset.regularization) if each]
-    chosen = [each[index] for each in sets for index in chosen_examples(step, step_of.batch, len(each), seed)]
-    drawn = [draw_noised(dataset, example, step_of, generator) for example in chosen]
+    drawn = [
+        draw_noised(dataset, example, step_of, levels, generator)
+        for example, levels in examples_of(dataset, step_of, seed, step, generator)
+    ]
     groups = list(micro_batches(drawn, step_of.token_budget, processes.count))
     for group, factor in processes.share(groups):
         losses, sigma = losses_of(dit, group, saves_memory=step_of.saves_memory)
-        yield (losses * step_of.levels.weight(sigma)).sum() * factor / len(chosen)
+        yield (losses * step_of.levels.weight(sigma)).sum() * factor / len(drawn)
+
+
+def examples_of(
+    dataset: TrainingSet, step_of: FlowMatching, seed: int, step: int, generator: torch.Generator
+) -> list[tuple[EncodedExample, NoiseLevels]]:
+    """A step's examples, each with the noise levels of its set: what is learned, then as many that must not change."""
+    found: list[tuple[EncodedExample, NoiseLevels]] = []
+    for part, indices in dataset.mixture.chosen(step, step_of.batch, seed):
+        levels = step_of.levels if part.shift is None else replace(step_of.levels, shift=part.shift)
+        found += [(example, levels) for example in part.taken(indices, generator)]
+    if kept := dataset.regularization:
+        found += [(kept[index], step_of.levels) for index in chosen_examples(step, step_of.batch, len(kept), seed)]
+    return found
 
 
 def draw_noised(
-    dataset: TrainingSet, example: EncodedExample, step_of: FlowMatching, generator: torch.Generator
+    dataset: TrainingSet,
+    example: EncodedExample,
+    step_of: FlowMatching,
+    levels: NoiseLevels,
+    generator: torch.Generator,
 ) -> Noised:
     """An example with a latent, a caption, noise and a level of its own."""
     x0 = example.picture.draw(generator)
     noise = torch.randn(x0.shape, generator=generator)
-    sigma = step_of.levels.draw(1, x0[0].numel() // PATCHES, generator)[0]
+    sigma = levels.draw(1, x0[0].numel() // PATCHES, generator)[0]
     which = int(torch.randint(len(example.captions), (1,), generator=generator))
     is_dropped = torch.rand(1, generator=generator).item() < step_of.caption_dropout
     no_caption = example.seen.no_caption if example.seen else dataset.no_caption

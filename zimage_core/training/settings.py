@@ -18,7 +18,7 @@ def recipe_of(config: TrainingConfig, n_pictures: int, *, autocast: bool = False
         optimizer=config.optimizer,
         warmup_steps=max(1, int(steps * config.warmup)),
         decay_part=config.decay,
-        betas=(0.9, 0.99),
+        betas=(0.9, config.beta2),
         weight_decay=config.weight_decay,
         clip=config.clip,
         ema_decay=config.ema,
@@ -35,4 +35,5 @@ def flow_matching_of(config: TrainingConfig) -> FlowMatching:
         token_budget=config.token_budget,
         caption_dropout=config.caption_dropout,
         levels=NoiseLevels(distribution=config.levels, shift=config.shift, weighting=config.weighting),
+        saves_memory=not config.keep_activations,
     )

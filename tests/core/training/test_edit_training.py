@@ -10,6 +10,7 @@ from PIL import Image
 import tiny
 from zimage_core.data import Example
 from zimage_core.model import Reference, S3DiT
+from zimage_core.recipes import Source
 from zimage_core.text import tokenize_chunks
 from zimage_core.training.encoded import encoders_of
 from zimage_core.training.encoded_files import EncodedSet
@@ -131,13 +132,15 @@ def test_a_mask_leaves_out_what_is_black(encoders, pair, picture, tmp_path, gene
         mask_weights(Image.new("L", (32, 32)), (48, 32), AREA, tmp_path / "mask.png")
 
 
-def test_repeats_count_in_training_and_what_validates_is_never_trained_on(encoders, picture):
+def test_repeats_count_in_training_and_what_validates_is_never_trained_on(encoders, picture, tmp_path):
     files = [
         encoders.files(Example(picture=picture(f"{'x' * n}.png"), captions=("x",), repeats=3), AREA)
         for n in range(1, 12)
     ]
-    trained, validated = divided(EncodedSet(encoders.folder, files), 10, encoders.caption(""))
-    names = [each.picture for each in trained.examples.files]
+    sources = [Source(folder=tmp_path)]
+    trained, validated = divided(EncodedSet(encoders.folder, files), [10], sources, encoders.caption(""))
+    [part] = trained.examples.parts
+    names = [each.picture for each in part.examples.files]
     assert len(names) == 27 and len(set(names)) == 9 and len(validated) == 1 and len(trained.regularization) == 3
     assert validated.files[0].picture not in names
 

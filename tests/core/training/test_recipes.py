@@ -8,11 +8,11 @@ import pytest
 
 from paths import REPOSITORY
 from zimage_core.cli import main
-from zimage_core.recipes import FullConfig, LoraConfig, read_recipe
+from zimage_core.recipes import FullConfig, LoraConfig, Source, read_recipe
 from zimage_core.recipes.training_config import KINDS
 from zimage_core.training.settings import flow_matching_of, recipe_of
 
-RECIPES = sorted((REPOSITORY / "recipes").glob("*.toml"))
+RECIPES = sorted((REPOSITORY / "recipes").glob("**/*.toml"))
 MINIMAL = 'model = "nano"\ndata = "pictures"\nout = "x.safetensors"\n'
 
 
@@ -40,7 +40,26 @@ def test_stages_take_what_they_do_not_change_from_above_and_the_command_line_win
     assert (second.name, second.config.side, second.config.lr, second.config.batch) == ("b", None, 2.5, 3)
 
 
+def test_several_folders_have_weights_and_a_stage_may_have_its_own(tmp_path):
+    tables = '[{folder = "a", weight = 4}, {folder = "b", shift = "dynamic"}]'
+    text = MINIMAL.replace('"pictures"', tables)
+    file = written(tmp_path, f'train = "full"\n{text}[[stage]]\n[[stage]]\nname = "b"\ndata = "c"\n')
+    first, second = (each.config.sources for each in read_recipe(file, {}))
+    assert [(str(each.folder), each.weight, each.shift) for each in first] == [("a", 4.0, None), ("b", 1.0, "dynamic")]
+    assert [(str(each.folder), each.weight) for each in second] == [("c", 1.0)]
+    assert read_recipe(file, {"data": Path("d")})[0].config.sources == (Source(folder=Path("d")),)
+
+
+def with_data(data):
+    return f'train = "lora"\nmodel = "nano"\nout = "x"\ndata = {data}'
+
+
 WRONG = [
+    (with_data("[]"), "data: it lists no folder"),
+    (with_data('["a"]'), "data: 'a' is no table such as {folder"),
+    (with_data("[{weight = 1}]"), "data: a table lacks the key folder"),
+    (with_data('[{folder = "a", wieght = 1}]'), "data: there is no key wieght in a table of folders; there are folder"),
+    (with_data('[{folder = "a", weight = 0}]'), "data: weight: 0 is not a number above 0"),
     ("", "train has to be 'lora' or 'full'"),
     ('train = "lora"\ndata = "x"\nout = "x"\n', "the key model is missing"),
     (f'train = "lora"\n{MINIMAL}stepz = 3', "there is no key stepz where lora is trained; steps is meant?"),

@@ -44,25 +44,33 @@ def refusal(capsys, *arguments):
     return printed.err
 
 
-@pytest.mark.slow
-def test_a_killed_training_goes_on_and_ends_with_the_same_file(data, tmp_path, capsys):
-    whole, killed = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
-    curve = tmp_path / "killed.training" / "curve.jsonl"
+def kill_in_the_middle(arguments, curve):
     environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads()), "PYTHONPATH": str(REPOSITORY)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "zimage_core", *command(data, killed)], env=environment, stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "zimage_core", *arguments], env=environment, stderr=subprocess.DEVNULL
     )
     while process.poll() is None and not (curve.exists() and len(curve.read_text().splitlines()) > 2):
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
+
+
+def assert_equal_tensors(one, other):
+    with safe_open(one, "pt") as expected, safe_open(other, "pt") as found:
+        assert found.keys() == expected.keys()
+        assert all(torch.equal(found.get_tensor(key), expected.get_tensor(key)) for key in expected.keys())  # noqa: SIM118
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on_and_ends_with_the_same_file(data, tmp_path, capsys):
+    whole, killed = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
+    curve = tmp_path / "killed.training" / "curve.jsonl"
+    kill_in_the_middle(command(data, killed), curve)
     assert not killed.exists()
     assert main(command(data, killed, "--json")) == 0
     assert json.loads(capsys.readouterr().out)["steps"] == 8
     assert main(command(data, whole)) == 0
-    with safe_open(whole, "pt") as expected, safe_open(killed, "pt") as found:
-        assert found.keys() == expected.keys()
-        assert all(torch.equal(found.get_tensor(key), expected.get_tensor(key)) for key in expected.keys())  # noqa: SIM118
+    assert_equal_tensors(whole, killed)
     assert curve.read_text() == (tmp_path / "whole.training" / "curve.jsonl").read_text()
     lora = read_lora(whole)
     assert not lora.unmatched and lora.metadata["modelspec.trigger_phrase"] == "zorp"
@@ -72,10 +80,42 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_file(data, tmp_path, c
     }
 
 
+MIXED = """
+train = "lora"
+model = "nano"
+rank = 2
+side = 32
+lr = 0.01
+batch = 2
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_recipe_of_two_folders_goes_on_with_resume_and_ends_with_the_same_file(data, tmp_path, capsys):
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in ("source", "target"):
+        Image.new("RGB", (32, 32), "red").save(other / f"x.{name}.png")
+    (other / "x.txt").write_text("keep it")
+    recipe = tmp_path / "mixed.toml"
+    recipe.write_text(f'{MIXED}data = [{{folder = "{data}", weight = 4}}, {{folder = "{other}", shift = 2}}]')
+    whole, killed = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
+    curve = tmp_path / "killed.training" / "curve.jsonl"
+    asked = ["train", str(recipe), "--steps", "8", "--out"]
+    kill_in_the_middle([*asked, str(killed)], curve)
+    assert "say --resume to go on with it" in refusal(capsys, *asked, killed)
+    assert main([*asked, str(killed), "--resume"]) == main([*asked, str(whole)]) == 0
+    assert_equal_tensors(whole, killed)
+    assert curve.read_text() == (tmp_path / "whole.training" / "curve.jsonl").read_text()
+
+
 def test_what_cannot_be_trained_is_refused_in_a_sentence(data, tmp_path, capsys):
     out = tmp_path / "x.safetensors"
     assert "LoRAs are saved as .safetensors" in refusal(capsys, *command(data, tmp_path / "x.pt"))
     assert "there is no folder" in refusal(capsys, *command(tmp_path / "gone", out))
+    assert "nano:scnees is no set that is drawn here: choose nano:zorps" in refusal(
+        capsys, *command("nano:scnees", out)
+    )
     (data / "b.txt").unlink()
     assert "1 of 3 pictures" in refusal(capsys, *command(data, out))
     turbo = command(data, out)

@@ -68,12 +68,15 @@ def train_recipe(sockets: Sockets, choices: RecipeChoices) -> tuple[Trained, Any
 
 
 def stages_of(sockets: Sockets, choices: RecipeChoices) -> list[Stage]:
-    """The recipe's stages; model, pictures and place are the node's, and so is what its widgets say."""
-    given: dict[str, Any] = {"model": OF_THE_SOCKET, "data": sockets.dataset.name, "out": OF_THE_SOCKET}
+    """The recipe's stages; model and place are the node's, and so is what its widgets say.
+
+    Where it lists several folders, `learned` reads all but the first.
+    """
+    given: dict[str, Any] = {"model": OF_THE_SOCKET, "out": OF_THE_SOCKET}
     given |= {"steps": choices.training_steps} if choices.training_steps else {}
     given |= {"accept_losing_8_steps": True} if choices.accept_losing_8_steps else {}
     if choices.training_adapter != files.NO_LORA:
         given["adapter"] = files.lora_path(choices.training_adapter)
-    stages = read_recipe(recipe_file(choices.recipe), given)
+    stages = read_recipe(recipe_file(choices.recipe), given, {"data": sockets.dataset.name})
     out = output_file(choices.name, LORAS if isinstance(stages[0].config, LoraConfig) else MODELS)
     return [replace(each, config=replace(each.config, out=out)) for each in stages]

@@ -27,6 +27,7 @@ from ...network.attach import DIFFUSION_MODEL
 from ...network.dit import has_vision_branch
 from .base import base_file, load_base
 from .encoders import canvas_encoders
+from .learned import Learned, learned_of
 from .shown import shown, watch_of
 from .sockets import Sockets
 
@@ -77,7 +78,7 @@ def run(sockets: Sockets, file: Path, stages: Sequence[tuple[Stage, Recipe]], fo
     """Encode, load the base alone, and train one stage after another with progress on the node."""
     vision = next((each.vision for each in sockets.datasets if each.vision), None)
     encoders = canvas_encoders(sockets.model, sockets.clip, sockets.vae, folder / "encoded", vision)
-    data = [encode(encoders, sockets, stage.config.side) for stage, _ in stages]
+    data = [encode(encoders, learned_of(sockets, stage.config), stage.config) for stage, _ in stages]
     watches = [watch_of(encoders, sockets, file, stage.config, recipe.steps) for stage, recipe in stages]
     dit, config = load_base(file), stages[0][0].config
     trainable, adapter = trainable_of(dit, config), adapter_of(config, dit)
@@ -109,20 +110,21 @@ def run(sockets: Sockets, file: Path, stages: Sequence[tuple[Stage, Recipe]], fo
     return trainable
 
 
-def encode(encoders: Encoders, sockets: Sockets, side: int | None) -> tuple[TrainingSet, EncodedSet]:
-    """All pictures, at the datasets' sizes where there is no other `side`, and captions.
+def encode(encoders: Encoders, learned: Learned, config: TrainingConfig) -> tuple[TrainingSet, EncodedSet]:
+    """All pictures, at the datasets' sizes where the config has no side, and captions.
 
     What was encoded before is read from the encoders' folder.
     """
-    parts = [(dataset, part) for dataset in sockets.datasets for part in (dataset.examples, dataset.regularization)]
-    examples = [(each, (side or dataset.side) ** 2) for dataset, part in parts for each in part]
+    parts = [*((each, each.examples) for each in learned.sources), *learned.regularization]
+    examples = [(each, (config.side or dataset.side) ** 2) for dataset, part in parts for each in part]
     bar = comfy.utils.ProgressBar(len(examples))
     encoded: list[ExampleFiles] = []
     for example, area in examples:
         model_management.throw_exception_if_processing_interrupted()
         encoded.append(encoders.files(example, area))
         bar.update(1)
-    return divided(EncodedSet(encoders.folder, encoded), len(sockets.dataset.examples), encoders.caption(""))
+    sizes = [len(each.examples) for each in learned.sources]
+    return divided(EncodedSet(encoders.folder, encoded), sizes, config.sources, encoders.caption(""))
 
 
 def identity_of(file: Path, sockets: Sockets, stages: Sequence[Stage]) -> str:
@@ -130,8 +132,8 @@ def identity_of(file: Path, sockets: Sockets, stages: Sequence[Stage]) -> str:
     choices = [{name: str(value) for name, value in asdict(each.config).items()} for each in stages]
     digest = hashlib.blake2b(json.dumps(choices, sort_keys=True).encode(), digest_size=20)
     digest.update(f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}".encode())
-    for each in sockets.datasets:
-        digest.update(each.identity())
+    for each in stages:
+        digest.update(learned_of(sockets, each.config).identity())
     return digest.hexdigest()
 
 
