@@ -13,8 +13,10 @@ from tqdm import tqdm
 
 from ..atomic_file import save_tensors
 from ..checkpoints import DIT, TEXT_ENCODER, VAE, VISION, load_dit, load_text_encoder, load_vae, load_vision
+from ..model import S3DiT
 from ..text import load_tokenizer
 from ..training import Ema, Progress
+from ..training.mixture import DrawnExamples
 from .captioner import READER
 from .data.captions import LANGUAGES
 from .data.scenes import training_scenes
@@ -31,6 +33,8 @@ from .stages import (
     vision,
     writer,
 )
+from .stages.by_recipe import stages_of_recipe, train_by_recipe
+from .stages.drawn_examples import DrawnScenes
 from .stages.tokenizer import build_tokenizer
 from .writer import WRITER, load_writing_model
 
@@ -49,6 +53,16 @@ def run_with_progress(name: str, total: int, progress: Iterator[Progress]) -> No
             smooth = state.loss if not smooth else 0.98 * smooth + 0.02 * state.loss
             bar.update(state.step + 1 - bar.n)
             bar.set_postfix(loss=f"{smooth:.4f}", grad=f"{state.grad_norm:.2f}", refresh=False)
+
+
+def run_recipe(dit: S3DiT, name: str, sets: Mapping[str, DrawnExamples], folder: Path) -> None:
+    """Train by the recipe of a name, stage after stage."""
+    scenes = sets["nano:all-scenes"]
+    assert isinstance(scenes, DrawnScenes)
+    [no_caption] = scenes.read([""])
+    for stage in stages_of_recipe(name):
+        progress = train_by_recipe(dit, stage, sets, no_caption, folder)
+        run_with_progress(stage.name or name, stage.config.steps or 0, progress)
 
 
 def export(network: nn.Module, file: Path, in_fp8: str | None = None) -> None:
@@ -115,12 +129,10 @@ def make_transformer(folder: Path, weights: Path) -> None:
     tokenizer = load_tokenizer(weights / TOKENIZER)
     text = load_text_encoder(weights, torch.float32)
     bank = transformer.latent_bank(load_vae(weights, torch.float32), folder / "latents.safetensors")
-    dit, recipe = transformer.untrained_transformer(), transformer.RECIPE
-    ema = Ema(dit, recipe.ema_decay)
-    progress = transformer.train_transformer(dit, text, tokenizer, bank, ema, folder / "transformer")
-    run_with_progress("transformer", recipe.steps, progress)
-    with ema.applied():
-        export(dit, file_of(DIT, weights))
+    scenes = transformer.drawn_scenes(bank, text, tokenizer)
+    dit = transformer.empty_transformer()
+    run_recipe(dit, "text_to_image", {"nano:all-scenes": scenes}, folder / "transformer")
+    export(dit, file_of(DIT, weights))
 
 
 def make_vision(folder: Path, weights: Path) -> None:
@@ -138,18 +150,19 @@ def make_editing(folder: Path, weights: Path) -> None:
     tokenizer = load_tokenizer(weights / TOKENIZER)
     text = load_text_encoder(weights, torch.float32)
     vae, tower = load_vae(weights, torch.float32), load_vision(weights, torch.float32)
-    banks = (
-        editing.edit_bank(vae, tower, folder / "edits.safetensors"),
-        editing.combination_bank(vae, tower, folder / "combinations.safetensors"),
-        editing.SceneBank(*transformer.latent_bank(vae, folder / "latents.safetensors")),
-    )
-    text_to_image, recipe = load_dit(weights, torch.float32), editing.RECIPE
-    dit = editing.add_vision_branch(text_to_image).requires_grad_(True)
-    ema = Ema(dit, recipe.ema_decay)
-    progress = editing.train_editing(dit, text, tokenizer, banks, ema, folder / "editing")
-    run_with_progress("editing", recipe.steps, progress)
-    with ema.applied():
-        export(dit, file_of(DIT, weights), VISION_BRANCH)
+    edits = editing.edit_bank(vae, tower, folder / "edits.safetensors")
+    combinations = editing.combination_bank(vae, tower, folder / "combinations.safetensors")
+    latents = transformer.latent_bank(vae, folder / "latents.safetensors")
+    sets = {
+        "nano:all-scenes": transformer.drawn_scenes(latents, text, tokenizer),
+        "nano:all-edits": editing.drawn_edits(edits, text, tokenizer, has_features=True),
+        "nano:edits-of-latents": editing.drawn_edits(edits, text, tokenizer, has_features=False),
+        "nano:combinations": editing.drawn_combinations(combinations, text, tokenizer, has_features=True),
+        "nano:combinations-of-latents": editing.drawn_combinations(combinations, text, tokenizer, has_features=False),
+    }
+    dit = editing.add_vision_branch(load_dit(weights, torch.float32)).requires_grad_(True)
+    run_recipe(dit, "editing", sets, folder / "editing")
+    export(dit, file_of(DIT, weights), VISION_BRANCH)
 
 
 def make_preview(folder: Path, weights: Path) -> None:
