@@ -186,6 +186,8 @@ IN_CHINESE: dict[str, tuple[str, ...]] = {
         "加载LoRA",
         "微调",
     ),
+    "ZImageMerge": ("模型融合", "模型合并", "分层融合", "融合模型"),
+    "ZImageMergeSearch": ("自动融合", "模型融合", "分层权重", "按评分融合"),
     "ZImageLoraList": (
         "LoRA列表",
         "多个LoRA",

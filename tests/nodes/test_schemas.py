@@ -31,6 +31,8 @@ IDS = {
     "ZImageEditDataset",
     "ZImageTrainLora",
     "ZImageTrain",
+    "ZImageMerge",
+    "ZImageMergeSearch",
     "ZImagePickBest",
     "ZImagePickBestTry",
     "ZImageCompareModels",

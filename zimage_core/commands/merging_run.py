@@ -48,12 +48,20 @@ def write_merge(options: argparse.Namespace) -> None:
     refuse_input_as_output(merge, options.out)
     dtype = DTYPES[options.dtype] if options.dtype else None
     if is_sum_of_loras:
-        told = write_lora_sum(merge, options.out, options.rank, dtype)
-    elif options.rank:
-        told = write_extracted(open_merge(merge), options.out, int(options.rank), dtype)
+        told = write_lora_sum(merge, options, dtype)
     else:
-        told = write_model(open_merge(merge), options.out, dtype)
+        opened, found = best_merge(open_merge(merge), options)
+        told = {**write_opened(opened, options, dtype), **found}
     print_result({"out": str(options.out), **told, "seconds": round(time.perf_counter() - start, 1)}, options.json)
+
+
+def best_merge(opened: OpenedMerge, options: argparse.Namespace) -> tuple[OpenedMerge, dict[str, Any]]:
+    """The merge as it was typed, or the best of a search, and what is told of that."""
+    if not options.search:
+        return opened, {}
+    from .merge_search import searched
+
+    return searched(opened, options)
 
 
 def merge_of(options: argparse.Namespace) -> Merge:
@@ -96,8 +104,18 @@ def write_extracted(opened: OpenedMerge, out: Path, rank: int, dtype: torch.dtyp
     return {"kind": "LoRA", "rank": rank, "share": round(found.share, 4), "notes": opened.notes}
 
 
-def write_lora_sum(merge: Merge, out: Path, rank: int | None, dtype: torch.dtype | None) -> dict[str, Any]:
+def write_opened(opened: OpenedMerge, options: argparse.Namespace, dtype: torch.dtype | None) -> dict[str, Any]:
+    """Write a model, or a LoRA where a rank is given."""
+    if options.rank:
+        return write_extracted(opened, options.out, int(options.rank), dtype)
+    return write_model(opened, options.out, dtype)
+
+
+def write_lora_sum(merge: Merge, options: argparse.Namespace, dtype: torch.dtype | None) -> dict[str, Any]:
     """Write the sum of LoRAs, of fewer ranks if a rank is given."""
+    if options.search:
+        raise ValueError("--search needs the model that the LoRAs are for: name it with --base")
+    rank, out = options.rank, options.out
     if merge.method.name != "sum":
         raise ValueError(f"{merge.method.name} needs the model that the LoRAs are for: name it with --base")
     lora = summed([(each, read_lora(each.file)) for each in merge.sources], out.name)
@@ -135,4 +153,6 @@ def print_result(told: dict[str, Any], is_json: bool) -> None:
     lines = [f"{told['out']}: a {told['kind']}"]
     lines += [f"rank {told['rank']}"] if told.get("rank") else []
     lines += [f"holds {told['share']:.2%} of the difference"] if "share" in told else []
-    print("\n".join([", ".join([*lines, f"{told['seconds']} s"]), *told["notes"]]))
+    found = [f"{name}: {weight}" for name, weight in told.get("weights", {}).items()]
+    best = [f"best of {told['points']} by {told['score']}: {told['value']:.4g}", *found] if found else []
+    print("\n".join([", ".join([*lines, f"{told['seconds']} s"]), *best, *told["notes"]]))

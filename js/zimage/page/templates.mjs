@@ -40,6 +40,7 @@ const TASKS = [
   "train a LoRA",
   "train an edit LoRA from pairs",
   "train from a recipe",
+  "merge two fine-tunes by score",
   "App mode",
   "doctor",
   "faster",

@@ -77,6 +77,16 @@ export const SENTENCES = [
   ["No picture of one strength could be scored by {score}. Choose another score.", "有一个强度的图片都无法用 {score} 评分。请换一种评分。"],
   ["No prompt is written. Write one a line in prompts, for example: a red fox in the snow", "没有写提示词。请在提示词列表里每行写一条，例如：雪地里的一只红狐狸"],
   ["This comparison would have {count} pictures, and the most is {most}. Take fewer prompts or seeds.", "这次对比会有 {count} 张图，最多 {most} 张。请减少提示词或种子。"],
+  // merges
+  ["Line {line}: there is no file {name} in models/diffusion_models or models/loras. The nearest names are {near}; write one of them, or put # before the line.", "第 {line} 行：models/diffusion_models 和 models/loras 里没有文件 {name}。最接近的文件名是 {near}；请改成其中之一，或在行首加 #。"],
+  ["Line {line}: there is no file {name} in models/diffusion_models or models/loras, nor one of a similar name. Put the file there, or put # before the line.", "第 {line} 行：models/diffusion_models 和 models/loras 里没有文件 {name}，也没有相近的文件名。请把文件放到那里，或在行首加 #。"],
+  ["{file} is not of the same architecture as model: {found} of {total} weights differ in shape or are missing, such as {key}; merge fine-tunes of one model", "{file} 与模型的架构不同：{total} 个权重中有 {found} 个形状不同或缺失，例如 {key}；请融合同一模型的微调版本。"],
+  ["{file} is quantised, and would be unpacked as a whole here: load it with Z-Image Load Model and connect it to other_model, or take the bfloat16 file", "{file} 是量化文件，在这里会被整个解开：请用“Z-Image 加载模型”加载并接到“另一个模型”，或改用 bfloat16 文件。"],
+  ["{file} has the weight {found}: merged weights are the same at all steps, so leave out what stands after > or @", "{file} 的权重是 {found}：融合的权重在各步都相同，请去掉 > 或 @ 以及后面的内容。"],
+  ["The model has no blocks {names}. Write groups as: 0-9 10-19 noise_refiner rest", "模型没有这些模块：{names}。分组请写成：0-9 10-19 noise_refiner rest"],
+  ["{count} groups are too many to search: write {most} at the most, such as 0-9 10-19 rest", "{count} 组太多，无法搜索：最多写 {most} 组，例如 0-9 10-19 rest"],
+  ['search by CMA-ES needs the package cma; install it into this Python with: pip install "cma>=4"', '按 CMA-ES 搜索需要 cma 这个包；请安装到这个 Python 里：pip install "cma>=4"'],
+  ["CMA-ES needs two weights or more: write two groups of blocks, or search by coordinate", "CMA-ES 至少需要两个权重：请写两组模块，或改用 coordinate 搜索"],
   // training
   ["No folder is chosen to train on. Put one with pictures, and a text of the same name beside each, into ComfyUI's input folder, press R, and pick it.", "没有选择训练用的文件夹。请把图片和同名的文本放进 ComfyUI 的 input 文件夹里的一个文件夹，按 R，再选择它。"],
   ["No folder of pairs is chosen to train on. Put one with pairs, such as fox.source.png and fox.target.png, and an instruction in fox.txt, into ComfyUI's input folder, press R, and pick it.", "没有选择训练用的成对图片的文件夹。请把成对的图片（例如 fox.source.png 和 fox.target.png）和写在 fox.txt 里的指令放进 ComfyUI 的 input 文件夹里的一个文件夹，按 R，再选择它。"],

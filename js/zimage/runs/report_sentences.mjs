@@ -47,6 +47,18 @@ export const REPORTS = [
   ["likeness to the references", "与参考图的相似度"],
   ["strength {strength}: {value}, burning {burning} (saturation x{saturation}, contrast x{contrast}, detail x{detail})", "强度 {strength}：{value}，烧图 {burning}（饱和度 ×{saturation}，对比度 ×{contrast}，细节 ×{detail}）"],
   ["strength {count}", "强度 {count}"],
+  // Z-Image Merge and Z-Image Merge Search
+  ["{name}, fine-tune: {level} (no such blocks here: {near})", "{name}，微调模型：{level}（这里没有这些模块：{near}）"],
+  ["{name}, LoRA: {level} (no such blocks here: {near})", "{name}，LoRA：{level}（这里没有这些模块：{near}）"],
+  ["{name}, fine-tune: {level}", "{name}，微调模型：{level}"],
+  ["{name}, LoRA: {level}", "{name}，LoRA：{level}"],
+  ["Weighted sum", "加权和"],
+  ["TIES, density {count}", "TIES，密度 {count}"],
+  ["DARE, density {count}, seed {seed}", "DARE，密度 {count}，种子 {seed}"],
+  ["{count} layers are quantised, and rounded again once merged", "{count} 个层是量化的，融合后会再次取整"],
+  ["Nothing is merged: connect other_model, or write a file into files; every weight may be 0.", "什么也没有融合：请连接“另一个模型”，或在“文件列表”里写文件；也可能所有权重都是 0。"],
+  ["Best of {count} by {title}: point {number}", "{count} 次尝试中按 {title} 最好的是第 {number} 次"],
+  ["point {number}: {value} ({near})", "第 {number} 次：{value}（{near}）"],
   // Z-Image Caption Folder
   ["{count} of {total} captions are there, {written} of them new.", "共 {total} 条描述，已写好 {count} 条，其中 {written} 条是新写的。"],
   ["{count} of {total} captions are there, {written} of them new; {failed} with a problem.", "共 {total} 条描述，已写好 {count} 条，其中 {written} 条是新写的；{failed} 条有问题。"],

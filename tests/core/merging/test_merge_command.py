@@ -99,3 +99,23 @@ def test_what_cannot_be_merged_is_refused_in_a_sentence(folder: Path, capsys: An
     )
     assert "no file at" in refusal(capsys, folder / "gone.safetensors", "--out", out)
     assert not out.exists()
+
+
+def test_a_search_finds_the_better_model_keeps_pictures_and_goes_on(tmp_path: Path, capsys: Any) -> None:
+    """Nano against nano whose last layer says nothing: only weights near 0 draw what is asked for."""
+    state = dict(load_dit(file_of(DIT)).bfloat16().state_dict())
+    state["final_layer.linear.weight"] = torch.zeros_like(state["final_layer.linear.weight"])
+    save_file(state, tmp_path / "blank.safetensors")
+    (tmp_path / "prompts.txt").write_text("a large red heart in the middle on a white background\n")
+    out, pictures = tmp_path / "best.safetensors", tmp_path / "best.search"
+    command = (tmp_path / "blank.safetensors", "--base", "nano", "--out", out, "--search", "--groups", "rest")
+    asked = ("--prompts", tmp_path / "prompts.txt", "--seeds", 1, "--steps", 4)
+    assert told(capsys, *command, *asked, "--budget", 3)["value"] == 1.0
+    first = {each: each.stat().st_mtime_ns for each in pictures.glob("point-*/*.png")}
+    result = told(capsys, *command, *asked, "--budget", 4)
+    assert result["weights"] == {"blank.safetensors": "1 blocks rest=0"} and result["points"] == 4
+    assert len(first) == 3 and all(each.stat().st_mtime_ns == time for each, time in first.items())
+    assert torch.equal(load_file(out)["x_embedder.weight"], state["x_embedder.weight"])
+    assert "holds another search" in refusal(capsys, *command, *asked, "--seeds", 2)
+    assert "give --prompts" in refusal(capsys, *command)
+    assert "no score beauty" in refusal(capsys, *command, *asked, "--score", "beauty")

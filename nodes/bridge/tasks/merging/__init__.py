@@ -1,0 +1,1 @@
+"""Searching the weights of a merge by a score, in the queue."""
