@@ -1,9 +1,11 @@
-"""The strip of the node that trains: a new shape appears while a LoRA learns it."""
+"""The strips of nodes that train, and of their pairs: a new shape appears while it is learned."""
 
-from .prompt_graph import Link, PromptGraph
-from .strips import Panel, Rows, StripBuilder
+from .help_inputs import edit
+from .prompt_graph import NANO, Link, PromptGraph
+from .strips import Panel, Rows, StripBuilder, numbered
 
 PROMPT = "a large orange zorp in the middle on a white background"
+SHAPES = ("large orange heart in the middle", "large green circle on the left", "small blue star on the right")
 SETTINGS = {"rank": 16, "learning_rate": 0.002, "seed": 0, "batch_size": 4, "trigger": "zorp"}
 
 
@@ -26,4 +28,26 @@ def learned(graph: PromptGraph) -> Rows:
     return [[alone, *(Panel(str(steps), drawn(steps)) for steps in (60, 120, 250))]]
 
 
-STRIPS: dict[str, StripBuilder] = {"ZImageTrainLora/training_steps": learned}
+def edits_learned(graph: PromptGraph) -> Rows:
+    """Before; after an instruction by the model alone; and with a LoRA of the built-in pairs."""
+    before = [graph.picture(f"a {words} on a white background") for words in SHAPES]
+    asked = [f"replace the {words.split()[2]} with a zorp" for words in SHAPES]
+    alone = [edit(graph, [picture], words) for picture, words in zip(before, asked, strict=True)]
+    vision = graph.add("ZImageVisionLoader", vision_name=NANO)[0]
+    pairs = {"folder": "shapes become zorps (built in)", "sources": "in the folder", "instruction": ""}
+    lora = graph.add(
+        "ZImageTrainLora",
+        **{"model": graph.model, "clip": graph.clip, "vae": graph.vae},
+        dataset=graph.add("ZImageEditDataset", **pairs, resolution=64, clip_vision=vision)[0],
+        **{"name": "zorp_edit", "training_steps": 120, **SETTINGS, "learning_rate": 0.003},
+        **{"training_adapter": "none", "accept_losing_8_steps": False, "kind": "lora"},
+    )[0]
+    graph.model = graph.add("LoraModelLoader", model=graph.model, lora=lora, strength_model=1.0, bypass=False)[0]
+    learned = [edit(graph, [picture], words) for picture, words in zip(before, asked, strict=True)]
+    return [numbered(before), [Panel("", each) for each in alone], [Panel("", each) for each in learned]]
+
+
+STRIPS: dict[str, StripBuilder] = {
+    "ZImageTrainLora/training_steps": learned,
+    "ZImageEditDataset/instruction": edits_learned,
+}
