@@ -19,11 +19,11 @@ import torch
 from zimage_core.checkpoints import read_lora
 from zimage_core.data import read_picture_folder
 from zimage_core.model import S3DiT
-from zimage_core.nano.data.example_sets import write_zorps
+from zimage_core.nano.data.novelties import SHAPE
 from zimage_core.nano.data.render import SIDE
 from zimage_core.nano.files import FOLDER
 from zimage_core.nano.judging.judge import load
-from zimage_core.nano.judging.judge_lora import report
+from zimage_core.nano.judging.judge_lora import header, report
 from zimage_core.training.encoded import EncodedExample, encoders_of
 
 from .systems import stock_lora
@@ -51,7 +51,7 @@ def main() -> None:
     model = load(FOLDER)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        write_zorps(folder / "new")
+        SHAPE.write(folder / "new")
         encoders = encoders_of(model.vae, model.text_encoder, model.tokenizer, folder / "encoded")
         examples = [encoders.example(each, SIDE * SIDE) for each in read_picture_folder(folder / "new")]
     widgets = {"batch_size": options.batch, "rank": options.rank, "learning_rate": options.lr, "training_dtype": "fp32"}
@@ -61,7 +61,8 @@ def main() -> None:
     state = stock_lora.train(model.dit, examples, steps=steps, **widgets)
     lora = replace(read_lora(state), file="the stock node")
     sys.stdout.write(f"`{shlex.join(('python', '-m', 'bench.stock_lora', *sys.argv[1:]))}`: {steps} steps\n\n")
-    for line in report({"stock Train LoRA": lora}, model, options.limit):
+    sys.stdout.write(header(options.limit) + "\n")
+    for line in report(SHAPE, {"stock Train LoRA": lora}, model, options.limit):
         sys.stdout.write(line + "\n")
 
 

@@ -8,7 +8,7 @@ forgotten meanwhile. Two to caption have none: pictures, and edits of pictures.
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from itertools import count, islice, product
+from itertools import product
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,19 +26,6 @@ UNSEEN_COLOURS = ("orange", "purple")  # no picture of the new shape has them
 SEEN_COLOURS = tuple(colour for colour in COLOURS if colour not in UNSEEN_COLOURS)
 
 Kind = TypeVar("Kind")
-
-
-def crosses(n: int, colours: Sequence[str], seed: int) -> list[Scene]:
-    """Random scenes of the new shape, without those that it is learned from."""
-    rng, learned = random.Random(seed), zorps()
-
-    def one() -> Scene:
-        size, row, column = rng.choice(list(SIZES)), rng.choice(list(ROWS)), rng.choice(list(COLUMNS))
-        ground = rng.choice(GROUNDS)
-        return Scene(shape="cross", colour=rng.choice(colours), size=size, row=row, column=column, ground=ground)
-
-    drawn = (one() for _ in count())
-    return list(islice((scene for scene in drawn if scene not in learned), n))
 
 
 def zorps() -> list[Scene]:
@@ -65,13 +52,13 @@ def say(scene: Scene) -> str:
 
 def write_zorps(folder: Path) -> None:
     """Twenty pictures of the new shape."""
-    _write(folder, zorps(), say)
+    write_pictures(folder, zorps(), render, say)
 
 
 def write_scenes(folder: Path) -> None:
     """Pictures of what nano knows, with captions in both languages."""
     rng = random.Random(1)
-    _write(folder, rng.sample(training_scenes(), N_SCENES), lambda scene: training_caption(scene, rng))
+    write_pictures(folder, rng.sample(training_scenes(), N_SCENES), render, lambda scene: training_caption(scene, rng))
 
 
 def write_untold(folder: Path) -> None:
@@ -97,10 +84,16 @@ def _draw_new(scene: Scene, seed: int, file: Path) -> None:
         _save(render(scene, seed), file)
 
 
-def _write(folder: Path, scenes: Sequence[Scene], words: Callable[[Scene], str]) -> None:
+def write_pictures(
+    folder: Path,
+    scenes: Sequence[Scene],
+    draw: Callable[[Scene, int | None], Image.Image],
+    words: Callable[[Scene], str],
+) -> None:
+    """Pictures of scenes, jittered, each with a text of the same name beside it."""
     folder.mkdir(parents=True, exist_ok=True)
     for index, scene in enumerate(scenes):
-        _save(render(scene, index), folder / f"{index:03}.png")
+        _save(draw(scene, index), folder / f"{index:03}.png")
         write_text(folder / f"{index:03}.txt", words(scene))
 
 
