@@ -1,6 +1,7 @@
 """What nano is taught anew: it is new, its judge takes nothing else for it, and captions say what is drawn."""
 
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,14 +11,14 @@ from zimage_core.data import read_dataset, read_picture_folder
 from zimage_core.nano.data.captions import training_caption
 from zimage_core.nano.data.example_pairs import write_zorp_pairs, zorp_pairs
 from zimage_core.nano.data.example_sets import UNSEEN_COLOURS, WORD, say, zorps
-from zimage_core.nano.data.novelties import KNOWN_COLOUR, NOVELTIES, SHAPE, UNSEEN_SHAPES
+from zimage_core.nano.data.novelties import KNOWN_COLOUR, NOVELTIES, SHAPE, UNSEEN_SHAPES, Novelty
 from zimage_core.nano.data.render import render
 from zimage_core.nano.data.scenes import SHAPES, held_out_scenes, training_scenes
 from zimage_core.nano.judging.novelty_checker import is_cross, is_shown
 
 
 @pytest.mark.parametrize("novelty", NOVELTIES.values(), ids=NOVELTIES)
-def test_the_judge_knows_what_is_new_and_takes_nothing_else_for_it(novelty):
+def test_the_judge_knows_what_is_new_and_takes_nothing_else_for_it(novelty: Novelty):
     scenes = [*novelty.held_out(24, seen=True), *novelty.held_out(24, seen=False)]
     assert sum(is_shown(novelty, novelty.draw(scene, index), scene) for index, scene in enumerate(scenes)) >= 46
     others = random.Random(0).sample(held_out_scenes(), 24)
@@ -30,7 +31,7 @@ def test_another_shape_of_the_colour_that_was_asked_for_is_no_cross():
 
 
 @pytest.mark.parametrize("novelty", NOVELTIES.values(), ids=NOVELTIES)
-def test_twenty_pictures_tell_of_it_and_leave_out_what_is_judged(novelty, tmp_path):
+def test_twenty_pictures_tell_of_it_and_leave_out_what_is_judged(novelty: Novelty, tmp_path: Path):
     novelty.write(tmp_path)
     examples = read_picture_folder(tmp_path)
     captions = [each.captions[0] for each in examples]
