@@ -23,11 +23,11 @@ from ...evaluation.intervals import wilson
 from ...recipes import LoraConfig, read_recipe
 from ...sampling import NANO
 from ...training.encoded import encoders_of
-from ...training.encoded_files import EncodedSet
-from ...training.flow_training import divided, train_examples
+from ...training.flow_training import TrainingSet, train_examples
 from ...training.settings import flow_matching_of, recipe_of
 from ...training.trainables import LoraTrainable
 from ...training.trained_file import trainable_of
+from ...training.validation import held_out
 from ..data.captions import plain_caption
 from ..data.example_sets import WORD, write_scenes
 from ..data.novelties import NOVELTIES, Novelty
@@ -46,11 +46,12 @@ def trained(model: Model, novelty: Novelty, config: LoraConfig, folder: Path) ->
     write_scenes(folder / "known")
     encoders = encoders_of(model.vae, model.text_encoder, model.tokenizer, folder / "encoded")
     new, known = (
-        [encoders.files(each, SIDE * SIDE) for each in read_picture_folder(folder / name)] for name in ("new", "known")
+        [encoders.example(each, SIDE * SIDE) for each in read_picture_folder(folder / name)]
+        for name in ("new", "known")
     )
-    dataset, _ = divided(EncodedSet(encoders.folder, [*new, *known]), len(new), encoders.caption(""))
-    dataset = replace(dataset, examples=list(dataset.examples), regularization=list(dataset.regularization))
-    lora, recipe = trainable_of(model.dit, config), recipe_of(config, len(dataset.examples))
+    learned, _ = held_out(new)
+    dataset = TrainingSet(examples=learned, regularization=known, no_caption=encoders.caption(""))
+    lora, recipe = trainable_of(model.dit, config), recipe_of(config, len(learned))
     assert isinstance(lora, LoraTrainable)
     state = folder / str(config.seed)
     for _ in tqdm(
