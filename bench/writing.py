@@ -104,6 +104,11 @@ def rows(layout: str, config: TextConfig, options: argparse.Namespace) -> Iterat
             )
 
 
+def with_layers(config: TextConfig, n: int) -> TextConfig:
+    """A layout with n layers and a vocabulary in proportion, so that the output's share of the work stays."""
+    return replace(config, n_layers=n, vocab_size=config.vocab_size * n // config.n_layers)
+
+
 def told(ratio: Ratio) -> tuple[str, str]:
     """A ratio and its interval."""
     return f"{ratio.median:.3f}", f"{ratio.low:.3f}–{ratio.high:.3f}"
@@ -116,16 +121,18 @@ def main() -> None:
     parser.add_argument("--contexts", type=int, nargs="+", default=[64, 512, 2048], help="tokens of the prompt")
     parser.add_argument("--tokens", type=int, default=32, help="written after it, at least 3")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--layers", type=int, default=4, help="at least 2; fewer take less memory and time")
     parser.add_argument("--log", type=Path, default=LOG, help="where the table is appended")
     parser.add_argument("--no-log", action="store_true", help="print only")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    body = table(HEADER, [row for name in options.layouts for row in rows(name, LAYOUTS[name], options)])
+    layouts = {name: with_layers(LAYOUTS[name], options.layers) for name in options.layouts}
+    body = table(HEADER, [row for name, config in layouts.items() for row in rows(name, config, options)])
     command = shlex.join(("python", "-m", "bench.writing", *sys.argv[1:]))
     lines = [
         f"machine: {machine.describe(torch.device('cpu'))}; versions: {machine.versions()}, {version()}",
         f"greedy, float32, {options.tokens} tokens after the context; every system wrote the same ones",
-        *(f"{name}: {_widths(LAYOUTS[name])}" for name in options.layouts),
+        *(f"{name}: {_widths(config)}" for name, config in layouts.items()),
         f"command: `{command}`",
     ]
     sys.stdout.write("\n".join((*lines, "", body, "")))
