@@ -15,7 +15,7 @@ from ..atomic_file import save_tensors
 from ..checkpoints import DIT, TEXT_ENCODER, VAE, VISION, load_dit, load_text_encoder, load_vae, load_vision
 from ..model import S3DiT
 from ..text import load_tokenizer
-from ..training import Ema, Progress
+from ..training import Ema, Progress, Recipe
 from ..training.mixture import DrawnExamples
 from .captioner import READER
 from .data.captions import LANGUAGES
@@ -194,12 +194,21 @@ def make_reader(folder: Path, weights: Path) -> None:
 
 def make_captioner(folder: Path, weights: Path) -> None:
     """Stage 11, which goes on from stage 9's file and replaces it."""
+    _caption(folder / "captioner", weights, captioner.RECIPE, captioner.MIX)
+
+
+def make_captioner_again(folder: Path, weights: Path) -> None:
+    """Stage 12, which goes on from stage 11's file and replaces it."""
+    _caption(folder / "captioner-again", weights, captioner.LAST_RECIPE, captioner.LAST_MIX)
+
+
+def _caption(folder: Path, weights: Path, recipe: Recipe, mix: captioner.Mix) -> None:
     tokenizer = load_tokenizer(weights / TOKENIZER)
     language = writer.network_of(load_writing_model(weights))
-    network, recipe = captioner.CaptionerNetwork(language, tokenizer), captioner.RECIPE
+    network = captioner.CaptionerNetwork(language, tokenizer)
     ema = Ema(network, recipe.ema_decay)
-    progress = captioner.train_captioner(network, tokenizer, ema, folder / "captioner")
-    run_with_progress("captioner", recipe.steps, progress)
+    progress = captioner.train_captioner(network, tokenizer, ema, folder, recipe, mix)
+    run_with_progress(folder.name, recipe.steps, progress)
     with ema.applied():
         export_tensors(language.file_state(), weights / WRITER, EVERY_MATRIX)
 
@@ -217,6 +226,7 @@ STAGES: dict[str, Callable[[Path, Path], None]] = {
     "writer": make_writer,
     "reader": make_reader,
     "captioner": make_captioner,
+    "captioner-again": make_captioner_again,
 }
 
 

@@ -16,17 +16,26 @@ from zimage_core.nano.data.edits import held_out_edits
 from zimage_core.nano.data.phrasings import training_template
 from zimage_core.nano.data.picture_captions import DIFFERENCE, KINDS, named_attributes, picture_caption
 from zimage_core.nano.data.render import render
-from zimage_core.nano.data.requests import SHORT_HELD_OUT, held_out_request, plain_request
-from zimage_core.nano.data.scenes import Composition, SceneObject, every_scene, held_out_scenes
+from zimage_core.nano.data.requests import (
+    SHORT_HELD_OUT,
+    held_out_request,
+    is_held_out_riddle,
+    plain_request,
+    riddle,
+    training_request,
+)
+from zimage_core.nano.data.scenes import Composition, SceneObject, every_scene, held_out_scenes, training_scenes
 from zimage_core.nano.files import FOLDER, TOKENIZER
 from zimage_core.nano.judging.judge import shuffled
 from zimage_core.nano.judging.judge_captions import caption, read
-from zimage_core.nano.judging.judge_writer import kept, prompts_of
+from zimage_core.nano.judging.judge_writer import first_answers, kept, prompts_of
 from zimage_core.nano.picture_tokens import WORDS, composition_of, word_ids, words_of, words_seen
 from zimage_core.nano.stages.captioner import CaptionerNetwork
 from zimage_core.nano.stages.writer import WriterNetwork
 from zimage_core.nano.writer import load_writer
 from zimage_core.text import load_tokenizer
+
+TRAINED = training_scenes()
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +60,14 @@ def test_no_request_that_is_held_out_is_phrased(language):
     held_out = SHORT_HELD_OUT[language]
     made = {training_template(language, rng, held_out) for _ in range(2000)}
     assert len(made) > 1000 and not made & set(held_out)
+
+
+def test_no_pair_of_shape_and_colour_that_is_held_out_is_hinted_at():
+    """A thought has each hint in brackets, half-width or full-width ones."""
+    rng = random.Random(0)
+    requests = [training_request(rng.choice(TRAINED), rng) for _ in range(2000)]
+    hinted = [each for each in requests if set("(\uff08") & set(each.thought)]
+    assert len(hinted) > 500 and not any(is_held_out_riddle(each.scene) for each in hinted)
 
 
 @torch.inference_mode()
@@ -142,3 +159,11 @@ def test_the_writer_keeps_what_was_said():
     middle = replace(held_out_scenes()[0], row="middle", column="middle")
     lost = plain_request(middle, "我的愿望是{position}的{shape}，{size}", "zh", "en", rng)  # which the model moves
     assert kept([*requests, lost], [each.prompt for each in prompts_of(load_writer(), [*requests, lost])]) == 1
+
+
+def test_the_writer_solves_riddles_of_pairs_it_never_saw_together():
+    """Bananas, which it took for grass in Chinese; `judge_writer` has the table."""
+    hidden = [scene for scene in held_out_scenes() if scene.colour == "yellow" and is_held_out_riddle(scene)]
+    rng = random.Random(2)
+    bananas = [each for each in (riddle(scene, "zh", "zh", rng) for scene in hidden) if "香蕉" in each.text][:3]
+    assert kept(bananas, first_answers(load_writer(), bananas)) == 1

@@ -2,7 +2,7 @@
 
 A request leaves open most of a scene, or hides a shape or a colour behind a hint ("the shape with three corners"). The
 thought names what was asked, hints solved, and what is added; the answer is a whole caption in the language asked for.
-Some pairs of hints are held out of training by hash.
+Some pairs of shape and colour are held out of training by hash, wherever one of the two is hinted at.
 """
 
 import random
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from .captions import LANGUAGE_BY_CODE, Language, fill
 from .phrasings import training_template
-from .scenes import ATTRIBUTES, Scene, is_hash_held_out
+from .scenes import ATTRIBUTES, SHAPES, Scene, is_hash_held_out
 
 Hints = dict[str, tuple[str, ...]]
 
@@ -54,9 +54,20 @@ COLOUR_HINTS: dict[str, Hints] = {
         "pink": ("火烈鸟", "小猪"),
     },
 }
+HINTS = {"shape": SHAPE_HINTS, "colour": COLOUR_HINTS}
 RIDDLES = {
     "en": ("{shape} in the colour of {colour}", "draw {shape}, its colour is that of {colour}"),
     "zh": ("{colour}那种颜色的、{shape}", "画{shape}，颜色像{colour}"),
+}
+ONE_HIDDEN = {  # by which of the two is hinted at
+    "shape": {
+        "en": ("{shape} in {colour}", "draw {shape}, its colour is {colour}"),
+        "zh": ("{colour}的、{shape}", "画{shape}，颜色是{colour}"),
+    },
+    "colour": {
+        "en": ("a {shape} in the colour of {colour}", "draw a {shape}, its colour is that of {colour}"),
+        "zh": ("{colour}那种颜色的{shape}", "画{shape}，颜色像{colour}"),
+    },
 }
 SHORT = {
     "en": (
@@ -89,6 +100,7 @@ SHORT_HELD_OUT = {
     ),
 }
 RIDDLE_SHARE, OTHER_LANGUAGE_SHARE = 0.4, 0.2  # of training requests
+ONE_HIDDEN_SHARE = 0.4  # of training riddles hint at the shape or at the colour, and name the other
 PHRASED_SHARE = 0.7  # of training requests that are no riddles are put together by `phrasings`
 THOUGHTS = {"en": ("asked: {}.", " added: {}.", ", ", "{} ({})"), "zh": ("要求：{}。", "补充：{}。", "，", "{}（{}）")}
 
@@ -110,9 +122,8 @@ def training_request(scene: Scene, rng: random.Random) -> Request:
     asked = rng.choice(("en", "zh"))
     answered = rng.choice(("en", "zh")) if rng.random() < 2 * OTHER_LANGUAGE_SHARE else asked
     if rng.random() < RIDDLE_SHARE:
-        while is_held_out_riddle(scene):
-            scene = replace(scene, colour=rng.choice(ATTRIBUTES["colour"]))
-        return riddle(scene, asked, answered, rng)
+        hide = half_riddle if rng.random() < ONE_HIDDEN_SHARE else riddle
+        return hide(riddle_scene(scene, rng), asked, answered, rng)
     sentences = LANGUAGE_BY_CODE[asked]
     template = (
         training_template(asked, rng, SHORT_HELD_OUT[asked])
@@ -125,6 +136,13 @@ def training_request(scene: Scene, rng: random.Random) -> Request:
 def is_held_out_riddle(scene: Scene) -> bool:
     """Whether no riddle of this shape and colour is trained on."""
     return is_hash_held_out(f"riddle {scene.shape} {scene.colour}")
+
+
+def riddle_scene(scene: Scene, rng: random.Random) -> Scene:
+    """The scene with a shape and a colour that riddles are trained on, every colour as often."""
+    colour = rng.choice(ATTRIBUTES["colour"])
+    pairs = [replace(scene, shape=shape, colour=colour) for shape in SHAPES]
+    return rng.choice([pair for pair in pairs if not is_held_out_riddle(pair)])
 
 
 def held_out_request(scene: Scene, language: str, rng: random.Random) -> Request:
@@ -141,14 +159,22 @@ def plain_request(scene: Scene, template: str, asked: str, answered: str, rng: r
 
 def riddle(scene: Scene, asked: str, answered: str, rng: random.Random) -> Request:
     """Shape and colour behind hints."""
-    index = {name: rng.randrange(2) for name in ("shape", "colour")}
-    hints = {"shape": SHAPE_HINTS, "colour": COLOUR_HINTS}
+    index = {name: rng.randrange(2) for name in HINTS}
+    text = rng.choice(RIDDLES[asked]).format(**{name: _hint(scene, name, asked, index[name]) for name in index})
+    return _request(text, scene, answered, {name: _hint(scene, name, answered, index[name]) for name in index}, rng)
 
-    def hint(name: str, language: str) -> str:
-        return hints[name][language][getattr(scene, name)][index[name]]
 
-    text = rng.choice(RIDDLES[asked]).format(shape=hint("shape", asked), colour=hint("colour", asked))
-    return _request(text, scene, answered, {name: hint(name, answered) for name in index}, rng)
+def half_riddle(scene: Scene, asked: str, answered: str, rng: random.Random) -> Request:
+    """Shape or colour behind a hint, the other in a synonym."""
+    hidden, index = rng.choice(tuple(HINTS)), rng.randrange(2)
+    template = rng.choice(ONE_HIDDEN[hidden][asked])
+    text = fill(template.replace(f"{{{hidden}}}", _hint(scene, hidden, asked, index)), scene, asked, rng)
+    solved = _hint(scene, hidden, answered, index)
+    return _request(text, scene, answered, {name: solved if name == hidden else "" for name in HINTS}, rng)
+
+
+def _hint(scene: Scene, name: str, language: str, index: int) -> str:
+    return HINTS[name][language][getattr(scene, name)][index]
 
 
 def _request(text: str, scene: Scene, language: str, asked: dict[str, str], rng: random.Random) -> Request:

@@ -2,7 +2,8 @@
 
 It continues from the writer's weights, and learns from the words that pictures really show; later a reader finds
 them. A part of every batch are the writer's own requests, which must not be forgotten; the others are captions of one
-picture, and instructions that lead from one picture to another.
+picture, and instructions that lead from one picture to another. A few requests do not keep what was learned of riddles;
+so it ends with a run at a lower rate, mostly of requests.
 """
 
 import random
@@ -27,7 +28,20 @@ from ..picture_tokens import PLACE, word_ids, words_of
 from .writer import ReadAndWritten, WriterNetwork, loss_of, padded, tokens_of
 
 RECIPE = Recipe(steps=1500, lr=1.5e-3, warmup_steps=30, decay_part=0.6, ema_decay=0.99, seed=13)
-REQUESTS, CAPTIONS, DIFFERENCES = 5, 9, 8  # texts of a step
+LAST_RECIPE = Recipe(steps=900, lr=6e-4, warmup_steps=30, decay_part=0.6, ema_decay=0.99, seed=17)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mix:
+    """Texts of a step."""
+
+    requests: int
+    captions: int
+    differences: int
+
+
+MIX = Mix(requests=5, captions=9, differences=8)
+LAST_MIX = Mix(requests=20, captions=8, differences=2)
 
 
 class CaptionerNetwork(nn.Module):
@@ -53,22 +67,27 @@ class Lesson:
     pictures: list[Composition] = field(default_factory=list[Composition])
 
 
-def train_captioner(network: CaptionerNetwork, tokenizer: Tokenizer, ema: Ema, folder: Path) -> Iterator[Progress]:
+def train_captioner(
+    network: CaptionerNetwork, tokenizer: Tokenizer, ema: Ema, folder: Path, recipe: Recipe, mix: Mix
+) -> Iterator[Progress]:
     """Cross-entropy of captions, instructions and the writer's answers."""
     scenes = training_scenes()
 
     def loss_of_step(step: int, generator: torch.Generator) -> Iterator[Tensor]:
         rng = random.Random(int(torch.randint(2**31, (1,), generator=generator)))
         lessons = [
-            *(caption_lesson(rng.choice(scenes), tokenizer, rng) for _ in range(CAPTIONS)),
-            *(difference_lesson(tokenizer, rng) for _ in range(DIFFERENCES)),
-            *(Lesson(tokens_of(training_request(rng.choice(scenes), rng), tokenizer, rng)) for _ in range(REQUESTS)),
+            *(caption_lesson(rng.choice(scenes), tokenizer, rng) for _ in range(mix.captions)),
+            *(difference_lesson(tokenizer, rng) for _ in range(mix.differences)),
+            *(
+                Lesson(tokens_of(training_request(rng.choice(scenes), rng), tokenizer, rng))
+                for _ in range(mix.requests)
+            ),
         ]
         ids, targets = padded([lesson.tokens for lesson in lessons])
         seen = words_of([picture for lesson in lessons for picture in lesson.pictures])
         yield loss_of(network(ids, seen), targets)
 
-    yield from train(network, loss_of_step, RECIPE, ema, folder)
+    yield from train(network, loss_of_step, recipe, ema, folder)
 
 
 def caption_lesson(scene: Scene, tokenizer: Tokenizer, rng: random.Random) -> Lesson:
