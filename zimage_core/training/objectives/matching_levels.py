@@ -26,8 +26,8 @@ def renoised(x0: Float[Tensor, "b ..."], sigma: Float[Tensor, " b"], noise: Floa
     return (1 - level) * x0 + level * noise
 
 
-def per_item(values: Float[Tensor, " b"], like: Float[Tensor, "b ..."]) -> Tensor:
-    """Numbers of items, as wide as `like`."""
+def per_item(values: Tensor, like: Float[Tensor, "b ..."]) -> Tensor:
+    """Values of items (b,), numbers or truths, as wide as `like`."""
     return values.reshape(-1, *[1] * (like.ndim - 1))
 
 

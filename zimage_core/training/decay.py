@@ -1,0 +1,133 @@
+"""A student that decays: what its pictures look like beside its teacher's, now and then, and when that is enough.
+
+Published reproductions of Decoupled DMD get better and then worse, after some 700 updates of the student. So on fixed
+prompts and seeds saturation, contrast and high-frequency energy are compared with the teacher's, and scores are read.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from ..atomic_file import write_text
+from ..json_lines import append_lines, read_lines, to_lines
+from ..model import S3DiT
+from ..sampling import Preset
+from ..scoring.score import Request, Score
+from ..scoring.statistics import STATISTICS
+from .loop.state import saved_step
+from .previews import Previews
+
+FILE = "checks.jsonl"
+# the sharpness, a variance of the Laplacian, is the energy of what changes from pixel to pixel
+WATCHED = {"saturation": "saturation", "contrast": "contrast", "sharpness": "high-frequency energy"}
+MARGIN = 0.05  # of the teacher's number: differences below it are chance
+N_WORSE = 2  # numbers that have to worsen together
+TEACHER, STUDENT = "teacher", "student"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checks:
+    """Pictures of fixed prompts and seeds, and what is measured in them."""
+
+    drawn: Previews  # prompts and how the teacher draws them
+    prompts: Sequence[str]  # the same, for scores
+    student: Preset
+    scores: Sequence[Score] = ()
+    every: int  # steps
+
+    def is_due(self, done: int, steps: int) -> bool:
+        """Whether to look after so many steps of all."""
+        return done % self.every == 0 or done == steps
+
+    def of_teacher(self, dit: S3DiT) -> dict[str, float]:
+        """Numbers of the network as it is, drawn as the teacher is."""
+        return self._measured(dit, self.drawn)
+
+    def of_student(self, dit: S3DiT) -> dict[str, float]:
+        """Numbers of the network as it is, drawn in few steps."""
+        return self._measured(dit, replace(self.drawn, preset=self.student))
+
+    def _measured(self, dit: S3DiT, drawn: Previews) -> dict[str, float]:
+        pictures = [
+            replace(drawn, seed=drawn.seed + index).drawn(dit, caption) for index, caption in enumerate(drawn.captions)
+        ]
+        readers: dict[str, Score] = {told: STATISTICS[name] for name, told in WATCHED.items()}
+        readers |= {score.name: score for score in self.scores}
+        numbers = {name: mean_of(reader, pictures, self.prompts) for name, reader in readers.items()}
+        return {name: number for name, number in numbers.items() if number is not None}
+
+
+def mean_of(score: Score, pictures: Sequence[Image.Image], prompts: Sequence[str]) -> float | None:
+    """Over the pictures that have a number."""
+    measured = score(pictures, [Request(prompt=prompt) for prompt in prompts])
+    values = [each.value for each in measured if each.value is not None]
+    return math.fsum(values) / len(values) if values else None
+
+
+class DecayAlarm:
+    """The checks of a run, those before its saved state among them."""
+
+    def __init__(self, folder: Path, patience: int) -> None:
+        self.file, self.patience = folder / FILE, patience
+        done = saved_step(folder)
+        rows = [row for _, row in read_lines(self.file)] if self.file.exists() else []
+        self.rows: list[dict[str, Any]] = [row for row in rows if row["step"] <= done]
+        if len(self.rows) < len(rows):  # a killed run was ahead of its saved state
+            write_text(self.file, to_lines(self.rows))
+
+    @property
+    def has_teacher(self) -> bool:
+        """Whether it is known what to compare with."""
+        return any(row["who"] == TEACHER for row in self.rows)
+
+    def add(self, who: str, step: int, numbers: dict[str, float]) -> None:
+        """The newest check."""
+        row = {"who": who, "step": step, **numbers}
+        self.rows.append(row)
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        append_lines(self.file, [row])
+
+    @property
+    def distances(self) -> list[dict[str, float]]:
+        """How far each number of the student was from the teacher's at each check, in parts of the teacher's.
+
+        A score that is better than the teacher's is at no distance.
+        """
+        teacher = next((row for row in self.rows if row["who"] == TEACHER), {})
+        names = [name for name in teacher if name not in ("who", "step")]
+        found: list[dict[str, float]] = []
+        for row in (row for row in self.rows if row["who"] == STUDENT):
+            signed = {
+                name: (row[name] - teacher[name]) / max(abs(teacher[name]), 1e-6) for name in names if name in row
+            }
+            is_statistic = {name: name in WATCHED.values() for name in signed}
+            found.append({name: abs(each) if is_statistic[name] else max(0.0, -each) for name, each in signed.items()})
+        return found
+
+    @property
+    def is_best(self) -> bool:
+        """Whether no check before the newest was nearer to the teacher, all numbers counted alike."""
+        totals = [sum(each.values()) for each in self.distances]
+        return totals[-1] <= min(totals)
+
+    def worse(self, check: int) -> set[str]:
+        """Numbers that were farther from the teacher at a check than at the best one before it."""
+        distances = self.distances
+        now, before = distances[check], distances[:check]
+        return {
+            name
+            for name, distance in now.items()
+            if distance > min(each.get(name, math.inf) for each in before) + MARGIN
+        }
+
+    def has_gone_off(self, _: int = 0) -> bool:
+        """Whether the same two numbers have been worse at each of the last checks."""
+        n_checks = len(self.distances)
+        if not self.patience or n_checks <= self.patience:
+            return False
+        last = [self.worse(check) for check in range(n_checks - self.patience, n_checks)]
+        return len(set.intersection(*last)) >= N_WORSE

@@ -1,0 +1,98 @@
+"""A distillation from its first update to its last: the runner's steps, previews, and checks that may end it."""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from torch import Tensor
+
+from .._shapes import Float
+from ..model import S3DiT
+from .decay import Checks, DecayAlarm
+from .distillation import STUDENT, Distillation, StudentsEma, TwoRates, distillation_step
+from .loop.curve import Curve
+from .loop.runner import Progress, train
+from .previews import Previews
+from .trainables import Roles
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillationWatch:
+    """What is looked at; none of it changes what a step learns."""
+
+    checks: Checks | None = None
+    patience: int = 3  # checks
+    previews: Previews | None = None
+    keep: int = 1  # saved states that stay
+    keep_best: Callable[[], None] | None = None  # called with the average in place, when no check was better
+
+    def is_due(self, done: int, steps: int) -> bool:
+        """Whether something is to be looked at after so many steps of all."""
+        return any(each.is_due(done, steps) for each in (self.checks, self.previews) if each)
+
+
+UNWATCHED = DistillationWatch()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoleProgress(Progress):
+    """A step of one role."""
+
+    role: str
+
+
+def distill(
+    dit: S3DiT,
+    roles: Roles,
+    captions: Sequence[Float[Tensor, "_ f"]],
+    no_caption: Float[Tensor, "_ f"],
+    step_of: Distillation,
+    recipe: TwoRates,
+    folder: Path,
+    *,
+    identity: Mapping[str, Any] = MappingProxyType({}),
+    watch: DistillationWatch = UNWATCHED,
+) -> Generator[RoleProgress]:
+    """Train the student and its fake score; resume from and save to `folder`, which keeps curve and checks too.
+
+    After the last step the student is its average (EMA).
+    """
+    ema = StudentsEma(roles, recipe.ema_decay, recipe.turn)
+    losses = partial(distillation_step, dit, roles, captions, no_caption, step_of, recipe.seed)
+    alarm, curve = DecayAlarm(folder, watch.patience), None
+    with roles.attached():
+        if watch.checks and not alarm.has_teacher:
+            alarm.add("teacher", 0, watch.checks.of_teacher(dit))
+        for progress in train(
+            roles,
+            losses,
+            recipe,
+            ema,
+            folder,
+            identity={**asdict(step_of), **identity},
+            keep=watch.keep,
+            is_enough=alarm.has_gone_off,
+        ):
+            done = progress.step + 1
+            if watch.is_due(done, recipe.steps):
+                with ema.applied():
+                    roles.set_role(STUDENT)
+                    look(dit, watch, alarm, done, recipe.steps, folder)
+            told = RoleProgress(**asdict(progress), role=step_of.role_at(progress.step))
+            curve = curve or Curve(folder, progress.step)
+            curve.add(told)
+            yield told
+    ema.assign()
+
+
+def look(dit: S3DiT, watch: DistillationWatch, alarm: DecayAlarm, done: int, steps: int, folder: Path) -> None:
+    """Check and draw the network, which computes as the student's average."""
+    if watch.checks and watch.checks.is_due(done, steps):
+        alarm.add(STUDENT, done, watch.checks.of_student(dit))
+        if watch.keep_best and alarm.is_best:
+            watch.keep_best()
+    if watch.previews and watch.previews.is_due(done, steps):
+        watch.previews.save(dit, done, folder)

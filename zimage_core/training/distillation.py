@@ -1,0 +1,221 @@
+"""A base model becomes one of few steps: a student learns from its teacher, held by a score of what it makes itself.
+
+All three are one resident transformer in different roles (`trainables/roles.py`). A turn is some updates of the fake
+score, then one of the student, each a step of the runner: so a run stops, resumes and is saved between any two, and
+the optimizer leaves alone what has no gradient in a step.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from .._shapes import Float
+from ..model import Condition, S3DiT
+from ..model.condition import RunBlock, run_block
+from ..model.sequence import padded_length
+from .loop.batches import token_count
+from .loop.ema import Ema
+from .loop.order import chosen_examples
+from .loop.runner import Recipe
+from .objectives.decoupled import DecoupledDmd, decoupled_dmd, regression_losses
+from .objectives.dmd2 import dmd2
+from .objectives.flow_matching import flow_matching_losses
+from .objectives.matching_levels import HIGHEST, LOWEST, draw_levels, per_item
+from .objectives.noised import recomputed_block
+from .rollouts import Grid, dynamic_grid, fixed_grid, rollout
+from .trainables import Roles
+
+STUDENT, FAKE = "student", "fake"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distillation:
+    """What an update is made of."""
+
+    cells: tuple[int, int]  # height and width of the latents
+    cfg: float = 4.0  # the teacher's guidance
+    method: Literal["decoupled-dmd", "dmd2"] = "decoupled-dmd"
+    dmd: DecoupledDmd = field(default_factory=DecoupledDmd)
+    nfe: int = 8
+    shift: float = 3.0  # of the student's grids toward noise
+    grid: Literal["dynamic", "fixed"] = "dynamic"
+    renoised: float = 0.3  # share of rollouts that noise each prediction anew; the others are Euler's
+    fake_updates: int = 5  # before each update of the student
+    batch: int = 1
+    token_budget: int = 4608
+    saves_memory: bool = True
+
+    def __post_init__(self) -> None:
+        if self.method == "dmd2" or self.dmd.dm_weight:
+            if self.fake_updates < 1:
+                raise ValueError("the fake score has to learn what it is compared with: choose 1 or more updates of it")
+        elif self.fake_updates:
+            raise ValueError("nothing is compared with the fake score: choose 0 updates of it")
+
+    @property
+    def turn(self) -> int:
+        """Steps of the runner for one update of the student."""
+        return self.fake_updates + 1
+
+    def role_at(self, step: int) -> str:
+        """Who learns in a step of the runner."""
+        return STUDENT if step % self.turn == self.fake_updates else FAKE
+
+    def target(
+        self, x0: Tensor, networks: "Networks", sigma: Float[Tensor, " b"], generator: torch.Generator
+    ) -> Float[Tensor, "b c h w"]:
+        """Where predictions of the student, which was fed at `sigma`, should go."""
+        asked = networks.teacher, networks.teacher_uncond, networks.fake
+        if self.method == "dmd2":
+            return dmd2(x0, *asked, cfg=self.cfg, generator=generator)
+        return decoupled_dmd(x0, *asked, sigma_k=sigma, cfg=self.cfg, generator=generator, options=self.dmd).target
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwoRates(Recipe):
+    """A recipe whose steps are those of both roles; the fake score has a learning rate of its own."""
+
+    fake_lr: float
+    turn: int  # steps, of which the last is the student's
+
+    def lr_at(self, step: int) -> float:
+        rate = super().lr_at(step)
+        return rate if step % self.turn == self.turn - 1 else rate * self.fake_lr / self.lr
+
+
+class StudentsEma(Ema):
+    """An average that moves where the student did, and counts the student's updates alone."""
+
+    def __init__(self, roles: Roles, decay: float, turn: int) -> None:
+        super().__init__(roles, decay)
+        self.turn = turn
+
+    def update(self, step: int) -> None:
+        if step % self.turn == self.turn - 1:
+            super().update(step // self.turn)
+
+
+class Networks:
+    """Student, fake score and teacher over a batch of prompts, whose conditions are computed once for all of them.
+
+    That holds while adapters are on the main layers alone: what refines captions is the base's.
+    """
+
+    def __init__(
+        self,
+        dit: S3DiT,
+        roles: Roles,
+        captions: Sequence[Float[Tensor, "_ f"]],
+        no_caption: Float[Tensor, "_ f"],
+        step_of: Distillation,
+    ) -> None:
+        self.dit, self.roles = dit, roles
+        self.run: RunBlock = recomputed_block if step_of.saves_memory else run_block
+        like = dit.x_pad_token
+        roles.set_role(None)
+        with torch.no_grad():
+            self.condition = dit.prepare([each.to(like) for each in captions], step_of.cells)
+            self.no_condition = dit.prepare([no_caption.to(like)], step_of.cells)
+
+    def velocity(self, role: str | None, x: Tensor, sigma: Tensor) -> Tensor:
+        """What a role predicts; where gradients are kept, its role stays set, as blocks may be computed again."""
+        return self._velocity(role, self.condition, x, sigma)
+
+    def of_items(self, x: Tensor, sigma: Tensor, items: Tensor) -> Tensor:
+        """What the student predicts for some items of the batch."""
+        condition = self.condition._replace(caption=self.condition.caption[items])
+        return self._velocity(STUDENT, condition, x, sigma)
+
+    def teacher(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """The teacher's clean prediction."""
+        return clean(x, sigma, self.velocity(None, x, sigma))
+
+    def teacher_uncond(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """The teacher's, without a prompt."""
+        return clean(x, sigma, self._velocity(None, self.no_condition, x, sigma))
+
+    def fake(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """The fake score's clean prediction."""
+        return clean(x, sigma, self.velocity(FAKE, x, sigma))
+
+    def _velocity(self, role: str | None, condition: Condition, x: Tensor, sigma: Tensor) -> Tensor:
+        self.roles.set_role(role)
+        run = self.run if torch.is_grad_enabled() else run_block
+        return self.dit.flow(condition, run=run)(x, sigma)
+
+
+def clean(x: Float[Tensor, "b c h w"], sigma: Float[Tensor, " b"], velocity: Tensor) -> Float[Tensor, "b c h w"]:
+    """x0 = x - sigma·velocity, in float32."""
+    return x.float() - per_item(sigma, x) * velocity.float()
+
+
+def distillation_step(
+    dit: S3DiT,
+    roles: Roles,
+    captions: Sequence[Float[Tensor, "_ f"]],
+    no_caption: Float[Tensor, "_ f"],
+    step_of: Distillation,
+    seed: int,
+    step: int,
+    generator: torch.Generator,
+) -> Iterator[Tensor]:
+    """The loss of whoever learns in this step, in parts: their sum is the mean over the step's prompts."""
+    losses_of = student_losses if step_of.role_at(step) == STUDENT else fake_losses
+    chosen = [captions[index] for index in chosen_examples(step, step_of.batch, len(captions), seed)]
+    for group in prompt_groups(chosen, step_of):
+        networks = Networks(dit, roles, group, no_caption, step_of)
+        yield losses_of(networks, step_of, len(group), generator).sum() / len(chosen)
+
+
+def prompt_groups(
+    captions: Sequence[Float[Tensor, "_ f"]], step_of: Distillation
+) -> Iterator[list[Float[Tensor, "_ f"]]]:
+    """Prompts that pad to one length, within the budget of tokens."""
+    by_length: defaultdict[int, list[Tensor]] = defaultdict(list)
+    for caption in captions:
+        by_length[padded_length(len(caption))].append(caption)
+    for length, group in sorted(by_length.items(), reverse=True):
+        size = max(1, step_of.token_budget // token_count(step_of.cells, length))
+        yield from (group[first : first + size] for first in range(0, len(group), size))
+
+
+def student_losses(
+    networks: Networks, step_of: Distillation, n_items: int, generator: torch.Generator
+) -> Float[Tensor, " b"]:
+    """Regression of the student's prediction to where distribution matching sends it."""
+    x, sigma = fed_latents(networks, step_of, n_items, generator)
+    x0 = clean(x, sigma, networks.velocity(STUDENT, x, sigma))
+    with torch.no_grad():
+        target = step_of.target(x0, networks, sigma, generator)
+    networks.roles.set_role(STUDENT)  # blocks are computed again when gradients pass
+    return regression_losses(x0, target)
+
+
+def fake_losses(
+    networks: Networks, step_of: Distillation, n_items: int, generator: torch.Generator
+) -> Float[Tensor, " b"]:
+    """Flow matching on what the student makes now."""
+    x, sigma = fed_latents(networks, step_of, n_items, generator)
+    with torch.no_grad():
+        x0 = clean(x, sigma, networks.velocity(STUDENT, x, sigma))
+    level = draw_levels(torch.full((n_items,), HIGHEST), LOWEST, generator).to(x0.device)
+    noise = torch.randn(x0.shape, generator=generator).to(x0.device)
+    return flow_matching_losses(partial(networks.velocity, FAKE), x0, noise, level)
+
+
+def fed_latents(
+    networks: Networks, step_of: Distillation, n_items: int, generator: torch.Generator
+) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, " b"]]:
+    """Latents that the student has come to from noise, and their levels."""
+    make: Callable[[int, int, float, torch.Generator], Grid]
+    make = dynamic_grid if step_of.grid == "dynamic" else fixed_grid
+    grid = make(n_items, step_of.nfe, step_of.shift, generator)
+    is_renoised = torch.rand(n_items, generator=generator) < step_of.renoised
+    device, channels = networks.condition.caption.device, networks.dit.config.in_channels
+    noise = torch.randn(n_items, channels, *step_of.cells, generator=generator).to(device)
+    return rollout(networks.of_items, noise, grid, is_renoised, generator), grid.sigma.to(device)
