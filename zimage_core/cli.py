@@ -14,6 +14,7 @@ from typing import NoReturn
 from .commands.alike import add_alike
 from .commands.caption import add_caption
 from .commands.compare import add_compare
+from .commands.distill import add_distill
 from .commands.enhance import add_enhance
 from .commands.evaluate import add_evaluate
 from .commands.generate import add_generate
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_compare(verbs)
     add_alike(verbs)
     add_train(verbs)
+    add_distill(verbs)
     add_merge(verbs)
     try:
         options = parser.parse_args(arguments)

@@ -1,11 +1,12 @@
 """`zimage train`: a LoRA, or all weights, from a folder of pictures; or what a recipe says."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields
+from types import MappingProxyType
 from typing import Any
 
-from ..recipes.options import option_of
+from ..recipes.options import Config, option_of
 from ..recipes.recipe_file import TRAIN, read_recipe, stages_of
 from ..recipes.sources import Sources
 from ..recipes.training_config import KINDS, LoraConfig, TrainingConfig
@@ -33,19 +34,21 @@ def add_train(verbs: Any) -> None:
         add_options(parser.add_argument_group(f"of {name} alone"), own)
 
 
-def add_options(parser: Any, declared: "list[Field[Any]]") -> None:
-    """An option of each field."""
+def add_options(
+    parser: Any, declared: "list[Field[Any]]", kinds: Mapping[str, type[Config]] = MappingProxyType(KINDS)
+) -> None:
+    """An option of each field, with its defaults in all `kinds` of configs."""
     for each in declared:
         option = option_of(each)
-        settings: dict[str, Any] = {"default": argparse.SUPPRESS, "help": told(each), **typed(option.kind)}
+        settings: dict[str, Any] = {"default": argparse.SUPPRESS, "help": told(each, kinds), **typed(option.kind)}
         if option.metavar:
             settings["metavar"] = option.metavar
         parser.add_argument(f"--{each.name.replace('_', '-')}", **settings)
 
 
-def told(declared: "Field[Any]") -> str:
+def told(declared: "Field[Any]", kinds: Mapping[str, type[Config]]) -> str:
     """What a field is, with its default where it has one."""
-    defaults = {kind: each.default for kind, each in of_each_kind(declared.name) if is_told(each.default)}
+    defaults = {kind: each.default for kind, each in of_each_kind(declared.name, kinds) if is_told(each.default)}
     values = {kind: f"{value:g}" if isinstance(value, float) else str(value) for kind, value in defaults.items()}
     is_one = len(set(values.values())) == 1
     named = next(iter(values.values())) if is_one else ", ".join(f"{value} ({kind})" for kind, value in values.items())
@@ -53,9 +56,9 @@ def told(declared: "Field[Any]") -> str:
     return "; ".join(filter(None, (option_of(declared).help, default)))
 
 
-def of_each_kind(name: str) -> "list[tuple[str, Field[Any]]]":
+def of_each_kind(name: str, kinds: Mapping[str, type[Config]]) -> "list[tuple[str, Field[Any]]]":
     """The fields of that name, with the kind of training they belong to."""
-    return [(kind, each) for kind, config in KINDS.items() for each in fields(config) if each.name == name]
+    return [(kind, each) for kind, config in kinds.items() for each in fields(config) if each.name == name]
 
 
 def is_told(default: object) -> bool:

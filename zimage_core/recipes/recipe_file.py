@@ -9,12 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
-from .options import checked
+from .options import Config, checked
 from .training_config import KINDS, OF_THE_RUN, TrainingConfig
 
 TRAIN, STAGE, NAME = "train", "stage", "name"
+Kind = TypeVar("Kind", bound=Config)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,20 +69,20 @@ def _stage(
     if of_run := [key for key in own if key in OF_THE_RUN]:
         raise ValueError(f"{of_run[0]} holds for all stages: write it above the first [[{STAGE}]]")
     own = {key: value for key, value in own.items() if key != NAME}
-    return Stage(name=name, config=config_of(kind, {**keys, **own, **changes}))
+    return Stage(name=name, config=config_of(kind, {**keys, **own, **changes}, f"{_name_of(kind)} is trained"))
 
 
-def config_of(kind: type[TrainingConfig], values: Mapping[str, Any]) -> TrainingConfig:
-    """A config from its fields' values. Raises ValueError that names what is unknown, missing or wrong."""
+def config_of(kind: type[Kind], values: Mapping[str, Any], what: str) -> Kind:
+    """A config from its fields' values, where `what` happens. Raises ValueError that names what is wrong."""
     known = {each.name: each for each in fields(kind)}
     if unknown := [key for key in values if key not in known]:
-        raise ValueError(f"there is no key {unknown[0]} where {_kind(kind)} is trained{_meant(unknown[0], known)}")
+        raise ValueError(f"there is no key {unknown[0]} where {what}{_meant(unknown[0], known)}")
     if missing := [name for name, each in known.items() if each.default is MISSING and name not in values]:
         raise ValueError(f"the key {missing[0]} is missing")
     return kind(**{name: checked(known[name], value) for name, value in values.items()})
 
 
-def _kind(kind: type[TrainingConfig]) -> str:
+def _name_of(kind: type[TrainingConfig]) -> str:
     return next(name for name, each in KINDS.items() if each is kind)
 
 

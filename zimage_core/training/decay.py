@@ -53,7 +53,8 @@ class Checks:
 
     def _measured(self, dit: S3DiT, drawn: Previews) -> dict[str, float]:
         pictures = [
-            replace(drawn, seed=drawn.seed + index).drawn(dit, caption) for index, caption in enumerate(drawn.captions)
+            replace(drawn, seed=drawn.seed + index).drawn(dit, caption)
+            for index, caption in enumerate(drawn.prompts.captions)
         ]
         readers: dict[str, Score] = {told: STATISTICS[name] for name, told in WATCHED.items()}
         readers |= {score.name: score for score in self.scores}

@@ -48,7 +48,11 @@ class Encoders:
 
     def caption(self, words: str) -> Float[Tensor, "_ f"]:
         """The features of a text; the empty one stands for a dropped caption."""
-        return load_encoded(self.folder, self._text(PLAIN_TEMPLATE.format(words)))["features"]
+        return load_encoded(self.folder, self.caption_file(words))["features"]
+
+    def caption_file(self, words: str) -> str:
+        """The name of the file that `caption` reads."""
+        return self._text(PLAIN_TEMPLATE.format(words))
 
     def files(self, example: Example, area: int) -> ExampleFiles:
         """Encode an example, as far as that was not done before, and name its files."""

@@ -57,6 +57,25 @@ class EncodedSet(Sequence[EncodedExample]):
         return EncodedSet(self.folder, [each for each in self.files for _ in range(each.repeats)])
 
 
+class EncodedCaptions(Sequence[Tensor]):
+    """Text features (n, f) in a folder, each read when it is asked for."""
+
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+        self.folder, self.names = folder, names
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, index: int) -> Tensor: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Tensor]: ...
+    def __getitem__(self, index: int | slice) -> Tensor | list[Tensor]:
+        if isinstance(index, slice):
+            return [_features(self.folder, name) for name in self.names[index]]
+        return _features(self.folder, self.names[index])
+
+
 def load_example(folder: Path, files: ExampleFiles) -> EncodedExample:
     """An example from its files."""
     return EncodedExample(

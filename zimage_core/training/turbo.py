@@ -26,6 +26,15 @@ def refuse_turbo(model: Path, config: TrainingConfig) -> None:
         )
 
 
+def refuse_turbo_as_teacher(model: Path) -> None:
+    """Raises ValueError for a Turbo model, a file or a pipeline's folder."""
+    if is_turbo(model):
+        raise ValueError(
+            f"{model.name} is a Turbo model and cannot teach: a student learns from guidance, under which Turbo gets "
+            "worse. Distil the base model, or a fine-tune of it"
+        )
+
+
 def is_turbo(model: Path) -> bool:
     """By a file's header or name; by a pipeline's name, its transformer's header or its scheduler."""
     if model.is_dir():

@@ -12,7 +12,7 @@ from zimage_core.recipes import FullConfig, LoraConfig, Source, read_recipe
 from zimage_core.recipes.training_config import KINDS
 from zimage_core.training.settings import flow_matching_of, recipe_of
 
-RECIPES = sorted((REPOSITORY / "recipes").glob("**/*.toml"))
+RECIPES = [file for file in sorted((REPOSITORY / "recipes").glob("**/*.toml")) if "train = " in file.read_text("utf-8")]
 MINIMAL = 'model = "nano"\ndata = "pictures"\nout = "x.safetensors"\n'
 
 

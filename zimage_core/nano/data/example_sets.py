@@ -22,6 +22,7 @@ from .scenes import COLOURS, COLUMNS, GROUNDS, ROWS, SIZES, Scene, training_scen
 WORD, KNOWN_WORD = "zorp", "heart"
 N_ZORPS, N_SCENES = 20, 120
 N_UNTOLD, N_EDITED = 24, 4
+N_PROMPTS = 1000
 UNSEEN_COLOURS = ("orange", "purple")  # no picture of the new shape has them
 SEEN_COLOURS = tuple(colour for colour in COLOURS if colour not in UNSEEN_COLOURS)
 
@@ -59,6 +60,12 @@ def write_scenes(folder: Path) -> None:
     """Pictures of what nano knows, with captions in both languages."""
     rng = random.Random(1)
     write_pictures(folder, rng.sample(training_scenes(), N_SCENES), render, lambda scene: training_caption(scene, rng))
+
+
+def training_prompts() -> list[str]:
+    """Captions of scenes that nano was trained on, in both languages."""
+    rng = random.Random(4)
+    return [training_caption(scene, rng) for scene in rng.sample(training_scenes(), N_PROMPTS)]
 
 
 def write_untold(folder: Path) -> None:

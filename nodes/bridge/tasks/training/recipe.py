@@ -18,6 +18,7 @@ from .sockets import Sockets
 
 SHIPPED = Path(__file__).resolve().parents[4] / "recipes"
 BUILT_IN = " (built in)"
+DISTILLS = "distill_"  # such recipes are those of `zimage distill`
 MODELS = "diffusion_models"  # folder in the output folder
 OF_THE_SOCKET = "of the socket"
 
@@ -37,7 +38,8 @@ def recipe_names() -> list[str]:
     """For a dropdown: the recipes that are shipped, then those inside the input folder."""
     root = Path(folder_paths.get_input_directory())
     own = sorted(file.relative_to(root).as_posix() for file in root.glob("**/*.toml"))
-    return [*(f"{file.stem}{BUILT_IN}" for file in sorted(SHIPPED.glob("*.toml"))), *own]
+    shipped = [file.stem for file in sorted(SHIPPED.glob("*.toml")) if not file.stem.startswith(DISTILLS)]
+    return [*(f"{name}{BUILT_IN}" for name in shipped), *own]
 
 
 def recipe_file(name: str) -> Path:

@@ -1,0 +1,104 @@
+"""Everything one can choose when a base model becomes one of few steps: keys of a recipe, options of the command."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from .options import Config, option
+from .recipe_file import config_of, parsed
+from .training_config import MAX_SEED, MOST_BATCH, MOST_RANK, MOST_STATES, MOST_STEPS, MOST_TOKENS, SHARE
+from .values import Choice, Number, Place, Text, Texts, Whole
+
+METHODS = ("decoupled-dmd", "dmd2")
+LEVELS = ("decoupled", "full", "below", "shared")
+OPTIMIZERS = ("adamw", "adamw8bit")  # those that keep nothing of one role in what they keep of another
+MOST_NFE, MOST_UPDATES, MOST_PICTURES = 64, 100, 1000
+WEIGHT = Number(0.0, 100.0, has_low=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillationConfig(Config):
+    """A student and a score of what it makes, both LoRAs on the model that is its teacher."""
+
+    model: str = option(
+        Text(may_be_empty=False),
+        help="the teacher: nano, or a folder laid out as diffusers lays out its own",
+        metavar="M",
+    )
+    prompts: Path = option(
+        Place(), help="a text file with a prompt a line; nano:prompts are nano's own", metavar="FILE.txt"
+    )
+    out: Path = option(
+        Place(), help="the student's LoRA; the state goes to FILE.training beside it", metavar="FILE.safetensors"
+    )
+    method: Literal["decoupled-dmd", "dmd2"] = option(Choice(METHODS), "decoupled-dmd")
+    nfe: int = option(Whole(1, MOST_NFE), 8, help="steps of the student, without guidance", metavar="N")
+    steps: int = option(Whole(1, MOST_STEPS), 1000, help="updates of the student", metavar="N")
+    lr: float = option(Number(0.0, 100.0), 2e-5, help="the student's learning rate")
+    fake_lr: float | None = option(Number(0.0, 100.0), None, help="the fake score's; without it the student's")
+    fake_updates: int | None = option(
+        Whole(0, MOST_UPDATES), None, help="of the fake score before each of the student; without it 5", metavar="N"
+    )
+    cfg: float = option(Number(1.0, 100.0, has_low=True), 4.0, help="the teacher's guidance, 1 is none")
+    ca_weight: float = option(WEIGHT, 1.0, help="of guidance (CA); 0 leaves it out", metavar="W")
+    dm_weight: float = option(WEIGHT, 1.0, help="of distribution matching (DM); 0 leaves it out", metavar="W")
+    levels: Literal["decoupled", "full", "below", "shared"] = option(
+        Choice(LEVELS),
+        "decoupled",
+        help="where CA and DM look: below the student's level and everywhere, both everywhere, both below, both at one",
+    )
+    grid: Literal["dynamic", "fixed"] = option(
+        Choice(("dynamic", "fixed")), "dynamic", help="levels the student is fed at: drawn, or those of its schedule"
+    )
+    renoised: float = option(SHARE, 0.3, help="share of rollouts that noise anew; the others are Euler's", metavar="P")
+    shift: float = option(Number(0.0, 1000.0), 3.0, help="of the student's levels toward noise", metavar="K")
+    side: int | None = option(Whole(16, 4096), None, help="of the pictures; without it the model's own", metavar="PX")
+    batch: int = option(Whole(1, MOST_BATCH), 4, help="prompts an update", metavar="N")
+    token_budget: int = option(Whole(1, MOST_TOKENS), 4608, help="tokens that run at once", metavar="N")
+    rank: int = option(Whole(1, MOST_RANK), 64, help="of both LoRAs", metavar="R")
+    alpha: float | None = option(Number(0.0, 1e4), None, help="without it the rank", metavar="A")
+    optimizer: str = option(Choice(OPTIMIZERS), "adamw")
+    weight_decay: float = option(Number(0.0, 10.0, has_low=True), 0.01, metavar="W")
+    clip: float = option(Number(0.0, 1e9), 1.0, help="largest norm of an update's gradient", metavar="N")
+    ema: float = option(SHARE, 0.99, help="decay of the student's average, which is saved", metavar="D")
+    warmup: float = option(SHARE, 0.05, help="share of the updates in which the rates rise", metavar="P")
+    decay: float = option(SHARE, 0.1, help="share of the updates, at the end, in which they fall to 0", metavar="P")
+    keep: int = option(Whole(1, MOST_STATES), 1, help="saved states that stay, the newest among them", metavar="N")
+    checked: int = option(
+        Whole(0, MOST_PICTURES), 24, help="pictures that are compared with the teacher's now and then", metavar="N"
+    )
+    check_every: int | None = option(
+        Whole(1, MOST_STEPS), None, help="updates between checks; without it a twentieth of all", metavar="N"
+    )
+    patience: int = option(
+        Whole(0, 1000), 3, help="checks at which the same two numbers are worse, after which the run ends; 0 is never"
+    )
+    previews: tuple[str, ...] = option(Texts(), (), help="prompts that are drawn in 1, 2, 4, 8 steps", metavar="TEXT")
+    preview_every: int | None = option(
+        Whole(1, MOST_STEPS), None, help="updates between previews; without it a fifth of all", metavar="N"
+    )
+    naming: Literal["ComfyUI", "diffusers"] = option(
+        Choice(("ComfyUI", "diffusers")), "ComfyUI", help="of the file's tensors"
+    )
+    seed: int = option(Whole(0, MAX_SEED), 0, metavar="N")
+    device: str | None = option(
+        Text(), None, help="cpu, cuda, cuda:1, xpu or mps; without it a GPU if there is one", metavar="D"
+    )
+    dtype: Literal["float32", "bfloat16"] | None = option(
+        Choice(("float32", "bfloat16")), None, help="of the teacher; without it float32 on a CPU, else bfloat16"
+    )
+
+
+def read_distillation(file: Path | None, changes: Mapping[str, object]) -> DistillationConfig:
+    """The config of a recipe, with `changes` instead of what it says, or of `changes` alone.
+
+    Raises ValueError with one sentence that names the key that is unknown, missing or of a wrong type.
+    """
+    what = "a student is distilled"
+    if file is None:
+        return config_of(DistillationConfig, changes, what)
+    try:
+        return config_of(DistillationConfig, {**parsed(file), **changes}, what)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error

@@ -1,0 +1,112 @@
+"""What a config of distillation means for the runner and for an update, and the file of what came out."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..model import S3DiT
+from ..recipes import DistillationConfig
+from ..sampling import Preset
+from .distillation import FAKE, STUDENT, Distillation, TwoRates
+from .lora_file import lora_metadata, write_lora
+from .objectives import DecoupledDmd
+from .trainables import LoraTrainable, Roles
+
+FAKE_UPDATES, N_SAVES, N_CHECKS = 5, 20, 20
+
+
+def distillation_of(config: DistillationConfig, cells: tuple[int, int]) -> Distillation:
+    """What an update is made of, for latents of `cells`."""
+    needs_fake = config.method == "dmd2" or config.dm_weight > 0
+    default = FAKE_UPDATES if needs_fake else 0
+    return Distillation(
+        cells=cells,
+        cfg=config.cfg,
+        method=config.method,
+        dmd=DecoupledDmd(ca_weight=config.ca_weight, dm_weight=config.dm_weight, levels=config.levels),
+        nfe=config.nfe,
+        shift=config.shift,
+        grid=config.grid,
+        renoised=config.renoised,
+        fake_updates=default if config.fake_updates is None else config.fake_updates,
+        batch=config.batch,
+        token_budget=config.token_budget,
+    )
+
+
+def two_rates_of(config: DistillationConfig, turn: int) -> TwoRates:
+    """The runner's settings; one update of the student is a `turn` of its steps."""
+    return TwoRates(
+        steps=config.steps * turn,
+        lr=config.lr,
+        fake_lr=config.fake_lr or config.lr,
+        turn=turn,
+        optimizer=config.optimizer,
+        warmup_steps=max(1, int(config.steps * config.warmup)) * turn,
+        decay_part=config.decay,
+        betas=(0.9, 0.99),
+        weight_decay=config.weight_decay,
+        clip=config.clip,
+        ema_decay=config.ema,
+        seed=config.seed,
+        save_every=max(1, config.steps // N_SAVES) * turn,
+    )
+
+
+def roles_of(dit: S3DiT, config: DistillationConfig) -> Roles:
+    """Student and fake score, which at first are the teacher."""
+    generator = torch.Generator().manual_seed(config.seed)
+    alpha = alpha_of(config)
+    return Roles(
+        **{
+            role: LoraTrainable(dit, rank=config.rank, alpha=alpha, generator=generator).to(dit.x_pad_token.device)
+            for role in (STUDENT, FAKE)
+        }
+    )
+
+
+def student_preset(config: DistillationConfig, steps: int | None = None) -> Preset:
+    """How the student draws."""
+    return Preset(steps=steps or config.nfe, cfg=1.0, shift=config.shift, solver="euler")
+
+
+def identity_of(config: DistillationConfig, prompts: Sequence[str]) -> dict[str, Any]:
+    """What of a config, beside updates and arithmetic, makes a run another one."""
+    return {"distill": config.method, "model": config.model, "rank": config.rank, "prompts": hash_of(prompts)}
+
+
+def alpha_of(config: DistillationConfig) -> float:
+    """The LoRAs' alpha: their rank where none is given."""
+    return config.alpha or float(config.rank)
+
+
+def hash_of(prompts: Sequence[str]) -> str:
+    """Of the prompts in their order."""
+    return hashlib.blake2b("\n".join(prompts).encode(), digest_size=16).hexdigest()
+
+
+def write_student(
+    roles: Roles, config: DistillationConfig, out: Path, settings: Mapping[str, Any], base: str, prompts: Sequence[str]
+) -> None:
+    """Write the student as it is now as a LoRA, and read it again before it counts."""
+    metadata = lora_metadata(
+        rank=config.rank,
+        alpha=alpha_of(config),
+        trigger="",
+        title=out.stem,
+        base=base,
+        recipe=settings,
+        data=hash_of(prompts),
+        example=prompts[0],
+    )
+    told = {"zimage.sampling": f"{config.nfe} steps, cfg 1, euler, shift {config.shift:g}"}
+    write_lora(roles.adapter(STUDENT).lora(out.name, torch.bfloat16), out, {**metadata, **told}, config.naming)
+
+
+def settings_of(step_of: Distillation, recipe: TwoRates) -> dict[str, Any]:
+    """What is told of a run in its file."""
+    return {**asdict(recipe), **asdict(step_of)}
