@@ -145,8 +145,8 @@ class ZImageTrain(io.ComfyNode):
                     "recipe",
                     options=recipes.recipe_names(),
                     tooltip="A TOML file in ComfyUI's input folder, or one of those that come with the pack. Model, "
-                    "pictures and file are this node's, device and precision ComfyUI's; everything else is as the recipe "
-                    "says.",
+                    "pictures and file are this node's, device and precision ComfyUI's; everything else is as the "
+                    "recipe says.",
                 ),
                 io.String.Input(
                     "name",
