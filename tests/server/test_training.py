@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from safetensors import safe_open
 
-from prompt_graphs import node, text_to_image
+from prompt_graphs import loaders, node, text_to_image
 
 SETTINGS = {
     **{"name": "zorp", "training_steps": 16, "rank": 2, "learning_rate": 0.02, "seed": 3, "batch_size": 2},
@@ -151,26 +151,31 @@ def test_a_recipe_trains_all_weights_in_stages_and_what_is_wrong_in_it_is_named(
     assert "there is no key batches where full is trained" in run(trained).error["exception_message"]
 
 
-def test_an_edit_lora_is_trained_from_the_built_in_pairs_and_one_for_a_base_is_used_by_latents(server, run):
-    """Once with the vision model and once without, as a base model is trained; both on nano."""
-    sockets = {"model": ["model", 0], "clip": ["clip", 0], "vae": ["vae", 0]}
-    for name, pictures, vision in (("seen", "look at them", ["vision", 0]), ("latent", "look at their latents", None)):
-        trained = graph(name=name, training_steps=2, batch_size=1)
-        trained["vision"] = node("ZImageVisionLoader", vision_name="nano (built in)")
-        pairs = {"folder": "shapes become zorps (built in)", "sources": "in the folder", "instruction": ""}
-        looked = {"clip_vision": vision} if vision else {}
-        trained["dataset"] = node("ZImageEditDataset", **pairs, resolution=64, **looked)
-        trained["source"] = node("EmptyImage", width=64, height=64, batch_size=1, color=0xFF0000)
-        words = {"prompt": "replace the circle with a zorp", "negative_prompt": "", "megapixels": 1.0}
-        choices = {"size_of": "first picture", "pictures": pictures, "reading": "reference"}
-        edit = node("ZImageEditEncode", **sockets, **words, **choices, **{"images.image0": ["source", 0]}, **looked)
-        edit["inputs"]["model"] = ["lora", 0]
-        trained["edit"] = edit
-        for socket, output in (("positive", 0), ("latent", 2)):
-            trained["sampler"]["inputs"][socket] = ["edit", output]
-        result = run(trained)
+FILES = ("z_image_bf16.safetensors", "qwen_3_4b.safetensors", "ae.safetensors")  # small, without a vision branch
+
+
+def edits(pictures, name, **loading):
+    """A LoRA from the built-in pairs, and a picture changed with it; the vision model is connected everywhere."""
+    trained = {**graph(name=name, training_steps=2, batch_size=1), **loading}
+    trained["vision"] = node("ZImageVisionLoader", vision_name="nano (built in)")
+    seeing = {"clip_vision": ["vision", 0]}
+    pairs = {"folder": "shapes become zorps (built in)", "sources": "in the folder", "instruction": ""}
+    trained["dataset"] = node("ZImageEditDataset", **pairs, resolution=64, **seeing)
+    trained["source"] = node("EmptyImage", width=64, height=64, batch_size=1, color=0xFF0000)
+    sockets = {"clip": ["clip", 0], "vae": ["vae", 0], "model": ["lora", 0], "images.image0": ["source", 0], **seeing}
+    words = {"prompt": "replace the circle with a zorp", "negative_prompt": "", "megapixels": 1.0}
+    choices = {"size_of": "first picture", "pictures": pictures, "reading": "reference"}
+    trained["edit"] = node("ZImageEditEncode", **sockets, **words, **choices)
+    trained["sampler"]["inputs"] |= {"positive": ["edit", 0], "latent": ["edit", 2]}
+    return trained
+
+
+def test_an_edit_lora_is_trained_and_used_on_a_base_by_latents_alone_too(server, run):
+    for name, loading, pictures in (("seen", {}, "look at them"), ("latent", loaders(*FILES), "look at their latents")):
+        result = run(edits(pictures, name, **loading))
         assert result.error is None, result.error
         assert (server.base / "output" / "loras" / f"{name}.safetensors").exists()
         [state] = (server.base / "output" / "zimage_training").glob(f"{name}-*")
-        previews = sorted((state / "previews").iterdir())
-        assert {Image.open(each).size for each in previews} == {(64, 64)}
+        assert {Image.open(each).size for each in (state / "previews").iterdir()} == {(64, 64)}
+    refused = run(edits("look at them", "latent", **loading))
+    assert "set 'pictures' in Z-Image Edit Encode to 'look at their latents'" in refused.error["exception_message"]
