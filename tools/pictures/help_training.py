@@ -28,6 +28,23 @@ def learned(graph: PromptGraph) -> Rows:
     return [[alone, *(Panel(str(steps), drawn(steps)) for steps in (60, 120, 250))]]
 
 
+def by_a_recipe(graph: PromptGraph) -> Rows:
+    """The same picture by the model alone, and by more and more steps of a shipped recipe."""
+    new = graph.add("ZImageDataset", folder="zorps (built in)", caption="", resolution=64)[0]
+
+    def drawn(steps: int) -> Link:
+        model = graph.add(
+            "ZImageTrain",
+            **{"model": graph.model, "clip": graph.clip, "vae": graph.vae, "dataset": new},
+            **{"recipe": "lora_from_twenty_pictures (built in)", "name": f"recipe {steps}", "training_steps": steps},
+            **{"training_adapter": "none", "accept_losing_8_steps": False},
+        )[0]
+        return graph.decode(graph.sample(PROMPT, model=model)[0])
+
+    alone = Panel("0", graph.picture(PROMPT))
+    return [[alone, *(Panel(str(steps), drawn(steps)) for steps in (50, 100))]]
+
+
 def edits_learned(graph: PromptGraph) -> Rows:
     """Before; after an instruction by the model alone; and with a LoRA of the built-in pairs."""
     before = [graph.picture(f"a {words} on a white background") for words in SHAPES]
@@ -49,5 +66,6 @@ def edits_learned(graph: PromptGraph) -> Rows:
 
 STRIPS: dict[str, StripBuilder] = {
     "ZImageTrainLora/training_steps": learned,
+    "ZImageTrain/recipe": by_a_recipe,
     "ZImageEditDataset/instruction": edits_learned,
 }
