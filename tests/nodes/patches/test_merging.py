@@ -67,6 +67,12 @@ def merged_file(folder, lora_folder, load):
     return call
 
 
+@pytest.fixture(scope="module")
+def base_picture(load, draw):
+    with torch.inference_mode():
+        return draw(load("base"))
+
+
 def same(found, expected, tolerance=1e-4):
     torch.testing.assert_close(found, expected, atol=tolerance, rtol=0)
 
@@ -108,7 +114,9 @@ def test_the_ends_are_the_models_themselves(load, merge, draw):
 @pytest.mark.parametrize(
     "method", [Method(), Method("ties", 0.2), Method("dare", 0.5, 3)], ids=lambda method: method.name
 )
-def test_models_files_and_loras_by_blocks_draw_the_picture_of_the_merged_file(load, merge, merged_file, draw, method):
+def test_models_files_and_loras_by_blocks_draw_the_picture_of_the_merged_file(
+    load, merge, merged_file, draw, base_picture, method
+):
     one, two = load("base"), load("one")
     written = "two.safetensors : 0.4 blocks 0=0\na.safetensors : 0.5 blocks 1=0.5"
     found, report = merge(
@@ -122,7 +130,7 @@ def test_models_files_and_loras_by_blocks_draw_the_picture_of_the_merged_file(lo
     )
     same(picture, draw(expected), 1e-3 if method.name == "sum" else 5e-3)
     assert "a.safetensors, LoRA: 0.5 blocks 1=0.5" in report
-    assert torch.equal(draw(one), draw(load("base")))
+    assert torch.equal(draw(one), base_picture)
 
 
 def test_the_other_models_own_loras_come_along(load, merge, use, draw):
