@@ -48,11 +48,13 @@ def write_atomically(file: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 def save_tensors(file: Path, tensors: "Mapping[str, Tensor]", metadata: Mapping[str, str] | None = None) -> None:
-    """Write a safetensors file. The library's own `save_file` is atomic in some of its versions only."""
-    from safetensors.torch import save
+    """Write a safetensors file, tensor by tensor.
 
-    raw = save(dict(tensors), None if metadata is None else dict(metadata))
-    write_atomically(file, lambda opened: opened.write(raw))
+    The library's own `save_file` is atomic in some of its versions only, and its `save` makes all of a file in memory.
+    """
+    from .tensor_bytes import tensor_bytes
+
+    write_atomically(file, lambda opened: opened.writelines(tensor_bytes(tensors, metadata)))
 
 
 def write_text(file: Path, text: str) -> None:

@@ -3,12 +3,15 @@
 import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 
+from memory import LiveBytesMode
 from paths import REPOSITORY
 from zimage_core.atomic_file import remove_leftovers, save_tensors, write_atomically
 
@@ -138,3 +141,26 @@ def test_a_bank_cut_short_is_named_and_made_anew(tmp_path, caplog):
 def test_only_one_place_writes_tensors():
     names = [file for file in Path(REPOSITORY / "zimage_core").rglob("*.py") if "save_file" in file.read_text("utf-8")]
     assert [file.name for file in names] == ["atomic_file.py"]
+
+
+def test_a_tensor_file_holds_what_the_library_reads_and_is_never_in_memory_whole(tmp_path):
+    """Python's allocations are counted by tracemalloc, tensors by their storages; the largest tensor is 4 MB."""
+    transposed = torch.randn(1000, 1000).T  # the only one that has to be copied
+    names = (torch.bfloat16, torch.float16, torch.float8_e4m3fn, torch.int8, torch.uint8, torch.int64, torch.bool)
+    tensors = {str(dtype): torch.arange(7).to(dtype).reshape(7, 1) for dtype in names}
+    tensors |= {f"large.{index}": torch.randn(1000, 1000) for index in range(8)}
+    tensors |= {"transposed": transposed, "number": torch.tensor(3.0), "empty": torch.zeros(0, 4)}
+    metadata = {"step": "3", "recipe": '{"name": "fuchs \u00e4"}'}
+    file = tmp_path / "a.safetensors"
+    tracemalloc.start()
+    with LiveBytesMode() as mode:
+        save_tensors(file, tensors, metadata)
+    _, python_peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert python_peak < 10**6 and mode.peak - sum(each.nbytes for each in tensors.values()) <= transposed.nbytes
+    with safe_open(file, "pt") as opened:
+        assert opened.metadata() == metadata
+    found = load_file(file)
+    assert found.keys() == tensors.keys()
+    for name, tensor in tensors.items():
+        assert found[name].dtype == tensor.dtype and torch.equal(found[name], tensor)

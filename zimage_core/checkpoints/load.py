@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..adapters.control.network import ControlNet
 from ..model import S3DiT
+from ..tensor_bytes import DTYPE_NAMES
 from ..text import Qwen3
 from ..vae import Autoencoder
 from ..vision import Siglip2

@@ -29,8 +29,8 @@ def write_files(folder: Path, step: int, tensors: Mapping[str, Tensor], recipe: 
     file = folder / (f"state-{step:08d}-{processes.rank}-of-{processes.count}.safetensors" if places else FILE)
     if places or processes.is_first:
         held = {name: tensor for name, tensor in tensors.items() if processes.is_first or name in places}
-        contiguous = {name: processes.local(tensor).contiguous() for name, tensor in held.items()}
-        save_tensors(file, contiguous, {"step": str(step), "recipe": recipe, "rows": json.dumps(places)})
+        local = {name: processes.local(tensor) for name, tensor in held.items()}
+        save_tensors(file, local, {"step": str(step), "recipe": recipe, "rows": json.dumps(places)})
     processes.wait()
     if processes.is_first:
         for old in (each for each in _state_files(folder) if _set_of(each) != _set_of(file)):
