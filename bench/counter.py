@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from .live_bytes import LiveBytes, storage_of
+from zimage_core.runtime.live_bytes import LiveBytes, storage_of
 
 # GEMMs, convolutions and attention: their operands are not elementwise traffic. PyTorch's FLOP counter registers most
 # of them; these are missing there.

@@ -16,10 +16,11 @@ from zimage_core.config import BASE_DIT
 from zimage_core.model import S3DiT
 from zimage_core.runtime.flop_counts import step_flops
 from zimage_core.training.distributed.sharding import divided_weights
-from zimage_core.training.trainables import LoraTrainable
 
-IMAGE_TOKENS, CAPTION_TOKENS = 4096, 512  # a picture of 1024x1024 with the longest caption
-RANK = 32
+from .training_memory import plan_at
+
+SIDE = 1024
+IMAGE_TOKENS, CAPTION_TOKENS = 4096, 512  # of such a picture with the longest caption
 GIB = 2**30
 
 
@@ -84,15 +85,17 @@ def main() -> None:
     dit = S3DiT(BASE_DIT, device="meta")
     divided = sum(weight.numel() for weight in divided_weights(dit))
     whole = sum(parameter.numel() for parameter in dit.parameters()) - divided
-    lora = LoraTrainable(dit, rank=RANK, alpha=float(RANK), generator=torch.Generator())
-    adapter = sum(parameter.numel() for parameter in lora.parameters())
+    lora = plan_at(SIDE).step  # counted on tensors without memory
     tqdm.write(f"{divided / 1e9:.3f} billion weights are divided, {whole / 1e9:.3f} billion are whole on every device;")
-    tqdm.write(f"activations kept for a picture of 1024x1024: {kept_activations() / GIB:.1f} GiB\n")
+    kept, again = kept_activations() / GIB, lora.before / GIB
+    tqdm.write(
+        f"of a picture of {SIDE}x{SIDE} blocks keep {kept:.1f} GiB in float32; activations of a LoRA {again:.1f}\n"
+    )
     tqdm.write("| what | devices | GiB held | GiB gathered | GB received a round | s computing | s sending |")
     tqdm.write("| --- | --- | --- | --- | --- | --- | --- |")
     for kind in ("full", "lora"):
         for count in (1, 8, 64):
-            plan = Plan(kind, count, divided, whole, adapter)
+            plan = Plan(kind, count, divided, whole, lora.learned // 4)
             computing, sending = plan.seconds(Device())
             held, gathered = plan.held / GIB, plan.gathered / GIB
             tqdm.write(

@@ -7,7 +7,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from bench.live_bytes import LiveBytes, storage_of
+from zimage_core.runtime.live_bytes import LiveBytes, storage_of
 
 
 class LiveBytesMode(TorchDispatchMode):

@@ -70,7 +70,8 @@ def change_of(delta: Delta, strength: float, unpack: UnpackWeight) -> Change:
 def unpacked_weight(layer: nn.Module, device: torch.device | None = None) -> Float[Tensor, "o i"]:
     """A layer's weight in float32."""
     if isinstance(layer, QuantizedLinear):
-        return layer.unpacked_weight()
+        weight = layer.unpacked_weight()
+        return weight if device is None else weight.to(device)
     weight = cast("Tensor", layer.weight).detach()
     weight = weight if device is None else weight.to(device)
     return (weight.dequantize() if _is_packed(weight) else weight).float()

@@ -14,7 +14,6 @@ from ..tensor_bytes import DTYPE_NAMES
 from ..text import Qwen3
 from ..vae import Autoencoder
 from ..vision import Siglip2
-from .formats.dtypes import DTYPE_NAMES
 from .formats.errors import CheckpointError, one_line
 from .formats.files import Read, headers_of, read_files, read_safetensors
 from .formats.header import TensorEntry

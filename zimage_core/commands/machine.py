@@ -2,11 +2,10 @@
 
 import torch
 
-from ..quant import FP8, INT8, Scheme
+from ..quant import SCHEMES, Scheme
 
 DEVICES = ("cpu", "cuda", "xpu", "mps")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}  # the published autoencoder overflows in float16
-SCHEMES = {"int8": INT8, "fp8": FP8}
 
 
 def device_of(name: str | None) -> torch.device:

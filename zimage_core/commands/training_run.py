@@ -14,10 +14,11 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from ..checkpoints import load_dit, load_text_encoder, load_vae, load_vision
+from ..checkpoints import load_text_encoder, load_vae, load_vision
 from ..counted import counted
 from ..data import Example, hash_of
 from ..model import S3DiT
+from ..model.condition import RunBlock
 from ..recipes import FullConfig, LoraConfig, Stage, TrainingConfig
 from ..request import default_preset, default_size, model_folder
 from ..text import load_tokenizer
@@ -27,6 +28,7 @@ from ..training.encoded_files import EncodedSet
 from ..training.flow_training import FlowMatching, TrainingSet, train_examples
 from ..training.loop.runner import Recipe
 from ..training.loop.state import saved_step
+from ..training.placed import load_base, placed
 from ..training.previews import N_PREVIEWS, Previews, prompts_of
 from ..training.settings import flow_matching_of, recipe_of
 from ..training.trainables import Trainable
@@ -38,6 +40,7 @@ from ..vae import Autoencoder, to_images
 from .files import check_out
 from .machine import device_of, dtype_of
 from .training_data import Pictures, encoded_dataset, read_pictures
+from .training_memory import device_of_captions, tell_training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +75,8 @@ def train_stages(stages: Sequence[Stage], *, may_resume: bool, is_json: bool) ->
     with launched(device_of(config.device).type) as processes:
         refuse_several(config, processes)
         prepared = prepare(stages, processes)
+        if processes.count == 1:
+            tell_training(prepared)
         losses = train_all(prepared, processes)
         if processes.is_first:
             print_result(prepared, losses, time.perf_counter() - start, is_json=is_json)
@@ -87,15 +92,15 @@ def train_all(prepared: Sequence[Prepared], processes: Processes) -> list[float 
     """Train every stage and write what came out. Returns the last loss of each, None where nothing was left."""
     last = prepared[-1]
     config, device = last.config, device_of(last.config.device)
-    dit = load_dit(model_folder(config.model) / "transformer", dtype_of(config.dtype, device))
+    dit = load_base(model_folder(config.model) / "transformer", config, dtype_of(config.dtype, device))
     trainable = trainable_of(dit, config)
-    processes.place(dit, device)
-    trainable.to(device)
-    adapter = adapter_of(config, dit)
-    losses = [train_with_bar(dit, trainable, adapter, each, processes) for each in prepared]
-    base, example = model_folder(config.model).name, last.pictures.sources[0][0].captions[0]
-    told = told_of(config, last.recipe, base=base, data=hash_of(last.pictures.learned), example=example)
-    write_trained(trainable, config, config.out, told, {}, processes)
+    with placed(dit, config, device, processes) as run:
+        trainable.to(device)
+        adapter = adapter_of(config, dit)
+        losses = [train_with_bar(dit, trainable, adapter, each, processes, run) for each in prepared]
+        base, example = model_folder(config.model).name, last.pictures.sources[0][0].captions[0]
+        told = told_of(config, last.recipe, base=base, data=hash_of(last.pictures.learned), example=example)
+        write_trained(trainable, config, config.out, told, {}, processes)
     return losses
 
 
@@ -109,9 +114,9 @@ def prepare(stages: Sequence[Stage], processes: Processes) -> list[Prepared]:
     config = stages[0].config
     read = [read_pictures(each.config, folder_of(each), processes) for each in stages]
     model, device = model_folder(config.model), device_of(config.device)
-    dtype = dtype_of(config.dtype, device)
+    dtype, captions_on = dtype_of(config.dtype, device), device_of_captions(config, processes)
     vae = load_vae(model / "vae", dtype).to(device)
-    text = load_text_encoder(model / "text_encoder", dtype).to(device)
+    text = load_text_encoder(model / "text_encoder", dtype).to(captions_on)
     encoded = config.out.with_suffix(".training") / "encoded"
     tower = load_vision(model / "siglip", dtype).to(device) if (model / "siglip").is_dir() else None
     encoders = encoders_of(vae, text, load_tokenizer(model / "tokenizer"), encoded, tower)
@@ -164,7 +169,12 @@ def decoded(vae: Autoencoder, latent: Tensor) -> Image.Image:
 
 
 def train_with_bar(
-    dit: S3DiT, trainable: Trainable, adapter: TrainingAdapter | None, stage: Prepared, processes: Processes
+    dit: S3DiT,
+    trainable: Trainable,
+    adapter: TrainingAdapter | None,
+    stage: Prepared,
+    processes: Processes,
+    run: RunBlock | None,
 ) -> float | None:
     """Train a stage to its end, with progress in the terminal. Returns the last loss, None if nothing was left."""
     loss = None
@@ -181,6 +191,7 @@ def train_with_bar(
             identity=stage.identity,
             watch=stage.watch,
             adapter=adapter,
+            run=run,
         ):
             bar.update(progress.step + 1 - bar.n)
             bar.set_postfix(loss=f"{progress.loss:.4f}", refresh=False)

@@ -41,6 +41,7 @@ def _rotated_int8(linear: nn.Linear) -> Int8Linear:
 INT8 = Scheme(name="int8", pack=_rotated_int8)
 INT8_UNROTATED = Scheme(name="int8, not rotated", pack=lambda linear: Int8Linear(linear.weight, None))
 FP8 = Scheme(name="fp8", pack=lambda linear: Fp8Linear(linear.weight))
+SCHEMES = {"int8": INT8, "fp8": FP8}  # that can be chosen
 
 
 @torch.no_grad()

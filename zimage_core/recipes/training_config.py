@@ -9,6 +9,7 @@ from .sources import Source, Sources
 from .values import Choice, Number, Place, Switch, Text, Texts, Whole
 
 MOST_STEPS, MOST_RANK, MOST_BATCH, MOST_TOKENS, MOST_STATES = 1_000_000, 1024, 4096, 10**7, 1000
+MOST_LAYERS = 1000
 MAX_SEED = 2**64 - 1
 OPTIMIZERS = ("adamw", "adafactor", "adamw8bit", "prodigy", "adamw-schedulefree")
 SHARE = Number(0.0, 1.0, has_low=True)
@@ -97,6 +98,12 @@ class LoraConfig(TrainingConfig):
     )
     rank: int = option(Whole(1, MOST_RANK), 32, help="how much the LoRA can hold", metavar="R")
     alpha: float | None = option(Number(0.0, 1e4), None, help="without it the rank", metavar="A")
+    quantize: Literal["int8", "fp8"] | None = option(
+        Choice(("int8", "fp8")), None, help="of the frozen base's layers: half of bfloat16's memory, not exact"
+    )
+    stream: int = option(
+        Whole(0, MOST_LAYERS), 0, help="layers of the base that are on the device only while they run", metavar="N"
+    )
     trigger: str = option(Text(), "", help="what to write in prompts; noted down", metavar="WORD")
     adapter: Path | None = option(Place(), None, help="a de-distillation LoRA for training on Turbo", metavar="FILE")
     naming: Literal["ComfyUI", "diffusers"] = option(
@@ -114,6 +121,6 @@ class FullConfig(TrainingConfig):
 
 KINDS: dict[str, type[TrainingConfig]] = {"lora": LoraConfig, "full": FullConfig}
 OF_THE_RUN = (
-    *("model", "out", "kind", "layers", "rank", "alpha", "trigger", "adapter", "naming"),
+    *("model", "out", "kind", "layers", "rank", "alpha", "quantize", "stream", "trigger", "adapter", "naming"),
     *("from_scratch", "device", "dtype"),
 )

@@ -1,14 +1,19 @@
 """Encoded examples that stay on disk until a step wants them, so that a dataset of any size takes little memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, overload
 
+import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
 from ..model import Reference
 from .encoded_example import EncodedExample, EncodedPicture, Seen
+
+Read = Callable[[Path, str], dict[str, Tensor]]  # of a folder and a file's name
+MOST_SHAPES = 2000  # examples of a large set whose shapes are looked at
 
 
 class SeenFiles(NamedTuple):
@@ -56,6 +61,12 @@ class EncodedSet(Sequence[EncodedExample]):
         """Each example as often as an epoch has it."""
         return EncodedSet(self.folder, [each for each in self.files for _ in range(each.repeats)])
 
+    def shapes(self) -> Iterator[EncodedExample]:
+        """Distinct examples on the meta device; of a large set so many, evenly spaced."""
+        distinct = list(dict.fromkeys(self.files))
+        step = max(1, len(distinct) // MOST_SHAPES)
+        return (load_example(self.folder, each, load_shapes) for each in distinct[::step])
+
 
 class EncodedCaptions(Sequence[Tensor]):
     """Text features (n, f) in a folder, each read when it is asked for."""
@@ -72,18 +83,8 @@ class EncodedCaptions(Sequence[Tensor]):
     def __getitem__(self, index: slice) -> list[Tensor]: ...
     def __getitem__(self, index: int | slice) -> Tensor | list[Tensor]:
         if isinstance(index, slice):
-            return [_features(self.folder, name) for name in self.names[index]]
-        return _features(self.folder, self.names[index])
-
-
-def load_example(folder: Path, files: ExampleFiles) -> EncodedExample:
-    """An example from its files."""
-    return EncodedExample(
-        picture=EncodedPicture(**load_encoded(folder, files.picture)),
-        captions=tuple(_features(folder, name) for name in files.captions),
-        seen=files.seen and _load_seen(folder, files.seen),
-        weight=None if files.weight is None else load_encoded(folder, files.weight)["weight"],
-    )
+            return [load_encoded(self.folder, name)["features"] for name in self.names[index]]
+        return load_encoded(self.folder, self.names[index])["features"]
 
 
 def load_encoded(folder: Path, name: str) -> dict[str, Tensor]:
@@ -91,17 +92,32 @@ def load_encoded(folder: Path, name: str) -> dict[str, Tensor]:
     return load_file(folder / f"{name}.safetensors")
 
 
-def _load_seen(folder: Path, files: SeenFiles) -> Seen:
-    return Seen(
-        references=tuple(
-            Reference(load_encoded(folder, latent)["mean"], None if name is None else _features(folder, name))
-            for latent, name in zip(files.latents, files.features, strict=True)
-        ),
-        before=tuple(_features(folder, name) for name in files.before),
-        after=_features(folder, files.after),
-        no_caption=_features(folder, files.no_caption),
+def load_shapes(folder: Path, name: str) -> dict[str, Tensor]:
+    """The tensors of a file without their values, on the meta device."""
+    with safe_open(folder / f"{name}.safetensors", framework="pt") as opened:
+        return {key: torch.empty(opened.get_slice(key).get_shape(), device="meta") for key in opened.keys()}  # noqa: SIM118
+
+
+def load_example(folder: Path, files: ExampleFiles, read: Read = load_encoded) -> EncodedExample:
+    """An example from its files."""
+    return EncodedExample(
+        picture=EncodedPicture(**read(folder, files.picture)),
+        captions=tuple(read(folder, name)["features"] for name in files.captions),
+        seen=files.seen and _load_seen(folder, files.seen, read),
+        weight=None if files.weight is None else read(folder, files.weight)["weight"],
     )
 
 
-def _features(folder: Path, name: str) -> Tensor:
-    return load_encoded(folder, name)["features"]
+def _load_seen(folder: Path, files: SeenFiles, read: Read) -> Seen:
+    def features(name: str) -> Tensor:
+        return read(folder, name)["features"]
+
+    return Seen(
+        references=tuple(
+            Reference(read(folder, latent)["mean"], None if name is None else features(name))
+            for latent, name in zip(files.latents, files.features, strict=True)
+        ),
+        before=tuple(map(features, files.before)),
+        after=features(files.after),
+        no_caption=features(files.no_caption),
+    )

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ..model import S3DiT
+from ..model.condition import RunBlock
 from ..recipes import Source, TrainingConfig
 from .distributed import ONE_PROCESS, Processes
 from .encoded_example import EncodedExample
@@ -95,15 +96,17 @@ def train_examples(
     identity: Mapping[str, Any] = MappingProxyType({}),
     watch: Watch = UNWATCHED,
     adapter: TrainingAdapter | None = None,
+    run: RunBlock | None = None,
 ) -> Generator[Progress]:
     """Train what `trainable` has of `dit`; resume from and save to `folder`, which keeps the curve too.
 
     The loss on `validated` is measured now and then. `identity` is what else makes a run another one. An `adapter` is
-    in the network while it trains, and out of it for previews. After the last step the parameters are their averages
-    (EMA).
+    in the network while it trains, and out of it for previews. `run` is how blocks run where they are not all on the
+    device. After the last step the parameters are their averages (EMA).
     """
     ema = Ema(trainable, recipe.ema_decay)
-    losses = partial(flow_matching_step, dit, dataset, step_of, recipe.seed, processes=processes)
+    losses = partial(flow_matching_step, dit, dataset, step_of, recipe.seed, processes=processes, run=run)
+    learned = replace(step_of, saves_memory=True)  # of which that changes nothing, so that a run goes on either way
     every = max(1, recipe.steps // N_VALIDATIONS)
     curve, measured = None, Validations(folder, watch.patience)
     with trainable.attached(), adapter.attached() if adapter else nullcontext():
@@ -113,18 +116,18 @@ def train_examples(
             recipe,
             ema,
             folder,
-            identity={**asdict(step_of), **identity},
+            identity={**asdict(learned), **identity},
             keep=watch.keep,
             processes=processes,
             is_enough=measured.have_stalled,
         ):
             if validated and ((progress.step + 1) % every == 0 or progress.step == 0):
-                loss = validation_loss(dit, validated, step_of.token_budget, processes)
+                loss = validation_loss(dit, validated, step_of.token_budget, processes, run)
                 progress = replace(progress, validation=loss)
                 measured.add(loss)
             if watch.previews and watch.previews.is_due(progress.step + 1, recipe.steps):
                 with ema.applied(), adapter.aside() if adapter else nullcontext():
-                    watch.previews.save(dit, progress.step + 1, folder if processes.is_first else None)
+                    watch.previews.save(dit, progress.step + 1, folder if processes.is_first else None, run)
             if processes.is_first:
                 curve = curve or Curve(folder, progress.step)
                 curve.add(progress)
@@ -141,6 +144,7 @@ def flow_matching_step(
     generator: torch.Generator,
     *,
     processes: Processes = ONE_PROCESS,
+    run: RunBlock | None = None,
 ) -> Iterator[Tensor]:
     """The step's loss in parts: their sum, or its mean over the processes, is the mean over its examples."""
     drawn = [
@@ -149,7 +153,7 @@ def flow_matching_step(
     ]
     groups = list(micro_batches(drawn, step_of.token_budget, processes.count))
     for group, factor in processes.share(groups):
-        losses, sigma = losses_of(dit, group, saves_memory=step_of.saves_memory)
+        losses, sigma = losses_of(dit, group, saves_memory=step_of.saves_memory, run=run)
         yield (losses * step_of.levels.weight(sigma)).sum() * factor / len(drawn)
 
 

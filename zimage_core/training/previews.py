@@ -13,7 +13,7 @@ from .._shapes import Float
 from ..atomic_file import write_atomically
 from ..data import Example
 from ..model import S3DiT
-from ..model.condition import Condition
+from ..model.condition import Condition, RunBlock, run_block
 from ..sampling import SOLVERS, Guidance, Preset, denoise, shifted_schedule
 from .encoded import Encoders
 from .encoded_example import Seen
@@ -57,10 +57,10 @@ class Previews:
         """Whether pictures are drawn after so many steps of all."""
         return done % self.every == 0 or done == steps
 
-    def save(self, dit: S3DiT, done: int, folder: Path | None) -> None:
+    def save(self, dit: S3DiT, done: int, folder: Path | None, run: RunBlock | None = None) -> None:
         """Draw, and write FOLDER/previews/000200-1.png of step 200, prompt 1; only draw without a folder."""
         for number, caption in enumerate(self.prompts.captions, 1):
-            picture = self.drawn(dit, caption)
+            picture = self.drawn(dit, caption, run or run_block)
             if folder is None:  # another process of the run writes
                 continue
             place = folder / FOLDER
@@ -68,12 +68,13 @@ class Previews:
             write_atomically(place / f"{done:06}-{number}.png", lambda file, drawn=picture: drawn.save(file, "PNG"))
 
     @torch.no_grad()
-    def drawn(self, dit: S3DiT, caption: Float[Tensor, "n f"]) -> Image.Image:
+    def drawn(self, dit: S3DiT, caption: Float[Tensor, "n f"], run: RunBlock = run_block) -> Image.Image:
         """One picture, by the network as it is now."""
         preset, generator = self.preset, torch.Generator().manual_seed(self.seed)
         sigmas = shifted_schedule(preset.steps, preset.shift)
         positive, negative = (
-            dit.flow(self._condition(dit, each), sigmas.tolist()) for each in (caption, self.prompts.no_caption)
+            dit.flow(self._condition(dit, each, run), sigmas.tolist(), run=run)
+            for each in (caption, self.prompts.no_caption)
         )
         noise = torch.randn(1, 16, *self.prompts.cells, generator=generator).to(dit.x_pad_token.device)
         *_, last = denoise(
@@ -86,12 +87,12 @@ class Previews:
         )
         return self.decode(last.x)
 
-    def _condition(self, dit: S3DiT, words: Float[Tensor, "n f"]) -> Condition:
+    def _condition(self, dit: S3DiT, words: Float[Tensor, "n f"], run: RunBlock) -> Condition:
         like, cells, seen = dit.x_pad_token, self.prompts.cells, self.prompts.seen
         if seen is None:
-            return dit.prepare([words.to(like)], cells)
+            return dit.prepare([words.to(like)], cells, run=run)
         chunks = [each.to(like) for each in seen.chunks(words)]
-        return dit.prepare_with_references([chunks], [[each.to(like) for each in seen.references]], cells)
+        return dit.prepare_with_references([chunks], [[each.to(like) for each in seen.references]], cells, run=run)
 
 
 def latest_previews(folder: Path) -> list[Path]:

@@ -59,8 +59,8 @@ def identity_of(config: TrainingConfig) -> dict[str, Any]:
     """What of a config, beside steps and arithmetic, makes a run another one."""
     match config:
         case LoraConfig():
-            kind = {"kind": config.kind, "layers": config.layers}
-            return {"train": "lora", **kind, "rank": config.rank, "alpha": alpha_of(config)}
+            kind = {"kind": config.kind, "layers": config.layers, "rank": config.rank, "alpha": alpha_of(config)}
+            return {"train": "lora", **kind, **({"quantize": config.quantize} if config.quantize else {})}
         case FullConfig():
             return {"train": "full", "from_scratch": config.from_scratch}
         case _:

@@ -6,6 +6,7 @@ from typing import TypeVar
 import torch
 
 from ..model import S3DiT
+from ..model.condition import RunBlock
 from .distributed import ONE_PROCESS, Processes
 from .encoded_example import EncodedExample
 from .loop.micro_batches import Noised, micro_batches
@@ -25,7 +26,11 @@ def held_out(examples: Sequence[Kind]) -> tuple[list[Kind], list[Kind]]:
 
 @torch.no_grad()
 def validation_loss(
-    dit: S3DiT, examples: Sequence[EncodedExample], token_budget: int, processes: Processes = ONE_PROCESS
+    dit: S3DiT,
+    examples: Sequence[EncodedExample],
+    token_budget: int,
+    processes: Processes = ONE_PROCESS,
+    run: RunBlock | None = None,
 ) -> float:
     """The mean loss of examples over all levels, with the first caption of each and its latent's mean."""
     generator = torch.Generator().manual_seed(0)
@@ -38,5 +43,5 @@ def validation_loss(
             for level in LEVELS
         ]
     groups = list(micro_batches(noised, token_budget, processes.count))
-    losses = [losses_of(dit, group)[0].sum() * factor for group, factor in processes.share(groups)]
+    losses = [losses_of(dit, group, run=run)[0].sum() * factor for group, factor in processes.share(groups)]
     return processes.mean(torch.stack(losses).sum().item() / len(noised))

@@ -6,9 +6,8 @@ import pytest
 import torch
 
 import tiny
-from zimage_core.adapters import injected, unpacked_weight
+from zimage_core.adapters import injected
 from zimage_core.checkpoints import DIT_DIFFUSERS, read_lora
-from zimage_core.quant import INT8, Int8Linear, quantize_layers
 from zimage_core.training import Recipe
 from zimage_core.training.encoded import EncodedExample, EncodedPicture
 from zimage_core.training.flow_training import FlowMatching, TrainingSet, flow_matching_step, train_examples
@@ -168,20 +167,6 @@ def test_a_dora_is_that_of_its_paper():
     x = torch.randn(5, 24, generator=generator)
     found = layer(x) + branch(x, layer(x))
     torch.testing.assert_close(found, torch.nn.functional.linear(x, weight, layer.bias))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_quantized_base_passes_the_gradients_of_its_unpacked_weights(noised, kind):
-    """Up to the rounding of activations to 8 bits, which alone tells the two networks apart."""
-    quantized, plain = tiny.dit(), tiny.dit()
-    quantize_layers(quantized, INT8)
-    for name, layer in quantized.named_modules():
-        if isinstance(layer, Int8Linear):
-            plain.get_submodule(name).weight.copy_(unpacked_weight(layer))
-    found, expected = (gradients(dit, randomized(lora_on(dit, kind)), [noised[:2]]) for dit in (quantized, plain))
-    found, expected = (torch.cat([each.flatten() for each in gradient]) for gradient in (found, expected))
-    assert (found - expected).norm() < 0.05 * expected.norm()
-    assert not any("forward" in vars(module) for module in quantized.modules())
 
 
 def test_a_resumed_run_has_the_same_losses_and_curve(tmp_path, dataset):

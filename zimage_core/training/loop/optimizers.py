@@ -1,6 +1,7 @@
 """Optimizers by name: PyTorch's own, and those of packages that are installed."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -66,3 +67,18 @@ MAKERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "prodigy": _prodigy,
     "adamw-schedulefree": _schedule_free,
 }
+
+BYTES_A_VALUE = {"adamw": 8.0, "adamw8bit": 2.0, "prodigy": 16.0, "adamw-schedulefree": 8.0}  # of two to four states
+MATRIX = 2  # dimensions
+
+
+def state_bytes(name: str, parameters: Iterable[torch.Tensor]) -> int:
+    """Bytes of an optimizer's tensors for these parameters; Adafactor keeps a sum for each row and column."""
+    if name != "adafactor":
+        return int(BYTES_A_VALUE[name] * sum(each.numel() for each in parameters))
+    return 4 * sum(_factored(tuple(each.shape)) for each in parameters)
+
+
+def _factored(shape: tuple[int, ...]) -> int:
+    *batch, height, width = (1, *shape)
+    return math.prod(batch) * (height + width) if len(shape) >= MATRIX else width

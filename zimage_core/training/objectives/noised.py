@@ -20,7 +20,7 @@ def losses_of(
 
     With `saves_memory` blocks keep their inputs alone, and compute again when gradients pass. `run` replaces both.
     """
-    run, like = run or (recomputed_block if saves_memory else run_block), dit.x_pad_token
+    run, like = run or (recomputed(run_block) if saves_memory else run_block), dit.x_pad_token
     x0, noise, sigma = (each.to(like.device) for each in stacked(group))
     weight = stacked_weights(group)
     weight = None if weight is None else weight.to(like.device)
@@ -38,8 +38,12 @@ def condition_of(dit: S3DiT, group: Sequence[Noised], size: tuple[int, int], run
     return dit.prepare_with_references(chunks, references, size, run=run)
 
 
-def recomputed_block(stage: Stage, index: int, block: Block, x: Tensor) -> Tensor:
-    """A block whose activations are not kept (gradient checkpointing, arXiv 1604.06174)."""
-    out = checkpoint(run_block, stage, index, block, x, use_reentrant=False)
-    assert isinstance(out, Tensor)
-    return out
+def recomputed(run: RunBlock) -> RunBlock:
+    """Blocks whose activations are not kept (gradient checkpointing, arXiv 1604.06174)."""
+
+    def run_again(stage: Stage, index: int, block: Block, x: Tensor) -> Tensor:
+        out = checkpoint(run, stage, index, block, x, use_reentrant=False)
+        assert isinstance(out, Tensor)
+        return out
+
+    return run_again

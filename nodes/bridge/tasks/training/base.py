@@ -1,17 +1,18 @@
 """The network that is trained: the file behind a MODEL, loaded by the core, as nothing of the MODEL may change."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from comfy import model_management
 
-from .....zimage_core.checkpoints import DIT, load_dit
-from .....zimage_core.model import S3DiT
+from .....zimage_core.checkpoints import DIT
 from .....zimage_core.nano.files import file_of
+from .....zimage_core.recipes import LoraConfig, Stage
 from .....zimage_core.sampling import BASE, NANO, TURBO, Preset
 from .....zimage_core.training.turbo import is_turbo
-from ...loading.model import source_of
+from ...loading.model import load_model, source_of
 
 
 def base_file(model: Any) -> Path:
@@ -37,10 +38,21 @@ def preset_of(file: Path) -> Preset:
     return TURBO if is_turbo(file) else BASE
 
 
-def load_base(file: Path) -> S3DiT:
-    """The network on ComfyUI's device, alone there."""
+def as_loaded(model: Any, stage: Stage) -> Stage:
+    """The stage on a frozen base in int8 where the MODEL was loaded so; what a recipe says of it wins."""
+    if not (isinstance(stage.config, LoraConfig) and stage.config.quantize is None and _is_int8(model)):
+        return stage
+    return replace(stage, config=replace(stage.config, quantize="int8"))
+
+
+def _is_int8(model: Any) -> bool:
+    load, (_, *choices), *_ = model.cached_patcher_init
+    return load is load_model and bool(choices[1:] and choices[1])
+
+
+def free_device() -> tuple[torch.device, torch.dtype]:
+    """ComfyUI's device, with nothing on it any more, and what a frozen base computes in there."""
     model_management.unload_all_models()
     model_management.soft_empty_cache()
     device = model_management.get_torch_device()
-    dtype = torch.float32 if model_management.is_device_cpu(device) else torch.bfloat16
-    return load_dit(file, dtype).to(device)
+    return device, torch.float32 if model_management.is_device_cpu(device) else torch.bfloat16

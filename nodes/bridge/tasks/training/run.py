@@ -2,9 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import comfy.utils
 import folder_paths
@@ -17,7 +19,8 @@ from .....zimage_core.training.encoded import Encoders
 from .....zimage_core.training.encoded_files import EncodedSet, ExampleFiles
 from .....zimage_core.training.flow_training import TrainingSet, divided, train_examples
 from .....zimage_core.training.loop.curve import read_curve
-from .....zimage_core.training.loop.runner import Recipe
+from .....zimage_core.training.loop.runner import Progress, Recipe
+from .....zimage_core.training.placed import load_base, placed
 from .....zimage_core.training.settings import flow_matching_of, recipe_of
 from .....zimage_core.training.trainables import Trainable
 from .....zimage_core.training.trained_file import adapter_of, told_of, trainable_of, write_trained
@@ -25,15 +28,17 @@ from .....zimage_core.training.trained_file import identity_of as trainable_iden
 from .....zimage_core.training.turbo import refuse_turbo
 from ...network.attach import DIFFUSION_MODEL
 from ...network.dit import has_vision_branch
-from .base import base_file, load_base
+from .base import as_loaded, base_file, free_device
 from .encoders import canvas_encoders
 from .learned import Learned, learned_of
+from .memory import within_memory
 from .shown import shown, watch_of
 from .sockets import Sockets
 
 STATES = "zimage_training"  # folder in the output folder
 SHOWN_EVERY = 10  # steps
 SHOWN_SIDE = 512  # pixels
+MEMORY_ONLY = ("keep_activations", "stream")  # settings by which nothing else is learned
 TRAINED = "zimage.run"  # key of the file's metadata: what it was trained with
 
 
@@ -52,7 +57,9 @@ def train(sockets: Sockets, stages: Sequence[Stage]) -> Trained:
     Where the pictures are and what the model is, the sockets say, and not the stages. Raises ValueError with one
     sentence for what cannot be trained.
     """
-    file, config = base_file(sockets.model), stages[0].config
+    file = base_file(sockets.model)
+    stages = [as_loaded(sockets.model, each) for each in stages]
+    config = stages[0].config
     refuse_turbo(file, config)
     identity, out = identity_of(file, sockets, stages), config.out
     folder = Path(folder_paths.get_output_directory()) / STATES / f"{out.stem}-{identity[:8]}"
@@ -80,34 +87,40 @@ def run(sockets: Sockets, file: Path, stages: Sequence[tuple[Stage, Recipe]], fo
     encoders = canvas_encoders(sockets.model, sockets.clip, sockets.vae, folder / "encoded", vision)
     data = [encode(encoders, learned_of(sockets, stage.config), stage.config) for stage, _ in stages]
     watches = [watch_of(encoders, sockets, file, stage.config, recipe.steps) for stage, recipe in stages]
-    dit, config = load_base(file), stages[0][0].config
-    trainable, adapter = trainable_of(dit, config), adapter_of(config, dit)
-    n_steps = sum(recipe.steps for _, recipe in stages)
-    bar, before = comfy.utils.ProgressBar(n_steps), 0
-    for (stage, recipe), (learned, validated), watch in zip(stages, data, watches, strict=True):
-        place = folder / stage.name
-        steps = train_examples(
-            dit,
-            trainable,
-            learned,
-            flow_matching_of(stage.config),
-            recipe,
-            place,
-            validated=validated,
-            identity=trainable_identity(stage.config),
-            watch=watch,
-            adapter=adapter,
-        )
-        try:
-            for progress in steps:
-                is_shown = progress.step % SHOWN_EVERY == 0
-                preview = ("JPEG", shown(place, SHOWN_SIDE), 2 * SHOWN_SIDE) if is_shown else None
-                bar.update_absolute(before + progress.step + 1, n_steps, preview)
-                model_management.throw_exception_if_processing_interrupted()
-        finally:
-            steps.close()  # which saves what was learned
-        before += recipe.steps
+    device, dtype = free_device()
+    learned_from = [(stage.config, learned) for (stage, _), (learned, _) in zip(stages, data, strict=True)]
+    config = within_memory(file, learned_from, device, dtype)
+    dit = load_base(file, config, dtype)
+    trainable = trainable_of(dit, config)
+    with placed(dit, config, device) as blocks:
+        train_stage = partial(train_examples, dit, trainable.to(device), adapter=adapter_of(config, dit), run=blocks)
+        n_steps = sum(recipe.steps for _, recipe in stages)
+        bar, before = comfy.utils.ProgressBar(n_steps), 0
+        for (stage, recipe), (learned, validated), watch in zip(stages, data, watches, strict=True):
+            steps = train_stage(
+                learned,
+                flow_matching_of(stage.config),
+                recipe,
+                folder / stage.name,
+                validated=validated,
+                identity=trainable_identity(stage.config),
+                watch=watch,
+            )
+            follow(steps, bar, before, n_steps, folder / stage.name)
+            before += recipe.steps
     return trainable
+
+
+def follow(steps: Generator[Progress], bar: Any, before: int, n_steps: int, place: Path) -> None:
+    """Make a stage's steps, told on the node; stopped there, what was learned is saved."""
+    try:
+        for progress in steps:
+            is_shown = progress.step % SHOWN_EVERY == 0
+            preview = ("JPEG", shown(place, SHOWN_SIDE), 2 * SHOWN_SIDE) if is_shown else None
+            bar.update_absolute(before + progress.step + 1, n_steps, preview)
+            model_management.throw_exception_if_processing_interrupted()
+    finally:
+        steps.close()  # which saves what was learned
 
 
 def encode(encoders: Encoders, learned: Learned, config: TrainingConfig) -> tuple[TrainingSet, EncodedSet]:
@@ -129,12 +142,18 @@ def encode(encoders: Encoders, learned: Learned, config: TrainingConfig) -> tupl
 
 def identity_of(file: Path, sockets: Sockets, stages: Sequence[Stage]) -> str:
     """A hash of everything that makes a run another one: model file, pictures, captions and choices."""
-    choices = [{name: str(value) for name, value in asdict(each.config).items()} for each in stages]
+    choices = [{name: str(value) for name, value in learned_by(each.config)} for each in stages]
     digest = hashlib.blake2b(json.dumps(choices, sort_keys=True).encode(), digest_size=20)
     digest.update(f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}".encode())
     for each in stages:
         digest.update(learned_of(sockets, each.config).identity())
     return digest.hexdigest()
+
+
+def learned_by(config: TrainingConfig) -> list[tuple[str, object]]:
+    """The settings that change what is learned; those of a base that is not quantized were never named."""
+    settings = {name: value for name, value in asdict(config).items() if name not in MEMORY_ONLY}
+    return [each for each in settings.items() if each != ("quantize", None)]
 
 
 def is_finished(out: Path, identity: str) -> bool:

@@ -1,4 +1,4 @@
-"""Bytes of live tensor storages: current and peak."""
+"""Bytes of live tensor storages: current and peak. Storages of the meta device count as the memory they stand for."""
 
 import weakref
 from typing import Any
@@ -8,25 +8,26 @@ from torch import Tensor
 
 
 class LiveBytes:
-    """Tracks storages by address; a freed storage is removed, because its address may be reused."""
+    """Tracks storages by address, those without one by themselves; a freed one is removed, as it may be reused."""
 
     def __init__(self) -> None:
         self.now = self.peak = 0
-        self._addresses: set[int] = set()
+        self._places: set[int] = set()
 
     def add(self, storage: torch.UntypedStorage) -> bool:
         """Track a storage; False if it is empty or already tracked."""
-        address, size = storage.data_ptr(), storage.nbytes()
-        if not address or address in self._addresses:
+        size = storage.nbytes()
+        place = id(storage) if storage.device.type == "meta" else storage.data_ptr()
+        if not size or not place or place in self._places:
             return False
-        self._addresses.add(address)
+        self._places.add(place)
         self.now += size
         self.peak = max(self.peak, self.now)
-        weakref.finalize(storage, self._remove, address, size)
+        weakref.finalize(storage, self._remove, place, size)
         return True
 
-    def _remove(self, address: int, size: int) -> None:
-        self._addresses.discard(address)
+    def _remove(self, place: int, size: int) -> None:
+        self._places.discard(place)
         self.now -= size
 
 

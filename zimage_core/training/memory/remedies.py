@@ -1,0 +1,118 @@
+"""What would make a run fit that does not: the settings that take less memory, exact ones first."""
+
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+
+from ...runtime.offload.copy_streams import SLOTS
+from ...runtime.offload.machine_memory import measure_machine
+from ...runtime.offload.plan import FEWEST_STREAMED, size_text
+from ...runtime.offload.plan_inputs import Machine, PlanError
+from .batch import Batch
+from .plan import TrainingPlan, streamed_plan, training_plan
+
+SMALLEST_RANK = 4
+
+
+class Remedy(NamedTuple):
+    """A plan of other settings, and which these are, in the words of a recipe."""
+
+    words: str
+    plan: TrainingPlan
+
+
+Change = Callable[[TrainingPlan, int], Remedy | None]  # of a plan and the bytes that are free; None: nothing to change
+
+
+def machine_of(device: torch.device) -> Machine | None:
+    """The machine a device belongs to; None where its free memory cannot be told."""
+    try:
+        return measure_machine(device, sys.maxsize)
+    except PlanError:
+        return None
+
+
+def told(plan: TrainingPlan, machine: Machine | None) -> str:
+    """The plan in one line, beside the bytes that are free; where it does not fit, what would."""
+    if machine is None:
+        return str(plan)
+    line = f"{plan}; {size_text(machine.budget)} are free"
+    if plan.peak <= machine.budget:
+        return line
+    fitting = [f"{each.words} ({size_text(each.plan.peak)})" for each in remedies(plan, machine)]
+    would = f"it would with {', or '.join(fitting)}" if fitting else "no setting but smaller pictures (side) helps"
+    return f"{line}. That does not fit: {would}"
+
+
+def remedies(plan: TrainingPlan, machine: Machine) -> list[Remedy]:
+    """Each single change after which a run fits; where none is enough, the fewest in their order."""
+    free = machine.budget
+    changes = [each for each in CHANGES if each is not streamed or machine.kind != "cpu"]
+    single = [made for change in changes if (made := change(plan, free)) and made.plan.peak <= free]
+    return single or _together(plan, free, changes)
+
+
+def _together(plan: TrainingPlan, free: int, changes: list[Change]) -> list[Remedy]:
+    words: list[str] = []
+    for change in changes:
+        if made := change(plan, free):
+            plan, words = made.plan, [*words, made.words]
+        if plan.peak <= free:
+            return [Remedy(" and ".join(words), plan)]
+    return []
+
+
+def computed_again(plan: TrainingPlan, free: int) -> Remedy | None:
+    """Without the activations of blocks."""
+    planned = plan.planned
+    if not planned.config.keep_activations:
+        return None
+    config = replace(planned.config, keep_activations=False)
+    return Remedy("keep_activations = false", training_plan(replace(planned, config=config)))
+
+
+def one_at_a_time(plan: TrainingPlan, free: int) -> Remedy | None:
+    """A budget of tokens for one example."""
+    planned, [first, *others] = plan.planned, plan.planned.batch.group
+    if not others:
+        return None
+    config = replace(planned.config, token_budget=first.tokens)
+    batch = Batch([first], has_others=True)
+    return Remedy(f"token_budget = {first.tokens}", training_plan(replace(planned, config=config, batch=batch)))
+
+
+def streamed(plan: TrainingPlan, free: int) -> Remedy | None:
+    """As few layers as are enough, or all."""
+    base, n_layers = plan.planned.base, plan.planned.network.n_layers
+    if base is None or base.stream or n_layers < FEWEST_STREAMED:
+        return None
+    kept = streamed_plan(plan, 0)
+    needed = math.ceil((kept.peak - free) / plan.layer) + SLOTS
+    count = min(n_layers, max(FEWEST_STREAMED, needed + needed % 2))  # even: a block then always gets the same slot
+    return Remedy(f"stream = {count}", streamed_plan(plan, count))
+
+
+def quantized(plan: TrainingPlan, free: int) -> Remedy | None:
+    """8-bit layers, which are not exact."""
+    base = plan.planned.base
+    if base is None or base.quantize:
+        return None
+    made = training_plan(replace(plan.planned, config=replace(base, quantize="int8")))
+    return Remedy('quantize = "int8"', made)
+
+
+def of_smaller_rank(plan: TrainingPlan, free: int) -> Remedy | None:
+    """The highest rank below it that fits, by halves."""
+    base, made = plan.planned.base, None
+    rank = base.rank if base else 0
+    while base and rank // 2 >= SMALLEST_RANK and (made is None or made.plan.peak > free):
+        rank //= 2
+        made = Remedy(f"rank = {rank}", training_plan(replace(plan.planned, config=replace(base, rank=rank))))
+    return made
+
+
+CHANGES: tuple[Change, ...] = (computed_again, one_at_a_time, streamed, quantized, of_smaller_rank)

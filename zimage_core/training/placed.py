@@ -1,0 +1,50 @@
+"""The network that is trained, as it is loaded and where it is: on the device whole, or with layers that stream."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import torch
+
+from ..checkpoints import load_dit
+from ..checkpoints.load import Source
+from ..model import S3DiT
+from ..model.condition import RunBlock
+from ..quant import SCHEMES, quantize_layers
+from ..recipes import LoraConfig, TrainingConfig
+from ..runtime.offload.machine_memory import free_ram
+from ..runtime.offload.plan import ARENA_SHARE
+from ..runtime.offload.streaming import stream
+from .distributed import ONE_PROCESS, Processes
+from .objectives.streamed_blocks import streamed_blocks
+
+
+def load_base(source: Source, config: TrainingConfig, dtype: torch.dtype) -> S3DiT:
+    """The network of a file, in RAM; a frozen base with 8-bit layers where the config says so."""
+    dit = load_dit(source, dtype)
+    if isinstance(config, LoraConfig) and config.quantize:
+        quantize_layers(dit, SCHEMES[config.quantize])
+    return dit
+
+
+@contextmanager
+def placed(
+    dit: S3DiT, config: TrainingConfig, device: torch.device, processes: Processes = ONE_PROCESS
+) -> Generator[RunBlock | None]:
+    """The network on the device for the length of a `with` block, as the config says.
+
+    Yields how its blocks run, None where nothing streams. Raises ValueError where more is to stream than there is.
+    """
+    n_streamed = config.stream if isinstance(config, LoraConfig) else 0
+    if not n_streamed:
+        processes.place(dit, device)
+        yield None
+        return
+    if n_streamed > len(dit.layers):
+        raise ValueError(
+            f"stream = {n_streamed} is more than the model's {len(dit.layers)} layers; choose at most those"
+        )
+    if processes.count > 1:
+        raise ValueError("layers stream in one process only; several divide the base instead, so leave stream away")
+    resident, arena_limit = len(dit.layers) - n_streamed, free_ram() // ARENA_SHARE
+    with stream(dit, device, resident=resident, arena_limit=arena_limit) as blocks, blocks.preparing():
+        yield streamed_blocks(blocks)
