@@ -26,7 +26,7 @@ from . import machine
 from .counter import Counter
 from .random_weights import Setup, State, Weights
 from .systems.comfyui import version
-from .systems.trainers import SYSTEMS, Autocast, Ours, Training, TrainingSystem, Unfrozen
+from .systems.trainers import SYSTEMS, Autocast, Encoding, OneAtATime, Ours, Training, TrainingSystem, Unfrozen
 from .table import append, size, table
 from .timing import paired_ratio
 
@@ -99,34 +99,34 @@ def beside_others(training: Training, state: State, options: argparse.Namespace)
 
 
 def shares(training: Training, state: State, options: argparse.Namespace) -> Iterator[tuple[str, ...]]:
-    """What each choice costs or saves: blocks that keep what they compute, bfloat16, all weights' gradients, kinds."""
-    variants: dict[str, Callable[[], TrainingSystem]] = {
-        "ours": lambda: Ours(training, state),
-        "activations kept": lambda: Ours(replace(training, is_checkpointed=False), state),
-        "in bfloat16 (autocast)": lambda: Autocast(training, state),
-        "also the base's gradients": lambda: Unfrozen(training, state),
-        "lokr": lambda: Ours(replace(training, kind="lokr"), state),
-        "dora": lambda: Ours(replace(training, kind="dora"), state),
+    """What each choice costs or saves, divided by ours with blocks computed again."""
+    ours, one = Ours(training, state), examples(training.config, options.side, options.batch)
+    systems: dict[str, TrainingSystem] = {
+        "ours": ours,
+        "activations kept": Ours(replace(training, is_checkpointed=False), state),
+        "in bfloat16 (autocast)": Autocast(training, state),
+        "lokr": Ours(replace(training, kind="lokr"), state),
+        "dora": Ours(replace(training, kind="dora"), state),
+        "pictures encoded in each step": Encoding(training, state, options.side),
     }
-    group = examples(training.config, options.side, options.batch)
-    for name, make in variants.items():  # pairs, as all at once would not fit
-        pair = [Ours(training, state), make()] if name != "ours" else [Ours(training, state)]
-        found = list(rows("share", ["ours", name][-len(pair) :], pair, group, options.rounds))
-        yield found[-1]
+    yield from rows("share", [*systems], [*systems.values()], one, options.rounds)
+    unfrozen = [ours, Unfrozen(training, state)]  # alone, as it has weights of its own
+    yield list(rows("share", ["ours", "also the base's gradients"], unfrozen, one, options.rounds))[-1]
+    del unfrozen
+    four, names = examples(training.config, options.side, 4), ["4 pictures at once", "4, token budget of one"]
+    yield from rows("share", names, [ours, OneAtATime(training, state)], four, options.rounds)
 
 
 def growth(training: Training, state: State, options: argparse.Namespace) -> Iterator[tuple[str, ...]]:
-    """Ours with more ranks, pictures and tokens, divided by the case before them."""
-    base = examples(training.config, options.side, 1)
-    for rank in options.ranks:
-        pair = [Ours(training, state), Ours(replace(training, rank=rank), state)]
-        yield list(rows("growth", ["", f"rank {rank}"], pair, base, options.rounds))[-1]
-    system = Ours(training, state)
-    for side, batch in [(options.side, 2), (options.side, 4), (2 * options.side, 1)]:
+    """Ours with other ranks, divided by that of the options; with more pictures and with more tokens."""
+    one = examples(training.config, options.side, 1)
+    ranks = [training.rank, *(rank for rank in options.ranks if rank != training.rank)]
+    systems = [Ours(replace(training, rank=rank), state) for rank in ranks]
+    yield from rows("growth", [f"rank {rank}" for rank in ranks], systems, one, options.rounds)
+    for side, batch in [(options.side, 2), (options.side, 4), (2 * options.side, 1), (4 * options.side, 1)]:
         group = examples(training.config, side, batch)
-        tokens = token_count((side // 8, side // 8), CAPTION)
-        name = f"{batch} x {tokens} tokens"
-        yield list(rows("growth", [name], [system], group, options.rounds))[0]
+        name = f"{batch} x {token_count((side // 8, side // 8), CAPTION)} tokens"
+        yield list(rows("growth", [name], systems[:1], group, options.rounds))[0]
 
 
 def _installed(make: Callable[[], TrainingSystem]) -> TrainingSystem | None:

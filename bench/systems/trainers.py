@@ -8,7 +8,7 @@ bypass mode. All learn in float32 beside the layers of `MAIN_LAYERS`, by AdamW.
 import importlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -17,10 +17,12 @@ from torch.utils.checkpoint import checkpoint
 
 from zimage_core.config import FLUX_VAE, QWEN3_4B, DiTConfig
 from zimage_core.model import S3DiT
-from zimage_core.training.loop.micro_batches import Noised, stacked
+from zimage_core.text import Qwen3
+from zimage_core.training.loop.micro_batches import Noised, micro_batches, stacked
 from zimage_core.training.objectives.noised import losses_of
 from zimage_core.training.trainables import LoraTrainable
 from zimage_core.training.trainables.lora import MAIN_LAYERS
+from zimage_core.vae import Autoencoder
 
 from ..random_weights import Setup, State, Weights
 from .comfyui import ComfyUI
@@ -93,6 +95,43 @@ class Unfrozen(Ours):
 
     def step(self, examples: Sequence[Noised]) -> float:
         self._dit.zero_grad(set_to_none=True)
+        return super().step(examples)
+
+
+class OneAtATime(Ours):
+    """A budget of tokens for one picture: their gradients add up."""
+
+    name = "one at a time"
+
+    def step(self, examples: Sequence[Noised]) -> float:
+        self._optimizer.zero_grad(set_to_none=True)
+        total = 0.0
+        with self._lora.attached():
+            for group in micro_batches(examples, 1):
+                loss = losses_of(self._dit, group, saves_memory=self._saves_memory)[0].sum() / len(examples)
+                loss.backward()
+                total += loss.item()
+        self._optimizer.step()
+        return total
+
+
+class Encoding(Ours):
+    """What the folder of encoded files saves: the frozen encoders run in each step, the text encoder layer by layer."""
+
+    name = "encoding"
+
+    def __init__(self, training: Training, state: State, side: int) -> None:
+        super().__init__(training, state)
+        one_layer = replace(QWEN3_4B, n_layers=2)  # of which the last never runs
+        self._text, self._vae = Qwen3(one_layer).requires_grad_(False), Autoencoder(FLUX_VAE).requires_grad_(False)
+        self._pixels = torch.zeros(1, 3, side, side)
+
+    def step(self, examples: Sequence[Noised]) -> float:
+        with torch.no_grad():
+            for each in examples:
+                self._vae.posterior(self._pixels)
+                for _ in range(QWEN3_4B.n_layers_run):
+                    self._text.encode([[1] * len(each.caption)])
         return super().step(examples)
 
 
