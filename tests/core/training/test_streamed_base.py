@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 
 import tiny
+from zimage_core.quant import SCHEMES, quantize_layers
 from zimage_core.recipes import LoraConfig
 from zimage_core.runtime.offload.copy_streams import SynchronousCopies
 from zimage_core.runtime.offload.streaming import stream
@@ -34,10 +35,12 @@ class CountedCopies(SynchronousCopies):
         super().fill(slot, copies)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind, scheme", [*((kind, None) for kind in KINDS), ("lora", "int8"), ("lora", "fp8")])
 @pytest.mark.parametrize("resident", [0, 1])
-def test_a_streamed_base_has_the_gradients_of_a_resident_one(generator, kind, resident):
+def test_a_streamed_base_has_the_gradients_of_a_resident_one(generator, kind, scheme, resident):
     dit = tiny.dit()
+    if scheme:
+        quantize_layers(dit, SCHEMES[scheme])
     trained = LoraTrainable(dit, rank=3, alpha=6.0, generator=torch.Generator().manual_seed(2), kind=kind)
     with torch.no_grad():
         for parameter in trained.parameters():
@@ -54,7 +57,7 @@ def test_a_streamed_base_has_the_gradients_of_a_resident_one(generator, kind, re
                 # outside of its turn a streamed block has no values that a gradient could be made of
                 for name, weight in dit.layers.named_parameters():
                     if "run" in options and int(name.partition(".")[0]) >= resident:
-                        weight.data = torch.full_like(weight, torch.nan)
+                        weight.data = torch.full_like(weight, torch.nan if weight.is_floating_point() else 0)
                 loss.backward()
             finally:
                 for name, weight in dit.layers.named_parameters():
