@@ -3,6 +3,7 @@
 import errno
 import math
 import os
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
+from memory import LiveBytesMode
 from zimage_core.training import (
     Ema,
     Recipe,
@@ -242,3 +244,19 @@ def test_modulated_blocks_start_as_the_identity(generator):
     rope = rope_table(torch.zeros(5, 3), tiny.DIT.axes_dims, 256.0)
     assert torch.equal(model.layers[0](x, rope, scales), x)
     assert model(torch.ones(1, 16, 4, 4), torch.ones(1), [torch.ones(3, 48)]).count_nonzero() == 0
+
+
+def test_a_state_is_saved_without_a_second_copy_of_it(tmp_path):
+    """32 MB in eight layers: bytes are counted by tracemalloc, tensors by their storages, which all exist before."""
+    module = nn.ModuleList(nn.Linear(512, 512, bias=False) for _ in range(8))
+    optimizer, ema = torch.optim.AdamW(module.parameters(), fused=True), Ema(module, 0.9)
+    sum(layer(torch.ones(1, 512)).sum() for layer in module).backward()
+    optimizer.step()
+    tracemalloc.start()
+    with LiveBytesMode() as mode:
+        save_state(tmp_path, 1, module, optimizer, ema, {})
+    _, python_peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    saved = (tmp_path / "state.safetensors").stat().st_size
+    assert saved > 4 * 8 * 512**2 * 4 and python_peak < saved / 30
+    assert mode.peak <= saved  # the storages that were there
