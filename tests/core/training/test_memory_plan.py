@@ -10,12 +10,12 @@ import torch
 import tiny
 from memory import LiveBytesMode
 from zimage_core.atomic_file import save_tensors
-from zimage_core.model import S3DiT
+from zimage_core.model import Reference, S3DiT
 from zimage_core.quant import SCHEMES, quantize_layers
 from zimage_core.recipes import FullConfig, LoraConfig
 from zimage_core.runtime.offload.plan import size_text
 from zimage_core.runtime.offload.plan_inputs import RESERVE, Machine
-from zimage_core.training.encoded_example import EncodedExample, EncodedPicture
+from zimage_core.training.encoded_example import EncodedExample, EncodedPicture, Seen
 from zimage_core.training.encoded_files import EncodedSet, ExampleFiles
 from zimage_core.training.flow_training import FlowMatching, TrainingSet, train_examples
 from zimage_core.training.memory.batch import batch_of, largest_batch
@@ -44,9 +44,9 @@ def dataset(side, n_words=20, count=2):
     return TrainingSet(examples=[example] * count, no_caption=words)
 
 
-def counted(config, learned_from, folder):
+def counted(config, learned_from, folder, network=NETWORK):
     """Peak bytes of two steps with all that is held; the second has the optimizer's state from the start."""
-    dit = tiny.fill(S3DiT(NETWORK))
+    dit = tiny.fill(S3DiT(network))
     if getattr(config, "quantize", None):
         quantize_layers(dit, SCHEMES[config.quantize])
     with LiveBytesMode() as mode:
@@ -82,6 +82,18 @@ def test_a_plan_is_true_within_a_tenth_of_counted_bytes(tmp_path, name):
     batch = largest_batch(learned_from, flow_matching_of(config))
     plan = training_plan(Planned(network=NETWORK, dtype=torch.float32, config=config, batch=batch))
     assert plan.peak == pytest.approx(counted(config, learned_from, tmp_path), rel=0.1), str(plan)
+
+
+def test_a_plan_counts_what_an_edit_looks_at(tmp_path):
+    network, config = replace(NETWORK, siglip_feat_dim=40), lora(keep_activations=True)
+    [example], words = dataset(32, count=1).examples, torch.ones(7, 48)
+    reference = Reference(example.picture.mean, torch.ones(6, 6, 40))
+    seen = Seen(references=(reference,), before=(words,), after=words, no_caption=words)
+    learned_from = TrainingSet(examples=[example._replace(seen=seen, weight=torch.ones(32, 32))], no_caption=words)
+    batch = largest_batch(learned_from, flow_matching_of(config))
+    assert str(batch) == "1 x 704 tokens"  # picture and reference 256 each, 64 features, 4 x 32 of texts and pads
+    plan = training_plan(Planned(network=network, dtype=torch.float32, config=config, batch=batch))
+    assert plan.peak == pytest.approx(counted(config, learned_from, tmp_path, network), rel=0.1), str(plan)
 
 
 def test_the_largest_batch_is_found_in_the_headers_of_encoded_files(tmp_path):
