@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import torch
 
+from ...recipes import LoraConfig
 from ...runtime.offload.copy_streams import SLOTS
 from ...runtime.offload.machine_memory import measure_machine
 from ...runtime.offload.plan import FEWEST_STREAMED, size_text
@@ -52,18 +53,20 @@ def remedies(plan: TrainingPlan, machine: Machine) -> list[Remedy]:
     """Each single change after which a run fits; where none is enough, the fewest in their order."""
     free = machine.budget
     changes = [each for each in CHANGES if each is not streamed or machine.kind != "cpu"]
-    single = [made for change in changes if (made := change(plan, free)) and made.plan.peak <= free]
-    return single or _together(plan, free, changes)
+    found = [(change, made) for change in changes if (made := change(plan, free))]
+    single = [made for _, made in found if made.plan.peak <= free]
+    if single or not found:
+        return single
+    first, *others = found
+    return _together(first[1], free, [change for change, _ in others])
 
 
-def _together(plan: TrainingPlan, free: int, changes: list[Change]) -> list[Remedy]:
-    words: list[str] = []
+def _together(made: Remedy, free: int, changes: list[Change]) -> list[Remedy]:
+    """One change after another, until a run fits."""
     for change in changes:
-        if made := change(plan, free):
-            plan, words = made.plan, [*words, made.words]
-        if plan.peak <= free:
-            return [Remedy(" and ".join(words), plan)]
-    return []
+        if made.plan.peak > free and (more := change(made.plan, free)):
+            made = Remedy(f"{made.words} and {more.words}", more.plan)
+    return [made] if made.plan.peak <= free else []
 
 
 def computed_again(plan: TrainingPlan, free: int) -> Remedy | None:
@@ -106,13 +109,21 @@ def quantized(plan: TrainingPlan, free: int) -> Remedy | None:
 
 
 def of_smaller_rank(plan: TrainingPlan, free: int) -> Remedy | None:
-    """The highest rank below it that fits, by halves."""
-    base, made = plan.planned.base, None
-    rank = base.rank if base else 0
-    while base and rank // 2 >= SMALLEST_RANK and (made is None or made.plan.peak > free):
+    """The highest rank by halves that fits, found on the line from the lowest; the lowest where none fits."""
+    base = plan.planned.base
+    if base is None or base.rank <= SMALLEST_RANK:
+        return None
+    lowest = _of_rank(plan, base, SMALLEST_RANK)
+    room = (free - lowest.plan.peak) / max(1, plan.peak - lowest.plan.peak)  # 1 at the rank there is
+    rank = base.rank // 2
+    while rank > SMALLEST_RANK and rank - SMALLEST_RANK > room * (base.rank - SMALLEST_RANK):
         rank //= 2
-        made = Remedy(f"rank = {rank}", training_plan(replace(plan.planned, config=replace(base, rank=rank))))
-    return made
+    return _of_rank(plan, base, rank) if rank > SMALLEST_RANK else lowest
+
+
+def _of_rank(plan: TrainingPlan, base: LoraConfig, rank: int) -> Remedy:
+    made = training_plan(replace(plan.planned, config=replace(base, rank=rank)))
+    return Remedy(f"rank = {rank}", made)
 
 
 CHANGES: tuple[Change, ...] = (computed_again, one_at_a_time, streamed, quantized, of_smaller_rank)
