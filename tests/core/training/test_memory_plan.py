@@ -124,13 +124,16 @@ def test_what_does_not_fit_is_told_with_what_would():
         return Machine(kind="cuda", free_device=math.ceil(share * plan.peak) + RESERVE, free_ram=GB)
 
     assert told(plan, card(1)) == f"{plan}; {size_text(plan.peak)} are free"
-    again = training_plan(replace(planned, config=replace(config, keep_activations=False)))
-    line = told(plan, card(0.8))
-    assert f"it would with keep_activations = false ({size_text(again.peak)}), or rank = 32 (" in line
-    [together] = remedies(plan, card(0.4))
-    assert together.words == 'keep_activations = false and quantize = "int8" and rank = 8'
-    assert together.plan.peak <= card(0.4).budget
-    assert told(again, Machine(kind="cpu", free_ram=1000)).endswith("no setting but smaller pictures (side) helps")
+    line = told(plan, card(0.4))
+    words = 'keep_activations = false and quantize = "int8" and rank = 8'
+    smaller = lora(rank=8, quantize="int8")
+    again = training_plan(replace(planned, config=smaller))
+    assert again.peak <= card(0.4).budget
+    free = f"{size_text(card(0.4).budget)} are free"
+    assert line == f"{plan}; {free}. That does not fit: it would with {words} ({size_text(again.peak)})"
+    least = training_plan(replace(planned, config=replace(smaller, rank=4)))
+    assert told(least, Machine(kind="cpu", free_ram=1000)).endswith("no setting but smaller pictures (side) helps")
+    assert [each.words for each in remedies(plan, card(0.8))] == ["keep_activations = false", "rank = 32"]
 
 
 def test_as_few_layers_stream_as_are_enough():
