@@ -100,9 +100,9 @@ def beside_others(training: Training, state: State, options: argparse.Namespace)
 
 def shares(training: Training, state: State, options: argparse.Namespace) -> Iterator[tuple[str, ...]]:
     """What each choice costs or saves, divided by ours with blocks computed again."""
-    ours, one = Ours(training, state), examples(training.config, options.side, options.batch)
+    one = examples(training.config, options.side, options.batch)
     systems: dict[str, TrainingSystem] = {
-        "ours": ours,
+        "ours": Ours(training, state),
         "activations kept": Ours(replace(training, is_checkpointed=False), state),
         "in bfloat16 (autocast)": Autocast(training, state),
         "lokr": Ours(replace(training, kind="lokr"), state),
@@ -110,11 +110,11 @@ def shares(training: Training, state: State, options: argparse.Namespace) -> Ite
         "pictures encoded in each step": Encoding(training, state, options.side),
     }
     yield from rows("share", [*systems], [*systems.values()], one, options.rounds)
-    unfrozen = [ours, Unfrozen(training, state)]  # alone, as it has weights of its own
+    unfrozen = [Ours(training, state), Unfrozen(training, state)]  # alone, as it has weights of its own
     yield list(rows("share", ["ours", "also the base's gradients"], unfrozen, one, options.rounds))[-1]
     del unfrozen
     four, names = examples(training.config, options.side, 4), ["4 pictures at once", "4, token budget of one"]
-    yield from rows("share", names, [ours, OneAtATime(training, state)], four, options.rounds)
+    yield from rows("share", names, [Ours(training, state), OneAtATime(training, state)], four, options.rounds)
 
 
 def growth(training: Training, state: State, options: argparse.Namespace) -> Iterator[tuple[str, ...]]:
