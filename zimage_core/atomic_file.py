@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, BinaryIO
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from .tensor_bytes import Slot
+
 try:
     import fcntl
 except ImportError:  # Windows, where a file that is open cannot be removed, so that no lock is needed
@@ -52,9 +54,22 @@ def save_tensors(file: Path, tensors: "Mapping[str, Tensor]", metadata: Mapping[
 
     The library's own `save_file` is atomic in some of its versions only, and its `save` makes all of a file in memory.
     """
+    from .tensor_bytes import Slot
+
+    slots = {name: Slot(tensor.dtype, tuple(tensor.shape)) for name, tensor in tensors.items()}
+    write_tensors(file, slots, tensors.__getitem__, metadata)
+
+
+def write_tensors(
+    file: Path,
+    slots: "Mapping[str, Slot]",
+    tensor_of: "Callable[[str], Tensor]",
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write a safetensors file of tensors that are made as they are written, each asked for once by its name."""
     from .tensor_bytes import tensor_bytes
 
-    write_atomically(file, lambda opened: opened.writelines(tensor_bytes(tensors, metadata)))
+    write_atomically(file, lambda opened: opened.writelines(tensor_bytes(slots, tensor_of, metadata)))
 
 
 def write_text(file: Path, text: str) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..checkpoints.formats.streamed_file import Slot, write_streamed
+from ..atomic_file import write_tensors
+from ..tensor_bytes import Slot
 from .opened import OpenedMerge
 
 
@@ -27,4 +28,4 @@ def write_merged_model(
         advance(name)
         return opened.merged(name, slots[name].dtype)
 
-    write_streamed(out, slots, tensor_of, metadata)
+    write_tensors(out, slots, tensor_of, metadata)
