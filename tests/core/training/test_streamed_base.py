@@ -19,7 +19,7 @@ from zimage_core.training.loop.runner import Recipe
 from zimage_core.training.objectives.noised import losses_of
 from zimage_core.training.objectives.streamed_blocks import streamed_blocks
 from zimage_core.training.placed import placed
-from zimage_core.training.previews import Previews
+from zimage_core.training.previews import Previews, Prompts
 from zimage_core.training.trainables import KINDS, LoraTrainable
 from zimage_core.training.trained_file import trainable_of
 from zimage_core.training.watch import Watch
@@ -82,9 +82,7 @@ def trained(folder, stream, stop=None):
     drawn = []
     preset = Preset(steps=2, shift=3.0, solver="euler", cfg=1.0)
     previews = Previews(
-        captions=[torch.ones(20, 48)],
-        no_caption=torch.zeros(5, 48),
-        cells=(8, 8),
+        prompts=Prompts([torch.ones(20, 48)], torch.zeros(5, 48), (8, 8)),
         preset=preset,
         every=3,
         decode=lambda latent: drawn.append(latent.clone()) or Image.new("RGB", (8, 8)),
