@@ -88,8 +88,8 @@ class ZImageMerge(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, files: str | None = None, blocks: str | None = None) -> bool | str:
-        return merging.check(files, blocks)
+    def validate_inputs(cls, files: str | None = None) -> bool | str:
+        return merging.check(files)
 
     @classmethod
     def fingerprint_inputs(cls, files: str = "", **inputs: object) -> str:

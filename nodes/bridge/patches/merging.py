@@ -75,11 +75,10 @@ def chosen(text: str) -> list[tuple[Row, str]]:
     return [(row, _name_of(row, names)) for row in parse_rows(text)]
 
 
-def check(text: str | None, blocks: str | None) -> bool | str:
-    """True, or one sentence on what is written; None is linked."""
+def check(text: str | None) -> bool | str:
+    """True, or one sentence on the first line that cannot be read or whose file is not there; None is linked."""
     try:
         chosen(text or "")
-        parse_strength(1, f"1 blocks {blocks}" if blocks and blocks.strip() else "1")
     except (ValueError, OSError) as error:
         return str(error)
     return True

@@ -141,14 +141,15 @@ def test_the_other_models_own_loras_come_along(load, merge, use, draw):
 
 def test_what_cannot_be_merged_is_told_in_a_sentence(pack, load, merge, native, tmp_path):
     node = importlib.import_module(f"{pack.entry.__name__}.nodes.merging").ZImageMerge
-    assert node.validate_inputs(files="one.safetensors : 0.5", blocks="0=1") is True
+    assert node.validate_inputs(files="one.safetensors : 0.5") is True
     assert "no file onw.safetensors in models/diffusion_models or models/loras" in node.validate_inputs(
         "onw.safetensors"
     )
     assert "'x', not a number" in node.validate_inputs(files="one.safetensors : x")
-    assert "not a block" in node.validate_inputs(blocks="9")
     with pytest.raises(ValueError, match="other_model is not of the same architecture as model: "):
         save_file(tiny.dit().state_dict(), tmp_path / "z_image.safetensors")
         merge(load("base"), pack.bridge_model.load_model(str(tmp_path / "z_image.safetensors")))
+    with pytest.raises(ValueError, match="after blocks stands '9', not a block"):
+        merge(load("base"), load("one"), blocks="9")
     with pytest.raises(ValueError, match="the same at all steps"):
         merge(load("base"), files="one.safetensors : 0.2>1")
