@@ -32,6 +32,7 @@ TELLING = (  # nodes that add what only running them tells
     "ZImagePickBest",
     "ZImageCompareModels",
     "ZImageLoraTest",
+    "ZImageMergeSearch",
     asked.ENHANCER,
 )
 STEP_CACHES = {"ZImageStepCache": "a step cache", "EasyCache": "EasyCache", "LazyCache": "LazyCache"}
