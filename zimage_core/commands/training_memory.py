@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -19,6 +19,7 @@ from ..training.memory.remedies import machine_of, told
 from .machine import device_of, dtype_of
 
 
+@runtime_checkable
 class StageInMemory(Protocol):
     """What of a stage takes memory."""
 
