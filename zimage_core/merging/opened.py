@@ -16,7 +16,7 @@ from ..adapters import Lora, ScaledDelta, parameter_shapes, total_change
 from ..checkpoints import DIT, CheckpointError, Strength, open_network, read_lora
 from ..checkpoints.formats.files import headers_of
 from ..checkpoints.formats.packed import PackedWeight
-from ..checkpoints.load import OpenedNetwork, cast
+from ..checkpoints.load import OpenedNetwork
 from ..checkpoints.lora.keys import split_ending
 from ..config import DiTConfig
 from ..model import S3DiT
@@ -111,9 +111,10 @@ def is_lora(file: Path) -> bool:
 def stored(opened: OpenedDit, name: str) -> Tensor:
     """A parameter as its file holds it, under the model's name; a packed one in float32."""
     shapes = _file_shapes(opened, name)
-    tensors = _stored_tensors(opened, name)
-    dtypes = {key: torch.float32 if isinstance(each, PackedWeight) else each.dtype for key, each in tensors.items()}
-    state = {key: cast(each, dtypes[key], shapes[key]) for key, each in tensors.items()}
+    state = {
+        key: each.unpack(torch.float32, shapes[key]) if isinstance(each, PackedWeight) else each
+        for key, each in _stored_tensors(opened, name).items()
+    }
     return opened.weights.layout.to_model(state)[name]
 
 
