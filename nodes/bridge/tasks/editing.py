@@ -30,6 +30,11 @@ from .latents import MEGAPIXEL, crop_to_patches, empty_latent, size_from_ratio
 RULES = {"reference": DEFAULT_RULES, "diffusers": DIFFUSERS, "ComfyUI": COMFYUI}
 MAX_MEGAPIXELS = 16  # of one reference; more is a mistake, and more tokens than any GPU has memory to attend to
 
+# how the model gets reference pictures
+SEEN = "latents and vision features"
+CHOSEN = "latents only, as chosen"
+UNSEEN = "latents only, for want of a vision model"
+
 
 @dataclass(frozen=True, kw_only=True)
 class EditInputs:
@@ -73,8 +78,7 @@ def encode(
         prompts.encode(clip, text, is_cut=False, template=template) for text in prompt_pair
     )
     height, width = latents[sized_by].shape[-2:]
-    without = "latents only, as chosen" if latents_alone else "latents only, for want of a vision model"
-    how = "latents and vision features" if vision_outputs else without
+    how = SEEN if vision_outputs else CHOSEN if latents_alone else UNSEEN
     return EditInputs(
         positive=conditioning_set_values(positive, values),
         negative=conditioning_set_values(negative, values),
