@@ -1,6 +1,7 @@
-"""Bytes of live tensor storages: current and peak. Storages of the meta device count as the memory they stand for."""
+"""Bytes of live tensor storages: current and peak."""
 
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -8,16 +9,19 @@ from torch import Tensor
 
 
 class LiveBytes:
-    """Tracks storages by address, those without one by themselves; a freed one is removed, as it may be reused."""
+    """Tracks storages by their `place`; a freed one is removed, because its place may be reused.
 
-    def __init__(self) -> None:
+    By address, which is 0 on the meta device, memory counts; with `place=id`, what meta storages stand for does, too.
+    """
+
+    def __init__(self, place: Callable[[torch.UntypedStorage], int] = torch.UntypedStorage.data_ptr) -> None:
         self.now = self.peak = 0
+        self._place_of = place
         self._places: set[int] = set()
 
     def add(self, storage: torch.UntypedStorage) -> bool:
         """Track a storage; False if it is empty or already tracked."""
-        size = storage.nbytes()
-        place = id(storage) if storage.device.type == "meta" else storage.data_ptr()
+        place, size = self._place_of(storage), storage.nbytes()
         if not size or not place or place in self._places:
             return False
         self._places.add(place)

@@ -77,7 +77,7 @@ class WithoutMemory(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.live = LiveBytes()
+        self.live = LiveBytes(place=id)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is torch.ops.aten.equal.default:  # of positions, which all examples of a group share
