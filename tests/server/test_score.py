@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -68,7 +69,10 @@ def test_a_statistic_is_that_of_the_saved_file_and_needs_no_prompt(server, parts
         assert parts["higher_is_better"] == (name == "sharpness")
 
 
-@pytest.mark.parametrize("reader", ["PP-OCRv6", "tesseract"])
+needs_tesseract = pytest.mark.skipif(shutil.which("tesseract") is None, reason="no tesseract here")
+
+
+@pytest.mark.parametrize("reader", ["PP-OCRv6", pytest.param("tesseract", marks=needs_tesseract)])
 def test_lettering_is_read_and_what_was_not_asked_for_is_a_sentence(server, parts_of, reader):
     sign = Image.new("RGB", (512, 160), "white")
     font = ImageFont.load_default(72)
