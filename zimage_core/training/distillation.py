@@ -26,7 +26,7 @@ from .objectives.decoupled import DecoupledDmd, decoupled_dmd, regression_losses
 from .objectives.dmd2 import dmd2
 from .objectives.flow_matching import flow_matching_losses
 from .objectives.matching_levels import HIGHEST, LOWEST, draw_levels, per_item
-from .objectives.noised import recomputed_block
+from .objectives.noised import recomputed
 from .rollouts import Grid, dynamic_grid, fixed_grid, rollout
 from .trainables import Roles
 
@@ -115,7 +115,7 @@ class Networks:
         step_of: Distillation,
     ) -> None:
         self.dit, self.roles = dit, roles
-        self.run: RunBlock = recomputed_block if step_of.saves_memory else run_block
+        self.run: RunBlock = recomputed(run_block) if step_of.saves_memory else run_block
         like = dit.x_pad_token
         roles.set_role(None)
         with torch.no_grad():

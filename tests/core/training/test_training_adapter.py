@@ -15,7 +15,7 @@ from zimage_core.sampling import TURBO
 from zimage_core.training import Recipe
 from zimage_core.training.encoded import EncodedExample, EncodedPicture
 from zimage_core.training.flow_training import FlowMatching, TrainingSet, train_examples
-from zimage_core.training.previews import Previews
+from zimage_core.training.previews import Previews, Prompts
 from zimage_core.training.trainables import LoraTrainable
 from zimage_core.training.training_adapter import TrainingAdapter
 from zimage_core.training.turbo import is_turbo, refuse_turbo
@@ -55,9 +55,7 @@ def test_the_adapter_is_in_for_training_out_for_previews_and_gone_afterwards(tmp
             seen.append(velocity())
 
     looking = Looking(
-        captions=[caption],
-        no_caption=caption,
-        cells=(8, 8),
+        prompts=Prompts([caption], caption, (8, 8)),
         preset=TURBO,
         every=1,
         decode=lambda x: Image.new("RGB", x),
