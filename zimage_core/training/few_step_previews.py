@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .._shapes import Float
 from ..model import S3DiT
+from ..model.condition import RunBlock, run_block
 from ..sampling import Preset
 from .previews import Previews
 
@@ -20,13 +21,13 @@ class FewStepPreviews(Previews):
 
     presets: Sequence[Preset]
 
-    def drawn(self, dit: S3DiT, caption: Float[Tensor, "n f"]) -> Image.Image:
+    def drawn(self, dit: S3DiT, caption: Float[Tensor, "n f"], run: RunBlock = run_block) -> Image.Image:
         """The row, from the fewest steps to the most."""
         plain = [
             Previews(prompts=self.prompts, preset=preset, every=self.every, decode=self.decode, seed=self.seed)
             for preset in self.presets
         ]
-        return side_by_side([each.drawn(dit, caption) for each in plain])
+        return side_by_side([each.drawn(dit, caption, run) for each in plain])
 
 
 def side_by_side(pictures: Sequence[Image.Image]) -> Image.Image:

@@ -51,7 +51,7 @@ def test_the_adapter_is_in_for_training_out_for_previews_and_gone_afterwards(tmp
     seen = []
 
     class Looking(Previews):
-        def save(self, dit, done, folder):
+        def save(self, dit, done, folder, run=None):
             seen.append(velocity())
 
     looking = Looking(
