@@ -39,12 +39,12 @@ from ..training.encoded import Encoders, encoders_of
 from ..training.encoded_files import EncodedCaptions
 from ..training.few_step_previews import FEW_STEPS, FewStepPreviews
 from ..training.loop.state import saved_step
-from ..training.previews import N_PREVIEWS, Previews, Prompts
+from ..training.previews import Previews, Prompts, interval
 from ..training.turbo import refuse_turbo_as_teacher
 from ..vae import Autoencoder
 from .files import check_out
 from .machine import device_of, dtype_of
-from .training_run import decoded
+from .training_run import decoded, refuse_begun
 
 NANO_PROMPTS = "nano:prompts"
 BEST = "best.safetensors"  # beside the state: the student of the check that was nearest to the teacher
@@ -72,12 +72,11 @@ def distill_student(config: DistillationConfig, *, may_resume: bool, is_json: bo
 
     Raises ValueError with one sentence for what cannot be done, or would go on without being told to.
     """
-    start, folder = time.perf_counter(), state_folder(config)
+    start = time.perf_counter()
     check_out(config.out, "LoRAs", ".safetensors")
     refuse_several()
     refuse_turbo_as_teacher(model_folder(config.model))
-    if not may_resume and saved_step(folder):
-        raise ValueError(f"{folder} holds a run that has begun: say --resume to go on with it, or delete that folder")
+    refuse_begun([state_folder(config)], may_resume=may_resume)
     prompts = training_prompts() if str(config.prompts) == NANO_PROMPTS else read_prompts(config.prompts)
     prepared = prepare(config, prompts)
     updates = train_student(prepared)
@@ -188,7 +187,7 @@ def previews_of(prepared: Prepared) -> FewStepPreviews | None:
         prompts=encoded(prepared, config.previews),
         preset=student_preset(config),
         presets=[student_preset(config, steps) for steps in FEW_STEPS],
-        every=(config.preview_every or max(1, config.steps // N_PREVIEWS)) * prepared.step_of.turn,
+        every=(config.preview_every or interval(config.steps)) * prepared.step_of.turn,
         decode=partial(decoded, prepared.vae),
         seed=config.seed,
     )

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,7 @@ from ..training.flow_training import FlowMatching, TrainingSet, train_examples
 from ..training.loop.runner import Recipe
 from ..training.loop.state import saved_step
 from ..training.placed import load_base, placed
-from ..training.previews import N_PREVIEWS, Previews, prompts_of
+from ..training.previews import Previews, interval, prompts_of
 from ..training.settings import flow_matching_of, recipe_of
 from ..training.trainables import Trainable
 from ..training.trained_file import adapter_of, identity_of, told_of, trainable_of, write_trained
@@ -70,16 +70,21 @@ def train_stages(stages: Sequence[Stage], *, may_resume: bool, is_json: bool) ->
     start, config = time.perf_counter(), stages[0].config
     check_out(config.out, "LoRAs" if isinstance(config, LoraConfig) else "models", ".safetensors")
     refuse_turbo(model_folder(config.model), config)
-    if not may_resume and (begun := [each for each in map(folder_of, stages) if saved_step(each)]):
-        raise ValueError(f"{begun[0]} holds a run that has begun: say --resume to go on with it, or delete that folder")
+    refuse_begun(map(folder_of, stages), may_resume=may_resume)
     with launched(device_of(config.device).type) as processes:
         refuse_several(config, processes)
         prepared = prepare(stages, processes)
         if processes.count == 1:
-            tell_training(prepared)
+            tell_training(config, [(each.config, each.dataset) for each in prepared])
         losses = train_all(prepared, processes)
         if processes.is_first:
             print_result(prepared, losses, time.perf_counter() - start, is_json=is_json)
+
+
+def refuse_begun(folders: Iterable[Path], *, may_resume: bool) -> None:
+    """Refuse to go on with a run of these folders' states without being told to."""
+    if not may_resume and (begun := next(filter(saved_step, folders), None)):
+        raise ValueError(f"{begun} holds a run that has begun: say --resume to go on with it, or delete that folder")
 
 
 def refuse_several(config: TrainingConfig, processes: Processes) -> None:
@@ -156,7 +161,7 @@ def previews_of(config: TrainingConfig, encoders: Encoders, vae: Autoencoder, st
     return Previews(
         prompts=prompts_of(encoders, first, config.previews, side),
         preset=default_preset(config.model, ()),
-        every=config.preview_every or max(1, steps // N_PREVIEWS),
+        every=config.preview_every or interval(steps),
         decode=partial(decoded, vae),
         seed=config.seed,
     )

@@ -23,6 +23,11 @@ FOLDER = "previews"  # beside the saved state
 N_PREVIEWS = 5  # in a run
 
 
+def interval(steps: int) -> int:
+    """Steps from one picture to the next, where a recipe of so many says nothing."""
+    return max(1, steps // N_PREVIEWS)
+
+
 class Prompts(NamedTuple):
     """What is drawn: captions, or instructions for the sources of one edit."""
 

@@ -1,7 +1,9 @@
 """The memory plan of a training run: what its bytes are, from its config and the network's widths alone."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import attrgetter
 
 import torch
 
@@ -12,8 +14,10 @@ from ...runtime.byte_counts import Precision, transformer_bytes
 from ...runtime.offload.copy_streams import SLOTS
 from ...runtime.offload.plan import size_text
 from ...runtime.offload.plan_inputs import DTYPES
+from ..flow_training import TrainingSet
+from ..settings import flow_matching_of
 from ..trained_file import trainable_of
-from .batch import Batch
+from .batch import Batch, largest_batch
 from .step_bytes import StepBytes, step_bytes
 
 PRECISIONS: dict[torch.dtype, Precision] = {dtype: name for name, dtype in DTYPES.items()}
@@ -95,6 +99,28 @@ def training_plan(planned: Planned) -> TrainingPlan:
         saves_memory=not keeps,
     )
     return _of_step(planned, step)
+
+
+def largest_plan(
+    network: DiTConfig,
+    stages: Iterable[tuple[TrainingConfig, TrainingSet]],
+    dtype: torch.dtype,
+    decoder: int = 0,
+) -> TrainingPlan:
+    """Of the stage that takes most; `dtype` is a frozen base's, `decoder` the bytes of what previews are drawn with."""
+    plans = (
+        training_plan(
+            Planned(
+                network=network,
+                dtype=torch.float32 if isinstance(config, FullConfig) else dtype,
+                config=config,
+                batch=largest_batch(learned_from, flow_matching_of(config)),
+                beside=decoder if config.previews else 0,
+            )
+        )
+        for config, learned_from in stages
+    )
+    return max(plans, key=attrgetter("peak"))
 
 
 def streamed_plan(plan: TrainingPlan, n_layers: int) -> TrainingPlan:

@@ -8,12 +8,10 @@ from pathlib import Path
 import torch
 
 from .....zimage_core.checkpoints import DIT, open_network
-from .....zimage_core.recipes import FullConfig, TrainingConfig
+from .....zimage_core.recipes import TrainingConfig
 from .....zimage_core.training.flow_training import TrainingSet
-from .....zimage_core.training.memory.batch import largest_batch
-from .....zimage_core.training.memory.plan import Planned, TrainingPlan, training_plan
+from .....zimage_core.training.memory.plan import largest_plan
 from .....zimage_core.training.memory.remedies import machine_of, streamed, told
-from .....zimage_core.training.settings import flow_matching_of
 
 LOGGER = logging.getLogger("zimage")
 
@@ -22,25 +20,10 @@ def within_memory(
     file: Path, stages: Sequence[tuple[TrainingConfig, TrainingSet]], device: torch.device, dtype: torch.dtype
 ) -> TrainingConfig:
     """The first stage's config, with as many streamed layers as the device's memory asks for, as ComfyUI has it."""
-    plan, machine = max((_plan(file, *each, dtype) for each in stages), key=_peak), machine_of(device)
+    plan, machine = largest_plan(open_network(file, DIT).config, stages, dtype), machine_of(device)
     if machine and machine.kind != "cpu" and plan.peak > machine.budget:
         made = streamed(plan, machine.budget)
         plan = made.plan if made else plan
     LOGGER.info("Z-Image memory: %s", told(plan, machine))
     config, base = stages[0][0], plan.planned.base
     return replace(config, stream=base.stream) if base else config
-
-
-def _plan(file: Path, config: TrainingConfig, learned_from: TrainingSet, dtype: torch.dtype) -> TrainingPlan:
-    return training_plan(
-        Planned(
-            network=open_network(file, DIT).config,
-            dtype=torch.float32 if isinstance(config, FullConfig) else dtype,
-            config=config,
-            batch=largest_batch(learned_from, flow_matching_of(config)),
-        )
-    )
-
-
-def _peak(plan: TrainingPlan) -> int:
-    return plan.peak

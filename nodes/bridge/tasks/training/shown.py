@@ -11,7 +11,7 @@ from .....zimage_core.recipes import TrainingConfig
 from .....zimage_core.training.encoded import Encoders
 from .....zimage_core.training.loop.curve import read_curve
 from .....zimage_core.training.loop.curve_picture import curve_picture
-from .....zimage_core.training.previews import N_PREVIEWS, Previews, latest_previews, prompts_of
+from .....zimage_core.training.previews import Previews, interval, latest_previews, prompts_of
 from .....zimage_core.training.watch import Watch
 from .base import preset_of
 from .sockets import Sockets
@@ -43,7 +43,7 @@ def watch_of(encoders: Encoders, sockets: Sockets, file: Path, config: TrainingC
     previews = Previews(
         prompts=prompts_of(encoders, first, config.previews or first.captions[:1], side),
         preset=preset_of(file),
-        every=config.preview_every or max(1, steps // N_PREVIEWS),
+        every=config.preview_every or interval(steps),
         decode=partial(decoded, sockets.model.get_model_object("latent_format"), sockets.vae),
         seed=config.seed,
     )
