@@ -83,14 +83,16 @@ def decoupled_dmd(
     cfg: float,
     generator: torch.Generator,
     options: DecoupledDmd = DecoupledDmd(),  # noqa: B008 - frozen
+    sigma_dm: Float[Tensor, " b"] | None = None,
 ) -> Matched:
     """The directions for a student that predicted `x0` from latents of level `sigma_k`.
 
     The three networks take latents with their levels (b,) and return clean predictions; `cfg` is ComfyUI's, 1 = no
-    guidance. All arithmetic is at least in float32.
+    guidance. DM looks at `sigma_dm` where it is given (DMDR). All arithmetic is at least in float32.
     """
     x0, sigma_k = in_float(x0.detach()), in_float(sigma_k)
-    sigma_ca, sigma_dm = _levels(sigma_k, options, generator)
+    sigma_ca, drawn_dm = _levels(sigma_k, options, generator)
+    sigma_dm = drawn_dm if sigma_dm is None else sigma_dm.to(drawn_dm)
     noise_ca, noise_dm = drawn_like(x0, generator), drawn_like(x0, generator)
     if options.levels == "shared":
         noise_ca = noise_dm
