@@ -87,8 +87,8 @@ def train(
     Parameters stay float32. `identity` is whatever else makes a run another one than that in `folder`, which is refused
     with ValueError. Of the saved states the newest `keep` stay. Before each step `is_enough` is asked with the number
     of steps done; where it is, the run ends. A caller that stops iterating loses at most `save_every` steps; one that
-    closes the generator loses none. Of several `processes` each yields its share of the parts. Raises `DivergedError`
-    at a loss or gradient that is not finite.
+    closes the generator, or raises within a step's losses, loses none. Of several `processes` each yields its share of
+    the parts. Raises `DivergedError` at a loss or gradient that is not finite.
     """
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     groups = processes.optimized(parameters)
@@ -117,6 +117,12 @@ def train(
             yield Progress(step=step, steps=recipe.steps, loss=loss, grad_norm=grad_norm, lr=recipe.lr_at(step))
     except GeneratorExit:  # the caller stops here and may go on later
         if saved < done:
+            save(done)
+        raise
+    except (DivergedError, KeyboardInterrupt):
+        raise
+    except BaseException:  # within a step, which will be made anew; of several processes the others would wait
+        if saved < done and processes.count == 1:
             save(done)
         raise
     if saved < done:
