@@ -53,15 +53,15 @@ class LoraTrainable(Trainable):
         self.branches = nn.ModuleList(make(_place(network, name), rank, alpha, generator) for name in self.names)
 
     @contextmanager
-    def attached(self) -> Generator[None]:
-        """The network computes with the branches; afterwards it is as before."""
+    def attached(self, strength: float = 1.0) -> Generator[None]:
+        """The network computes with the branches, or a share of them; afterwards it is as before."""
         (network,) = self.network
         layers = [network.get_submodule(name) for name in self.names]
         with differentiable(network):
             own = [vars(layer).get("forward") for layer in layers]
             # an attribute and no hook: quantized layers then get their input in floats (`shared_quant_spec`)
             for layer, branch in zip(layers, self.branches, strict=True):
-                layer.forward = _with_branch(layer.forward, branch)
+                layer.forward = _with_branch(layer.forward, branch, strength)
             try:
                 yield
             finally:
@@ -81,10 +81,11 @@ class LoraTrainable(Trainable):
         return Lora(file=name, family="Z-Image nodes", deltas=deltas)
 
 
-def _with_branch(forward: Callable[[Tensor], Tensor], branch: nn.Module) -> Callable[[Tensor], Tensor]:
+def _with_branch(forward: Callable[[Tensor], Tensor], branch: nn.Module, strength: float) -> Callable[[Tensor], Tensor]:
     def both(x: Tensor) -> Tensor:
         out = forward(x)
-        return out + branch(x, out)
+        change = branch(x, out)
+        return out + (change if strength == 1 else strength * change)
 
     return both
 

@@ -20,21 +20,22 @@ class Roles(Trainable):
         super().__init__()
         self.adapters = nn.ModuleDict(adapters)
         self.role: str | None = None
+        self.strength = 1.0
         self._attached = ExitStack()
 
-    def set_role(self, role: str | None) -> None:
-        """The network computes with this role's adapter from now on; with None as if there were no adapters.
+    def set_role(self, role: str | None, strength: float = 1.0) -> None:
+        """The network computes with this role's adapter, or a share of it, from now on; with None as if without any.
 
         Blocks that are computed again when gradients pass are so in the role of that moment: it has to be the one in
         which the loss was made.
         """
-        if role == self.role:
+        if (role, strength) == (self.role, self.strength):
             return
         adapter = None if role is None else self.adapter(role)
         self._attached.close()
         if adapter is not None:
-            self._attached.enter_context(adapter.attached())
-        self.role = role
+            self._attached.enter_context(adapter.attached(strength))
+        self.role, self.strength = role, strength
 
     def adapter(self, role: str) -> LoraTrainable:
         """What learns in a role."""
