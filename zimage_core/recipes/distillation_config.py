@@ -10,10 +10,10 @@ from .recipe_file import config_of, parsed
 from .training_config import MAX_SEED, MOST_BATCH, MOST_RANK, MOST_STATES, MOST_STEPS, MOST_TOKENS, SHARE
 from .values import Choice, Number, Place, Text, Texts, Whole
 
-METHODS = ("decoupled-dmd", "dmd2")
+METHODS = ("decoupled-dmd", "dmd2", "dmdr")
 LEVELS = ("decoupled", "full", "below", "shared")
 OPTIMIZERS = ("adamw", "adamw8bit")  # those that keep nothing of one role in what they keep of another
-MOST_NFE, MOST_UPDATES, MOST_PICTURES = 64, 100, 1000
+MOST_NFE, MOST_UPDATES, MOST_PICTURES, MOST_GROUP = 64, 100, 1000, 256
 WEIGHT = Number(0.0, 100.0, has_low=True)
 
 
@@ -32,7 +32,9 @@ class DistillationConfig(Config):
     out: Path = option(
         Place(), help="the student's LoRA; the state goes to FILE.training beside it", metavar="FILE.safetensors"
     )
-    method: Literal["decoupled-dmd", "dmd2"] = option(Choice(METHODS), "decoupled-dmd")
+    method: Literal["decoupled-dmd", "dmd2", "dmdr"] = option(
+        Choice(METHODS), "decoupled-dmd", help="dmdr also learns from rewards"
+    )
     nfe: int = option(Whole(1, MOST_NFE), 8, help="steps of the student, without guidance", metavar="N")
     steps: int = option(Whole(1, MOST_STEPS), 1000, help="updates of the student", metavar="N")
     lr: float = option(Number(0.0, 100.0), 2e-5, help="the student's learning rate")
@@ -81,6 +83,21 @@ class DistillationConfig(Config):
     naming: Literal["ComfyUI", "diffusers"] = option(
         Choice(("ComfyUI", "diffusers")), "ComfyUI", help="of the file's tensors"
     )
+    reward: tuple[str, ...] = option(
+        Texts(), (), help="of dmdr: scores of the student's pictures, with weights if several", metavar="NAME[:WEIGHT]"
+    )
+    reward_weight: float = option(WEIGHT, 0.1, help="of dmdr's rewards beside the distillation", metavar="W")
+    cold_start: float = option(SHARE, 0.5, help="of dmdr: share of the updates before rewards count", metavar="P")
+    dynamic: float = option(
+        SHARE,
+        0.25,
+        help="of dmdr: share of the updates in which the teacher is helped to meet the student",
+        metavar="P",
+    )
+    through: Literal["grpo", "nft", "dpo"] = option(
+        Choice(("grpo", "nft", "dpo")), "grpo", help="of dmdr: how rewards are learned"
+    )
+    group: int = option(Whole(2, MOST_GROUP), 8, help="of dmdr: pictures of a prompt that are compared", metavar="N")
     seed: int = option(Whole(0, MAX_SEED), 0, metavar="N")
     device: str | None = option(
         Text(), None, help="cpu, cuda, cuda:1, xpu or mps; without it a GPU if there is one", metavar="D"
@@ -88,6 +105,15 @@ class DistillationConfig(Config):
     dtype: Literal["float32", "bfloat16"] | None = option(
         Choice(("float32", "bfloat16")), None, help="of the teacher; without it float32 on a CPU, else bfloat16"
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.method == "dmdr" and not self.reward:
+            raise ValueError("dmdr learns from rewards: give a reward, or choose decoupled-dmd")
+        if self.method != "dmdr" and self.reward:
+            raise ValueError(f"{self.method} learns from no reward: choose dmdr, or leave the reward out")
+        if self.method == "dmdr" and self.nfe == 1 and self.through == "grpo":
+            raise ValueError("through: a student of one step decides nothing on its way: choose nft or dpo")
 
 
 def read_distillation(file: Path | None, changes: Mapping[str, object]) -> DistillationConfig:

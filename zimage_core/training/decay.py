@@ -20,6 +20,7 @@ from ..scoring.score import Request, Score
 from ..scoring.statistics import STATISTICS
 from .loop.state import saved_step
 from .previews import Previews
+from .rewards import request_of
 
 FILE = "checks.jsonl"
 # the sharpness, a variance of the Laplacian, is the energy of what changes from pixel to pixel
@@ -38,6 +39,7 @@ class Checks:
     student: Preset
     scores: Sequence[Score] = ()
     every: int  # steps
+    seeds: int = 1  # pictures of each prompt; a score of how they differ needs 2 or more
 
     def is_due(self, done: int, steps: int) -> bool:
         """Whether to look after so many steps of all."""
@@ -52,19 +54,22 @@ class Checks:
         return self._measured(dit, replace(self.drawn, preset=self.student))
 
     def _measured(self, dit: S3DiT, drawn: Previews) -> dict[str, float]:
+        captions = drawn.prompts.captions
         pictures = [
-            replace(drawn, seed=drawn.seed + index).drawn(dit, caption)
-            for index, caption in enumerate(drawn.prompts.captions)
+            replace(drawn, seed=drawn.seed + index + len(captions) * turn).drawn(dit, caption)
+            for index, caption in enumerate(captions)
+            for turn in range(self.seeds)
         ]
+        requests = [request for prompt in self.prompts for request in [request_of(prompt)] * self.seeds]
         readers: dict[str, Score] = {told: STATISTICS[name] for name, told in WATCHED.items()}
         readers |= {score.name: score for score in self.scores}
-        numbers = {name: mean_of(reader, pictures, self.prompts) for name, reader in readers.items()}
+        numbers = {name: mean_of(reader, pictures, requests) for name, reader in readers.items()}
         return {name: number for name, number in numbers.items() if number is not None}
 
 
-def mean_of(score: Score, pictures: Sequence[Image.Image], prompts: Sequence[str]) -> float | None:
+def mean_of(score: Score, pictures: Sequence[Image.Image], requests: Sequence[Request]) -> float | None:
     """Over the pictures that have a number."""
-    measured = score(pictures, [Request(prompt=prompt) for prompt in prompts])
+    measured = score(pictures, requests)
     values = [each.value for each in measured if each.value is not None]
     return math.fsum(values) / len(values) if values else None
 
@@ -72,8 +77,9 @@ def mean_of(score: Score, pictures: Sequence[Image.Image], prompts: Sequence[str
 class DecayAlarm:
     """The checks of a run, those before its saved state among them."""
 
-    def __init__(self, folder: Path, patience: int) -> None:
-        self.file, self.patience = folder / FILE, patience
+    def __init__(self, folder: Path, patience: int, learned: Sequence[str] = ()) -> None:
+        """`learned` are scores that rise because they are rewarded: what they gain makes a check better."""
+        self.file, self.patience, self.learned = folder / FILE, patience, learned
         done = saved_step(folder)
         rows = [row for _, row in read_lines(self.file)] if self.file.exists() else []
         self.rows: list[dict[str, Any]] = [row for row in rows if row["step"] <= done]
@@ -98,21 +104,29 @@ class DecayAlarm:
 
         A score that is better than the teacher's is at no distance.
         """
+        return [
+            {name: abs(each) if name in WATCHED.values() else max(0.0, -each) for name, each in check.items()}
+            for check in self._changes
+        ]
+
+    @property
+    def _changes(self) -> list[dict[str, float]]:
+        """How much more of each number the student had than the teacher at each check, in parts of the teacher's."""
         teacher = next((row for row in self.rows if row["who"] == TEACHER), {})
         names = [name for name in teacher if name not in ("who", "step")]
-        found: list[dict[str, float]] = []
-        for row in (row for row in self.rows if row["who"] == STUDENT):
-            signed = {
-                name: (row[name] - teacher[name]) / max(abs(teacher[name]), 1e-6) for name in names if name in row
-            }
-            is_statistic = {name: name in WATCHED.values() for name in signed}
-            found.append({name: abs(each) if is_statistic[name] else max(0.0, -each) for name, each in signed.items()})
-        return found
+        return [
+            {name: (row[name] - teacher[name]) / max(abs(teacher[name]), 1e-6) for name in names if name in row}
+            for row in self.rows
+            if row["who"] == STUDENT
+        ]
 
     @property
     def is_best(self) -> bool:
-        """Whether no check before the newest was nearer to the teacher, all numbers counted alike."""
-        totals = [sum(each.values()) for each in self.distances]
+        """Whether no check before the newest was nearer to the teacher, all numbers counted alike, or had learned more
+        of what is rewarded than it was farther away.
+        """
+        gains = [sum(max(0.0, each.get(name, 0.0)) for name in self.learned) for each in self._changes]
+        totals = [sum(each.values()) - gain for each, gain in zip(self.distances, gains, strict=True)]
         return totals[-1] <= min(totals)
 
     def worse(self, check: int) -> set[str]:

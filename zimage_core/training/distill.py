@@ -1,7 +1,7 @@
 """A distillation from its first update to its last: the runner's steps, previews, and checks that may end it."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from .distillation import STUDENT, Distillation, StudentsEma, TwoRates, distilla
 from .loop.curve import Curve
 from .loop.runner import Progress, train
 from .previews import Previews
+from .students_reward import StudentsReward
 from .trainables import Roles
 
 
@@ -39,9 +40,10 @@ UNWATCHED = DistillationWatch()
 
 @dataclass(frozen=True, kw_only=True)
 class RoleProgress(Progress):
-    """A step of one role."""
+    """A step of one role, and of DMDR what its pictures were rewarded with."""
 
     role: str
+    rewards: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 def distill(
@@ -55,14 +57,17 @@ def distill(
     *,
     identity: Mapping[str, Any] = MappingProxyType({}),
     watch: DistillationWatch = UNWATCHED,
+    rewarded: StudentsReward | None = None,
 ) -> Generator[RoleProgress]:
     """Train the student and its fake score; resume from and save to `folder`, which keeps curve and checks too.
+
+    With the method dmdr the student learns from what `rewarded` says of its pictures, too.
 
     After the last step the student is its average (EMA).
     """
     ema = StudentsEma(roles, recipe.ema_decay, recipe.turn)
-    losses = partial(distillation_step, dit, roles, captions, no_caption, step_of, recipe.seed)
-    alarm, curve = DecayAlarm(folder, watch.patience), None
+    losses = partial(distillation_step, dit, roles, captions, no_caption, step_of, recipe.seed, rewarded=rewarded)
+    alarm, curve = DecayAlarm(folder, watch.patience, rewarded.learned if rewarded else ()), None
     with roles.attached():
         if watch.checks and not alarm.has_teacher:
             alarm.add("teacher", 0, watch.checks.of_teacher(dit))
@@ -81,7 +86,8 @@ def distill(
                 with ema.applied():
                     roles.set_role(STUDENT)
                     look(dit, watch, alarm, done, recipe.steps, folder)
-            told = RoleProgress(**asdict(progress), role=step_of.role_at(progress.step))
+            rewards = rewarded.told.means(rewarded.learned) if rewarded else {}
+            told = RoleProgress(**asdict(progress), role=step_of.role_at(progress.step), rewards=rewards)
             curve = curve or Curve(folder, progress.step)
             curve.add(told)
             yield told

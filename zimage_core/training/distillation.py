@@ -24,6 +24,7 @@ from .loop.order import chosen_examples
 from .loop.runner import Recipe
 from .objectives.decoupled import DecoupledDmd, decoupled_dmd, regression_losses
 from .objectives.dmd2 import dmd2
+from .objectives.dmdr import Dmdr
 from .objectives.flow_matching import flow_matching_losses
 from .objectives.matching_levels import HIGHEST, LOWEST, draw_levels, per_item
 from .objectives.noised import recomputed
@@ -32,6 +33,8 @@ from .trainables import Roles
 
 STUDENT, FAKE = "student", "fake"
 
+Rewarded = Callable[[int, torch.Generator], Iterator[Tensor]]  # parts of the loss of a prompt's rewarded pictures
+
 
 @dataclass(frozen=True, kw_only=True)
 class Distillation:
@@ -39,8 +42,9 @@ class Distillation:
 
     cells: tuple[int, int]  # height and width of the latents
     cfg: float = 4.0  # the teacher's guidance
-    method: Literal["decoupled-dmd", "dmd2"] = "decoupled-dmd"
+    method: Literal["decoupled-dmd", "dmd2", "dmdr"] = "decoupled-dmd"
     dmd: DecoupledDmd = field(default_factory=DecoupledDmd)
+    dmdr: Dmdr | None = None  # of the method of that name
     nfe: int = 8
     shift: float = 3.0  # of the student's grids toward noise
     grid: Literal["dynamic", "fixed"] = "dynamic"
@@ -51,6 +55,10 @@ class Distillation:
     saves_memory: bool = True
 
     def __post_init__(self) -> None:
+        if (self.method == "dmdr") != (self.dmdr is not None):
+            raise ValueError(f"only dmdr has rewards, and needs them: the method is {self.method}")
+        if self.method == "dmdr" and self.dmd.levels == "shared":
+            raise ValueError("dmdr draws the levels of DM by themselves: choose levels that are not shared")
         if self.method == "dmd2" or self.dmd.dm_weight:
             if self.fake_updates < 1:
                 raise ValueError("the fake score has to learn what it is compared with: choose 1 or more updates of it")
@@ -67,13 +75,18 @@ class Distillation:
         return STUDENT if step % self.turn == self.fake_updates else FAKE
 
     def target(
-        self, x0: Tensor, networks: "Networks", sigma: Float[Tensor, " b"], generator: torch.Generator
+        self, x0: Tensor, networks: "Networks", sigma: Float[Tensor, " b"], generator: torch.Generator, update: int
     ) -> Float[Tensor, "b c h w"]:
-        """Where predictions of the student, which was fed at `sigma`, should go."""
+        """Where predictions of the student, which was fed at `sigma`, should go in an update of it."""
         asked = networks.teacher, networks.teacher_uncond, networks.fake
         if self.method == "dmd2":
             return dmd2(x0, *asked, cfg=self.cfg, generator=generator)
-        return decoupled_dmd(x0, *asked, sigma_k=sigma, cfg=self.cfg, generator=generator, options=self.dmd).target
+        sigma_dm = None
+        if self.dmdr:
+            networks.shared, sigma_dm = self.dmdr.shared_at(update), self.dmdr.draw_levels(len(x0), update, generator)
+        return decoupled_dmd(
+            x0, *asked, sigma_k=sigma, cfg=self.cfg, generator=generator, options=self.dmd, sigma_dm=sigma_dm
+        ).target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +128,7 @@ class Networks:
         step_of: Distillation,
     ) -> None:
         self.dit, self.roles = dit, roles
+        self.shared = 0.0  # of the fake score's adapter, with which the teacher computes (DMDR)
         self.run: RunBlock = recomputed(run_block) if step_of.saves_memory else run_block
         like = dit.x_pad_token
         roles.set_role(None)
@@ -133,18 +147,24 @@ class Networks:
 
     def teacher(self, x: Tensor, sigma: Tensor) -> Tensor:
         """The teacher's clean prediction."""
-        return clean(x, sigma, self.velocity(None, x, sigma))
+        return clean(x, sigma, self._velocity(self._teacher, self.condition, x, sigma, self.shared or 1.0))
 
     def teacher_uncond(self, x: Tensor, sigma: Tensor) -> Tensor:
         """The teacher's, without a prompt."""
-        return clean(x, sigma, self._velocity(None, self.no_condition, x, sigma))
+        return clean(x, sigma, self._velocity(self._teacher, self.no_condition, x, sigma, self.shared or 1.0))
 
     def fake(self, x: Tensor, sigma: Tensor) -> Tensor:
         """The fake score's clean prediction."""
         return clean(x, sigma, self.velocity(FAKE, x, sigma))
 
-    def _velocity(self, role: str | None, condition: Condition, x: Tensor, sigma: Tensor) -> Tensor:
-        self.roles.set_role(role)
+    @property
+    def _teacher(self) -> str | None:
+        return FAKE if self.shared else None
+
+    def _velocity(
+        self, role: str | None, condition: Condition, x: Tensor, sigma: Tensor, strength: float = 1.0
+    ) -> Tensor:
+        self.roles.set_role(role, strength)
         run = self.run if torch.is_grad_enabled() else run_block
         return self.dit.flow(condition, run=run)(x, sigma)
 
@@ -163,13 +183,21 @@ def distillation_step(
     seed: int,
     step: int,
     generator: torch.Generator,
+    rewarded: Rewarded | None = None,
 ) -> Iterator[Tensor]:
-    """The loss of whoever learns in this step, in parts: their sum is the mean over the step's prompts."""
-    losses_of = student_losses if step_of.role_at(step) == STUDENT else fake_losses
-    chosen = [captions[index] for index in chosen_examples(step, step_of.batch, len(captions), seed)]
-    for group in prompt_groups(chosen, step_of):
+    """The loss of whoever learns in this step, in parts: their sum is the mean over the step's prompts.
+
+    Of DMDR `rewarded` are the losses of a prompt's pictures.
+    """
+    is_students, update = step_of.role_at(step) == STUDENT, step // step_of.turn
+    losses_of = partial(student_losses, update=update) if is_students else fake_losses
+    indices = chosen_examples(step, step_of.batch, len(captions), seed)
+    for group in prompt_groups([captions[index] for index in indices], step_of):
         networks = Networks(dit, roles, group, no_caption, step_of)
-        yield losses_of(networks, step_of, len(group), generator).sum() / len(chosen)
+        yield losses_of(networks, step_of, len(group), generator).sum() / len(indices)
+    if is_students and step_of.dmdr and rewarded and (weight := step_of.dmdr.weight_at(update)):
+        for index in indices:
+            yield from (weight / len(indices) * loss for loss in rewarded(index, generator))
 
 
 def prompt_groups(
@@ -185,13 +213,13 @@ def prompt_groups(
 
 
 def student_losses(
-    networks: Networks, step_of: Distillation, n_items: int, generator: torch.Generator
+    networks: Networks, step_of: Distillation, n_items: int, generator: torch.Generator, update: int = 0
 ) -> Float[Tensor, " b"]:
     """Regression of the student's prediction to where distribution matching sends it."""
     x, sigma = fed_latents(networks, step_of, n_items, generator)
     x0 = clean(x, sigma, networks.velocity(STUDENT, x, sigma))
     with torch.no_grad():
-        target = step_of.target(x0, networks, sigma, generator)
+        target = step_of.target(x0, networks, sigma, generator, update)
     networks.roles.set_role(STUDENT)  # blocks are computed again when gradients pass
     return regression_losses(x0, target)
 

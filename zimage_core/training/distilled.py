@@ -14,6 +14,7 @@ from ..sampling import Preset
 from .distillation import FAKE, STUDENT, Distillation, TwoRates
 from .lora_file import lora_metadata, write_lora
 from .objectives import DecoupledDmd
+from .objectives.dmdr import Dmdr
 from .trainables import LoraTrainable, Roles
 
 FAKE_UPDATES, N_SAVES, N_CHECKS = 5, 20, 20
@@ -27,6 +28,7 @@ def distillation_of(config: DistillationConfig, cells: tuple[int, int]) -> Disti
         cells=cells,
         cfg=config.cfg,
         method=config.method,
+        dmdr=dmdr_of(config),
         dmd=DecoupledDmd(ca_weight=config.ca_weight, dm_weight=config.dm_weight, levels=config.levels),
         nfe=config.nfe,
         shift=config.shift,
@@ -35,6 +37,19 @@ def distillation_of(config: DistillationConfig, cells: tuple[int, int]) -> Disti
         fake_updates=default if config.fake_updates is None else config.fake_updates,
         batch=config.batch,
         token_budget=config.token_budget,
+    )
+
+
+def dmdr_of(config: DistillationConfig) -> Dmdr | None:
+    """When rewards begin and what they count; None for other methods."""
+    if config.method != "dmdr":
+        return None
+    return Dmdr(
+        cold_start=int(config.steps * config.cold_start),
+        dynamic=int(config.steps * config.dynamic),
+        reward_weight=config.reward_weight,
+        through=config.through,
+        group=config.group,
     )
 
 
@@ -76,7 +91,8 @@ def student_preset(config: DistillationConfig, steps: int | None = None) -> Pres
 
 def identity_of(config: DistillationConfig, prompts: Sequence[str]) -> dict[str, Any]:
     """What of a config, beside updates and arithmetic, makes a run another one."""
-    return {"distill": config.method, "model": config.model, "rank": config.rank, "prompts": hash_of(prompts)}
+    told = {"distill": config.method, "model": config.model, "rank": config.rank, "prompts": hash_of(prompts)}
+    return {**told, "reward": list(config.reward)} if config.reward else told
 
 
 def alpha_of(config: DistillationConfig) -> float:

@@ -1,0 +1,56 @@
+"""What is told of a preference run: after each step, and of parts of steps that take long."""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from .loop.runner import Progress
+
+# (what: "drawn" or "learned", how many of how many); whatever it raises ends the run, which can go on later
+OnPart = Callable[[str, int, int], None]
+
+
+def ignore(what: str, done: int, of: int) -> None:
+    """Nobody looks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreferenceProgress(Progress):
+    """A step, with the means over its pictures.
+
+    `rewards` are each score's own numbers before anything was learned from them, under the score's name; `told_apart`
+    is the share of prompts whose pictures differed in reward, `kl` the distance to the base. Of pairs, `preferred` is
+    the share in which the policy already leans to the chosen picture more than the base does.
+    """
+
+    rewards: Mapping[str, float] = field(default_factory=dict[str, float])
+    told_apart: float | None = None
+    kl: float | None = None
+    preferred: float | None = None
+
+
+class Told:
+    """Numbers of a step by name, as they come."""
+
+    def __init__(self) -> None:
+        self._numbers: defaultdict[str, list[float]] = defaultdict(list)
+
+    def add(self, name: str, *numbers: float) -> None:
+        """Those that are none are left out."""
+        self._numbers[name] += [number for number in numbers if math.isfinite(number)]
+
+    def mean(self, name: str) -> float | None:
+        """None where there was nothing."""
+        numbers = self._numbers.get(name)
+        return math.fsum(numbers) / len(numbers) if numbers else None
+
+    def means(self, names: Iterable[str]) -> dict[str, float]:
+        """Of those that have any; they are forgotten."""
+        found = {name: mean for name in names if (mean := self.mean(name)) is not None}
+        self.clear()
+        return found
+
+    def clear(self) -> None:
+        """For the next step."""
+        self._numbers.clear()
