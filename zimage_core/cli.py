@@ -19,6 +19,7 @@ from .commands.enhance import add_enhance
 from .commands.evaluate import add_evaluate
 from .commands.generate import add_generate
 from .commands.merge import add_merge
+from .commands.prefer import add_prefer
 from .commands.train import add_train
 
 LOGGER = logging.getLogger("zimage")
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_alike(verbs)
     add_train(verbs)
     add_distill(verbs)
+    add_prefer(verbs)
     add_merge(verbs)
     try:
         options = parser.parse_args(arguments)

@@ -19,7 +19,7 @@ from ..data.prompts import read_prompts
 from ..model import S3DiT
 from ..nano.data.example_sets import training_prompts
 from ..nano.judging.prompt_score import PromptScore
-from ..recipes import DistillationConfig
+from ..recipes import DistillationConfig, PreferenceConfig
 from ..request import default_preset, default_size, model_folder
 from ..text import load_tokenizer
 from ..training.decay import Checks, DecayAlarm
@@ -39,11 +39,15 @@ from ..training.encoded import Encoders, encoders_of
 from ..training.encoded_files import EncodedCaptions
 from ..training.few_step_previews import FEW_STEPS, FewStepPreviews
 from ..training.loop.state import saved_step
+from ..training.preferred import scores_of_checks
 from ..training.previews import Previews, Prompts, interval
+from ..training.rewards import request_of
+from ..training.students_reward import StudentsReward
 from ..training.turbo import refuse_turbo_as_teacher
 from ..vae import Autoencoder
 from .files import check_out
 from .machine import device_of, dtype_of
+from .named_scores import reward_of
 from .training_run import decoded, refuse_begun
 
 NANO_PROMPTS = "nano:prompts"
@@ -74,22 +78,26 @@ def distill_student(config: DistillationConfig, *, may_resume: bool, is_json: bo
     """
     start = time.perf_counter()
     check_out(config.out, "LoRAs", ".safetensors")
-    refuse_several()
+    refuse_several("a student is distilled")
     refuse_turbo_as_teacher(model_folder(config.model))
     refuse_begun([state_folder(config)], may_resume=may_resume)
-    prompts = training_prompts() if str(config.prompts) == NANO_PROMPTS else read_prompts(config.prompts)
-    prepared = prepare(config, prompts)
+    prepared = prepare(config, given_prompts(config.prompts))
     updates = train_student(prepared)
     print_result(prepared, updates, time.perf_counter() - start, is_json=is_json)
 
 
-def refuse_several() -> None:
+def given_prompts(file: Path) -> list[str]:
+    """The prompts of a file, or nano's own."""
+    return training_prompts() if str(file) == NANO_PROMPTS else read_prompts(file)
+
+
+def refuse_several(what: str) -> None:
     """Rollouts of several processes differ in length, and would wait for each other's parts of the weights for ever."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise ValueError("a student is distilled by one process: start the command without a launcher of several")
+        raise ValueError(f"{what} by one process: start the command without a launcher of several")
 
 
-def state_folder(config: DistillationConfig) -> Path:
+def state_folder(config: DistillationConfig | PreferenceConfig) -> Path:
     """Where the state of a run lies."""
     return config.out.with_suffix(".training")
 
@@ -124,6 +132,11 @@ def train_student(prepared: Prepared) -> int:
         base=model_folder(config.model).name,
         prompts=prepared.prompts,
     )
+    rewarded = None
+    if config.reward:
+        words = captions, no_caption, [request_of(prompt) for prompt in prepared.prompts]
+        decode = partial(decoded, prepared.vae)
+        rewarded = StudentsReward(dit, roles, *words, reward_of(config.reward), decode, prepared.step_of)
     watch = DistillationWatch(
         checks=checks,
         patience=config.patience,
@@ -143,10 +156,12 @@ def train_student(prepared: Prepared) -> int:
             prepared.folder,
             identity=identity_of(config, prepared.prompts),
             watch=watch,
+            rewarded=rewarded,
         ):
             done = progress.step + 1
             bar.update(done - bar.n)
-            bar.set_postfix({progress.role: f"{progress.loss:.4f}"}, refresh=False)
+            numbers = {progress.role: progress.loss, **progress.rewards}
+            bar.set_postfix({name: f"{value:.4f}" for name, value in numbers.items()}, refresh=False)
     if has_decayed(prepared):
         copy_file(prepared.folder / BEST, config.out)
     else:
@@ -210,7 +225,9 @@ def checks_of(prepared: Prepared) -> Checks | None:
         drawn=drawn,
         prompts=prompts,
         student=student_preset(config),
-        scores=[PromptScore()] if config.model == "nano" else [],
+        scores=scores_of_checks(
+            reward_of(config.reward) if config.reward else None, [PromptScore()] if config.model == "nano" else []
+        ),
         every=(config.check_every or max(1, config.steps // N_CHECKS)) * prepared.step_of.turn,
     )
 

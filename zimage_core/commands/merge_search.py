@@ -20,26 +20,14 @@ from ..merging import Merge, OpenedMerge
 from ..merging.groups import groups_of, strength_of
 from ..merging.kept_points import append_point, files_of, read_points
 from ..merging.search import BY_METHOD, Point, Space, search
-from ..nano.judging.prompt_score import PromptScore
-from ..scoring.lettering import RULES, LetteringScore, RapidReader
 from ..scoring.score import Request, Score
-from ..scoring.statistics import STATISTICS
 from ..text.protected import quoted_texts
 from .drawer import Drawer
 from .machine import device_of, dtype_of
+from .named_scores import score_of
 
-SCORES = (PromptScore.name, *STATISTICS, *RULES)
 SETTINGS = "search.json"
 METHODS = {"coordinate": "coordinate", "cma": "CMA-ES"}
-
-
-def score_of(name: str) -> Score:
-    """The score of a name, lettering read by PP-OCRv6. Raises ValueError for another name."""
-    if name not in SCORES:
-        raise ValueError(f"there is no score {name}: choose {', '.join(SCORES)}")
-    if name == PromptScore.name:
-        return PromptScore()
-    return STATISTICS[name] if name in STATISTICS else LetteringScore(RapidReader(), RULES[name])
 
 
 @dataclass(frozen=True, kw_only=True)

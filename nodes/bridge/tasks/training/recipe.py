@@ -18,7 +18,7 @@ from .sockets import Sockets
 
 SHIPPED = Path(__file__).resolve().parents[4] / "recipes"
 BUILT_IN = " (built in)"
-DISTILLS = "distill_"  # such recipes are those of `zimage distill`
+OTHERS = ("distill_", "prefer_")  # such recipes are those of `zimage distill` and `zimage prefer`
 MODELS = "diffusion_models"  # folder in the output folder
 OF_THE_SOCKET = "of the socket"
 
@@ -38,7 +38,7 @@ def recipe_names() -> list[str]:
     """For a dropdown: the recipes that are shipped, then those inside the input folder."""
     root = Path(folder_paths.get_input_directory())
     own = sorted(file.relative_to(root).as_posix() for file in root.glob("**/*.toml"))
-    shipped = [file.stem for file in sorted(SHIPPED.glob("*.toml")) if not file.stem.startswith(DISTILLS)]
+    shipped = [file.stem for file in sorted(SHIPPED.glob("*.toml")) if not file.stem.startswith(OTHERS)]
     return [*(f"{name}{BUILT_IN}" for name in shipped), *own]
 
 
