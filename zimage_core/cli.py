@@ -14,6 +14,7 @@ from typing import NoReturn
 from .commands.alike import add_alike
 from .commands.caption import add_caption
 from .commands.compare import add_compare
+from .commands.data import add_data
 from .commands.distill import add_distill
 from .commands.enhance import add_enhance
 from .commands.evaluate import add_evaluate
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_distill(verbs)
     add_prefer(verbs)
     add_merge(verbs)
+    add_data(verbs)
     try:
         options = parser.parse_args(arguments)
         options.run(options)

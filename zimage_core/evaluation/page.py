@@ -1,13 +1,12 @@
 """A report as one HTML page that needs nothing else: totals beside published ones, a plot, the worst prompts first."""
 
-import base64
-import io
 from collections.abc import Callable, Sequence
 from html import escape
 
 from PIL import Image
 
 from ..counted import counted
+from ..html_page import figure_html, page
 from .case import Published
 from .plot import Bar, svg
 from .report import ALL, Figure, Report, Result
@@ -17,16 +16,6 @@ Look = Callable[[str, int], Image.Image | None]  # the n-th picture of a case, w
 
 WORST = 24  # prompts whose pictures are shown
 MOST_PROBLEMS = 100
-THUMBNAIL, QUALITY = 224, 82  # pixels; of JPEG
-STYLE = """
-:root { color-scheme: light dark; }
-body { font: 15px/1.5 sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; margin: 1rem 0; } td, th { padding: .25rem .7rem; border-bottom: 1px solid #8885; }
-th { text-align: left; } td.number { text-align: right; font-variant-numeric: tabular-nums; }
-.case { display: flex; flex-wrap: wrap; gap: .7rem; border-top: 1px solid #8885; padding: .8rem 0; }
-.case p { flex-basis: 100%; margin: 0; white-space: pre-wrap; } figure { margin: 0; max-width: 224px; }
-figcaption, .small { font-size: .85em; opacity: .8; } img { max-width: 100%; }
-"""
 
 
 def html_page(report: Report, look: Look) -> str:
@@ -57,14 +46,6 @@ def _heading(report: Report, shown: int) -> str:
     if not worse_than_best(report):
         return f"<h2>No prompt is worse than another; {shown} of {counted(len(report.results), 'prompt')}</h2>"
     return f"<h2>The worst {shown} of {len(report.results)} prompts</h2>"
-
-
-def page(title: str, body: str) -> str:
-    """A complete page around a body."""
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{STYLE}</style></head><body>\n{body}\n</body></html>\n"
-    )
 
 
 def worst_first(report: Report) -> list[Result]:
@@ -173,21 +154,6 @@ def _caption(result: Result, index: int, columns: Sequence[Column]) -> str:
         for column in columns
     ]
     return f"seed {picture.seed}; " + "; ".join(told)
-
-
-def figure_html(picture: Image.Image | None, caption: str) -> str:
-    """A picture inside the page, or a word that there is none."""
-    image = f'<img alt="" src="{data_address(picture)}">' if picture else '<span class="small">no picture</span>'
-    return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
-
-
-def data_address(picture: Image.Image) -> str:
-    """A picture's address that holds the picture."""
-    small = picture.convert("RGB")
-    small.thumbnail((THUMBNAIL, THUMBNAIL))
-    stored = io.BytesIO()
-    small.save(stored, "JPEG", quality=QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(stored.getvalue()).decode()}"
 
 
 def number(value: float | None) -> str:

@@ -1,0 +1,72 @@
+"""What `zimage data` does with its parsed options."""
+
+import argparse
+import json
+import sys
+import warnings
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from tqdm import tqdm
+
+from ..counted import counted
+from ..curation.engine import Record, Stage, is_done, read_record, run_stage
+from ..curation.profiling import ProfileParameters, profile_stage, write_page
+from .files import check_out
+
+
+def profile_folder(options: argparse.Namespace) -> None:
+    """Measure the pictures, and write the page where it is missing or the profile is new."""
+    check_out(options.out, "tables", ".parquet")
+    page: Path = options.page or options.out.with_suffix(".html")
+    check_out(page, "pages", ".html")
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the profile itself tells of them
+    parameters = ProfileParameters(most_pixels=round(options.most_megapixels * 1e6), keep_dates=options.keep_dates)
+    listing = options.out.with_name(f".{options.out.name}.listing")
+    try:
+        stage = profile_stage(options.folder, listing, parameters)
+        is_new, record = compute(stage, options.out)
+    finally:
+        listing.unlink(missing_ok=True)
+    if is_new or not page.is_file():
+        write_page(options.out, page)
+    result = {"file": str(options.out), "page": str(page), "new": is_new, **record.summary}
+    print(json.dumps(result, ensure_ascii=False) if options.json else profile_told(record, options.out, page))
+
+
+def compute(stage: Stage, out: Path) -> tuple[bool, Record]:
+    """Run a stage with a progress bar; whether anything was to do, and what its output tells of itself."""
+    if not is_done(stage, out):
+        with ExitStack() as stack:
+            bar: tqdm[Any] | None = None
+            for progress in run_stage(stage, out):
+                if bar is None:
+                    bar = stack.enter_context(
+                        tqdm(total=progress.total, initial=progress.done, desc=stage.name, unit="part", file=sys.stderr)
+                    )
+                bar.update(progress.done - bar.n)
+        is_new = True
+    else:
+        is_new = False
+    record = read_record(out)
+    if record is None:
+        raise ValueError(f"{out} was changed by another program while it was written; run the command again")
+    return is_new, record
+
+
+def profile_told(record: Record, out: Path, page: Path) -> str:
+    """The result for a person."""
+    problems: dict[str, int] = record.summary["problems"]
+    unread = ", ".join(f"{count} {kind}" for kind, count in problems.items())
+    lines = [
+        f"{out}: {counted(record.summary['pictures'], 'picture')}" + (f"; not read: {unread}" if unread else ""),
+        *(
+            f"  proposed: {each['column']} {'below' if each['side'] == 'low' else 'above'} {each['limit']:.4g} "
+            f"({each['count']} of {each['of']})"
+            for each in record.summary["proposals"]
+        ),
+        f"{page}: a contact sheet of each finding; nothing was applied, no picture was changed",
+    ]
+    return "\n".join(lines)

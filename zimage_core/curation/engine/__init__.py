@@ -1,0 +1,19 @@
+"""How a stage runs: partition by partition under Daft, resumable, its output whole or not there."""
+
+from .libraries import MissingLibraryError, arrow, parquet
+from .output import Record, read_record
+from .stage import PartitionsFailedError, Progress, Stage, file_digest, is_done, run_stage
+
+__all__ = [
+    "MissingLibraryError",
+    "PartitionsFailedError",
+    "Progress",
+    "Record",
+    "Stage",
+    "arrow",
+    "file_digest",
+    "is_done",
+    "parquet",
+    "read_record",
+    "run_stage",
+]

@@ -1,0 +1,68 @@
+"""Thresholds that the data's own distribution proposes; nobody applies them but the person who reads them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..engine import parquet
+from .columns import BOTH, HIGH, LOW, MEASURED, Column
+
+FENCE = 3.0  # interquartile ranges beyond the quartiles: Tukey's outer fence
+LEAST = 8  # values, below which nothing is proposed
+MOST = 0.1  # of the values beyond a limit; more of them are a kind of picture, not a fault
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """A limit of a column and how many pictures are beyond it."""
+
+    column: str
+    side: str  # "low": values below the limit are suspicious; "high": those above
+    limit: float
+    count: int
+    of: int  # pictures with a number
+
+
+def proposals(files: Sequence[Path]) -> list[Proposal]:
+    """Of all columns; one column, 8 bytes a picture, is in memory at a time."""
+    found: list[Proposal] = []
+    for column in MEASURED:
+        values = column_of(files, column.name)
+        found += [each for side in sides(column) if (each := propose(column.name, values, side))]
+    return found
+
+
+def sides(column: Column) -> Sequence[str]:
+    """At which ends it is looked at."""
+    return (LOW, HIGH) if column.faulty == BOTH else (column.faulty,)
+
+
+def propose(name: str, values: NDArray[np.float64], side: str) -> Proposal | None:
+    """Tukey's outer fence, of the logarithms where all values are positive, as most measures spread by factors.
+
+    None where nothing is beyond it, or more than a tenth. The limit lies halfway between the last value inside and the
+    first beyond, so that rounding it moves no picture across.
+    """
+    if len(values) < LEAST:
+        return None
+    scale = np.log(values) if values.min() > 0 else values
+    first, third = np.percentile(scale, (25, 75))
+    reach = FENCE * (third - first)
+    is_beyond = scale < first - reach if side == LOW else scale > third + reach
+    if not 0 < is_beyond.mean() <= MOST:
+        return None
+    inside, beyond = values[~is_beyond], values[is_beyond]
+    edges = (beyond.max(), inside.min()) if side == LOW else (inside.max(), beyond.min())
+    limit = float(np.mean(edges))
+    return Proposal(column=name, side=side, limit=limit, count=len(beyond), of=len(values))
+
+
+def column_of(files: Sequence[Path], name: str) -> NDArray[np.float64]:
+    """The finite values of a column."""
+    tables = (parquet().read_table(file, columns=[name]) for file in files)
+    parts = [np.asarray(table[name].drop_null().to_numpy(), dtype=np.float64) for table in tables]
+    values = np.concatenate(parts) if parts else np.empty(0)
+    return values[np.isfinite(values)]
