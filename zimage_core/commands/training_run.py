@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from ..checkpoints import load_text_encoder, load_vae, load_vision
+from ..checkpoints import DIT, load_text_encoder, load_vae, load_vision, open_network
 from ..counted import counted
 from ..data import Example, hash_of
 from ..model import S3DiT
@@ -28,7 +28,7 @@ from ..training.encoded_files import EncodedSet
 from ..training.flow_training import FlowMatching, TrainingSet, train_examples
 from ..training.loop.runner import Recipe
 from ..training.loop.state import saved_step
-from ..training.placed import load_base, placed
+from ..training.placed import load_base, placed, refuse_streaming
 from ..training.previews import Previews, interval, prompts_of
 from ..training.settings import flow_matching_of, recipe_of
 from ..training.trainables import Trainable
@@ -70,6 +70,7 @@ def train_stages(stages: Sequence[Stage], *, may_resume: bool, is_json: bool) ->
     start, config = time.perf_counter(), stages[0].config
     check_out(config.out, "LoRAs" if isinstance(config, LoraConfig) else "models", ".safetensors")
     refuse_turbo(model_folder(config.model), config)
+    refuse_streaming(config, open_network(model_folder(config.model) / "transformer", DIT).config.n_layers)
     refuse_begun(map(folder_of, stages), may_resume=may_resume)
     with launched(device_of(config.device).type) as processes:
         refuse_several(config, processes)

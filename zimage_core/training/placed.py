@@ -26,6 +26,13 @@ def load_base(source: Source, config: TrainingConfig, dtype: torch.dtype) -> S3D
     return dit
 
 
+def refuse_streaming(config: TrainingConfig, n_layers: int) -> None:
+    """Raise ValueError where more layers are to stream than a network has."""
+    n_streamed = config.stream if isinstance(config, LoraConfig) else 0
+    if n_streamed > n_layers:
+        raise ValueError(f"stream = {n_streamed} is more than the model's {n_layers} layers; choose at most those")
+
+
 @contextmanager
 def placed(
     dit: S3DiT, config: TrainingConfig, device: torch.device, processes: Processes = ONE_PROCESS
@@ -39,10 +46,7 @@ def placed(
         processes.place(dit, device)
         yield None
         return
-    if n_streamed > len(dit.layers):
-        raise ValueError(
-            f"stream = {n_streamed} is more than the model's {len(dit.layers)} layers; choose at most those"
-        )
+    refuse_streaming(config, len(dit.layers))
     if processes.count > 1:
         raise ValueError("layers stream in one process only; several divide the base instead, so leave stream away")
     resident, arena_limit = len(dit.layers) - n_streamed, free_ram() // ARENA_SHARE

@@ -120,6 +120,8 @@ def test_what_cannot_be_trained_is_refused_in_a_sentence(data, tmp_path, capsys)
     assert "nano:scnees is no set that is drawn here: choose nano:zorps" in refusal(
         capsys, *command("nano:scnees", out)
     )
+    # before anything is encoded, and without a line on memory that would mean nothing
+    assert "stream = 7 is more than the model's 6 layers" in refusal(capsys, *command(data, out, "--stream", "7"))
     (data / "b.txt").unlink()
     assert "1 of 3 pictures" in refusal(capsys, *command(data, out))
     turbo = command(data, out)

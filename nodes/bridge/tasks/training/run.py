@@ -14,13 +14,14 @@ import torch
 from comfy import model_management
 from safetensors import safe_open
 
+from .....zimage_core.checkpoints import DIT, open_network
 from .....zimage_core.recipes import FullConfig, Stage, TrainingConfig
 from .....zimage_core.training.encoded import Encoders
 from .....zimage_core.training.encoded_files import EncodedSet, ExampleFiles
 from .....zimage_core.training.flow_training import TrainingSet, divided, train_examples
 from .....zimage_core.training.loop.curve import read_curve
 from .....zimage_core.training.loop.runner import Progress, Recipe
-from .....zimage_core.training.placed import load_base, placed
+from .....zimage_core.training.placed import load_base, placed, refuse_streaming
 from .....zimage_core.training.settings import flow_matching_of, recipe_of
 from .....zimage_core.training.trainables import Trainable
 from .....zimage_core.training.trained_file import adapter_of, told_of, trainable_of, write_trained
@@ -61,6 +62,7 @@ def train(sockets: Sockets, stages: Sequence[Stage]) -> Trained:
     stages = [as_loaded(sockets.model, each) for each in stages]
     config = stages[0].config
     refuse_turbo(file, config)
+    refuse_streaming(config, open_network(file, DIT).config.n_layers)
     identity, out = identity_of(file, sockets, stages), config.out
     folder = Path(folder_paths.get_output_directory()) / STATES / f"{out.stem}-{identity[:8]}"
     recipes = [recipe_for(each.config, len(sockets.dataset.examples)) for each in stages]
