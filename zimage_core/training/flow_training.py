@@ -37,6 +37,7 @@ from .watch import UNWATCHED, Validations, Watch
 
 PATCHES = 4  # latent cells of an image token
 N_VALIDATIONS = 20  # in a run
+MEMORY_ONLY = ("saves_memory", "token_budget")  # what is learned depends on them by rounding alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +107,6 @@ def train_examples(
     """
     ema = Ema(trainable, recipe.ema_decay)
     losses = partial(flow_matching_step, dit, dataset, step_of, recipe.seed, processes=processes, run=run)
-    learned = replace(step_of, saves_memory=True)  # of which that changes nothing, so that a run goes on either way
     every = max(1, recipe.steps // N_VALIDATIONS)
     curve, measured = None, Validations(folder, watch.patience)
     with trainable.attached(), adapter.attached() if adapter else nullcontext():
@@ -116,7 +116,8 @@ def train_examples(
             recipe,
             ema,
             folder,
-            identity={**asdict(learned), **identity},
+            identity={**asdict(step_of), **identity},
+            may_differ=MEMORY_ONLY,
             keep=watch.keep,
             processes=processes,
             is_enough=measured.have_stalled,

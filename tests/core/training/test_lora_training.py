@@ -1,6 +1,7 @@
 """A LoRA in training: the arithmetic of diffusers' script, and nothing but rounding for every way to save memory."""
 
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 import torch
@@ -199,6 +200,21 @@ def test_another_way_to_train_is_another_run(tmp_path, dataset):
     list(train_examples(dit, lora_on(dit), dataset, FlowMatching(), recipe, tmp_path))
     with pytest.raises(ValueError, match="another recipe"):
         list(train_examples(dit, lora_on(dit), dataset, FlowMatching(batch=2), recipe, tmp_path))
+
+
+def test_a_run_goes_on_with_other_settings_that_change_its_memory_alone(tmp_path, dataset):
+    recipe = Recipe(steps=4, lr=1e-2, warmup_steps=1)
+
+    def run(folder, n, budget, saves_memory):
+        dit, step_of = tiny.dit(), FlowMatching(batch=4, token_budget=budget, saves_memory=saves_memory)
+        steps = train_examples(dit, lora_on(dit), dataset, step_of, recipe, folder)
+        losses = [progress.loss for progress in islice(steps, n)]
+        steps.close()
+        return losses
+
+    whole = run(tmp_path / "whole", 4, 10_000, True)
+    parts = run(tmp_path / "parts", 2, 10_000, True) + run(tmp_path / "parts", 2, 1, False)
+    assert parts == pytest.approx(whole, rel=1e-5)
 
 
 def test_every_epoch_sees_every_example_once():

@@ -18,8 +18,8 @@ def canvas(pack, monkeypatch, tmp_path):
         monkeypatch.setattr(folder_paths, f"get_{name}_directory", lambda name=name: str(tmp_path / name))
     root = pack.entry.__name__
     training = f"{root}.nodes.bridge.tasks.training"
-    learned, dataset, sockets, recipe = (
-        importlib.import_module(f"{training}.{name}") for name in ("learned", "dataset", "sockets", "recipe")
+    learned, dataset, sockets, recipe, run = (
+        importlib.import_module(f"{training}.{name}") for name in ("learned", "dataset", "sockets", "recipe", "run")
     )
     recipes = importlib.import_module(f"{root}.zimage_core.recipes")
 
@@ -42,7 +42,7 @@ def canvas(pack, monkeypatch, tmp_path):
         )
         return recipe.stages_of(sockets.Sockets(None, None, None, first, None), choices)
 
-    return SimpleNamespace(written=written, read=read, stages=stages, Source=recipes.Source)
+    return SimpleNamespace(written=written, read=read, stages=stages, learned_by=run.learned_by, Source=recipes.Source)
 
 
 def test_a_recipes_regularization_is_kept_unless_a_socket_says_what_is(canvas):
@@ -76,3 +76,16 @@ def test_a_recipe_cannot_lead_out_of_the_input_folder(canvas):
     first = canvas.written("first", 1)
     with pytest.raises(ValueError, match="lies outside ComfyUI's input folder"):
         canvas.read(first, {"data": Path("x"), "regularization": Path("../temp")})
+
+
+def test_what_changes_memory_or_pictures_alone_is_the_same_run(canvas):
+    text = 'train = "lora"\nbatch = 2\n'
+    first = canvas.written("first", 2)
+
+    def learned_by(more):
+        [stage] = canvas.stages(text + more, first)
+        return canvas.learned_by(stage.config)
+
+    memory = "token_budget = 64\nstream = 2\nkeep_activations = true\nkeep = 3\n"
+    assert learned_by(memory + 'previews = ["a fox"]\npreview_every = 5') == learned_by("")
+    assert learned_by("caption_dropout = 0.5") != learned_by("")

@@ -5,7 +5,7 @@ same losses as one that was never interrupted.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -78,6 +78,7 @@ def train(
     folder: Path,
     *,
     identity: Mapping[str, Any] = MappingProxyType({}),
+    may_differ: Collection[str] = (),
     processes: Processes = ONE_PROCESS,
     keep: int = 1,
     is_enough: Callable[[int], bool] = never,
@@ -85,10 +86,11 @@ def train(
     """Train until the recipe's last step, resuming from and saving to `folder`.
 
     Parameters stay float32. `identity` is whatever else makes a run another one than that in `folder`, which is refused
-    with ValueError. Of the saved states the newest `keep` stay. Before each step `is_enough` is asked with the number
-    of steps done; where it is, the run ends. A caller that stops iterating loses at most `save_every` steps; one that
-    closes the generator, or raises within a step's losses, loses none. Of several `processes` each yields its share of
-    the parts. Raises `DivergedError` at a loss or gradient that is not finite.
+    with ValueError; of it only what `may_differ` names may have changed since. Of the saved states the newest `keep`
+    stay. Before each step `is_enough` is asked with the number of steps done; where it is, the run ends. A caller that
+    stops iterating loses at most `save_every` steps; one that closes the generator, or raises within a step's losses,
+    loses none. Of several `processes` each yields its share of the parts. Raises `DivergedError` at a loss or gradient
+    that is not finite.
     """
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     groups = processes.optimized(parameters)
@@ -102,7 +104,7 @@ def train(
         if processes.is_first:
             keep_newest(folder, done, keep)
 
-    done = saved = load_state(folder, module, optimizer, ema, state_of, processes)
+    done = saved = load_state(folder, module, optimizer, ema, state_of, processes, may_differ)
     try:
         for step in range(done, recipe.steps):
             if is_enough(step):

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -47,15 +47,17 @@ def load_state(
     ema: Ema,
     recipe: dict[str, Any],
     processes: Processes = ONE_PROCESS,
+    may_differ: Collection[str] = (),
 ) -> int:
     """Restore a saved state in place and return the next step: 0 if nothing was saved.
 
-    Raises ValueError if the folder holds the run of another recipe.
+    Raises ValueError if the folder holds the run of another recipe, in other settings than those that `may_differ`.
     """
     saved = open_newest(folder)
     if saved is None:
         return 0
-    if difference := _difference(json.loads(saved.metadata["recipe"]), json.loads(json.dumps(recipe))):
+    told, wanted = json.loads(saved.metadata["recipe"]), json.loads(json.dumps(recipe))
+    if difference := _difference(told, wanted, may_differ):
         raise ValueError(
             f"{folder} holds a run of another recipe ({difference}); give this run its own folder, or delete that one"
         )
@@ -68,9 +70,10 @@ def load_state(
     return int(saved.metadata["step"])
 
 
-def _difference(saved: dict[str, Any], wanted: dict[str, Any]) -> str:
-    """The first setting that differs, and how; empty if none does."""
-    names = [name for name in {**wanted, **saved} if saved.get(name) != wanted.get(name)]
+def _difference(saved: dict[str, Any], wanted: dict[str, Any], may_differ: Collection[str]) -> str:
+    """The first setting that differs and may not, and how; empty if none does."""
+    held = [name for name in {**wanted, **saved} if name not in may_differ]
+    names = [name for name in held if saved.get(name) != wanted.get(name)]
     return f"its {names[0]} is {saved.get(names[0])!r}, and not {wanted.get(names[0])!r}" if names else ""
 
 

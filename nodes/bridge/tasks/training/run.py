@@ -39,7 +39,11 @@ from .sockets import Sockets
 STATES = "zimage_training"  # folder in the output folder
 SHOWN_EVERY = 10  # steps
 SHOWN_SIDE = 512  # pixels
-MEMORY_ONLY = ("keep_activations", "stream")  # settings by which nothing else is learned
+# settings by which nothing else is learned: two were never named, the others are as if they were not given
+NEVER_NAMED = ("keep_activations", "stream")
+AS_NOT_GIVEN: dict[str, Any] = {
+    name: getattr(TrainingConfig, name) for name in ("token_budget", "keep", "previews", "preview_every")
+}
 TRAINED = "zimage.run"  # key of the file's metadata: what it was trained with
 
 
@@ -154,7 +158,7 @@ def identity_of(file: Path, sockets: Sockets, stages: Sequence[Stage]) -> str:
 
 def learned_by(config: TrainingConfig) -> list[tuple[str, object]]:
     """The settings that change what is learned; those of a base that is not quantized were never named."""
-    settings = {name: value for name, value in asdict(config).items() if name not in MEMORY_ONLY}
+    settings = {name: value for name, value in asdict(config).items() if name not in NEVER_NAMED} | AS_NOT_GIVEN
     return [each for each in settings.items() if each != ("quantize", None)]
 
 
