@@ -12,7 +12,7 @@ from .adapters import inject
 from .checkpoints import load_dit, load_text_encoder, load_vae, load_vision, read_lora
 from .model import Reference
 from .quant import Scheme, quantize_layers
-from .request import Request, default_preset, default_size, model_folder, tokenize_prompts
+from .request import Request, default_preset, default_size, has_vision, model_folder, tokenize_prompts
 from .run_plan import plan_run
 from .runtime.offload.placement import AllOnDevice, AsPlanned, Placement
 from .runtime.offload.plan import Plan
@@ -48,9 +48,10 @@ def generate(
 ) -> list[Image.Image]:
     """Pictures of a prompt, by the built-in nano or by a folder laid out as diffusers lays out its own.
 
-    `references` are pictures to look at, for Omni and Edit models; the last one gives the size, unless `size` (width,
-    height in pixels, multiples of 16) does. Without a preset, a folder whose name says turbo is sampled as Turbo, any
-    other as base, and as Omni where there are references. `loras` are files with their strengths.
+    `references` are pictures to look at, for Omni and Edit models, and for a LoRA that was trained on pairs; the last
+    one gives the size, unless `size` (width, height in pixels, multiples of 16) does. Without a preset, a folder whose
+    name says turbo is sampled as Turbo, any other as base, and as Omni where there are references and a vision branch
+    that reads them. `loras` are files with their strengths.
 
     Two options are not exact and off by default: `scheme` quantizes the layers to 8 bits, `cache` skips network calls.
 
@@ -97,19 +98,23 @@ def encode_prompts(request: Request, placement: Placement) -> list[list[Tensor]]
 
 
 def encode_references(request: Request, placement: Placement) -> list[Reference]:
-    """Latents and vision features of the reference pictures."""
+    """Latents of the reference pictures, and vision features where the transformer reads them."""
     if not request.references:
         return []
-    vae = load_vae(request.folder / "vae", request.dtype).to(placement.reference_device)
-    vision = load_vision(request.folder / "siglip", request.dtype).to(placement.reference_device)
+    device, folder, vision = placement.reference_device, request.folder, None
+    vae = load_vae(folder / "vae", request.dtype).to(device)
+    if has_vision(folder):
+        vision = load_vision(folder / "siglip", request.dtype).to(device)
     like = torch.empty(0, device=request.device, dtype=request.dtype)
     return [encode_reference(picture, vae, vision).to(like) for picture in request.references]
 
 
-def encode_reference(picture: Image.Image, vae: Autoencoder, vision: Siglip2) -> Reference:
-    """A reference picture's latent, cropped to whole patches, and its vision features, uncropped."""
+def encode_reference(picture: Image.Image, vae: Autoencoder, vision: Siglip2 | None) -> Reference:
+    """A reference picture's latent, cropped to whole patches, and what a vision encoder sees of it, uncropped."""
     like = next(vae.parameters())
     latent = vae.encode(from_images([crop_to_patches(picture)]).to(like))[0]
+    if vision is None:
+        return Reference(latent)
     pixels = from_images([picture])[0].permute(1, 2, 0) / 2 + 0.5  # (h, w, 3) in [0, 1]
     return Reference(latent, vision(prepare(pixels, vision.config)[None].to(like))[0])
 

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from .adapters import Lora
+from .checkpoints import DIT, open_network
 from .config import NANO_SIDE
 from .nano.files import FOLDER as NANO_FOLDER
 from .quant import Scheme
@@ -52,6 +53,14 @@ def model_folder(model: str | Path) -> Path:
     return folder
 
 
+def has_vision(folder: Path) -> bool:
+    """Whether a model's transformer looks at pictures through a vision encoder, as those of Omni and Edit do.
+
+    Others look at their latents alone, which they may have been taught by pairs.
+    """
+    return open_network(folder / "transformer", DIT).config.siglip_feat_dim is not None
+
+
 def tokenize_prompts(folder: Path, prompts: Sequence[str], n_references: int) -> list[list[PromptTokens]]:
     """Each prompt's chunks of tokens, by the tokenizer of a model's folder."""
     try:
@@ -67,7 +76,9 @@ def default_preset(model: str | Path, references: Sequence[Image.Image]) -> Pres
     """The released settings of the variant that a model's name and references stand for."""
     if model == "nano":
         return NANO
-    return OMNI if references else TURBO if "turbo" in str(model).lower() else BASE
+    if references and has_vision(model_folder(model)):
+        return OMNI
+    return TURBO if "turbo" in str(model).lower() else BASE
 
 
 def default_size(model: str | Path, references: Sequence[Image.Image]) -> tuple[int, int]:

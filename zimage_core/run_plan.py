@@ -10,7 +10,7 @@ from PIL import Image
 from .checkpoints import DIT, TEXT_ENCODER, VAE, VISION, open_network
 from .model.sequence import padded_length
 from .quant import Scheme
-from .request import Request
+from .request import Request, has_vision
 from .runtime.byte_counts import EIGHT_BIT, Precision, decoder_bytes
 from .runtime.offload.machine_memory import measure_machine
 from .runtime.offload.plan import Plan, make_plan, size_text
@@ -74,14 +74,16 @@ def _caption_tokens(chunks: Sequence[PromptTokens]) -> int:
 
 
 def _reference_tokens(folder: Path, references: Sequence[Image.Image]) -> int:
-    """Tokens of all references: latent patches and vision features, and the pads that stand for the target's."""
+    """Tokens of all references: latent patches and, where the transformer reads them, vision features and the pads that
+    stand for the target's.
+    """
+    sizes = [crop_to_patches(reference).size for reference in references]
+    latents = sum(padded_length(width * height // PIXELS_PER_TOKEN**2) for width, height in sizes)
+    if not has_vision(folder):
+        return latents
     config = open_network(folder / "siglip", VISION).config
-    tokens = padded_length(1)
-    for reference in references:
-        width, height = crop_to_patches(reference).size
-        grid = grid_of(reference.height, reference.width, config.n_positions, config.patch_size)
-        tokens += padded_length(width * height // PIXELS_PER_TOKEN**2) + padded_length(math.prod(grid))
-    return tokens
+    grids = [grid_of(each.height, each.width, config.n_positions, config.patch_size) for each in references]
+    return latents + padded_length(1) + sum(padded_length(math.prod(grid)) for grid in grids)
 
 
 def _check_reference_memory(
@@ -90,7 +92,7 @@ def _check_reference_memory(
     """References are encoded on the CPU, so what that takes must fit into RAM."""
     precision = networks.autoencoder_precision
     dtype, vae = DTYPES[precision], networks.autoencoder
-    vision = open_network(folder / "siglip", VISION).weights.n_parameters
+    vision = open_network(folder / "siglip", VISION).weights.n_parameters if has_vision(folder) else 0
     sizes = [crop_to_patches(reference).size for reference in references]
     cells = max((height // vae.downscale, width // vae.downscale) for width, height in sizes)
     autoencoder = 2 * decoder_bytes(vae, precision)  # the encoder has fewer weights than the decoder

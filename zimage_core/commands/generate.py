@@ -24,7 +24,13 @@ def add_generate(verbs: Any) -> None:
     parser.add_argument("--size", type=size, metavar="WxH", help="in pixels, multiples of 16")
     parser.add_argument("--negative", type=text, default="", metavar="TEXT", help="what the picture should not show")
     parser.add_argument(
-        "--reference", type=path, nargs="+", action="extend", default=[], metavar="FILE", help="pictures to look at"
+        "--reference",
+        type=path,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FILE",
+        help="pictures to look at, with an Omni or Edit model, or with a LoRA that was trained on pairs",
     )
     parser.add_argument(
         "--lora", type=lora, nargs="+", action="extend", default=[], metavar="FILE[:STRENGTH]", help="strength: 1"

@@ -2,16 +2,23 @@
 
 import argparse
 import json
+import sys
 import time
 
 from PIL import Image
 
 from ..pipeline import generate
+from ..request import has_vision, model_folder
 from ..runtime.offload.plan import Plan
 from ..sampling import Step
 from .files import check_out, open_picture, save_picture
 from .machine import device_of, dtype_of, scheme_of
 from .progress import progress_bar
+
+LATENTS_ALONE = (
+    "{} has no vision branch: of the references it is given the latents alone, which only what was trained on pairs "
+    "can use; name an edit LoRA with --lora"
+)
 
 
 def write_picture(options: argparse.Namespace) -> None:
@@ -37,6 +44,8 @@ def write_picture(options: argparse.Namespace) -> None:
 def make_picture(options: argparse.Namespace) -> tuple[Image.Image, Step, Plan | None]:
     """The picture, the last sampling step and the memory plan, if there is a limit; a plan is printed at once."""
     references = [open_picture(file) for file in options.reference]
+    if references and not options.lora and not has_vision(model_folder(options.model)):
+        print(LATENTS_ALONE.format(options.model), file=sys.stderr)
     device = device_of(options.device)
     plans: list[Plan] = []
     steps: list[Step] = []

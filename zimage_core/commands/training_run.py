@@ -20,7 +20,7 @@ from ..data import Example, hash_of
 from ..model import S3DiT
 from ..model.condition import RunBlock
 from ..recipes import FullConfig, LoraConfig, Stage, TrainingConfig
-from ..request import default_preset, default_size, model_folder
+from ..request import default_preset, default_size, has_vision, model_folder
 from ..text import load_tokenizer
 from ..training.distributed import Processes, launched
 from ..training.encoded import Encoders, encoders_of
@@ -124,7 +124,8 @@ def prepare(stages: Sequence[Stage], processes: Processes) -> list[Prepared]:
     vae = load_vae(model / "vae", dtype).to(device)
     text = load_text_encoder(model / "text_encoder", dtype).to(captions_on)
     encoded = config.out.with_suffix(".training") / "encoded"
-    tower = load_vision(model / "siglip", dtype).to(device) if (model / "siglip").is_dir() else None
+    has_tower = (model / "siglip").is_dir() and has_vision(model)
+    tower = load_vision(model / "siglip", dtype).to(device) if has_tower else None
     encoders = encoders_of(vae, text, load_tokenizer(model / "tokenizer"), encoded, tower)
     autocast = isinstance(config, FullConfig) and dtype == torch.bfloat16
     prepared: list[Prepared] = []
