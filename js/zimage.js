@@ -13,6 +13,7 @@ import { SAVES, addFileName } from "./zimage/page/file_name.mjs";
 import { classOf } from "./zimage/page/graph.mjs";
 import { LISTED, addLoraRows } from "./zimage/loras/lora_rows.mjs";
 import { menuItems } from "./zimage/samplers/menu.mjs";
+import { watchMemory } from "./zimage/runs/memory.mjs";
 import { METERED, addMeter } from "./zimage/prompts/meter.mjs";
 import { DRAWING, SIZED, addLatentSize, addSamplerSize } from "./zimage/sizes/native.mjs";
 import { Panel } from "./zimage/page/panel.mjs";
@@ -42,6 +43,7 @@ app.registerExtension({
     watchFailures();
     watchFitted();
     watchReports();
+    watchMemory();
     watchResults();
     watchPreviews();
     watchDoctor();

@@ -70,6 +70,23 @@ test("reports of comparisons are Chinese but for the artist's words and the drop
   for (const [english, chinese] of Object.entries(lines)) assert.equal(inLanguage(english, "zh"), chinese);
 });
 
+test("what a training takes of memory is Chinese, whatever it learns and whether it fits", () => {
+  const lines = {
+    "training takes 16.0 GB": "训练占用 16.0 GB",
+    "base 12.3 GB": "底模 12.3 GB",
+    "base in int8 90 MB": "int8 底模 90 MB",
+    "4 layers stream from 2.1 GB of RAM": "4 层从内存 2.1 GB 中按需加载",
+    "lora of rank 32 with gradients, optimizer and average 1.4 GB": "秩 32 的 lora 及其梯度、优化器和平均值 1.4 GB",
+    "all weights with gradients, optimizer and average 1.4 GB": "全部权重及其梯度、优化器和平均值 1.4 GB",
+    "activations of 1 x 4608 tokens, computed again in each block, 2.3 GB": "1 × 4608 个 token 的激活值，每个块内重新计算，2.3 GB",
+    "activations of 2 x 96 tokens, kept, 20 MB": "2 × 96 个 token 的激活值，保留，20 MB",
+    "23.1 GB are free": "可用 23.1 GB",
+    "That does not fit: it would with rank = 4 (58 MB)": "放不下：改用 rank = 4 (58 MB) 就可以",
+    "That does not fit: no setting but smaller pictures (side) helps": "放不下：只有缩小图片（side）才行",
+  };
+  for (const [english, chinese] of Object.entries(lines)) assert.equal(inLanguage(english, "zh"), chinese);
+});
+
 test("what scores saw is Chinese where the words are ours", () => {
   const lines = {
     "picture 2: 0.8, seen: circle, red, large, in the top left corner, on a white background":

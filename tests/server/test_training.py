@@ -55,9 +55,11 @@ def curve_of(server, name):
 
 @pytest.mark.slow
 def test_a_cancelled_training_goes_on_to_the_file_of_one_that_was_not(server, run, folder):
-    steps = []
+    steps, memory = [], []
 
     def interrupt_in_the_third_step(kind, data):
+        if kind == "zimage.memory":
+            memory.append((data["node"], data["text"].splitlines()))
         if kind == "progress" and data["node"] == "train" and data["max"] == SETTINGS["training_steps"]:
             steps.append(data["value"])
             if data["value"] == 3:
@@ -67,6 +69,8 @@ def test_a_cancelled_training_goes_on_to_the_file_of_one_that_was_not(server, ru
     stopped = run(graph(name="stopped"), interrupt_in_the_third_step)
     assert stopped.is_interrupted and steps[0] == 1 and steps[-1] < SETTINGS["training_steps"]
     assert not (loras / "stopped.safetensors").exists()
+    [(told_on, lines)] = memory
+    assert told_on == "train" and lines[0].startswith("training takes ") and lines[-1].endswith(" are free")
     resumed = run(graph(name="stopped"))
     assert resumed.error is None, resumed.error
     saving = {**graph(name="whole"), "stock": node("SaveLoRA", lora=["train", 0], prefix="saved/whole")}

@@ -3,6 +3,7 @@
 import { isOn, language, onServerEvent, rootGraph, tellAgain } from "../page/comfyui.mjs";
 import { inLanguage } from "./translation.mjs";
 import { classOf, nodeByExecutionId } from "../page/graph.mjs";
+import { MEMORY } from "./memory.mjs";
 import { panelOf } from "../page/panel.mjs";
 import { plotLine } from "./plots.mjs";
 import { Results, laterOf } from "./results.mjs";
@@ -29,7 +30,7 @@ export function addReport(node, panel) {
 export function watchReports() {
   onServerEvent("executing", (id) => {
     const node = id == null ? null : nodeByExecutionId(rootGraph(), id);
-    for (const line of ["report", "plot"]) if (node) panelOf(node)?.show(line, null);
+    for (const line of ["report", "plot", MEMORY]) if (node) panelOf(node)?.show(line, null);
   });
 }
 

@@ -65,22 +65,29 @@ class TrainingPlan:
         """All that is there at once."""
         return self.weights + self.learned + self.activations + self.planned.beside
 
-    def __str__(self) -> str:
-        config, base = self.planned.config, self.planned.base
-        quantized = f" in {base.quantize}" if base and base.quantize else ""
+    @property
+    def total(self) -> str:
+        """What it takes, in words."""
+        return f"training takes {size_text(self.peak)}"
+
+    @property
+    def parts(self) -> list[str]:
+        """Of what, in words."""
+        config, base, n_streamed = self.planned.config, self.planned.base, self.planned.n_streamed
         what = f"{base.kind} of rank {base.rank}" if base else "all weights"
-        n_streamed = self.planned.n_streamed
-        streamed = (
-            f", {n_streamed} layers stream from {size_text(n_streamed * self.layer)} of RAM" if n_streamed else ""
-        )
         again = "kept" if config.keep_activations and not n_streamed else "computed again in each block"
         parts = (
-            f"base{quantized} {size_text(self.weights)}{streamed}" if base else "",
+            f"base {size_text(self.weights)}" if base and not base.quantize else "",
+            f"base in {base.quantize} {size_text(self.weights)}" if base and base.quantize else "",
+            f"{n_streamed} layers stream from {size_text(n_streamed * self.layer)} of RAM" if n_streamed else "",
             f"{what} with gradients, optimizer and average {size_text(self.learned)}",
             f"activations of {self.planned.batch}, {again}, {size_text(self.activations)}",
             f"autoencoder {size_text(self.planned.beside)}" if self.planned.beside else "",
         )
-        return f"training takes {size_text(self.peak)}: {'; '.join(filter(None, parts))}"
+        return [each for each in parts if each]
+
+    def __str__(self) -> str:
+        return f"{self.total}: {'; '.join(self.parts)}"
 
 
 def training_plan(planned: Planned) -> TrainingPlan:

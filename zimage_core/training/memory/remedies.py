@@ -39,14 +39,20 @@ def machine_of(device: torch.device) -> Machine | None:
 
 def told(plan: TrainingPlan, machine: Machine | None) -> str:
     """The plan in one line, beside the bytes that are free; where it does not fit, what would."""
+    beside = of_machine(plan, machine)
+    return ". ".join(["; ".join([str(plan), *beside[:1]]), *beside[1:]])
+
+
+def of_machine(plan: TrainingPlan, machine: Machine | None) -> list[str]:
+    """What is free, where that can be told; and where it is not enough, what would make the run fit."""
     if machine is None:
-        return str(plan)
-    line = f"{plan}; {size_text(machine.budget)} are free"
+        return []
+    free = f"{size_text(machine.budget)} are free"
     if plan.peak <= machine.budget:
-        return line
+        return [free]
     fitting = [f"{each.words} ({size_text(each.plan.peak)})" for each in remedies(plan, machine)]
     would = f"it would with {', or '.join(fitting)}" if fitting else "no setting but smaller pictures (side) helps"
-    return f"{line}. That does not fit: {would}"
+    return [free, f"That does not fit: {would}"]
 
 
 def remedies(plan: TrainingPlan, machine: Machine) -> list[Remedy]:
