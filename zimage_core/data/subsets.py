@@ -14,6 +14,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from ..toml_file import read_toml
 from .edit_pairs import holds_pairs, read_pair_folders, read_pairs
 from .example import Example, ExamplesByPlace, ReadDataset
 from .picture_files import file_names, is_picture_name
@@ -81,17 +82,8 @@ def numbered_folders(folder: Path) -> list[Subset]:
 
 def subsets_in(file: Path) -> list[Subset]:
     """The parts that a TOML file describes; its paths begin at its folder. Raises ValueError with one sentence."""
-    try:
-        import tomllib
-    except ModuleNotFoundError as error:
-        raise ValueError(f"{file} can be read from Python 3.11 on; lay folders out as 10_fox instead") from error
-    try:
-        found = tomllib.loads(file.read_text("utf-8-sig"))
-    except FileNotFoundError as error:
-        raise ValueError(f"there is no file {file} to train on") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} is no TOML file ({error}); correct it") from error
-    subsets = [_subset(table, file) for table in _tables(found) if any(key in table for key in FOLDER_KEYS)]
+    tables = _tables(read_toml(file))
+    subsets = [_subset(table, file) for table in tables if any(key in table for key in FOLDER_KEYS)]
     if not subsets:
         raise ValueError(f"{file} names no folder of pictures: each part of its datasets needs an image_dir")
     return subsets

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from .options import Config, option
-from .recipe_file import config_of, parsed
+from .recipe_file import config_in
 from .training_config import MAX_SEED, MOST_BATCH, MOST_RANK, MOST_STATES, MOST_STEPS, MOST_TOKENS, SHARE
 from .values import Choice, Number, Place, Text, Texts, Whole
 
@@ -121,10 +121,4 @@ def read_distillation(file: Path | None, changes: Mapping[str, object]) -> Disti
 
     Raises ValueError with one sentence that names the key that is unknown, missing or of a wrong type.
     """
-    what = "a student is distilled"
-    if file is None:
-        return config_of(DistillationConfig, changes, what)
-    try:
-        return config_of(DistillationConfig, {**parsed(file), **changes}, what)
-    except ValueError as error:
-        raise ValueError(f"{file}: {error}") from error
+    return config_in(file, DistillationConfig, changes, "a student is distilled")

@@ -7,7 +7,7 @@ from typing import Literal
 
 from .distillation_config import MOST_GROUP, MOST_PICTURES, MOST_UPDATES, OPTIMIZERS, WEIGHT
 from .options import Config, option
-from .recipe_file import config_of, parsed
+from .recipe_file import config_in
 from .training_config import MAX_SEED, MOST_BATCH, MOST_RANK, MOST_STATES, MOST_STEPS, MOST_TOKENS, SHARE
 from .values import Choice, Number, Place, Text, Texts, Whole
 
@@ -123,10 +123,4 @@ def read_preference(file: Path | None, changes: Mapping[str, object]) -> Prefere
 
     Raises ValueError with one sentence that names the key that is unknown, missing or of a wrong type.
     """
-    what = "a taste is learned"
-    if file is None:
-        return config_of(PreferenceConfig, changes, what)
-    try:
-        return config_of(PreferenceConfig, {**parsed(file), **changes}, what)
-    except ValueError as error:
-        raise ValueError(f"{file}: {error}") from error
+    return config_in(file, PreferenceConfig, changes, "a taste is learned")

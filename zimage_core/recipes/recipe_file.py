@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
+from ..toml_file import read_toml
 from .options import Config, checked
 from .training_config import KINDS, OF_THE_RUN, TrainingConfig
 
@@ -33,8 +34,9 @@ def read_recipe(
 
     Raises ValueError with one sentence that names the key that is unknown, missing or of a wrong type.
     """
+    table = read_toml(file)
     try:
-        return stages_of({**defaults, **parsed(file)}, changes)
+        return stages_of({**defaults, **table}, changes)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
 
@@ -82,6 +84,20 @@ def config_of(kind: type[Kind], values: Mapping[str, Any], what: str) -> Kind:
     return kind(**{name: checked(known[name], value) for name, value in values.items()})
 
 
+def config_in(file: Path | None, kind: type[Kind], changes: Mapping[str, object], what: str) -> Kind:
+    """A config of a file without stages, with `changes` instead of what it says, or of `changes` alone.
+
+    Raises ValueError with one sentence that names the key that is unknown, missing or of a wrong type.
+    """
+    if file is None:
+        return config_of(kind, changes, what)
+    table = read_toml(file)
+    try:
+        return config_of(kind, {**table, **changes}, what)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
+
+
 def _name_of(kind: type[TrainingConfig]) -> str:
     return next(name for name, each in KINDS.items() if each is kind)
 
@@ -90,21 +106,3 @@ def _meant(word: str, known: Iterable[str]) -> str:
     """What somebody may have meant."""
     near = difflib.get_close_matches(word, [*known, TRAIN, STAGE], 1, cutoff=0.75)
     return f"; {near[0]} is meant?" if near else ""
-
-
-def parsed(file: Path) -> dict[str, Any]:
-    """A TOML file. Raises ValueError where it is none."""
-    try:
-        import tomllib
-    except ImportError as error:  # Python 3.10
-        raise ValueError("recipes are read by Python 3.11 or newer") from error
-    try:
-        return tomllib.loads(file.read_text("utf-8-sig"))
-    except FileNotFoundError:
-        raise ValueError("there is no such file") from None
-    except IsADirectoryError:
-        raise ValueError("it is a folder, and no recipe") from None
-    except UnicodeDecodeError as error:
-        raise ValueError("it is not UTF-8 text; save it as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"it is no TOML ({error})") from error

@@ -131,7 +131,7 @@ FAULTS = {
         r"1 of 1 pairs .*: .*line 1 lacks its source",
     ),
     "a table that is no JSON": (["a.png"], {"metadata_jsonl": "{}\n{"}, r"metadata\.jsonl, line 2, is not JSON"),
-    "broken TOML": ([], {"dataset_toml": "[["}, "is no TOML file"),
+    "broken TOML": ([], {"dataset_toml": "[["}, "it is no TOML"),
     "TOML without folders": ([], {"dataset_toml": "[[datasets]]\nresolution = 3"}, "names no folder of pictures"),
     "TOML of regularization": (["r/a.png"], {"dataset_toml": "[[datasets]]\nimage_dir='r'\nis_reg=true"}, "every part"),
     "TOML about a folder that is not there": (
