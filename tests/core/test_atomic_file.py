@@ -24,7 +24,7 @@ from PIL import Image
 from zimage_core.adapters import Lora, LowRank, Target
 from zimage_core.checkpoints import save_lora
 from zimage_core.commands.files import save_picture
-from zimage_core.nano.make import export
+from zimage_core.nano.export import export
 from zimage_core.nano.stages.bank_file import cached_tensors
 from zimage_core.runtime.prompt_cache import DiskCache
 from zimage_core.training import Ema

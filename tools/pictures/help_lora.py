@@ -56,7 +56,7 @@ def crescent(scene: Scene, seed: int) -> Image.Image:
             ],
             value,
         )
-    picture = ground(scene.ground, SIDE).copy()
+    picture = ground(scene.ground).copy()
     picture.paste(spot.colour, mask=mask.reduce(SUPERSAMPLING))
     return picture
 

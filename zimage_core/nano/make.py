@@ -8,10 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..atomic_file import save_tensors
 from ..checkpoints import DIT, TEXT_ENCODER, VAE, VISION, load_dit, load_text_encoder, load_vae, load_vision
 from ..model import S3DiT
 from ..text import load_tokenizer
@@ -20,14 +18,17 @@ from ..training.mixture import DrawnExamples
 from .captioner import READER
 from .data.captions import LANGUAGES
 from .data.scenes import training_scenes
+from .export import EVERY_MATRIX, VISION_BRANCH, export, export_tensors
 from .files import FOLDER, PREVIEW, TOKENIZER, file_of
 from .stages import (
     autoencoder,
     captioner,
     editing,
     instructions,
+    pair_captions,
     preview,
     reader,
+    recipe_sets,
     text_encoder,
     transformer,
     vision,
@@ -37,12 +38,6 @@ from .stages.by_recipe import stages_of_recipe, train_by_recipe
 from .stages.drawn_examples import DrawnScenes
 from .stages.tokenizer import build_tokenizer
 from .writer import WRITER, load_writing_model
-
-# What reads and writes words of pictures is as good in fp8 as in bfloat16 and takes half the space; what draws from
-# words alone stays as it was trained.
-FP8 = torch.float8_e4m3fn
-VISION_BRANCH, EVERY_MATRIX = "siglip_", ""
-LICENCE_NOTE = "Apache-2.0; trained from scratch on procedurally drawn pictures, see NOTICE"
 
 
 def run_with_progress(name: str, total: int, progress: Iterator[Progress]) -> None:
@@ -63,23 +58,6 @@ def run_recipe(dit: S3DiT, name: str, sets: Mapping[str, DrawnExamples], folder:
     for stage in stages_of_recipe(name):
         progress = train_by_recipe(dit, stage, sets, no_caption, folder)
         run_with_progress(stage.name or name, stage.config.steps or 0, progress)
-
-
-def export(network: nn.Module, file: Path, in_fp8: str | None = None) -> None:
-    """Write a network's weights; see `export_tensors`."""
-    export_tensors(network.state_dict(), file, in_fp8)
-
-
-def export_tensors(tensors: Mapping[str, Tensor], file: Path, in_fp8: str | None = None) -> None:
-    """Write weights as bfloat16, but fp8 the matrices whose keys begin with `in_fp8`; an empty one is all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    rounded = {
-        key: tensor.detach()
-        .to(FP8 if in_fp8 is not None and key.startswith(in_fp8) and tensor.ndim > 1 else torch.bfloat16)
-        .contiguous()
-        for key, tensor in tensors.items()
-    }
-    save_tensors(file, rounded, {"model": "Z-Image nano", "license": LICENCE_NOTE})
 
 
 def make_tokenizer(folder: Path, weights: Path) -> None:
@@ -147,19 +125,7 @@ def make_vision(folder: Path, weights: Path) -> None:
 
 def make_editing(folder: Path, weights: Path) -> None:
     """Stage 7, which goes on from stage 5's file and replaces it."""
-    tokenizer = load_tokenizer(weights / TOKENIZER)
-    text = load_text_encoder(weights, torch.float32)
-    vae, tower = load_vae(weights, torch.float32), load_vision(weights, torch.float32)
-    edits = editing.edit_bank(vae, tower, folder / "edits.safetensors")
-    combinations = editing.combination_bank(vae, tower, folder / "combinations.safetensors")
-    latents = transformer.latent_bank(vae, folder / "latents.safetensors")
-    sets = {
-        "nano:all-scenes": transformer.drawn_scenes(latents, text, tokenizer),
-        "nano:all-edits": editing.drawn_edits(edits, text, tokenizer, has_features=True),
-        "nano:edits-of-latents": editing.drawn_edits(edits, text, tokenizer, has_features=False),
-        "nano:combinations": editing.drawn_combinations(combinations, text, tokenizer, has_features=True),
-        "nano:combinations-of-latents": editing.drawn_combinations(combinations, text, tokenizer, has_features=False),
-    }
+    sets = recipe_sets.known_sets(folder, weights)
     dit = editing.add_vision_branch(load_dit(weights, torch.float32)).requires_grad_(True)
     run_recipe(dit, "editing", sets, folder / "editing")
     export(dit, file_of(DIT, weights), VISION_BRANCH)
@@ -213,6 +179,38 @@ def _caption(folder: Path, weights: Path, recipe: Recipe, mix: captioner.Mix) ->
         export_tensors(language.file_state(), weights / WRITER, EVERY_MATRIX)
 
 
+def make_sizes(folder: Path, weights: Path) -> None:
+    """Stage 13, which goes on from stage 7's file and replaces it."""
+    _go_on("sizes", recipe_sets.sized_sets(folder, weights), folder, weights)
+
+
+def make_pair_captions(folder: Path, weights: Path) -> None:
+    """Stage 14, which goes on from stage 4's file and replaces it."""
+    tokenizer = load_tokenizer(weights / TOKENIZER)
+    classifier = pair_captions.pair_classifier(load_text_encoder(weights, torch.float32))
+    recipe = pair_captions.RECIPE
+    ema = Ema(classifier, recipe.ema_decay)
+    progress = pair_captions.train_pair_classifier(classifier, tokenizer, ema, folder / "pair_captions")
+    run_with_progress("captions of pairs", recipe.steps, progress)
+    with ema.applied():
+        for language in LANGUAGES:
+            rates = pair_captions.held_out_accuracy(classifier, tokenizer, language)
+            tqdm.write(f"{language}, held out: " + ", ".join(f"{name} {rate:.3f}" for name, rate in rates.items()))
+        export(classifier.text, file_of(TEXT_ENCODER, weights))
+
+
+def make_pairs(folder: Path, weights: Path) -> None:
+    """Stage 15, which goes on from stage 13's file and replaces it."""
+    _go_on("pairs", recipe_sets.sized_sets(folder, weights), folder, weights)
+
+
+def _go_on(name: str, sets: Mapping[str, DrawnExamples], folder: Path, weights: Path) -> None:
+    """The transformer that is there, by the recipe of a name."""
+    dit = load_dit(weights, torch.float32).requires_grad_(True)
+    run_recipe(dit, name, sets, folder / name)
+    export(dit, file_of(DIT, weights), VISION_BRANCH)
+
+
 # Each takes what it needs from the weights folder and leaves its result there.
 STAGES: dict[str, Callable[[Path, Path], None]] = {
     "tokenizer": make_tokenizer,
@@ -227,6 +225,9 @@ STAGES: dict[str, Callable[[Path, Path], None]] = {
     "reader": make_reader,
     "captioner": make_captioner,
     "captioner-again": make_captioner_again,
+    "sizes": make_sizes,
+    "pair-captions": make_pair_captions,
+    "pairs": make_pairs,
 }
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from zimage_core.data import read_dataset
-from zimage_core.nano.data.curriculum_sets import N_EDITS, N_SIZES, PICTURE_SIZES, render_at, write_edits, write_sizes
+from zimage_core.nano.data.curriculum_sets import N_EDITS, N_SIZES, PICTURE_SIZES, write_edits, write_sizes
 from zimage_core.nano.data.render import render
 from zimage_core.nano.data.scenes import training_scenes
 
@@ -13,7 +13,7 @@ def test_wide_pictures_show_at_their_middle_what_square_ones_show_there():
     """Cut to a square around an object in the middle, a wide picture is the renderer's own."""
     scenes = [scene for scene in training_scenes() if scene.position == ("middle", "middle") and scene.ground == "grey"]
     for scene in scenes[::9]:
-        wide = render_at(scene, 3, (112, 64)).crop((24, 0, 88, 64))
+        wide = render(scene, 3, (112, 64)).crop((24, 0, 88, 64))
         assert np.abs(np.asarray(wide, int) - np.asarray(render(scene, 3), int)).mean() < 3
 
 

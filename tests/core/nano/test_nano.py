@@ -84,7 +84,7 @@ def test_an_empty_picture_passes_nothing_but_its_ground():
 
     for colour in ("blue", "pink"):
         scene = Scene(shape="ring", colour=colour, size="large", row="top", column="left", ground="grey")
-        score = check(ground("grey", 64), scene)
+        score = check(ground("grey"), scene)
         assert (score.ground, score.colour, score.position) == (True, False, False)
 
 

@@ -40,7 +40,7 @@ def test_the_checker_reads_real_pairs():
 
 def test_the_checker_reads_empty_pictures():
     for name in GROUNDS:
-        assert recognize_objects(ground(name, 64)) == (name, [])
+        assert recognize_objects(ground(name)) == (name, [])
 
 
 def test_the_checker_notices_each_thing_that_can_go_wrong():

@@ -38,7 +38,7 @@ def test_renders_are_all_right_and_each_wrong_word_costs_its_share():
 
 
 def test_on_an_empty_ground_nothing_but_the_ground_is_right():
-    [found] = PromptScore()([ground("stripes", 64)], [Request(prompt="a small red star on stripes")])
+    [found] = PromptScore()([ground("stripes")], [Request(prompt="a small red star on stripes")])
     assert found.value == 0.25 and found.parts["ground"] == 1
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from zimage_core.evaluation.case import Reading
 from zimage_core.evaluation.suites.geneval import TAGS
-from zimage_core.nano.data.render import SIDE, coverage, ground, place
+from zimage_core.nano.data.render import coverage, ground, place
 from zimage_core.nano.data.scenes import COLOURS, SceneObject
 from zimage_core.nano.judging.scene_score import SceneDetector
 from zimage_core.nano.judging.small_world import SMALL_WORLD, records
@@ -30,13 +30,13 @@ def drawn(line, rng) -> Image.Image:
     """What a line demands, by the renderer: a truth that shares nothing with the rules."""
     relation = next((clause["position"][0] for clause in line["include"] if "position" in clause), None)
     places = iter(SIDES[relation] if relation else rng.sample(CORNERS, 4))
-    picture = ground("white", SIDE).copy()
+    picture = ground("white").copy()
     for clause in line["include"]:
         for _ in range(clause["count"]):
             row, column = next(places)
             colour = clause.get("color") or rng.choice(list(COLOURS))
             thing = SceneObject(shape=clause["class"], colour=colour, size="small", row=row, column=column)
-            picture.paste(place(thing, 0).colour, mask=coverage(thing, 0, SIDE))
+            picture.paste(place(thing, 0).colour, mask=coverage(thing, 0))
     return picture
 
 

@@ -19,23 +19,12 @@ from .example_pairs import write_zorp_pairs
 from .example_sets import write_scenes, write_zorps
 from .picture_captions import KINDS as CAPTION_KINDS
 from .picture_captions import picture_caption
-from .render import draw_mask, ground, place
+from .render import render
 from .scene_captions import composition_caption
-from .scenes import Scene, training_scenes
+from .scenes import training_scenes
 
 PICTURE_SIZES = ((64, 64), (80, 64), (64, 80), (112, 64), (96, 96))  # width and height
 N_SIZES, N_EDITS = 80, 96
-
-
-def render_at(scene: Scene, seed: int, size: tuple[int, int]) -> Image.Image:
-    """A scene on a picture of any shape: places are parts of its sides, objects as large as its shorter side makes
-    them.
-    """
-    at, side = place(scene.object, seed), min(size)
-    picture = ground(scene.ground, max(size)).crop((0, 0, *size))
-    left, top = round(at.x * size[0] - side / 2), round(at.y * size[1] - side / 2)
-    picture.paste(at.colour, (left, top), draw_mask(scene.shape, 0.5, 0.5, at.radius, at.rotation, side))
-    return picture
 
 
 def write_sizes(folder: Path) -> None:
@@ -43,7 +32,7 @@ def write_sizes(folder: Path) -> None:
     rng, sizes = random.Random(4), cycle(PICTURE_SIZES)
     folder.mkdir(parents=True, exist_ok=True)
     for index, scene in enumerate(rng.sample(training_scenes(), N_SIZES)):
-        _save(render_at(scene, index, next(sizes)), folder / f"{index:03}.png")
+        _save(render(scene, index, next(sizes)), folder / f"{index:03}.png")
         captions = {
             language: {kind: picture_caption(scene, kind, language, rng) for kind in CAPTION_KINDS}
             for language in LANGUAGES

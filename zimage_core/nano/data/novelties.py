@@ -14,7 +14,7 @@ from PIL import Image
 
 from .captions import ENGLISH, plain_caption
 from .example_sets import SEEN_COLOURS, UNSEEN_COLOURS, WORD, say, write_pictures, zorps
-from .render import SIDE, coverage, render
+from .render import coverage, render
 from .render import ground as empty_ground
 from .scenes import COLUMNS, GROUNDS, ROWS, SHAPES, SIZES, Scene
 
@@ -72,7 +72,7 @@ def a_styled_one(rng: random.Random, seen: bool) -> Scene:
 
 def draw_brown(scene: Scene, seed: int | None) -> Image.Image:
     """A scene whose object has the new colour."""
-    picture = empty_ground(scene.ground, SIDE).copy()
+    picture = empty_ground(scene.ground).copy()
     picture.paste(BROWN, mask=coverage(scene.object, seed))
     return picture
 

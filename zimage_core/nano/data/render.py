@@ -1,6 +1,8 @@
 """Draws scenes and compositions: four-fold supersampled polygons on simple grounds.
 
-A seed jitters an object's position, size, rotation and colour; seed None draws it exactly as described.
+A seed jitters an object's position, size, rotation and colour; seed None draws it exactly as described. On a picture of
+any size, places are parts of its sides, objects are as large as its shorter side makes them, and stripes and checks
+keep their grain, as wallpaper does: the autoencoder knows no other (docs/log.md).
 """
 
 import math
@@ -16,6 +18,8 @@ from ...config import NANO_SIDE
 from .scenes import COLOURS, COLUMNS, ROWS, SIZES, Composition, Scene, SceneObject
 
 SIDE = NANO_SIDE  # pixels
+SQUARE = (SIDE, SIDE)  # width and height
+STRIPE, CHECK = 8, 16  # pixels
 SUPERSAMPLING = 4
 RING_HOLE = 0.55  # inner radius of a ring as a part of the outer
 ARM = 0.33  # half the width of a cross's arms
@@ -25,15 +29,16 @@ CROSS = (
 )
 
 Point = tuple[float, float]
+Size = tuple[int, int]  # width and height
 
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """Where and how an object is drawn, in parts of the picture's side."""
+    """Where and how an object is drawn, in parts of the picture's sides."""
 
     x: float
     y: float
-    radius: float
+    radius: float  # of the shorter side
     rotation: float  # radians
     colour: tuple[int, int, int]
 
@@ -54,30 +59,31 @@ def place(obj: SceneObject, seed: int | None) -> Placement:
     )
 
 
-def render(scene: Scene, seed: int | None = None, side: int = SIDE) -> Image.Image:
+def render(scene: Scene, seed: int | None = None, size: Size = SQUARE) -> Image.Image:
     """The picture of a scene, RGB."""
-    return render_composition(scene.composition, (seed,), side)
+    return render_composition(scene.composition, (seed,), size)
 
 
-def render_composition(composition: Composition, seeds: Sequence[int | None], side: int = SIDE) -> Image.Image:
+def render_composition(composition: Composition, seeds: Sequence[int | None], size: Size = SQUARE) -> Image.Image:
     """The picture of a composition, RGB; one seed for each object."""
-    picture = ground(composition.ground, side).copy()
+    picture = ground(composition.ground, size).copy()
     for obj, seed in zip(composition.objects, seeds, strict=True):
-        picture.paste(place(obj, seed).colour, mask=coverage(obj, seed, side))
+        picture.paste(place(obj, seed).colour, mask=coverage(obj, seed, size))
     return picture
 
 
-def coverage(obj: SceneObject, seed: int | None = None, side: int = SIDE) -> Image.Image:
+def coverage(obj: SceneObject, seed: int | None = None, size: Size = SQUARE) -> Image.Image:
     """How much of every pixel an object covers, 0-255."""
     placement = place(obj, seed)
-    return draw_mask(obj.shape, placement.x, placement.y, placement.radius, placement.rotation, side)
+    return draw_mask(obj.shape, placement.x, placement.y, placement.radius, placement.rotation, size)
 
 
 @cache
-def ground(name: str, side: int) -> Image.Image:
+def ground(name: str, size: Size = SQUARE) -> Image.Image:
     """A background without an object."""
-    down, across = (np.arange(side)[:, None] + 0.5) / side, (np.arange(side)[None, :] + 0.5) / side
-    flat = np.zeros((side, side))
+    width, height = size
+    down, across = np.arange(height)[:, None] + 0.5, np.arange(width)[None, :] + 0.5  # pixels
+    flat = np.zeros((height, width))
     match name:
         case "white":
             value = np.stack([flat + 250] * 3, -1)
@@ -86,31 +92,34 @@ def ground(name: str, side: int) -> Image.Image:
         case "grey":
             value = np.stack([flat + 140] * 3, -1)
         case "sky":
-            value = np.stack([150 + 80 * down + flat, 200 + 40 * down + flat, 250 + flat], -1)
+            part = down / height
+            value = np.stack([150 + 80 * part + flat, 200 + 40 * part + flat, 250 + flat], -1)
         case "stripes":
-            value = np.stack([np.where(np.floor(down * 8) % 2 == 0, 236, 196) + flat] * 3, -1)
+            value = np.stack([np.where(down // STRIPE % 2 == 0, 236, 196) + flat] * 3, -1)
         case "checks":
-            value = np.stack([np.where((np.floor(down * 4) + np.floor(across * 4)) % 2 == 0, 105, 65) + flat] * 3, -1)
+            value = np.stack([np.where((down // CHECK + across // CHECK) % 2 == 0, 105, 65) + flat] * 3, -1)
         case _:
             raise ValueError(f"no ground called {name}")
     return Image.fromarray(value.round().astype(np.uint8))
 
 
-def draw_mask(shape: str, x: float, y: float, radius: float, rotation: float, side: int) -> Image.Image:
+def draw_mask(shape: str, x: float, y: float, radius: float, rotation: float, size: Size = SQUARE) -> Image.Image:
     """How much of every pixel a shape covers, 0-255."""
-    large = side * SUPERSAMPLING
-    mask = Image.new("L", (large, large))
+    width, height = (SUPERSAMPLING * side for side in size)
+    across, down = (radius * min(size) / side for side in size)  # the radius in parts of each side
+    mask = Image.new("L", (width, height))
     draw = ImageDraw.Draw(mask)
     outline = [
         (
-            large * (x + radius * (px * math.cos(rotation) - py * math.sin(rotation))),
-            large * (y + radius * (px * math.sin(rotation) + py * math.cos(rotation))),
+            width * (x + across * (px * math.cos(rotation) - py * math.sin(rotation))),
+            height * (y + down * (px * math.sin(rotation) + py * math.cos(rotation))),
         )
         for px, py in unit_outline(shape)
     ]
     draw.polygon(outline, fill=255)
     if shape == "ring":
-        draw.ellipse([large * (centre + sign * radius * RING_HOLE) for sign in (-1, 1) for centre in (x, y)], fill=0)
+        signs = (-RING_HOLE, RING_HOLE)
+        draw.ellipse([each for s in signs for each in (width * (x + s * across), height * (y + s * down))], fill=0)
     return mask.reduce(SUPERSAMPLING)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..data.render import SIDE, draw_mask, ground, pixels
+from ..data.render import draw_mask, ground, pixels
 from ..data.scenes import COLOURS, COLUMNS, GROUNDS, ROWS, SHAPES, SIZES, Scene
 
 Array = NDArray[np.float32]
@@ -44,7 +44,7 @@ def check(picture: Image.Image, scene: Scene) -> Score:
 
 
 def recognize(picture: Image.Image) -> Scene:
-    """The scene that best explains a picture of the renderer's side."""
+    """The scene that best explains a picture of any size."""
     image = pixels(picture)
     name, behind = nearest_ground(image)
     object_mask = np.abs(image - behind).max(-1) > TOLERANCE
@@ -64,7 +64,8 @@ def recognize(picture: Image.Image) -> Scene:
 
 def nearest_ground(image: Array) -> tuple[str, Array]:
     """The ground most pixels agree with, and its picture; pixels count more the closer they agree."""
-    grounds = {name: pixels(ground(name, SIDE)) for name in GROUNDS}
+    height, width = image.shape[:2]
+    grounds = {name: pixels(ground(name, (width, height))) for name in GROUNDS}
 
     def agreement(name: str) -> float:
         distance = np.abs(image - grounds[name]).max(-1)
@@ -95,36 +96,38 @@ def alpha(image: Array, behind: Array, colour: Array) -> Array:
 
 
 def centroid(weight: Array) -> tuple[float, float]:
-    """The weight's centre (y, x) in parts of the side; the middle if there is no weight."""
+    """The weight's centre (y, x) in parts of the sides; the middle if there is no weight."""
     total = float(weight.sum())
     if total == 0:
         return 0.5, 0.5
-    centres = (np.arange(SIDE) + 0.5) / SIDE
-    return float((weight.sum(1) * centres).sum() / total), float((weight.sum(0) * centres).sum() / total)
+    down, across = ((np.arange(side) + 0.5) / side for side in weight.shape)
+    return float((weight.sum(1) * down).sum() / total), float((weight.sum(0) * across).sum() / total)
 
 
 def nearest_template(coverage: Array, y: float, x: float) -> tuple[str, float]:
     """The shape and radius whose exact drawing around the same centroid differs least from the coverage."""
-    shift = round((0.5 - y) * SIDE), round((0.5 - x) * SIDE)
-    centered = np.roll(coverage, shift, axis=(0, 1))
-    names, templates = template_bank()
-    differences = np.abs(templates - centered).sum((1, 2))
+    height, width = coverage.shape
+    side = min(height, width)
+    centered = np.roll(coverage, (round((0.5 - y) * height), round((0.5 - x) * width)), axis=(0, 1))
+    top, left = (height - side) // 2, (width - side) // 2
+    names, templates = template_bank(side)
+    differences = np.abs(templates - centered[top : top + side, left : left + side]).sum((1, 2))
     return names[int(differences.argmin())]
 
 
 @cache
-def template_bank() -> tuple[list[tuple[str, float]], Array]:
-    """Coverage of every shape at every radius, its centroid in the middle of the picture."""
+def template_bank(side: int) -> tuple[list[tuple[str, float]], Array]:
+    """Coverage of every shape at every radius, its centroid in the middle of a square picture."""
     names = [(shape, radius) for shape in SHAPES for radius in TEMPLATE_RADII]
-    return names, np.stack([centered_mask(*name) for name in names])
+    return names, np.stack([centered_mask(*name, side) for name in names])
 
 
-def centered_mask(shape: str, radius: float) -> Array:
+def centered_mask(shape: str, radius: float, side: int) -> Array:
     """One exact drawing, moved so that its centroid is the middle."""
-    y, x = centroid(mask_values(shape, 0.5, 0.5, radius))
-    return mask_values(shape, 1 - x, 1 - y, radius)
+    y, x = centroid(mask_values(shape, 0.5, 0.5, radius, side))
+    return mask_values(shape, 1 - x, 1 - y, radius, side)
 
 
-def mask_values(shape: str, x: float, y: float, radius: float) -> Array:
+def mask_values(shape: str, x: float, y: float, radius: float, side: int) -> Array:
     """An exact drawing's coverage, 0-1."""
-    return np.asarray(draw_mask(shape, x, y, radius, 0.0, SIDE)).astype(np.float32) / np.float32(255)
+    return np.asarray(draw_mask(shape, x, y, radius, 0.0, (side, side))).astype(np.float32) / np.float32(255)

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..data.edits import Edit
-from ..data.render import pixels
+from ..data.render import SIDE, pixels
 from ..data.scenes import COLUMNS, ROWS, SIZES, SceneObject
 from .checker import TOLERANCE, Array, alpha, centroid, nearest_colour, nearest_ground, nearest_template, palette
 
 Mask = NDArray[np.bool_]
 
-MIN_PIXELS = 30  # of an object; the smallest, a small star, has about 75
+MIN_PIXELS = 30  # of an object at the native side; the smallest, a small star, has about 75
 MARGIN = 2  # pixels around an object's clear pixels that hold its blurred edge
 
 
@@ -75,14 +75,14 @@ def read_object(image: Array, behind: Array, mask: Mask) -> SceneObject:
 
 def connected_components(mask: Mask) -> Iterator[Mask]:
     """The connected parts of a mask that are large enough to be objects."""
-    left = mask.copy()
+    left, least = mask.copy(), MIN_PIXELS * (min(mask.shape) / SIDE) ** 2
     while left.any():
         part = np.zeros_like(mask)
         part.flat[left.argmax()] = True
         while (larger := dilate(part, 1) & mask).sum() > part.sum():
             part = larger
         left &= ~part
-        if part.sum() >= MIN_PIXELS:
+        if part.sum() >= least:
             yield part
 
 

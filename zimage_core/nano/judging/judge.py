@@ -2,7 +2,8 @@
 
 Generated pictures mean something only beside three controls, which are printed with them: the same checker on real
 renders, on autoencoder reconstructions (the ceiling), and on pictures drawn for other scenes' captions (the floor).
-Combinations of three pictures are judged as the scenes they ask for; edits have a judge of their own (`judge_edits`).
+Combinations of three pictures are judged as the scenes they ask for; edits, other sizes and pictures of two objects
+have judges of their own (`judge_edits`, `judge_sizes`, `judge_pairs`).
 """
 
 import argparse
@@ -24,10 +25,11 @@ from ...vae import Autoencoder, from_images, to_images
 from ..data.captions import LANGUAGES, held_out_caption, plain_caption
 from ..data.combinations import TEMPLATES, Combination, held_out_combinations
 from ..data.edits import HELD_OUT_PER_KIND, KINDS, held_out_edits
-from ..data.render import render
+from ..data.render import SQUARE, Size, render
 from ..data.scenes import Scene, held_out_scenes
+from ..data.two_objects import held_out_pairs
 from ..files import FOLDER
-from . import judge_edits
+from . import judge_edits, judge_pairs, judge_sizes
 from .checker import Score, check
 from .editor import EditingModel, load_editor
 
@@ -49,18 +51,26 @@ class Model:
 
     def reconstruct(self, scenes: Sequence[Scene], seed: int) -> list[Image.Image]:
         """Real renders through the autoencoder and back."""
-        return to_images(self.vae.decode(self.vae.encode(from_images(renders(scenes, seed)))))
+        return self.through_autoencoder(renders(scenes, seed))
+
+    def through_autoencoder(self, pictures: Sequence[Image.Image]) -> list[Image.Image]:
+        """Pictures of one size, encoded and decoded."""
+        return to_images(self.vae.decode(self.vae.encode(from_images(pictures))))
 
     def draw(
         self, preset: Preset, say: Callable[[Scene], str], scenes: Sequence[Scene], seed: int
     ) -> list[Image.Image]:
         """What the model draws when each scene is described by `say`."""
-        prompts = [tokenize(self.tokenizer, say(scene)).ids for scene in scenes]
-        captions = self.text_encoder.encode(prompts)
-        empty = self.text_encoder.encode([tokenize(self.tokenizer, "").ids]) * len(scenes)
+        return self.draw_prompts(preset, [say(scene) for scene in scenes], seed)
+
+    def draw_prompts(self, preset: Preset, prompts: Sequence[str], seed: int, size: Size = SQUARE) -> list[Image.Image]:
+        """What the model draws of prompts."""
+        captions = self.text_encoder.encode([tokenize(self.tokenizer, words).ids for words in prompts])
+        empty = self.text_encoder.encode([tokenize(self.tokenizer, "").ids]) * len(prompts)
+        width, height = (side // self.vae.config.downscale for side in size)
         *_, last = denoise(
             lambda x, sigma: torch.stack(list(self.dit(x, torch.full((len(x),), sigma), captions))),
-            torch.randn(len(scenes), 16, 8, 8, generator=torch.Generator().manual_seed(seed)),
+            torch.randn(len(prompts), 16, height, width, generator=torch.Generator().manual_seed(seed)),
             shifted_schedule(preset.steps, preset.shift),
             solver=SOLVERS[preset.solver](),
             negative=lambda x, sigma: torch.stack(list(self.dit(x, torch.full((len(x),), sigma), empty))),
@@ -139,6 +149,12 @@ def report(folder: Path, limit: int | None) -> Iterator[str]:
     yield ""
     edits = held_out_edits(HELD_OUT_PER_KIND if limit is None else max(1, limit // len(KINDS)))
     yield from judge_edits.report(editor.edit, editor.reconstruct, edits)
+    model = load(folder)
+    draw, reconstruct = partial(model.draw_prompts, NANO), model.through_autoencoder
+    yield ""
+    yield from judge_sizes.report(draw, reconstruct, shuffled(held_out_scenes())[: min(limit or 48, 48)])
+    yield ""
+    yield from judge_pairs.report(draw, reconstruct, held_out_pairs()[:limit])
 
 
 def table(what: str, scenes: Sequence[Scene], contenders: Iterator[tuple[str, Pictures]]) -> Iterator[str]:

@@ -38,8 +38,8 @@ def is_cross(picture: Image.Image, colour: str) -> bool:
     coverage = alpha(image, behind, palette(found))
     y, x = centroid(coverage * mask)
     centered = np.roll(coverage, (round((0.5 - y) * SIDE), round((0.5 - x) * SIDE)), axis=(0, 1))
-    known = np.abs(template_bank()[1] - centered).sum((1, 2)).min()
-    own = min(np.abs(centered_mask("cross", radius) - centered).sum() for radius in TEMPLATE_RADII)
+    known = np.abs(template_bank(SIDE)[1] - centered).sum((1, 2)).min()
+    own = min(np.abs(centered_mask("cross", radius, SIDE) - centered).sum() for radius in TEMPLATE_RADII)
     return found == colour and bool(own < known)
 
 

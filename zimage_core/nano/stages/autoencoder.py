@@ -12,7 +12,7 @@ from ..._shapes import Float
 from ...config import NANO_VAE
 from ...training import Ema, Progress, Recipe, init_weights, train
 from ...vae import Autoencoder, from_images
-from ..data.render import SIDE, ground, render
+from ..data.render import ground, render
 from ..data.scenes import Scene, training_scenes
 
 RECIPE = Recipe(steps=4000, lr=1.5e-3, decay_part=0.6, seed=1)
@@ -59,7 +59,7 @@ def train_autoencoder(vae: Autoencoder, ema: Ema, folder: Path) -> Iterator[Prog
 
 def object_weights(pictures: Float[Tensor, "b 3 h w"], scenes: list[Scene]) -> Float[Tensor, "b 1 h w"]:
     """One where a picture shows its ground, more where it shows its object."""
-    behind = from_images([ground(scene.ground, SIDE) for scene in scenes])
+    behind = from_images([ground(scene.ground) for scene in scenes])
     is_object = (pictures - behind).abs().amax(1, keepdim=True) > 0.1
     return 1 + OBJECT_WEIGHT * max_pool2d(is_object.float(), 3, stride=1, padding=1)
 

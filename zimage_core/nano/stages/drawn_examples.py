@@ -19,9 +19,11 @@ NO_SPREAD = float("-inf")  # log-variance of a latent that is what it is
 
 
 class DrawnScenes:
-    """Pictures and captions."""
+    """Pictures, of one size or of several, and captions."""
 
-    def __init__(self, latents: Float[Tensor, "n z h w"], words: Words, text: Qwen3, tokenizer: Tokenizer) -> None:
+    def __init__(
+        self, latents: Sequence[Float[Tensor, "z h w"]] | Tensor, words: Words, text: Qwen3, tokenizer: Tokenizer
+    ) -> None:
         self.latents, self.words, self.text, self.tokenizer = latents, words, text, tokenizer
 
     def __len__(self) -> int:

@@ -5,7 +5,7 @@ already have been trained on them; the others are instructions in the chunk in w
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 
@@ -32,12 +32,12 @@ Ids = tuple[int, ...]
 
 
 class InstructionClassifier(nn.Module):
-    """The text encoder and a linear head for each attribute an instruction can state; class 0 is not stated."""
+    """The text encoder and a linear head for each attribute that words can state; class 0 is not stated."""
 
-    def __init__(self, text: Qwen3) -> None:
+    def __init__(self, text: Qwen3, classes: Mapping[str, Sequence[str]] = CLASSES) -> None:
         super().__init__()
-        dim = text.config.dim
-        self.heads = nn.ModuleDict({name: nn.Linear(dim, 1 + len(values)) for name, values in CLASSES.items()})
+        dim, self.classes = text.config.dim, classes
+        self.heads = nn.ModuleDict({name: nn.Linear(dim, 1 + len(values)) for name, values in classes.items()})
         init_weights(self, torch.Generator().manual_seed(RECIPE.seed))
         self.text = deepcopy(text).requires_grad_(True)
 
@@ -86,15 +86,15 @@ def classification_loss(
 ) -> Float[Tensor, ""]:
     """Mean cross-entropy of all readings."""
     losses = [
-        cross_entropy(row, torch.tensor([label(name, values) for values in stated]))
+        cross_entropy(row, torch.tensor([label(classifier.classes[name], values.get(name)) for values in stated]))
         for name, row in classifier.read(features).items()
     ]
     return torch.stack(losses).mean()
 
 
-def label(name: str, stated: dict[str, str]) -> int:
+def label(values: Sequence[str], stated: str | None) -> int:
     """The class index of an attribute: its stated value, or 0 if it is not stated."""
-    return 1 + CLASSES[name].index(stated[name]) if name in stated else 0
+    return 0 if stated is None else 1 + values.index(stated)
 
 
 def relative_change(
@@ -109,11 +109,18 @@ def relative_change(
 def held_out_accuracy(classifier: InstructionClassifier, tokenizer: Tokenizer, language: str) -> dict[str, float]:
     """How often each reading is right on held-out edits in sentences that training never says."""
     rng = random.Random(0)
-    instructions = [held_out_instruction(edit, language, rng) for edit in held_out_edits()]
-    logits = classifier.read(classifier.text.encode(instruction_ids(tokenizer, instructions)))
-    stated = [instruction.stated for instruction in instructions]
+    said = [held_out_instruction(edit, language, rng) for edit in held_out_edits()]
+    features = classifier.text.encode(instruction_ids(tokenizer, said))
+    return reading_accuracy(classifier, features, [instruction.stated for instruction in said])
+
+
+def reading_accuracy(
+    classifier: InstructionClassifier, features: Sequence[Float[Tensor, "_ d"]], stated: Sequence[dict[str, str]]
+) -> dict[str, float]:
+    """How often each reading is right, and all of them at once."""
     right = {
-        name: row.argmax(-1) == torch.tensor([label(name, values) for values in stated]) for name, row in logits.items()
+        name: row.argmax(-1) == torch.tensor([label(classifier.classes[name], values.get(name)) for values in stated])
+        for name, row in classifier.read(features).items()
     }
     return {
         **{name: row.float().mean().item() for name, row in right.items()},
