@@ -114,6 +114,7 @@ RECIPE = shutil.ignore_patterns(
     "phrasings.py",
     "picture_captions.py",
     "scene_captions.py",
+    "two_objects.py",
     CHINESE_WORDS,
 )
 
