@@ -52,10 +52,11 @@ from ..training.preferred import (
 from ..training.previews import Previews, Prompts, interval
 from ..training.reward_lesson import RewardLesson, RewardTuning
 from ..training.rewards import Reward, request_of
+from ..training.student_run import copy_file
 from ..training.trainables import Roles
 from ..training.turbo import is_turbo
 from ..vae import Autoencoder
-from .distillation_run import copy_file, given_prompts, refuse_several, state_folder
+from .distillation_run import given_prompts, refuse_several, state_folder
 from .files import check_out
 from .machine import device_of, dtype_of
 from .named_scores import reward_of, score_of

@@ -15,6 +15,7 @@ from PIL import Image
 from ..atomic_file import write_text
 from ..json_lines import append_lines, read_lines, to_lines
 from ..model import S3DiT
+from ..model.condition import RunBlock, run_block
 from ..sampling import Preset
 from ..scoring.score import Request, Score
 from ..scoring.statistics import STATISTICS
@@ -45,18 +46,18 @@ class Checks:
         """Whether to look after so many steps of all."""
         return done % self.every == 0 or done == steps
 
-    def of_teacher(self, dit: S3DiT) -> dict[str, float]:
+    def of_teacher(self, dit: S3DiT, run: RunBlock = run_block) -> dict[str, float]:
         """Numbers of the network as it is, drawn as the teacher is."""
-        return self._measured(dit, self.drawn)
+        return self._measured(dit, self.drawn, run)
 
-    def of_student(self, dit: S3DiT) -> dict[str, float]:
+    def of_student(self, dit: S3DiT, run: RunBlock = run_block) -> dict[str, float]:
         """Numbers of the network as it is, drawn in few steps."""
-        return self._measured(dit, replace(self.drawn, preset=self.student))
+        return self._measured(dit, replace(self.drawn, preset=self.student), run)
 
-    def _measured(self, dit: S3DiT, drawn: Previews) -> dict[str, float]:
+    def _measured(self, dit: S3DiT, drawn: Previews, run: RunBlock) -> dict[str, float]:
         captions = drawn.prompts.captions
         pictures = [
-            replace(drawn, seed=drawn.seed + index + len(captions) * turn).drawn(dit, caption)
+            replace(drawn, seed=drawn.seed + index + len(captions) * turn).drawn(dit, caption, run)
             for index, caption in enumerate(captions)
             for turn in range(self.seeds)
         ]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .._shapes import Float
 from ..model import S3DiT
+from ..model.condition import RunBlock, run_block
 from .decay import Checks, DecayAlarm
 from .distillation import STUDENT, Distillation, StudentsEma, TwoRates, distillation_step
 from .loop.curve import Curve
@@ -29,6 +30,7 @@ class DistillationWatch:
     previews: Previews | None = None
     keep: int = 1  # saved states that stay
     keep_best: Callable[[], None] | None = None  # called with the average in place, when no check was better
+    run: RunBlock = run_block  # how blocks run while pictures are drawn
 
     def is_due(self, done: int, steps: int) -> bool:
         """Whether something is to be looked at after so many steps of all."""
@@ -70,7 +72,7 @@ def distill(
     alarm, curve = DecayAlarm(folder, watch.patience, rewarded.learned if rewarded else ()), None
     with roles.attached():
         if watch.checks and not alarm.has_teacher:
-            alarm.add("teacher", 0, watch.checks.of_teacher(dit))
+            alarm.add("teacher", 0, watch.checks.of_teacher(dit, watch.run))
         for progress in train(
             roles,
             losses,
@@ -97,8 +99,8 @@ def distill(
 def look(dit: S3DiT, watch: DistillationWatch, alarm: DecayAlarm, done: int, steps: int, folder: Path) -> None:
     """Check and draw the network, which computes as the student's average."""
     if watch.checks and watch.checks.is_due(done, steps):
-        alarm.add(STUDENT, done, watch.checks.of_student(dit))
+        alarm.add(STUDENT, done, watch.checks.of_student(dit, watch.run))
         if watch.keep_best and alarm.is_best:
             watch.keep_best()
     if watch.previews and watch.previews.is_due(done, steps):
-        watch.previews.save(dit, done, folder)
+        watch.previews.save(dit, done, folder, watch.run)

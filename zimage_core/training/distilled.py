@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -106,21 +107,28 @@ def hash_of(prompts: Sequence[str]) -> str:
 
 
 def write_student(
-    roles: Roles, config: DistillationConfig, out: Path, settings: Mapping[str, Any], base: str, prompts: Sequence[str]
+    roles: Roles,
+    config: DistillationConfig,
+    out: Path,
+    settings: Mapping[str, Any],
+    base: str,
+    prompts: Sequence[str],
+    told: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Write the student as it is now as a LoRA, and read it again before it counts."""
+    """Write the student as it is now as a LoRA, and read it again before it counts; `told` is further metadata."""
     metadata = lora_metadata(
         rank=config.rank,
         alpha=alpha_of(config),
         trigger="",
-        title=out.stem,
+        title=config.out.stem,
         base=base,
         recipe=settings,
         data=hash_of(prompts),
         example=prompts[0],
     )
-    told = {"zimage.sampling": f"{config.nfe} steps, cfg 1, euler, shift {config.shift:g}"}
-    write_lora(roles.adapter(STUDENT).lora(out.name, torch.bfloat16), out, {**metadata, **told}, config.naming)
+    sampling = {"zimage.sampling": f"{config.nfe} steps, cfg 1, euler, shift {config.shift:g}"}
+    lora = roles.adapter(STUDENT).lora(out.name, torch.bfloat16)
+    write_lora(lora, out, {**metadata, **sampling, **told}, config.naming)
 
 
 def settings_of(step_of: Distillation, recipe: TwoRates) -> dict[str, Any]:
