@@ -1,7 +1,7 @@
 // @ts-check
 /** UI extras for Z-Image nodes in ComfyUI's frontend. Nodes run the same without them. */
 import { app } from "../../scripts/app.js";
-import { ARENA, addArena } from "./zimage/arena/arena.mjs";
+import { VOTED_ON, addArena } from "./zimage/arena/arena.mjs";
 import { CAPTIONS, addCaptions, watchCaptions } from "./zimage/captions/captions.mjs";
 import { hideAdvanced } from "./zimage/page/advanced.mjs";
 import { nameBoxes } from "./zimage/page/box_names.mjs";
@@ -69,7 +69,7 @@ app.registerExtension({
     if (nodeClass === PICKED) addPicker(node, panel);
     if (SIZED.includes(nodeClass)) addLatentSize(node, panel);
     if (nodeClass === LISTED) addLoraRows(node, panel);
-    if (nodeClass === ARENA) addArena(node, panel);
+    if (Object.hasOwn(VOTED_ON, nodeClass)) addArena(node, panel, VOTED_ON[nodeClass]);
     if (nodeClass === CAPTIONS) addCaptions(node, panel);
     if (nodeClass === SAVES) addFileName(node);
     if (isOurs) addReport(node, panel);

@@ -58,3 +58,26 @@ def test_votes_by_click_and_by_key_are_taken_back_and_outlast_the_page(canvas):
     canvas.page.get_by_role("button", name="Undo (z)").click()
     canvas.line("arena", "1 waiting · 1 votes")
     assert pictures(canvas) == second
+
+
+def test_a_taste_is_chosen_by_click_and_by_key_and_outlasts_the_page(canvas):
+    def begin():
+        canvas.open(json.loads((WORKFLOW.parent / "Z-Image Nano - choose what you like.json").read_text("utf-8")))
+        canvas.scroll_to("ZImagePreference")
+        canvas.put("ZImageSampler", steps=1)
+        canvas.put("ZImagePreference", name="taste")
+
+    begin()
+    canvas.put("ZImageEmptyLatent", batch_size=3)
+    canvas.line("arena", "with two pictures or more of one prompt")
+    assert canvas.run()[-1][0] == "execution_success"
+    assert "a star on a white background" in canvas.line("arena", "3 waiting · 0 decided")
+    canvas.page.get_by_role("button", name="The right picture is better").click()
+    assert "the right one was better" in canvas.line("arena", "2 waiting · 1 decided")
+    canvas.page.keyboard.press("Space")
+    assert "Last: neither" in canvas.line("arena", "1 waiting · 2 decided")
+    canvas.page.keyboard.press("z")
+    before = canvas.line("arena", "2 waiting · 1 decided")
+    canvas.go()
+    begin()
+    assert canvas.line("arena", "2 waiting · 1 decided") == before

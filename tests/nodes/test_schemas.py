@@ -31,6 +31,8 @@ IDS = {
     "ZImageEditDataset",
     "ZImageTrainLora",
     "ZImageTrain",
+    "ZImageDistill",
+    "ZImagePreference",
     "ZImageMerge",
     "ZImageMergeSearch",
     "ZImagePickBest",

@@ -32,7 +32,10 @@ EDITS = (  # of the first row's pictures
 )
 COLUMNS = len(EDITS)
 FIRST_PROMPTS = ("First prompt", "Picture to change", "Picture 1")  # titles of what draws the input picture
-SHOWN = {"Z-Image Nano - arena": 2}  # results of a workflow that one does not stand for
+SHOWN = {
+    "Z-Image Nano - arena": 2,
+    "Z-Image Nano - choose what you like": 2,
+}  # results of a workflow that one does not stand for
 SIDE = 512  # pixels of a thumbnail, which the template browser shows at about 200
 PLATE, CORNER = 112, 30  # pixels: the strip with the task's name, the one with what is needed
 BLUE, GREY = "#2b5d80", "#e8edf1"

@@ -122,8 +122,8 @@ class Arena:
         pairs = sum(comb(len(each.entries), 2) for each in rounds)
         if pairs > MOST_PAIRS or len(contestants) > MOST_CONTESTANTS:
             raise ValueError(
-                f"The arena {self.folder.name} is full: it takes {MOST_PAIRS} pairs and {MOST_CONTESTANTS} "
-                "contestants. Write another name into arena."
+                f"{self.folder.name} is full: it takes {MOST_PAIRS} pairs, and {MOST_CONTESTANTS} contestants or "
+                "pictures of one prompt. Write another name."
             )
 
     def pairs(self) -> list[Pair]:

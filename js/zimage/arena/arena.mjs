@@ -1,5 +1,8 @@
 // @ts-check
-/** Pictures to vote between on Z-Image Arena. The server keeps pictures and votes, so a page that is opened again goes on. */
+/**
+ * Pictures to vote between on Z-Image Arena and Z-Image Preference. The server keeps pictures and votes, so a page that is
+ * opened again goes on.
+ */
 import { ArenaView } from "./arena_view.mjs";
 import { language, message, pictureAddress, request } from "../page/comfyui.mjs";
 import { watch } from "../page/watch.mjs";
@@ -10,15 +13,47 @@ import { valueOf } from "../page/widgets.mjs";
 /** @typedef {import("./arena_view.mjs").Pair} Pair */
 /** @typedef {{filename: string, subfolder: string, type: string}} View */
 /** @typedef {{id: string, prompt: string, left: View, right: View}} AskedPair */
-/** @typedef {{chosen: string, rejected: string, draw: boolean}} LastVote */
+/** @typedef {{chosen: string, rejected: string, draw: boolean, side: "left" | "right"}} LastVote */
 /** @typedef {{pair: AskedPair | null, next: AskedPair | null, waiting: number, votes: number, last: LastVote | null, standings: import("./arena_keys.mjs").Standing[]}} Answer */
 
-export const ARENA = "ZImageArena";
+/**
+ * What is voted on: the widget that names it, and what is said. Preferences are one person's and have no contestants.
+ * @typedef {object} Kind
+ * @property {"arena" | "preferences"} kind
+ * @property {string} widget
+ * @property {"arenaEmpty" | "preferenceEmpty"} empty
+ * @property {"arenaCount" | "preferenceCount"} count
+ * @property {"arenaChoose" | "preferenceChoose"} choose
+ * @property {"arenaDraw" | "preferenceDraw"} draw
+ * @property {(last: LastVote) => string} told
+ */
+
+/** @type {Record<string, Kind>} */
+export const VOTED_ON = {
+  ZImageArena: {
+    kind: "arena",
+    widget: "arena",
+    empty: "arenaEmpty",
+    count: "arenaCount",
+    choose: "arenaChoose",
+    draw: "arenaDraw",
+    told: contestantsOf,
+  },
+  ZImagePreference: {
+    kind: "preferences",
+    widget: "name",
+    empty: "preferenceEmpty",
+    count: "preferenceCount",
+    choose: "preferenceChoose",
+    draw: "preferenceDraw",
+    told: sideOf,
+  },
+};
 const LEAST_WIDTH = 460; // pixels of a new node
 
-/** @param {any} node @param {Panel} panel */
-export function addArena(node, panel) {
-  const arena = new ArenaOnNode(node, panel);
+/** @param {any} node @param {Panel} panel @param {Kind} kind */
+export function addArena(node, panel, kind) {
+  const arena = new ArenaOnNode(node, panel, kind);
   watch({ node, state: () => arena.state, update: () => arena.refresh() });
   const previous = node.onExecuted;
   node.onExecuted = function () {
@@ -37,11 +72,14 @@ class ArenaOnNode {
   #node;
   /** @type {Panel} */
   #panel;
+  /** @type {Kind} */
+  #kind;
 
-  /** @param {any} node @param {Panel} panel */
-  constructor(node, panel) {
+  /** @param {any} node @param {Panel} panel @param {Kind} kind */
+  constructor(node, panel, kind) {
     this.#node = node;
     this.#panel = panel;
+    this.#kind = kind;
     panel.growWith(this.#view.element, LEAST_WIDTH);
   }
 
@@ -49,8 +87,12 @@ class ArenaOnNode {
     return JSON.stringify([this.#name, this.#runs, language()]);
   }
 
+  get #asked() {
+    return { arena: this.#name, kind: this.#kind.kind };
+  }
+
   get #name() {
-    return valueOf(this.#node, "arena");
+    return valueOf(this.#node, this.#kind.widget);
   }
 
   /** A run has ended: ask again. */
@@ -60,7 +102,7 @@ class ArenaOnNode {
 
   /** Show what waits; false if the server does not answer. */
   async refresh() {
-    const { data, isOffline } = typeof this.#name === "string" ? await request("arena", { arena: this.#name }) : NOTHING;
+    const { data, isOffline } = typeof this.#name === "string" ? await request("arena", this.#asked) : NOTHING;
     if (!isOffline) this.#show(data);
     return !isOffline;
   }
@@ -71,11 +113,10 @@ class ArenaOnNode {
     if (this.#isBusy || (act !== "undo" && !pair)) return;
     this.#isBusy = true;
     try {
-      const arena = this.#name;
       const { data, isOffline } =
         act === "undo"
-          ? await request("arena/undo", { arena })
-          : await request("arena/vote", { arena, pair: pair?.id, choice: act });
+          ? await request("arena/undo", this.#asked)
+          : await request("arena/vote", { ...this.#asked, pair: pair?.id, choice: act });
       if (data) this.#show(data);
       else if (!isOffline) await this.refresh(); // another page has voted
     } finally {
@@ -91,12 +132,12 @@ class ArenaOnNode {
     if (next) for (const side of [next.left, next.right]) new Image().src = pictureAddress(side);
     const shown = {
       pair: pair && { ...pair, left: pictureAddress(pair.left), right: pictureAddress(pair.right) },
-      empty: message(votes ? "arenaDone" : "arenaEmpty"),
-      count: message("arenaCount", { waiting, votes }),
-      last: last ? message(last.draw ? "arenaDrawn" : "arenaChosen", last.draw ? drawn(last) : chosen(last)) : "",
+      empty: message(votes ? "arenaDone" : this.#kind.empty),
+      count: message(this.#kind.count, { waiting, votes }),
+      last: last ? this.#kind.told(last) : "",
       standings,
     };
-    this.#view.show(shown, words());
+    this.#view.show(shown, words(this.#kind));
     this.#panel.show("arena", { text: "", content: this.#view.element });
     this.#panel.fit();
   }
@@ -105,22 +146,22 @@ class ArenaOnNode {
 const NOTHING = { data: null, isOffline: false };
 
 /** @param {LastVote} last */
-function chosen({ chosen, rejected }) {
-  return { chosen, rejected };
+function contestantsOf({ chosen, rejected, draw }) {
+  return draw ? message("arenaDrawn", { one: chosen, other: rejected }) : message("arenaChosen", { chosen, rejected });
 }
 
 /** @param {LastVote} last */
-function drawn({ chosen, rejected }) {
-  return { one: chosen, other: rejected };
+function sideOf({ draw, side }) {
+  return message(draw ? "preferenceNeither" : side === "left" ? "preferenceLeft" : "preferenceRight");
 }
 
-/** @returns {import("./arena_view.mjs").Words} */
-function words() {
+/** @param {Kind} kind @returns {import("./arena_view.mjs").Words} */
+function words({ choose, draw }) {
   return {
-    choose: message("arenaChoose"),
+    choose: message(choose),
     left: message("arenaLeft"),
     right: message("arenaRight"),
-    draw: message("arenaDraw"),
+    draw: message(draw),
     undo: message("arenaUndo"),
     enlarge: message("arenaEnlarge"),
     standings: message("arenaStandings"),

@@ -40,6 +40,8 @@ const TASKS = [
   "train a LoRA",
   "train an edit LoRA from pairs",
   "train from a recipe",
+  "make your own Turbo",
+  "choose what you like",
   "merge two fine-tunes by score",
   "App mode",
   "doctor",

@@ -101,7 +101,7 @@ def test_equal_pictures_lost_ones_and_decided_pairs_are_not_to_be_voted_on(arena
 def test_a_full_arena_and_a_damaged_file_are_sentences(arena, monkeypatch):
     monkeypatch.setattr(arenas, "MOST_PAIRS", 3)
     arena.add(rounds(arena, 0, 3))
-    with pytest.raises(ValueError, match="The arena here is full"):
+    with pytest.raises(ValueError, match="here is full"):
         arena.add(rounds(arena, 3, 1))
     assert len(arena.rounds()) == 3
     for line in ("{", json.dumps({"run": 1}), "[]"):

@@ -65,6 +65,20 @@ def test_different_prompts_are_refused_unless_one_is_given(modules):
     assert [each.prompt for each in room.rounds()] == ["an animal"]
 
 
+def test_pictures_of_one_prompt_are_compared_each_with_each_other(modules):
+    known = hidden()
+    known.prompt["arena"]["inputs"] = {"images": ["decode", 0], "other_images": ["other", 0]}
+    room = modules.rooms.arena_of("taste", "preferences")
+    images = {"images": batch(0.1, 0.2), "other_images": torch.full((1, 16, 8, 3), 0.3)}
+    stored = modules.contestants.add_alternatives(room, images, "", known)
+    assert room.folder == modules.folder / "zimage_preferences" / "taste" and len(stored) == 3
+    assert len(room.waiting()) == 3
+    [round] = room.rounds()
+    assert (round.prompt, [each.seed for each in round.entries]) == ("a fox", [7, 7, 9])
+    with pytest.raises(ValueError, match="one picture, but two are needed"):
+        modules.contestants.add_alternatives(room, {"images": batch(0.1), "other_images": None}, "", None)
+
+
 @pytest.mark.parametrize(
     ("images", "names", "words"),
     [
@@ -83,7 +97,7 @@ def test_what_does_not_fit_together_is_a_sentence(modules, images, names, words)
 
 @pytest.mark.parametrize("name", ["", "  ", "../up", "a/b", "a\\b", ".", "..", ".hidden", "x" * 61, "con", "a:b", "\0"])
 def test_a_name_that_is_no_folder_is_refused(modules, name):
-    with pytest.raises(ValueError, match="cannot be an arena's name"):
+    with pytest.raises(ValueError, match="cannot be a folder's name"):
         modules.rooms.arena_of(name)
 
 

@@ -1,4 +1,7 @@
-"""The page's questions about an arena: what waits, a vote, a vote taken back. An answer is all that is shown then."""
+"""The page's questions about an arena: what waits, a vote, a vote taken back. An answer is all that is shown then.
+
+A query's `kind` tells arenas from preferences, which have no contestants and so no standings.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -6,19 +9,19 @@ from typing import Any, get_args
 
 from .....zimage_core.data.preferences import Preference
 from .....zimage_core.evaluation.arena import Arena, Choice, Pair, Standing, standings
-from .rooms import arena_of, view_of
+from .rooms import DEFAULT, FOLDERS, arena_of, view_of
 
 Query = Mapping[str, Any]
 
 
 def state(query: Query) -> dict[str, Any]:
     """{arena} -> {pair, next, waiting, votes, last, standings}: two pictures without names, and what was voted."""
-    return _shown(arena_of(str(query["arena"])))
+    return _shown(_asked(query))
 
 
 def vote(query: Query) -> dict[str, Any]:
     """{arena, pair, choice: left, right or draw} -> the state after it."""
-    arena, choice = arena_of(str(query["arena"])), query["choice"]
+    arena, choice = _asked(query), query["choice"]
     if choice not in get_args(Choice):
         raise ValueError(f"choice is {str(choice)[:20]!r}, not left, right or draw")
     arena.vote(str(query["pair"]), choice)
@@ -27,7 +30,7 @@ def vote(query: Query) -> dict[str, Any]:
 
 def undo(query: Query) -> dict[str, Any]:
     """{arena} -> the state without the last vote."""
-    arena = arena_of(str(query["arena"]))
+    arena = _asked(query)
     arena.undo()
     return _shown(arena)
 
@@ -42,15 +45,23 @@ def table(ranking: list[Standing]) -> str:
     return "\n".join(lines) or "No votes yet."
 
 
+def _asked(query: Query) -> Arena:
+    kind = query.get("kind", DEFAULT)
+    if kind not in FOLDERS:
+        raise ValueError(f"kind is {str(kind)[:20]!r}, not arena or preferences")
+    return arena_of(str(query["arena"]), kind)
+
+
 def _shown(arena: Arena) -> dict[str, Any]:
     waiting, votes = arena.waiting(), arena.votes()
+    is_arena = arena.folder.parent.name == FOLDERS[DEFAULT]
     return {
         "pair": _blind(arena, waiting[0]) if waiting else None,
         "next": _blind(arena, waiting[1]) if len(waiting) > 1 else None,  # for the page to load
         "waiting": len(waiting),
         "votes": len(votes),
         "last": _revealed(votes[-1]) if votes else None,
-        "standings": [asdict(each) for each in standings(votes)],
+        "standings": [asdict(each) for each in standings(votes)] if is_arena else [],
     }
 
 

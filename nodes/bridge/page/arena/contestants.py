@@ -1,7 +1,8 @@
-"""What a run adds to an arena: each contestant's pictures, stored by content, with the prompt and seeds they have."""
+"""What a run adds to an arena: pictures, stored by content, with the prompt and seeds they have."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ MOST_CONTESTANTS = 8  # of one node
 LONGEST_NAME = 60
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 COMPRESSION = 4  # of zlib's 9, as ComfyUI's Save Image
+INPUT = "images"  # of Z-Image Arena, which grows
 SOCKET = "zimage_arena_socket"  # a node's id that no graph has
 
 
@@ -43,20 +45,49 @@ def add_pictures(arena: Arena, images: Mapping[str, Any], names: str, prompt: st
             f"The contestants have {_listed(counts)} pictures, but each round compares one of each. Draw equally many "
             "with each."
         )
-    drawn = [_drawn(hidden, name, len(batch)) for name, batch in batches.items()]
+    drawn = [_drawn(hidden, f"{INPUT}.{name}", len(batch)) for name, batch in batches.items()]
     asked = prompt.strip() or _common_prompt(drawn, contestants)
-    try:
-        (arena.folder / PICTURES).mkdir(parents=True, exist_ok=True)
+    with _written(arena):
         stored = [[_store(arena.folder, pictures.to_pil(each)) for each in batch] for batch in batches.values()]
         contributions = list(zip(contestants, stored, drawn, strict=True))
         rounds = [(asked, [_entry(*each, number) for each in contributions]) for number in range(counts[0])]
         arena.add(rounds)
+    return [entry.picture for _, entries in rounds for entry in entries]
+
+
+def add_alternatives(arena: Arena, images: Mapping[str, Any], prompt: str, hidden: Any) -> list[str]:
+    """Store pictures of one prompt, IMAGE batches (b, h, w, c) by input: each is compared with each other.
+
+    They are called 1, 2, 3. Returns where they lie below the arena's folder. Raises ValueError where they are one
+    alone, or of several prompts.
+    """
+    batches = {name: pictures.colour_images(image) for name, image in images.items() if image is not None}
+    drawn = [_drawn(hidden, name, len(batch)) for name, batch in batches.items()]
+    asked = prompt.strip() or _common_prompt(drawn, list(batches))
+    every = [picture for batch in batches.values() for picture in batch]
+    if len(every) < 2:
+        raise ValueError("There is one picture, but two are needed to choose from. Draw a batch, or connect another.")
+    seeds = [seed for each in drawn for seed in each.seeds]
+    with _written(arena):
+        entries = [
+            Entry(contestant=str(number), picture=_store(arena.folder, pictures.to_pil(each)), seed=seed)
+            for number, (each, seed) in enumerate(zip(every, seeds, strict=True), 1)
+        ]
+        arena.add([(asked, entries)])
+    return [each.picture for each in entries]
+
+
+@contextmanager
+def _written(arena: Arena) -> Generator[None]:
+    """The folder is there; what the system refuses becomes a sentence."""
+    try:
+        (arena.folder / PICTURES).mkdir(parents=True, exist_ok=True)
+        yield
     except OSError as error:
         raise ValueError(
-            f"The arena cannot be written to ComfyUI's output folder ({error.strerror or 'no such name'}). Make room "
-            "or allow writing there."
+            f"{arena.folder.name} cannot be written to ComfyUI's output folder ({error.strerror or 'no such name'}). "
+            "Make room or allow writing there."
         ) from error
-    return [entry.picture for _, entries in rounds for entry in entries]
 
 
 def _entry(contestant: str, stored: Sequence[str], drawn: Drawn, number: int) -> Entry:
@@ -99,9 +130,9 @@ def _common_prompt(drawn: Sequence[Drawn], contestants: Sequence[str]) -> str:
 
 
 def _drawn(hidden: Any, name: str, count: int) -> Drawn:
-    """Prompt and seeds of the pictures at one input, where a single sampler draws last before it."""
+    """Prompt and seeds of the pictures at one input of the node, where a single sampler draws last before it."""
     queued: Prompt = (hidden.prompt if hidden else None) or {}
-    link = inputs_of(queued.get(hidden.unique_id, {})).get(f"images.{name}") if queued else None
+    link = inputs_of(queued.get(hidden.unique_id, {})).get(name) if queued else None
     if link is None:
         return Drawn("", (None,) * count)
     seen = {**queued, SOCKET: {"class_type": "PreviewImage", "inputs": {"images": link}}}

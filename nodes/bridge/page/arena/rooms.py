@@ -1,4 +1,4 @@
-"""The folder of an arena in ComfyUI's output folder, by the name that the user gives it."""
+"""The folder of an arena, or of one person's preferences, in ComfyUI's output folder, by the name the user gives it."""
 
 import re
 from pathlib import Path
@@ -10,15 +10,16 @@ from .....zimage_core.evaluation.arena import Arena
 from .....zimage_core.text import shortened
 from ...loading import files
 
-FOLDER = "zimage_arena"
+FOLDERS = {"arena": "zimage_arena", "preferences": "zimage_preferences"}  # by what is voted on
+DEFAULT = "arena"
 LONGEST_NAME = 60
 REFUSED = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\ud800-\udfff]')  # in names of files, on any system
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # devices on Windows
 
 
-def arena_of(name: str) -> Arena:
+def arena_of(name: str, kind: str = DEFAULT) -> Arena:
     """The arena of that name, which need not exist yet. Raises ValueError for what is no folder's name."""
-    return Arena(Path(folder_paths.get_output_directory()) / FOLDER / checked_name(name))
+    return Arena(Path(folder_paths.get_output_directory()) / FOLDERS[kind] / checked_name(name))
 
 
 def checked_name(name: str) -> str:
@@ -27,8 +28,8 @@ def checked_name(name: str) -> str:
     is_odd = REFUSED.search(name) or RESERVED.fullmatch(name) or name.startswith(".") or name.endswith(".")
     if not name or len(name) > LONGEST_NAME or is_odd:
         raise ValueError(
-            f"'{shortened(name)}' cannot be an arena's name, which is a folder's. Write up to {LONGEST_NAME} "
-            "letters, digits, spaces, - or _, such as: turbo or base"
+            f"'{shortened(name)}' cannot be a folder's name. Write up to {LONGEST_NAME} letters, digits, spaces, "
+            "- or _, such as: turbo or base"
         )
     return name
 
@@ -36,14 +37,14 @@ def checked_name(name: str) -> str:
 def view_of(arena: Arena, picture: str) -> dict[str, str]:
     """The parameters with which ComfyUI's /view shows a picture."""
     folder, _, name = picture.rpartition("/")
-    return {"filename": name, "subfolder": f"{FOLDER}/{arena.folder.name}/{folder}", "type": "output"}
+    return {"filename": name, "subfolder": f"{arena.folder.parent.name}/{arena.folder.name}/{folder}", "type": "output"}
 
 
-def votes_state(name: Any) -> str:
+def votes_state(name: Any, kind: str = DEFAULT) -> str:
     """Changes with every vote; empty without any, and for a name that another node computes."""
     if not isinstance(name, str):
         return ""
     try:
-        return files.file_state(str(arena_of(name).votes_file))
+        return files.file_state(str(arena_of(name, kind).votes_file))
     except (ValueError, OSError):
         return ""

@@ -150,10 +150,15 @@ def identity_of(file: Path, sockets: Sockets, stages: Sequence[Stage]) -> str:
     """A hash of everything that makes a run another one: model file, pictures, captions and choices."""
     choices = [{name: str(value) for name, value in learned_by(each.config)} for each in stages]
     digest = hashlib.blake2b(json.dumps(choices, sort_keys=True).encode(), digest_size=20)
-    digest.update(f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}".encode())
+    digest.update(file_identity(file))
     for each in stages:
         digest.update(learned_of(sockets, each.config).identity())
     return digest.hexdigest()
+
+
+def file_identity(file: Path) -> bytes:
+    """Changes with a model file."""
+    return f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}".encode()
 
 
 def learned_by(config: TrainingConfig) -> list[tuple[str, object]]:

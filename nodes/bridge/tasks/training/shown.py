@@ -1,5 +1,6 @@
 """What a training node shows while it runs: the curve, and beside it the pictures that the model draws by then."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from .....zimage_core.recipes import TrainingConfig
+from .....zimage_core.training.distillation import STUDENT
 from .....zimage_core.training.encoded import Encoders
 from .....zimage_core.training.loop.curve import read_curve
 from .....zimage_core.training.loop.curve_picture import curve_picture
@@ -16,10 +18,19 @@ from .....zimage_core.training.watch import Watch
 from .base import preset_of
 from .sockets import Sockets
 
+ROW = 2  # times as wide as high: what is wider is a row of pictures
+
 
 def shown(folder: Path, side: int) -> Image.Image:
-    """The curve as a square, and the newest previews, each as high, to its right."""
-    parts = [curve_picture(read_curve(folder), side), *(_as_high(file, side) for file in latest_previews(folder))]
+    """The curve as a square, and the newest previews, each as high, to its right; rows of pictures below each other.
+
+    The curve is the student's where several roles learn.
+    """
+    rows = [row for row in read_curve(folder) if row.get("role", STUDENT) == STUDENT]
+    previews = [_opened(file) for file in latest_previews(folder)]
+    if previews and all(each.width > ROW * each.height for each in previews):
+        previews = [_stacked(previews)]
+    parts = [curve_picture(rows, side), *(_as_high(each, side) for each in previews)]
     whole = Image.new("RGB", (sum(part.width for part in parts), side))
     left = 0
     for part in parts:
@@ -28,9 +39,22 @@ def shown(folder: Path, side: int) -> Image.Image:
     return whole
 
 
-def _as_high(file: Path, side: int) -> Image.Image:
+def _opened(file: Path) -> Image.Image:
     with Image.open(file) as picture:
-        return picture.convert("RGB").resize((max(1, picture.width * side // picture.height), side))
+        return picture.convert("RGB")
+
+
+def _as_high(picture: Image.Image, side: int) -> Image.Image:
+    return picture.resize((max(1, picture.width * side // picture.height), side))
+
+
+def _stacked(rows: Sequence[Image.Image]) -> Image.Image:
+    """Rows of one size below each other, half as high as wide at least."""
+    width, height = rows[0].size
+    column = Image.new("RGB", (width, height * max(len(rows), 2)))
+    for index, row in enumerate(rows):
+        column.paste(row, (0, height * index))
+    return column
 
 
 def watch_of(encoders: Encoders, sockets: Sockets, file: Path, config: TrainingConfig, steps: int) -> Watch:
