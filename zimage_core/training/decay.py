@@ -122,13 +122,19 @@ class DecayAlarm:
         ]
 
     @property
-    def is_best(self) -> bool:
-        """Whether no check before the newest was nearer to the teacher, all numbers counted alike, or had learned more
-        of what is rewarded than it was farther away.
+    def best(self) -> int:
+        """The check nearest to the teacher, all numbers counted alike, less what it gained of what is rewarded.
+
+        Of several, the last.
         """
         gains = [sum(max(0.0, each.get(name, 0.0)) for name in self.learned) for each in self._changes]
         totals = [sum(each.values()) - gain for each, gain in zip(self.distances, gains, strict=True)]
-        return totals[-1] <= min(totals)
+        return max(range(len(totals)), key=lambda check: (-totals[check], check))
+
+    @property
+    def is_best(self) -> bool:
+        """Whether no check before the newest was better."""
+        return self.best == len(self.distances) - 1
 
     def worse(self, check: int) -> set[str]:
         """Numbers that were farther from the teacher at a check than at the best one before it."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -133,16 +134,17 @@ def write_policy(
     base: str,
     data: str,
     example: str,
+    told: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Write the policy as it is now as a LoRA, and read it again before it counts."""
+    """Write the policy as it is now as a LoRA, and read it again before it counts; `told` is further metadata."""
     metadata = lora_metadata(
         rank=config.rank,
         alpha=alpha_of(config),
         trigger="",
-        title=out.stem,
+        title=config.out.stem,
         base=base,
         recipe=settings,
         data=data,
         example=example,
     )
-    write_lora(roles.adapter(POLICY).lora(out.name, torch.bfloat16), out, metadata, config.naming)
+    write_lora(roles.adapter(POLICY).lora(out.name, torch.bfloat16), out, {**metadata, **told}, config.naming)

@@ -35,6 +35,15 @@ def refuse_turbo_as_teacher(model: Path) -> None:
         )
 
 
+def refuse_turbo_for_pairs(model: Path) -> None:
+    """Flow matching on pictures, which the loss of pairs is, takes Turbo's few steps from it: raises ValueError."""
+    if is_turbo(model):
+        raise ValueError(
+            f"{model.name} is a Turbo model: learning from pairs would take its few steps from it. Learn on the base "
+            "model, or choose grpo with the rule cps"
+        )
+
+
 def is_turbo(model: Path) -> bool:
     """By a file's header or name; by a pipeline's name, its transformer's header or its scheduler."""
     if model.is_dir():
