@@ -93,6 +93,7 @@ IN_CHINESE: dict[str, tuple[str, ...]] = {
     "ZImageEditDataset": ("修图数据集", "成对图片", "编辑数据集", "图片对"),
     "ZImageTrain": ("训练", "微调", "配方", "全量训练"),
     "ZImageDistill": ("蒸馏", "步数蒸馏", "少步", "加速模型", "自制Turbo"),
+    "ZImagePrefer": ("偏好训练", "口味", "强化学习", "奖励", "对齐"),
     "ZImagePreference": ("偏好", "选图", "口味", "二选一", "偏好数据"),
     "ZImageTrainLora": ("训练", "炼丹", "训练LoRA", "微调"),
     "ZImagePickBest": (
@@ -239,6 +240,8 @@ AXES_IN_CHINESE: dict[str, str] = {  # as the page names the widgets that they v
 DRAWN_IN_CHINESE: dict[str, str] = {  # on the sheets of comparisons, LoRA tests, evaluations, students
     "seed": "种子",
     "teacher": "教师",
+    "before": "之前",
+    "after": "之后",
     "model B": "模型 B",
     "strength": "强度",
     "take": "建议",

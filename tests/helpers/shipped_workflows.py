@@ -13,6 +13,7 @@ FEWER: dict[str, dict[str, Any]] = {  # the same with less to draw
     "ZImageTrainLora": {"training_steps": 2},
     "ZImageTrain": {"training_steps": 2},
     "ZImageDistill": {"prompts": "a red heart", "training_steps": 1, "batch_size": 1, "rank": 2, "checked": 0},
+    "ZImagePrefer": {"prompts": "a star", "training_steps": 1, "batch_size": 1, "rank": 2, "checked": 0},
     "ZImageCompareModels": {"prompts": "a large red heart in the middle on white", "seeds": 1},
     "ZImageEvaluate": {"limit": 2},
     "ZImageGrid": {"x_values": "2, 4"},

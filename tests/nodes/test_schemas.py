@@ -33,6 +33,7 @@ IDS = {
     "ZImageTrain",
     "ZImageDistill",
     "ZImagePreference",
+    "ZImagePrefer",
     "ZImageMerge",
     "ZImageMergeSearch",
     "ZImagePickBest",

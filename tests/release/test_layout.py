@@ -18,7 +18,7 @@ PREVIEW_HEIGHT = 340  # of the last live preview and the facts below a sampler, 
 SIZES_HEIGHT = 50  # of the numbers that Get Image Size shows
 PICTURE_HEIGHT = 300  # a node that has shown a picture
 SHOWS_PICTURES = ("SaveImage", "ZImageSaveImage", "PreviewImage", "LoadImage", "ImageCompare", "ZImagePickBest")
-SHOW_CURVES = ("ZImageTrain", "ZImageDistill")
+SHOW_CURVES = ("ZImageTrain", "ZImageTrainLora", "ZImageDistill", "ZImagePrefer")
 NARROWEST = 225  # Nodes 2.0 widens a narrower node
 LIGHT = ("ZImageTextEncoderLoader", "ZImageVAELoader", "ZImageVisionLoader", "ZImageControlNetLoader", "ZImageAttach")
 COLORS = {
@@ -41,7 +41,7 @@ def grown(node: dict[str, Any]) -> Box:
         height = max(height, PICTURE_HEIGHT)
     if node["type"] == "GetImageSize":
         height += SIZES_HEIGHT
-    if node["type"].endswith("Sampler") or node["type"].startswith(SHOW_CURVES):
+    if node["type"].endswith("Sampler") or node["type"] in SHOW_CURVES:
         height += PREVIEW_HEIGHT
     elif node["type"].startswith("ZImage") and node["type"] not in LIGHT:
         height += PANEL_HEIGHT
@@ -104,6 +104,7 @@ def test_it_opens_readable_on_a_screen_1400_pixels_wide_with_the_loaders_in_view
         "ZImageTrainLora",
         "ZImageTrain",
         "ZImageDistill",
+        "ZImagePrefer",
     }:  # longer chains only begin in view
         assert (right + x) * scale <= SCREEN
 

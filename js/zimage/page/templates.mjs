@@ -42,6 +42,7 @@ const TASKS = [
   "train from a recipe",
   "make your own Turbo",
   "choose what you like",
+  "teach it your taste",
   "merge two fine-tunes by score",
   "App mode",
   "doctor",

@@ -1,84 +1,136 @@
-"""What Z-Image Distill tells of a student: its pictures beside its teacher's, and a report."""
+"""Pictures of what a LoRA learned beside those of its base, and the lines that tell what became of them."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from .....zimage_core.adapters import Lora, parameter_shapes
+from .....zimage_core.recipes.preference_config import FROM_PAIRS
 from .....zimage_core.sampling import Preset
-from .....zimage_core.training.decay import STUDENT, TEACHER, WATCHED, DecayAlarm
+from .....zimage_core.training.decay import STUDENT, TEACHER, DecayAlarm
 from .....zimage_core.training.distilled import student_preset
 from .....zimage_core.training.few_step_previews import FEW_STEPS
-from .....zimage_core.training.previews import CELL
+from .....zimage_core.training.loop.curve import read_curve
+from .....zimage_core.training.policy_run import prompts_of
+from .....zimage_core.training.preferred import drawing_preset
 from ...patches.loras import apply
 from ..comparing.columns import sheets
 from ..evaluating.painter import Painter, SuiteBar
 from ..evaluating.suite_run import image_of
 from .base import preset_of
-from .distill import SIDE, Asked
+from .distill import Asked
+from .networks import SIDE, Base, cells_of
+from .prefer import AskedTaste
 
 CHANNELS = 16  # of a latent
+CHANGED = ("before", "after")
 
 
-def drawn(asked: Asked, lora: Lora, words: Mapping[str, str]) -> tuple[Tensor, Tensor]:
-    """A sheet, and a small one for the node: the teacher's pictures, and the student's in 1, 2, 4 and 8 steps.
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """Pictures of all prompts by one model."""
 
-    They are drawn as the sampler draws them. Raises what ends an interrupted prompt.
+    title: str
+    model: Any
+    preset: Preset
+
+
+def student_sheets(asked: Asked, lora: Lora, words: Mapping[str, str]) -> tuple[Tensor, Tensor]:
+    """A sheet, and a small one for the node: the teacher's pictures, and the student's in 1, 2, 4 and 8 steps."""
+    config, base = asked.config, asked.base
+    teacher = replace(preset_of(base.file), cfg=config.cfg)
+    title = f"{words.get(TEACHER, TEACHER)}: {teacher.steps}"
+    student = with_lora(base.networks.model, lora)
+    columns = [
+        Column(title=title, model=base.networks.model, preset=teacher),
+        *(Column(title=str(each), model=student, preset=student_preset(config, each)) for each in FEW_STEPS),
+    ]
+    return drawn(base, config.previews, config.side or SIDE, config.seed, columns)
+
+
+def with_lora(model: Any, lora: Lora) -> Any:
+    """The MODEL with what was learned."""
+    return apply(model, [(lora.fitted(parameter_shapes(model.model.diffusion_model)), 1.0)])
+
+
+def drawn(base: Base, prompts: Sequence[str], side: int, seed: int, columns: Sequence[Column]) -> tuple[Tensor, Tensor]:
+    """A sheet of prompts by columns, and a small one, drawn as the sampler draws, each prompt with a seed of its own.
+
+    Raises what ends an interrupted prompt.
     """
-    prompts = asked.config.previews
-    model = asked.networks.model
-    student = apply(model, [(lora.fitted(parameter_shapes(model.model.diffusion_model)), 1.0)])
-    teacher = replace(preset_of(asked.file), cfg=asked.config.cfg)
-    columns = [(model, teacher), *((student, student_preset(asked.config, steps)) for steps in FEW_STEPS)]
     bar = SuiteBar(len(columns) * len(prompts))
-    pictures = [_column(asked, each, preset, bar) for each, preset in columns]
-    titles = [f"{words.get(TEACHER, TEACHER)}: {teacher.steps}", *map(str, FEW_STEPS)]
-    return sheets(pictures, titles, prompts)
-
-
-def _column(asked: Asked, model: Any, preset: Preset, bar: SuiteBar) -> Tensor:
-    cells = (asked.config.side or SIDE) // CELL
-    draw = Painter(
-        model=model,
-        clip=asked.networks.clip,
-        vae=asked.networks.vae,
-        latent={"samples": torch.zeros(1, CHANNELS, cells, cells)},
-        steps=preset.steps,
-        cfg=preset.cfg,
-        solver=preset.solver,
-        shift=preset.shift,
-        bar=bar,
-    )
+    height, width = cells_of(side)
     pictures: list[Tensor] = []
-    for index, prompt in enumerate(asked.config.previews):
-        pictures.append(image_of(draw(prompt, asked.config.seed + index)))
-        bar.finish(1)
-    return torch.cat(pictures)
+    for column in columns:
+        preset = column.preset
+        draw = Painter(
+            model=column.model,
+            clip=base.networks.clip,
+            vae=base.networks.vae,
+            latent={"samples": torch.zeros(1, CHANNELS, height, width)},
+            steps=preset.steps,
+            cfg=preset.cfg,
+            solver=preset.solver,
+            shift=preset.shift,
+            bar=bar,
+        )
+        made: list[Tensor] = []
+        for number, prompt in enumerate(prompts):
+            made.append(image_of(draw(prompt, seed + number)))
+            bar.finish(1)
+        pictures.append(torch.cat(made))
+    return sheets(pictures, [each.title for each in columns], prompts)
 
 
-def report(asked: Asked) -> str:
+def taste_sheets(asked: AskedTaste, lora: Lora, words: Mapping[str, str]) -> tuple[Tensor, Tensor]:
+    """A sheet, and a small one for the node: the model's own pictures, and those with what was learned."""
+    config, base = asked.config, asked.base
+    preset, before, after = drawing_preset(config, preset_of(base.file)), *(words.get(each, each) for each in CHANGED)
+    columns = [
+        Column(title=before, model=base.networks.model, preset=preset),
+        Column(title=after, model=with_lora(base.networks.model, lora), preset=preset),
+    ]
+    return drawn(base, config.previews, config.side or SIDE, config.seed, columns)
+
+
+def student_report(asked: Asked) -> str:
     """What was learned, how near to the teacher its pictures are, and where it lies."""
-    return "\n".join(_lines(asked, DecayAlarm(asked.folder, asked.config.patience)))
-
-
-def _lines(asked: Asked, alarm: DecayAlarm) -> Iterator[str]:
     config = asked.config
-    yield f"{config.out.name}: a student of {len(asked.prompts)} prompts, for {config.nfe} steps at CFG 1"
+    first = f"{config.out.name}: a student of {len(asked.prompts)} prompts, for {config.nfe} steps at CFG 1"
+    return "\n".join([first, *checked(DecayAlarm(asked.folder, config.patience)), saved(config.out)])
+
+
+def taste_report(asked: AskedTaste) -> str:
+    """What was learned, what became of the pictures, and where it lies."""
+    config, rows = asked.config, read_curve(asked.folder)
+    first = (
+        f"{config.out.name}: learned from {len(asked.data)} pairs"
+        if config.method == FROM_PAIRS
+        else f"{config.out.name}: learned from a score of {len(prompts_of(asked.data))} prompts"
+    )
+    last = [share for row in rows[-max(1, len(rows) // 10) :] if (share := row.get("preferred")) is not None]
+    leans = [f"Leans to the chosen picture in {sum(last) / len(last):.0%} of pairs"] if last else []
+    alarm = DecayAlarm(asked.folder, config.patience, asked.reward.names if asked.reward else ())
+    return "\n".join([first, *leans, *checked(alarm), saved(config.out)])
+
+
+def saved(out: Path) -> str:
+    """Where the LoRA lies."""
+    return f"Saved in output/{out.parent.name}: press R, and Z-Image Load LoRA lists it"
+
+
+def checked(alarm: DecayAlarm) -> Iterator[str]:
+    """Each number of the check whose LoRA was saved, beside the model's own, and whether the run ended early."""
     checks = [row for row in alarm.rows if row["who"] == STUDENT]
-    if checks:
-        teacher = next(row for row in alarm.rows if row["who"] == TEACHER)
-        best = _nearest(alarm, checks) if alarm.has_gone_off() else checks[-1]
-        for name in WATCHED.values():
-            yield f"{name}: student {best[name]:.3g}, teacher {teacher[name]:.3g}"
+    if not checks:
+        return
+    own = next(row for row in alarm.rows if row["who"] == TEACHER)
+    kept = checks[alarm.best] if alarm.has_gone_off() else checks[-1]
+    for name in (name for name in own if name in kept and name not in ("who", "step")):
+        yield f"{name}: {kept[name]:.3g} with the LoRA, {own[name]:.3g} by the model itself"
     if alarm.has_gone_off():
-        yield "Its pictures got worse beside the teacher's, so it ended early, and the best student was saved"
-    yield f"Saved in output/{config.out.parent.name}: press R, and Z-Image Load LoRA lists it"
-
-
-def _nearest(alarm: DecayAlarm, checks: list[dict[str, Any]]) -> dict[str, Any]:
-    """The last of the checks that were nearest to the teacher, whose student is kept."""
-    totals = [sum(each.values()) for each in alarm.distances]
-    return checks[max(range(len(totals)), key=lambda index: (-totals[index], index))]
+        yield "Its pictures got worse beside the model's own, so it ended early, and the best LoRA was saved"

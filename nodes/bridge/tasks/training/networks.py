@@ -1,0 +1,120 @@
+"""What the nodes have in common that make a LoRA from what a model draws: their sockets, and how they are followed."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import folder_paths
+from comfy import model_management
+from PIL import Image
+from torch import Tensor
+
+from .....zimage_core.config import NANO_SIDE
+from .....zimage_core.model import Block
+from .....zimage_core.model.condition import Stage, run_block
+from .....zimage_core.nano.judging.prompt_score import PromptScore
+from .....zimage_core.sampling import NANO
+from .....zimage_core.training.encoded import Encoders
+from .....zimage_core.training.encoded_files import EncodedCaptions
+from .....zimage_core.training.previews import CELL
+from .....zimage_core.training.student_run import Teacher
+from .base import base_file, preset_of
+from .run import STATES, file_identity
+from .shown import decoded
+
+SIDE = 1024  # pixels, of the released models
+N_DRAWN = 2  # prompts that are drawn on the node
+
+
+class Networks(NamedTuple):
+    """What a node is connected to."""
+
+    model: Any
+    clip: Any
+    vae: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Base:
+    """The model of the sockets, as it lies in a file."""
+
+    networks: Networks
+    file: Path
+
+    @property
+    def is_nano(self) -> bool:
+        """Whether it is the built-in model."""
+        return preset_of(self.file) is NANO
+
+    def side(self, resolution: int) -> int:
+        """Of the pictures, in pixels; 0 takes the model's own."""
+        return resolution or (NANO_SIDE if self.is_nano else SIDE)
+
+    def teacher(self, bar: Any) -> Teacher:
+        """How it draws; each picture is shown on the node."""
+        latent_format = self.networks.model.get_model_object("latent_format")
+        return Teacher(
+            name=self.file.stem,
+            preset=preset_of(self.file),
+            decode=partial(shown_decoded, latent_format, self.networks.vae, bar),
+            scores=[PromptScore()] if self.is_nano else [],
+        )
+
+    def identity(self, choices: Mapping[str, object], data: Iterable[str]) -> str:
+        """A hash of everything that makes a run another one."""
+        told = json.dumps([{name: str(value) for name, value in choices.items()}, list(data)], sort_keys=True)
+        digest = hashlib.blake2b(told.encode("utf-8", "replace"), digest_size=20)
+        digest.update(file_identity(self.file))
+        return digest.hexdigest()
+
+
+def base_of(networks: Networks) -> Base:
+    """Raises ValueError for a MODEL that is not one plain file."""
+    if networks.model.patches:
+        raise ValueError(
+            "This MODEL carries LoRAs, and a student learns from a model in one file. Save it with the stock Save "
+            "Model, load that file, and connect it."
+        )
+    return Base(networks=networks, file=base_file(networks.model))
+
+
+def state_folder(out: Path, identity: str) -> Path:
+    """Where the state of a run lies."""
+    return Path(folder_paths.get_output_directory()) / STATES / f"{out.stem}-{identity[:8]}"
+
+
+def cells_of(side: int) -> tuple[int, int]:
+    """Height and width of the latents of squares of this side in pixels."""
+    return side // CELL, side // CELL
+
+
+def encoded(encoders: Encoders, prompts: Iterable[str], bar: Any) -> EncodedCaptions:
+    """The features of all prompts."""
+    files: list[str] = []
+    for words in prompts:
+        files.append(encoders.caption_file(words))
+        told(bar)
+    return EncodedCaptions(encoders.folder, files)
+
+
+def told(bar: Any) -> None:
+    """One thing more is done. Raises what ends an interrupted prompt."""
+    model_management.throw_exception_if_processing_interrupted()
+    bar.update(1)
+
+
+def shown_decoded(latent_format: Any, vae: Any, bar: Any, latent: Tensor) -> Image.Image:
+    """The picture of a latent, shown on the node as it is, as many are drawn before the first step."""
+    picture = decoded(latent_format, vae, latent)
+    bar.update_absolute(bar.current, preview=("JPEG", picture, max(picture.size)))
+    return picture
+
+
+def interruptible(stage: Stage, index: int, block: Block, x: Tensor) -> Tensor:
+    """A block of a network that draws; raises what ends an interrupted prompt."""
+    model_management.throw_exception_if_processing_interrupted()
+    return run_block(stage, index, block, x)

@@ -1,0 +1,168 @@
+"""A taste learned by the MODEL of a socket, from pairs or from a score, in ComfyUI's queue as every training is."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import comfy.utils
+import folder_paths
+import torch
+from comfy import model_management
+
+from .....zimage_core.checkpoints import load_dit
+from .....zimage_core.data.preferences import Preference
+from .....zimage_core.recipes import PreferenceConfig
+from .....zimage_core.recipes.preference_config import FROM_PAIRS, read_preference
+from .....zimage_core.training.pair_files import read_pairs
+from .....zimage_core.training.policy_run import Learned, PolicyRun, learned_from, policy_run
+from .....zimage_core.training.policy_run import prompts_of as prompts_of_data
+from .....zimage_core.training.rewards import Reward, request_of
+from .....zimage_core.training.turbo import is_turbo, refuse_turbo_for_pairs
+from ...page.arena import rooms
+from .. import scores
+from .base import free_device
+from .encoders import canvas_encoders
+from .lora import LORAS
+from .networks import N_DRAWN, SIDE, Base, Networks, base_of, cells_of, interruptible, state_folder, told
+from .prompt_list import prompts_of
+from .recipe import OF_THE_SOCKET
+from .run import TRAINED, follow, is_finished, output_file
+
+METHODS = (FROM_PAIRS, "grpo", "nft")
+KIND, PAIRS = "preferences", ".jsonl"
+NANO_RATE = 5e-4  # nano is tiny
+FEW_STEPS = {"rule": "cps", "drawing_steps": 8}  # of Turbo, whose few steps stay
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreferChoices:
+    """The node's widgets; 0 takes what suits the model."""
+
+    preferences: str
+    method: Literal["dpo", "grpo", "nft"]
+    prompts: str
+    score: str
+    training_steps: int
+    name: str
+    prompts_file: str
+    seed: int
+    learning_rate: float
+    rank: int
+    cfg: float
+    batch_size: int
+    resolution: int
+    checked: int
+    reader: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedTaste:
+    """What a run of the node is to do."""
+
+    base: Base
+    config: PreferenceConfig
+    data: Sequence[str] | Sequence[Preference]
+    reward: Reward | None
+
+    @property
+    def identity(self) -> str:
+        """A hash of everything that makes the run another one."""
+        pairs = (each for each in self.data if isinstance(each, Preference))
+        lines = [f"{each.prompt}\0{each.chosen}\0{each.rejected}" for each in pairs]
+        return self.base.identity(asdict(self.config), lines or prompts_of_data(self.data))
+
+    @property
+    def folder(self) -> Path:
+        """Where its state lies."""
+        return state_folder(self.config.out, self.identity)
+
+
+def asked_of(networks: Networks, choices: PreferChoices) -> AskedTaste:
+    """What the widgets mean for this model. Raises ValueError with one sentence for what cannot be learned."""
+    base = base_of(networks)
+    if choices.method == FROM_PAIRS:
+        refuse_turbo_for_pairs(base.file)
+        file = pairs_file(choices.preferences)
+        data, reward = read_pairs(file), None
+        more: dict[str, Any] = {"pairs": str(file)}
+    else:
+        data = prompts_of(choices.prompts, choices.prompts_file, is_nano=base.is_nano)
+        reward = Reward(scores=(scores.score_of(choices.score, choices.reader),), weights=(1.0,))
+        scores.check_request(reward.scores[0], request_of(data[0]))
+        more = {"prompts": OF_THE_SOCKET, "reward": [choices.score]}
+        more |= FEW_STEPS if is_turbo(base.file) and choices.method == "grpo" else {}
+    config = config_of(choices, prompts_of_data(data)[:N_DRAWN], base, more)
+    return AskedTaste(base=base, config=config, data=data, reward=reward)
+
+
+def config_of(choices: PreferChoices, drawn: Sequence[str], base: Base, more: dict[str, Any]) -> PreferenceConfig:
+    """The widgets as a config; what they leave open is as on the command line."""
+    given: dict[str, Any] = {"model": OF_THE_SOCKET, "method": choices.method, "seed": choices.seed, **more}
+    given |= {"checked": choices.checked, "previews": list(drawn), "out": str(output_file(choices.name, LORAS))}
+    given |= {"side": base.side(choices.resolution)}
+    own = {"steps": choices.training_steps, "rank": choices.rank, "cfg": choices.cfg, "batch": choices.batch_size}
+    own |= {"lr": choices.learning_rate or (NANO_RATE if base.is_nano else 0.0)}
+    return read_preference(None, given | {key: value for key, value in own.items() if value})
+
+
+def pairs_file(written: str) -> Path:
+    """The file of a name in output/zimage_preferences, or of a path inside ComfyUI's output or input folder."""
+    written = written.strip()
+    if not written.endswith(PAIRS):
+        return rooms.arena_of(written, KIND).votes_file
+    roots = [Path(each()).resolve() for each in (folder_paths.get_output_directory, folder_paths.get_input_directory)]
+    places = [Path(os.path.normpath(root / written)) for root in roots]
+    inside = [place for place, root in zip(places, roots, strict=True) if place.is_relative_to(root)]
+    if not inside:
+        raise ValueError(
+            f"The preferences {written!r} lie outside ComfyUI's output and input folders. Connect Z-Image Preference, "
+            "or write the name of a folder in output/zimage_preferences."
+        )
+    return next((place for place in inside if place.is_file()), inside[0])
+
+
+def state(written: Any) -> str:
+    """Changes with the file; empty for what another node computes."""
+    try:
+        file = pairs_file(written)
+        return f"{file.stat().st_mtime_ns} {file.stat().st_size}"
+    except (AttributeError, ValueError, OSError):
+        return ""
+
+
+def learn_taste(asked: AskedTaste) -> None:
+    """Train, or go on, until the LoRA's file is there; does nothing if it is.
+
+    Raises what ends an interrupted prompt, ValueError with one sentence for what cannot be learned.
+    """
+    if is_finished(asked.config.out, asked.identity):
+        return
+    with torch.inference_mode(False), torch.enable_grad():
+        bar = comfy.utils.ProgressBar(len(asked.data))
+        run, learned = prepare(asked, bar)
+        device, dtype = free_device()
+        dit = load_dit(asked.base.file, dtype).to(device)
+        asked.config.out.parent.mkdir(parents=True, exist_ok=True)
+        bar.update_absolute(0, run.recipe.steps)
+        follow(run.updates(dit, learned, unless_interrupted), bar, 0, run.recipe.steps, run.folder)
+
+
+def prepare(asked: AskedTaste, bar: Any) -> tuple[PolicyRun, Learned]:
+    """Encode what is learned from, and what is drawn."""
+    config = asked.config
+    encoders = canvas_encoders(*asked.base.networks, asked.folder / "encoded")
+    run = policy_run(
+        *(config, asked.data, encoders, asked.base.teacher(bar), cells_of(config.side or SIDE), asked.folder),
+        reward=asked.reward,
+        run=interruptible,
+        told={TRAINED: asked.identity},
+    )
+    return run, learned_from(run, encoders, config.pairs, partial(told, bar))
+
+
+def unless_interrupted(what: str, done: int, of: int) -> None:
+    """Raises what ends an interrupted prompt, after each picture that was drawn or learned from."""
+    model_management.throw_exception_if_processing_interrupted()
