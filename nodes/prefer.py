@@ -5,7 +5,9 @@ from comfy_api.latest import io, ui
 from ..zimage_core.checkpoints import comfyui_state, read_lora
 from ..zimage_core.nano.judging.prompt_score import PromptScore
 from ..zimage_core.recipes import PreferenceConfig
+from ..zimage_core.recipes.preference_config import FROM_PAIRS
 from .bridge.loading.page_language import words_drawn
+from .bridge.page.arena import rooms
 from .bridge.tasks.training import beside, prefer, prompt_list
 from .bridge.tasks.training.networks import Networks
 from .chinese_words import DRAWN_IN_CHINESE, IN_CHINESE
@@ -46,10 +48,11 @@ class ZImagePrefer(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, preferences=None, prompts_file=prompt_list.NO_FILE, **inputs: object) -> str:
-        return f"{prefer.state(preferences)} {prompt_list.state(prompts_file)}"
+        return f"{rooms.pairs_state(preferences)} {prompt_list.state(prompts_file)}"
 
     @classmethod
     def execute(cls, model, clip, vae, **widgets) -> io.NodeOutput:
+        widgets["preferences"] = rooms.pairs_file(widgets["preferences"]) if widgets["method"] == FROM_PAIRS else None
         asked = prefer.asked_of(Networks(model, clip, vae), prefer.PreferChoices(**widgets))
         prefer.learn_taste(asked)
         lora = read_lora(asked.config.out)

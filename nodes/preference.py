@@ -6,7 +6,7 @@ from .bridge.page.arena import contestants, rooms
 from .chinese_words import IN_CHINESE
 from .datasets import CATEGORY
 
-KIND = "preferences"
+KIND = rooms.PREFERENCES
 
 
 class ZImagePreference(io.ComfyNode):

@@ -1,5 +1,6 @@
 """The folder of an arena, or of one person's preferences, in ComfyUI's output folder, by the name the user gives it."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from .....zimage_core.text import shortened
 from ...loading import files
 
 FOLDERS = {"arena": "zimage_arena", "preferences": "zimage_preferences"}  # by what is voted on
-DEFAULT = "arena"
+DEFAULT, PREFERENCES = "arena", "preferences"
+PAIRS = ".jsonl"
 LONGEST_NAME = 60
 REFUSED = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\ud800-\udfff]')  # in names of files, on any system
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # devices on Windows
@@ -47,4 +49,29 @@ def votes_state(name: Any, kind: str = DEFAULT) -> str:
     try:
         return files.file_state(str(arena_of(name, kind).votes_file))
     except (ValueError, OSError):
+        return ""
+
+
+def pairs_file(written: str) -> Path:
+    """The file of a name in output/zimage_preferences, or of a path inside ComfyUI's output or input folder."""
+    written = written.strip()
+    if not written.endswith(PAIRS):
+        return arena_of(written, PREFERENCES).votes_file
+    roots = [Path(each()).resolve() for each in (folder_paths.get_output_directory, folder_paths.get_input_directory)]
+    places = [Path(os.path.normpath(root / written)) for root in roots]
+    inside = [place for place, root in zip(places, roots, strict=True) if place.is_relative_to(root)]
+    if not inside:
+        raise ValueError(
+            f"The preferences {written!r} lie outside ComfyUI's output and input folders. Connect Z-Image Preference, "
+            "or write the name of a folder in output/zimage_preferences."
+        )
+    return next((place for place in inside if place.is_file()), inside[0])
+
+
+def pairs_state(written: Any) -> str:
+    """Changes with the file; empty for what another node computes."""
+    try:
+        file = pairs_file(written)
+        return f"{file.stat().st_mtime_ns} {file.stat().st_size}"
+    except (AttributeError, ValueError, OSError):
         return ""

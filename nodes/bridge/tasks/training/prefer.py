@@ -1,6 +1,5 @@
 """A taste learned by the MODEL of a socket, from pairs or from a score, in ComfyUI's queue as every training is."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -8,7 +7,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import comfy.utils
-import folder_paths
 import torch
 from comfy import model_management
 
@@ -21,7 +19,6 @@ from .....zimage_core.training.policy_run import Learned, PolicyRun, learned_fro
 from .....zimage_core.training.policy_run import prompts_of as prompts_of_data
 from .....zimage_core.training.rewards import Reward, request_of
 from .....zimage_core.training.turbo import is_turbo, refuse_turbo_for_pairs
-from ...page.arena import rooms
 from .. import scores
 from .base import free_device
 from .encoders import canvas_encoders
@@ -32,7 +29,6 @@ from .recipe import OF_THE_SOCKET
 from .run import TRAINED, follow, is_finished, output_file
 
 METHODS = (FROM_PAIRS, "grpo", "nft")
-KIND, PAIRS = "preferences", ".jsonl"
 NANO_RATE = 5e-4  # nano is tiny
 FEW_STEPS = {"rule": "cps", "drawing_steps": 8}  # of Turbo, whose few steps stay
 
@@ -41,7 +37,7 @@ FEW_STEPS = {"rule": "cps", "drawing_steps": 8}  # of Turbo, whose few steps sta
 class PreferChoices:
     """The node's widgets; 0 takes what suits the model."""
 
-    preferences: str
+    preferences: Path | None  # the file, of dpo
     method: Literal["dpo", "grpo", "nft"]
     prompts: str
     score: str
@@ -83,11 +79,10 @@ class AskedTaste:
 def asked_of(networks: Networks, choices: PreferChoices) -> AskedTaste:
     """What the widgets mean for this model. Raises ValueError with one sentence for what cannot be learned."""
     base = base_of(networks)
-    if choices.method == FROM_PAIRS:
+    if choices.preferences:
         refuse_turbo_for_pairs(base.file)
-        file = pairs_file(choices.preferences)
-        data, reward = read_pairs(file), None
-        more: dict[str, Any] = {"pairs": str(file)}
+        data, reward = read_pairs(choices.preferences), None
+        more: dict[str, Any] = {"pairs": str(choices.preferences)}
     else:
         data = prompts_of(choices.prompts, choices.prompts_file, is_nano=base.is_nano)
         reward = Reward(scores=(scores.score_of(choices.score, choices.reader),), weights=(1.0,))
@@ -106,31 +101,6 @@ def config_of(choices: PreferChoices, drawn: Sequence[str], base: Base, more: di
     own = {"steps": choices.training_steps, "rank": choices.rank, "cfg": choices.cfg, "batch": choices.batch_size}
     own |= {"lr": choices.learning_rate or (NANO_RATE if base.is_nano else 0.0)}
     return read_preference(None, given | {key: value for key, value in own.items() if value})
-
-
-def pairs_file(written: str) -> Path:
-    """The file of a name in output/zimage_preferences, or of a path inside ComfyUI's output or input folder."""
-    written = written.strip()
-    if not written.endswith(PAIRS):
-        return rooms.arena_of(written, KIND).votes_file
-    roots = [Path(each()).resolve() for each in (folder_paths.get_output_directory, folder_paths.get_input_directory)]
-    places = [Path(os.path.normpath(root / written)) for root in roots]
-    inside = [place for place, root in zip(places, roots, strict=True) if place.is_relative_to(root)]
-    if not inside:
-        raise ValueError(
-            f"The preferences {written!r} lie outside ComfyUI's output and input folders. Connect Z-Image Preference, "
-            "or write the name of a folder in output/zimage_preferences."
-        )
-    return next((place for place in inside if place.is_file()), inside[0])
-
-
-def state(written: Any) -> str:
-    """Changes with the file; empty for what another node computes."""
-    try:
-        file = pairs_file(written)
-        return f"{file.stat().st_mtime_ns} {file.stat().st_size}"
-    except (AttributeError, ValueError, OSError):
-        return ""
 
 
 def learn_taste(asked: AskedTaste) -> None:
