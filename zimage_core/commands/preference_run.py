@@ -81,7 +81,7 @@ def train_policy(run: PolicyRun, learned: Learned) -> PreferenceProgress | None:
     done, last = saved_step(run.folder), None
     with (
         tqdm(total=config.steps, initial=done, unit="update", file=sys.stderr) as bar,
-        tqdm(total=1, unit="part", file=sys.stderr, leave=False) as parts,
+        tqdm(total=1, file=sys.stderr, leave=False, bar_format="{desc} {n_fmt}/{total_fmt} |{bar}|") as parts,
     ):
 
         def on_part(what: str, done: int, of: int) -> None:

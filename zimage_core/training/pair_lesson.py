@@ -19,6 +19,7 @@ from .reward_lesson import POLICY
 from .trainables import Roles
 
 PATCH = 4  # latent cells of an image token
+LEAST_MARGIN = 1e-3  # above what rounding makes of two equal networks
 
 
 class EncodedPair(NamedTuple):
@@ -84,7 +85,7 @@ class PairLesson:
         with torch.no_grad():
             base = _errors(networks.velocity(None, x, sigma), both, noise)
         policy = _errors(networks.velocity(POLICY, x, sigma), both, noise)
-        self.told.add("preferred", *(self.tuning.dpo.margins(policy, base) > 0).float().tolist())
+        self.told.add("preferred", *(self.tuning.dpo.margins(policy, base) > LEAST_MARGIN).float().tolist())
         return self.tuning.dpo.losses(policy, base).sum()
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from .loop.runner import Progress
 
-# (what: "drawn" or "learned", how many of how many); whatever it raises ends the run, which can go on later
+# (what: "drawn", "rated" or "learned", how many of how many); whatever it raises ends the run, which can go on later
 OnPart = Callable[[str, int, int], None]
 
 

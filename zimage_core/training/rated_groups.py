@@ -18,6 +18,10 @@ from .rewards import Reward
 N_CHANNELS = 16
 
 
+def nothing(what: str) -> None:
+    """Nobody looks."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rated:
     """Pictures in the batches that they were drawn in, and how much better each is than the others."""
@@ -58,9 +62,12 @@ class Rater:
         device: torch.device,
         generator: torch.Generator,
         told: Told,
-        on_picture: Callable[[], None] = lambda: None,
+        on_picture: Callable[[str], None] = nothing,
     ) -> Rated:
-        """The group of one prompt; `told` gets its rewards. Raises `RewardError` for a reward that fails."""
+        """The group of one prompt; `told` gets its rewards. Raises `RewardError` for a reward that fails.
+
+        `on_picture` is called with "drawn" for each picture, and then with "rated" for each and every score.
+        """
         size = max(1, self.token_budget // token_count(self.drawing.cells, len(caption)))
         noisy, starts = self.drawing.noisy_places(generator), self._starts(generator).to(device)
         batches, pictures = list[Drawn](), list[Image.Image]()
@@ -68,8 +75,8 @@ class Rater:
             batches.append(drawn)
             for latent in drawn.latents:
                 pictures.append(self._decoded(latent))
-                on_picture()
-        rewards = self.reward(pictures, request)
+                on_picture("drawn")
+        rewards = self.reward(pictures, request, lambda: on_picture("rated"))
         for score, numbers in zip(self.reward.scores, rewards.tolist(), strict=True):
             told.add(score.name, *(number if score.higher_is_better else -number for number in numbers))
         weights = torch.tensor(self.reward.weights)

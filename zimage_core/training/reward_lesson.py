@@ -4,6 +4,7 @@ The policy that draws is the role "old", a copy that follows the learning one be
 state: a run that is stopped within a turn draws that turn's pictures again, to the bit.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -104,13 +105,12 @@ class RewardLesson:
 
     def _rated_groups(self, turn: int, on_part: OnPart) -> Iterator[tuple[int, Rated]]:
         """The turn's prompts with their pictures, drawn by the old policy."""
-        n, group = self.tuning.prompts, self.tuning.group
-        done = 0
+        n, done = self.tuning.prompts, Counter[str]()
+        of = {"drawn": n * self.tuning.group, "rated": n * self.tuning.group * len(self.learned)}
 
-        def on_picture() -> None:
-            nonlocal done
-            done += 1
-            on_part("drawn", done, n * group)
+        def on_picture(what: str) -> None:
+            done[what] += 1
+            on_part(what, done[what], of[what])
 
         for place, index in enumerate(chosen_examples(turn, n, len(self.captions), self.seed), turn * n):
             velocity = partial(self._networks(index).guided, OLD)

@@ -1,7 +1,7 @@
 """Scores as rewards: weighted, higher for better, and a sentence about one that fails or tells nothing."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from .._shapes import Float
-from ..scoring.score import Measurement, Request, Score, title
+from ..scoring.score import Measurement, OfWholePrompts, Request, Score, title
 from ..text.protected import quoted_texts
 
 
@@ -40,15 +40,25 @@ class Reward:
         """Of the scores."""
         return tuple(score.name for score in self.scores)
 
-    def __call__(self, pictures: Sequence[Image.Image], request: Request) -> Float[Tensor, "k n"]:
+    def __call__(
+        self, pictures: Sequence[Image.Image], request: Request, on_rated: Callable[[], None] = lambda: None
+    ) -> Float[Tensor, "k n"]:
         """Each score's numbers of one prompt's pictures, higher for better; NaN where it told none.
 
-        Raises `RewardError` for a score that fails, or that tells no number of any of the pictures.
+        Slow scores can be watched and stopped: `on_rated` is called for each picture and score, one after another where
+        a score does not need all at once. Raises `RewardError` for a score that fails, or that tells no number of any
+        of the pictures.
         """
-        return torch.stack([self._numbers(score, pictures, request) for score in self.scores])
+        return torch.stack([self._numbers(score, pictures, request, on_rated) for score in self.scores])
 
-    def _numbers(self, score: Score, pictures: Sequence[Image.Image], request: Request) -> Float[Tensor, " n"]:
-        measured = self._measured(score, pictures, request)
+    def _numbers(
+        self, score: Score, pictures: Sequence[Image.Image], request: Request, on_rated: Callable[[], None]
+    ) -> Float[Tensor, " n"]:
+        measured = list[Measurement]()
+        for some in [pictures] if isinstance(score, OfWholePrompts) else [[picture] for picture in pictures]:
+            measured += self._measured(score, some, request)
+            for _ in some:
+                on_rated()
         values = [math.nan if each.value is None else float(each.value) for each in measured]
         if not any(map(math.isfinite, values)):
             why = next((each.problem for each in measured if each.problem), "") or f"its numbers are {values}"

@@ -22,7 +22,7 @@ from .objectives.diffusion_nft import DiffusionNft
 from .objectives.grpo import Cps, grpo_losses
 from .objectives.matching_levels import drawn_like, renoised
 from .preference_progress import Told
-from .rated_groups import Rated, Rater
+from .rated_groups import Rated, Rater, nothing
 from .rewards import Reward
 from .rollouts import fixed_grid
 from .trainables import Roles
@@ -43,7 +43,7 @@ class StudentsReward:
         reward: Reward,
         decode: Callable[[Float[Tensor, "1 c h w"]], Image.Image],
         step_of: Distillation,
-        on_picture: Callable[[], None] = lambda: None,
+        on_picture: Callable[[str], None] = nothing,
     ) -> None:
         """`captions` are the features of the `requests`; `decode` makes a picture of a latent in model space."""
         assert step_of.dmdr, "rewards belong to the method dmdr"

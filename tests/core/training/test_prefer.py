@@ -27,9 +27,9 @@ from zimage_core.training.rewards import Reward, RewardError, request_of
 from zimage_core.training.trainables import LoraTrainable, Roles
 
 PROMPTS = ("a red heart", 'a sign that says "open"', "a blue ring")
-RECIPE = Recipe(steps=6, lr=3e-3, warmup_steps=1, ema_decay=0.5, save_every=4)
-DRAWING = Drawing(cells=(4, 4), steps=4, shift=3.0, cfg=2.0, noisy_steps=2)
-GRPO = RewardTuning(drawing=DRAWING, prompts=2, group=4, token_budget=128)
+RECIPE = Recipe(steps=4, lr=3e-3, warmup_steps=1, ema_decay=0.5, save_every=3)
+DRAWING = Drawing(cells=(4, 4), steps=2, shift=3.0, cfg=1.0, noisy_steps=1)
+GRPO = RewardTuning(drawing=DRAWING, prompts=1, group=4, saves_memory=False)
 NFT = replace(GRPO, method="nft", drawing=replace(DRAWING, noisy_steps=0))
 NO_CAPTION = torch.ones(3, 48)
 
@@ -96,7 +96,7 @@ def pair_run(dit, tuning):
     return roles, PairLesson(dit, roles, pairs, NO_CAPTION, [len(each.caption) for each in pairs], tuning)
 
 
-DPO = PairTuning(dpo=DiffusionDpo(beta=50.0), pairs=2, steps=6)
+DPO = PairTuning(dpo=DiffusionDpo(beta=50.0), pairs=2, steps=4, saves_memory=False)
 LESSONS = {
     "grpo": partial(reward_run, tuning=GRPO, reward=rewarded()),
     "grpo, two updates a turn": partial(reward_run, tuning=replace(GRPO, updates=2, clip=0.1), reward=rewarded()),
@@ -122,7 +122,7 @@ def test_a_run_that_is_stopped_anywhere_goes_on_to_the_same_bits(tmp_path, metho
     whole, expected = run(tmp_path / "whole")
     first, _ = run(tmp_path / "parts", stop=3)
     rest, roles = run(tmp_path / "parts")
-    assert first + rest == whole and len(whole) == 6 and all(norm > 0 for _, norm in whole)
+    assert first + rest == whole and len(whole) == 4 and all(norm > 0 for _, norm in whole)
     for found, wanted in zip(roles.parameters(), expected.parameters(), strict=True):
         assert torch.equal(found, wanted)
     curves = [(tmp_path / each / "curve.jsonl").read_text() for each in ("whole", "parts")]
@@ -131,21 +131,23 @@ def test_a_run_that_is_stopped_anywhere_goes_on_to_the_same_bits(tmp_path, metho
 
 def test_on_policy_every_ratio_is_one_and_the_old_policy_never_learns():
     dit = tiny.dit()
-    roles, lesson = reward_run(dit, replace(GRPO, kl=0.0), rewarded())
+    drawing = replace(DRAWING, steps=4, cfg=2.0, noisy_steps=2)
+    tuning = replace(GRPO, drawing=drawing, prompts=2, token_budget=128, saves_memory=True, kl=0.0)
+    roles, lesson = reward_run(dit, tuning, rewarded())
     with torch.no_grad():
         for parameter in roles.adapter(POLICY).parameters():
             parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)), alpha=0.05)
     with roles.attached():
-        for step in range(2):
-            losses = list(lesson.losses(step, torch.Generator()))
-            expected = [
-                -float(advantages.sum()) / (8 * len(drawn.decisions))
-                for _, rated in lesson._rated
-                for drawn, advantages in rated
-                for _ in drawn.decisions
-            ]
-            assert [each.item() for each in losses] == pytest.approx(expected, abs=1e-7)
-            sum(losses).backward()
+        losses = list(lesson.losses(0, torch.Generator()))
+        assert len(losses) == 8  # two prompts, each in two batches, each with two decisions
+        expected = [
+            -float(advantages.sum()) / (8 * len(drawn.decisions))
+            for _, rated in lesson._rated
+            for drawn, advantages in rated
+            for _ in drawn.decisions
+        ]
+        assert [each.item() for each in losses] == pytest.approx(expected, abs=1e-7)
+        sum(losses).backward()
     assert all(each.grad is None for each in roles.adapter(OLD).parameters())
     assert all(each.grad is not None for each in roles.adapter(POLICY).parameters())
     pairs = zip(roles.adapter(OLD).parameters(), roles.adapter(POLICY).parameters(), strict=True)
@@ -155,19 +157,19 @@ def test_on_policy_every_ratio_is_one_and_the_old_policy_never_learns():
 @pytest.mark.parametrize("method", ["grpo", "nft"])
 def test_a_reward_rises(tmp_path, method):
     dit = tiny.dit()
-    tuning = replace(GRPO if method == "grpo" else NFT, prompts=3, group=8, token_budget=10**5)
-    roles, lesson = reward_run(dit, replace(tuning, kl=0.0), rewarded())
-    recipe = replace(RECIPE, steps=30, lr=1e-2, save_every=30)
+    tuning = replace(GRPO if method == "grpo" else NFT, group=16, kl=0.0)
+    roles, lesson = reward_run(dit, tuning, rewarded())
+    recipe = replace(RECIPE, steps=21, lr=2e-2, save_every=30)
     found = [progress.rewards["brightness"] for progress in prefer(dit, roles, lesson, recipe, tmp_path)]
-    assert sum(found[-5:]) / 5 > sum(found[:5]) / 5 + 0.03
+    assert sum(found[-6:]) / 6 > sum(found[:6]) / 6 + 0.03
 
 
 def test_a_policy_learns_to_prefer_what_was_chosen(tmp_path):
     dit = tiny.dit()
-    roles, lesson = pair_run(dit, replace(DPO, steps=30, pairs=4))
-    found = list(prefer(dit, roles, lesson, replace(RECIPE, steps=30, lr=1e-2, save_every=30), tmp_path))
+    roles, lesson = pair_run(dit, replace(DPO, steps=12, pairs=3))
+    found = list(prefer(dit, roles, lesson, replace(RECIPE, steps=12, lr=2e-2, save_every=30), tmp_path))
     preferred = [progress.preferred for progress in found]
-    assert preferred[0] == 0.0 and sum(preferred[-5:]) / 5 > 0.9 and not found[0].rewards
+    assert preferred[0] == 0.0 and sum(preferred[-4:]) / 4 > 0.8 and not found[0].rewards
 
 
 def failing(text):
@@ -189,15 +191,14 @@ def test_a_reward_that_fails_is_told_in_a_sentence_and_nothing_is_lost(tmp_path,
     dit = tiny.dit()
     roles, lesson = reward_run(dit, GRPO, rewarded())
     run = prefer(dit, roles, lesson, RECIPE, tmp_path)
-    first = next(run).loss
+    next(run)
     lesson.rater = replace(lesson.rater, reward=rewarded(Other(answer)))
     with pytest.raises(RewardError, match=told) as failure:
         next(run)
     assert "\n" not in str(failure.value) and saved_step(tmp_path) == 1
     dit = tiny.dit()
     roles, lesson = reward_run(dit, GRPO, rewarded())
-    rest = [progress.loss for progress in prefer(dit, roles, lesson, RECIPE, tmp_path)]
-    assert len(rest) == 5 and first == 0.0 or rest[0] != first
+    assert [progress.step for progress in prefer(dit, roles, lesson, RECIPE, tmp_path)] == [1, 2, 3]
 
 
 def test_a_constant_reward_is_refused_after_a_while_and_again_when_it_is_resumed(tmp_path):
@@ -206,7 +207,7 @@ def test_a_constant_reward_is_refused_after_a_while_and_again_when_it_is_resumed
         roles, lesson = reward_run(dit, GRPO, rewarded(Other(lambda picture: Measurement(value=0.5))))
         found = []
         with pytest.raises(RewardError, match="the same number in 20 steps"):
-            found += prefer(dit, roles, lesson, replace(RECIPE, steps=30), tmp_path)
+            found += prefer(dit, roles, lesson, replace(RECIPE, steps=30, save_every=30), tmp_path)
         assert saved_step(tmp_path) == 20
 
 
@@ -218,32 +219,32 @@ def test_whoever_looks_on_can_end_a_run_within_a_step(tmp_path):
 
     def on_part(what, done, of):
         seen.append((what, done, of))
-        if len(seen) == 14:
+        if len(seen) == 12:
             raise Stop
 
     dit = tiny.dit()
     roles, lesson = reward_run(dit, GRPO, rewarded())
     with pytest.raises(Stop):
         list(prefer(dit, roles, lesson, RECIPE, tmp_path, watch=PreferenceWatch(on_part=on_part)))
-    assert seen[:10] == [("drawn", n, 8) for n in range(1, 9)] + [("learned", 1, 2), ("learned", 2, 2)]
+    assert seen[:9] == [*((what, n, 4) for what in ("drawn", "rated") for n in range(1, 5)), ("learned", 1, 1)]
     assert saved_step(tmp_path) == 1 and roles.role is None
 
 
 def checks():
-    prompts = Prompts(captions(), NO_CAPTION, (4, 4))
-    preset = Preset(steps=3, cfg=1.0, shift=3.0, solver="euler")
+    prompts = Prompts(captions()[:2], NO_CAPTION, (4, 4))
+    preset = Preset(steps=2, cfg=1.0, shift=3.0, solver="euler")
     drawn = Previews(prompts=prompts, preset=preset, every=1, decode=decode)
     scores = [Bright(), DiversityScore(Thumbnails())]
-    return Checks(drawn=drawn, prompts=PROMPTS, student=preset, scores=scores, every=2, seeds=2)
+    return Checks(drawn=drawn, prompts=PROMPTS[:2], student=preset, scores=scores, every=4, seeds=2)
 
 
 def test_a_reward_that_can_be_hacked_is_caught_and_the_best_average_kept(tmp_path):
     """Brightness is easily had: pictures become white, without saturation, contrast and differences."""
     dit, kept = tiny.dit(), []
-    roles, lesson = reward_run(dit, replace(GRPO, prompts=3, group=8, kl=0.0, token_budget=10**5), rewarded())
+    roles, lesson = reward_run(dit, replace(GRPO, group=16, kl=0.0), rewarded())
     best = partial(kept.append, None)
     watch = PreferenceWatch(checks=checks(), patience=3, keep_best=best)
-    found = list(prefer(dit, roles, lesson, replace(RECIPE, steps=200, lr=3e-2, save_every=200), tmp_path, watch=watch))
+    found = list(prefer(dit, roles, lesson, replace(RECIPE, steps=60, lr=6e-2, save_every=80), tmp_path, watch=watch))
     rows = (tmp_path / "checks.jsonl").read_text().splitlines()
-    assert len(found) < 200 and kept
+    assert len(found) < 60 and kept
     assert all("diversity" in row and "high-frequency energy" in row and "brightness" in row for row in rows)

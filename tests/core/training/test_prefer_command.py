@@ -155,7 +155,7 @@ def test_every_key_is_an_option_and_a_recipes_keys_give_way_to_options(capsys):
     assert named - {"--help"} == keys | {"--resume", "--json"}
     config = read_preference(REPOSITORY / "recipes" / "prefer_grpo.toml", {"rule": "cps", "kl": 0.0, "steps": 7})
     tuning = reward_tuning_of(config, (8, 8), NANO)
-    assert (tuning.method, tuning.kl, tuning.drawing.cfg) == ("grpo", 0.0, NANO.cfg)
+    assert (tuning.method, tuning.kl, tuning.drawing.cfg) == ("grpo", 0.0, 1.0) and tuning.drawing.shift == NANO.shift
     assert (type(tuning.drawing.rule).__name__, tuning.drawing.rule.noise) == ("Cps", 1.0)
     assert recipe_of(config).steps == 7 and reward_of(config.reward).names == ("nano's scene",)
     pairs = read_preference(REPOSITORY / "recipes" / "prefer_dpo.toml", {})
