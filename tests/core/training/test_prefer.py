@@ -93,7 +93,7 @@ def pair_run(dit, tuning):
         )
         for words in captions()
     ]
-    return roles, PairLesson(dit, roles, pairs, NO_CAPTION, [len(each.caption) for each in pairs], tuning)
+    return roles, PairLesson(dit, roles, pairs, NO_CAPTION, [float(len(each.caption)) for each in pairs], tuning)
 
 
 DPO = PairTuning(dpo=DiffusionDpo(beta=50.0), pairs=2, steps=4, saves_memory=False)
