@@ -104,6 +104,7 @@ def test_the_teacher_computes_with_a_share_of_the_fake_score_which_ends(generato
     assert not torch.allclose(shared, plain)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_stopped_anywhere_goes_on_to_the_same_bits(tmp_path):
     def run(folder, stop=None):
         made, found = step_of(cold_start=0), []

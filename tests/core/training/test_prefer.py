@@ -154,6 +154,7 @@ def test_on_policy_every_ratio_is_one_and_the_old_policy_never_learns():
     assert all(torch.equal(old, policy) for old, policy in pairs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["grpo", "nft"])
 def test_a_reward_rises(tmp_path, method):
     dit = tiny.dit()
@@ -238,6 +239,7 @@ def checks():
     return Checks(drawn=drawn, prompts=PROMPTS[:2], student=preset, scores=scores, every=4, seeds=2)
 
 
+@pytest.mark.slow
 def test_a_reward_that_can_be_hacked_is_caught_and_the_best_average_kept(tmp_path):
     """Brightness is easily had: pictures become white, without saturation, contrast and differences."""
     dit, kept = tiny.dit(), []
