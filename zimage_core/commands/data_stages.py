@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 import warnings
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from ..counted import counted
-from ..curation.engine import Record, Stage, is_done, read_record, run_stage
+from ..curation.engine import Progress, Record, Stage, read_record, run_stage
 from ..curation.profiling import ProfileParameters, profile_stage, write_page
 from .files import check_out
 
@@ -38,22 +39,26 @@ def profile_folder(options: argparse.Namespace) -> None:
 
 def compute(stage: Stage, out: Path) -> tuple[bool, Record]:
     """Run a stage with a progress bar; whether anything was to do, and what its output tells of itself."""
-    if not is_done(stage, out):
-        with ExitStack() as stack:
-            bar: tqdm[Any] | None = None
-            for progress in run_stage(stage, out):
-                if bar is None:
-                    bar = stack.enter_context(
-                        tqdm(total=progress.total, initial=progress.done, desc=stage.name, unit="part", file=sys.stderr)
-                    )
-                bar.update(progress.done - bar.n)
-        is_new = True
-    else:
-        is_new = False
+    is_new = with_bar(run_stage(stage, out))
     record = read_record(out)
     if record is None:
         raise ValueError(f"{out} was changed by another program while it was written; run the command again")
     return is_new, record
+
+
+def with_bar(steps: Iterator[Progress]) -> bool:
+    """Follow stages with a progress bar each; whether there was anything to do."""
+    bar: tqdm[Any] | None = None
+    name = ""
+    with ExitStack() as stack:
+        for progress in steps:
+            if bar is None or progress.stage != name:
+                name = progress.stage
+                bar = stack.enter_context(
+                    tqdm(total=progress.total, initial=progress.done, desc=name, unit="part", file=sys.stderr)
+                )
+            bar.update(progress.done - bar.n)
+    return bar is not None
 
 
 def profile_told(record: Record, out: Path, page: Path) -> str:

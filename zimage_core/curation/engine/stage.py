@@ -8,7 +8,7 @@ missing.
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class Stage:
     partitions: int
     work: Callable[[int], Any]  # a partition -> its rows as an Arrow table
     summarize: Callable[[list[Path]], Mapping[str, Any]] = no_summary  # files of all partitions -> findings
+    summary: Mapping[str, Any] = field(default_factory=dict[str, Any])  # findings that are known before
 
     @property
     def key(self) -> str:
@@ -135,7 +136,7 @@ def record_of(stage: Stage, files: list[Path]) -> Record:
         key=stage.key,
         inputs=stage.inputs,
         parameters=dict(stage.parameters),
-        summary=stage.summarize(files),
+        summary={**stage.summary, **stage.summarize(files)},
     )
 
 

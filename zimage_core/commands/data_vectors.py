@@ -1,0 +1,96 @@
+"""What `zimage data embed` and `zimage data dedup` do with their parsed options."""
+
+import argparse
+import hashlib
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from ..checkpoints.load import load_vision
+from ..checkpoints.networks import VISION
+from ..counted import counted
+from ..curation.duplicates import DedupParameters, find_duplicates
+from ..curation.embedding import EncoderChoice, Perceptual, embed_stage
+from ..curation.engine import Record, read_record
+from ..nano.files import file_of
+from ..scoring.features import ClipFolder, EfficientNetLite, PictureEncoder, SiglipTower
+from ..scoring.features.efficientnet import SHA256
+from ..scoring.model_folder import checked_folder
+from .data_stages import compute, with_bar
+from .files import check_out
+from .machine import device_of
+
+PERCEPTUAL, NANO, EFFICIENTNET = "perceptual", "nano", "efficientnet"
+
+
+def embed_pictures(options: argparse.Namespace) -> None:
+    """Write the vectors."""
+    check_out(options.out, "tables", ".parquet")
+    stage = embed_stage(options.profile, encoder_of(options.encoder, options.device))
+    is_new, record = compute(stage, options.out)
+    if options.json:
+        print(json.dumps({"file": str(options.out), "new": is_new, **record.summary}))
+        return
+    found, changed = record.summary, record.summary["changed"]
+    print(
+        f"{options.out}: {counted(found['pictures'], 'picture')} by {record.parameters['encoder']}, vectors of "
+        f"{found['length']}"
+        + (f"; {changed} changed or gone since the profile: profile the folder again" if changed else "")
+    )
+
+
+def encoder_of(name: str, device: str | None) -> EncoderChoice:
+    """The encoder of a name or a folder; nothing is loaded before there is something to do."""
+    if name == PERCEPTUAL:
+        return EncoderChoice(name=Perceptual.name, identity="", load=Perceptual)
+    if name == NANO:
+        file = file_of(VISION)
+        return EncoderChoice(name="nano's SigLIP", identity=digest_of(file), load=partial(tower_of, file))
+    if name == EFFICIENTNET:
+        return EncoderChoice(name=EfficientNetLite.name, identity=SHA256, load=EfficientNetLite)
+    folder = checked_folder(name)
+    load: Callable[[], PictureEncoder] = partial(ClipFolder, folder, device_of(device))
+    identity = "".join(digest_of(each) for each in sorted(folder.glob("*.safetensors")))
+    return EncoderChoice(name=folder.name, identity=identity, load=load)
+
+
+def tower_of(file: Path) -> PictureEncoder:
+    """The vision tower in a file."""
+    return SiglipTower(load_vision(file))
+
+
+def digest_of(file: Path) -> str:
+    """What changes with a model's file: the first megabyte holds the header with every name and shape."""
+    state = file.stat()
+    with file.open("rb") as opened:
+        return hashlib.sha256(f"{state.st_size} {state.st_mtime_ns}".encode() + opened.read(1 << 20)).hexdigest()
+
+
+def list_duplicates(options: argparse.Namespace) -> None:
+    """Write the list."""
+    check_out(options.out, "tables", ".parquet")
+    parameters = DedupParameters(
+        least_cosine=options.least,
+        most_difference=None if options.vectors_only else options.most_difference,
+        neighbours=options.neighbours,
+        seed=options.seed,
+        sample=options.sample,
+    )
+    is_new = with_bar(find_duplicates(options.vectors, options.out, parameters))
+    record = read_record(options.out)
+    if record is None:
+        raise ValueError(f"{options.out} was changed by another program; run the command again")
+    result = {"file": str(options.out), "new": is_new, **record.summary}
+    print(json.dumps(result) if options.json else duplicates_told(record, options.out))
+
+
+def duplicates_told(record: Record, out: Path) -> str:
+    """The result for a person."""
+    found = record.summary
+    return (
+        f"{out}: {found['kept']} of {counted(found['pictures'], 'picture')} kept; {found['exact']} have another's "
+        f"pixels, {found['near']} nearly. Nothing was deleted.\n"
+        f"  against all pairs of {counted(found['sample'], 'picture')}: recall {found['recall']:.4f}, "
+        f"adjusted Rand index of the groups {found['adjusted_rand']:.4f}"
+    )

@@ -1,0 +1,35 @@
+"""Groups in a graph of likeness, by Leiden's algorithm: a chain of pictures, each like the next, is not one group."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..engine.libraries import leiden
+
+RESOLUTION = 0.5  # of the constant Potts model: inside a group more than half of the possible links are there
+SEED = 0
+
+
+def communities(one: NDArray[np.int64], other: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """A group for each of `count` nodes, from links that are there once each; nodes without a link stand alone."""
+    groups = np.arange(count)
+    nodes = np.unique(np.concatenate([one, other]))
+    if not len(nodes):
+        return groups
+    starts, ends = np.searchsorted(nodes, one), np.searchsorted(nodes, other)
+    rows, columns = np.concatenate([starts, ends]), np.concatenate([ends, starts])
+    order = np.lexsort((columns, rows))
+    pointers = np.searchsorted(rows[order], np.arange(len(nodes) + 1)).astype(np.int64)
+    _, found = leiden().leiden_csr(
+        pointers,
+        columns[order].astype(np.int32),
+        np.ones(len(order)),
+        len(nodes),
+        resolution=RESOLUTION,
+        use_modularity=False,
+        seed=SEED,
+    )
+    labels = np.array([found[i] for i in range(len(nodes))])
+    firsts = np.full(labels.max() + 1, count)
+    np.minimum.at(firsts, labels, nodes)  # a group is called by its first node
+    groups[nodes] = firsts[labels]
+    return groups

@@ -1,0 +1,59 @@
+"""Vectors and looks of an embedding as arrays on disk, read where they are needed; out of core, for any number."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..embedding.looks import LOOK, Looks
+from ..engine.output import row_groups
+from .cells import Vectors, as_units
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """A folder of two arrays, and what of each picture is small enough for memory."""
+
+    folder: Path
+    quality: NDArray[np.float64]
+    pixels: Any  # (n) of NumPy's V32: the SHA-256 of each
+    has_vector: NDArray[np.bool_]
+
+    def vectors(self) -> Vectors:
+        """(n c), of length 1, mapped."""
+        return np.load(self.folder / "vectors.npy", mmap_mode="r")
+
+    def looks(self) -> Looks:
+        """(n 64 64 3), mapped."""
+        return np.load(self.folder / "looks.npy", mmap_mode="r")
+
+
+def fill(embedded: Path, folder: Path, rows: int, length: int) -> Scratch:
+    """Copy an embedding's arrays, one row group in memory at a time; pictures that had changed have zeros."""
+    folder.mkdir(exist_ok=True)
+    vectors = np.lib.format.open_memmap(folder / "vectors.npy", "w+", np.float32, (rows, length))
+    looks = np.lib.format.open_memmap(folder / "looks.npy", "w+", np.uint8, (rows, LOOK, LOOK, 3))
+    quality, pixels = np.zeros(rows), np.zeros((rows, 32), np.uint8)
+    has_vector, first = np.zeros(rows, dtype=bool), 0
+    for table in row_groups(embedded, ["vector", "look", "quality", "pixels"]):
+        here = slice(first, first + table.num_rows)
+        is_there = np.asarray(table["vector"].is_valid())
+        places = np.flatnonzero(is_there) + first
+        quality[here], has_vector[here] = np.asarray(table["quality"]), is_there
+        if len(places):
+            flat = table["vector"].drop_null().combine_chunks().flatten()
+            vectors[places] = as_units(np.asarray(flat).reshape(len(places), length))
+            looks[places] = as_array(table["look"].drop_null(), LOOK * LOOK * 3).reshape(-1, LOOK, LOOK, 3)
+            digests = b"".join(map(bytes.fromhex, table["pixels"].drop_null().to_pylist()))
+            pixels[places] = np.frombuffer(digests, np.uint8).reshape(-1, 32)
+        first += table.num_rows
+    for each in (vectors, looks):
+        each.flush()
+    return Scratch(folder, quality, pixels.view("V32").ravel(), has_vector)
+
+
+def as_array(column: Any, size: int) -> NDArray[np.uint8]:
+    """Binary values of one size (n size)."""
+    return np.frombuffer(b"".join(column.to_pylist()), np.uint8).reshape(-1, size)
