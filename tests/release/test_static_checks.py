@@ -31,6 +31,8 @@ HARMLESS = {
     # Sentences, patterns and a stylesheet, which an encoded payload is not
     "high-entropy literal": r"[\"'][^\"']*[ |(][^\"']*[ |(]|^STYLE = \"\"\"$",
     "suspicious identifier '_": r"",  # _gb and _fp8
+    "typosquat: `daft`": r"",  # the data engine's, getdaft.io; not dask
+    "typosquat: `pyarrow`": r"",  # Apache's own name for it
 }
 
 

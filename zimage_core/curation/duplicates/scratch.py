@@ -46,7 +46,7 @@ def fill(embedded: Path, folder: Path, rows: int, length: int) -> Scratch:
             flat = table["vector"].drop_null().combine_chunks().flatten()
             vectors[places] = as_units(np.asarray(flat).reshape(len(places), length))
             looks[places] = as_array(table["look"].drop_null(), LOOK * LOOK * 3).reshape(-1, LOOK, LOOK, 3)
-            digests = b"".join(map(bytes.fromhex, table["pixels"].drop_null().to_pylist()))
+            digests = b"".join(int(each, 16).to_bytes(32, "big") for each in table["pixels"].drop_null().to_pylist())
             pixels[places] = np.frombuffer(digests, np.uint8).reshape(-1, 32)
         first += table.num_rows
     for each in (vectors, looks):
