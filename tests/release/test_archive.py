@@ -17,10 +17,11 @@ def tracked() -> set[str]:
     return {name for name in listed.stdout.split("\0") if name and (REPOSITORY / name).exists()}
 
 
-def test_the_archive_is_under_22_mib_packed_and_unpacked(packed):
+def test_the_archive_is_small_and_mostly_the_built_in_models(packed):
+    """16 MiB are nano's weights, which hardly pack; what is waited for is the packed size."""
     with zipfile.ZipFile(packed) as file:
-        assert sum(each.file_size for each in file.infolist()) < 22 * MEBIBYTE
-    assert packed.stat().st_size < 22 * MEBIBYTE
+        assert sum(each.file_size for each in file.infolist()) < 25 * MEBIBYTE
+    assert packed.stat().st_size < 18 * MEBIBYTE
 
 
 def test_nothing_of_the_developers_is_inside(archive):
