@@ -19,10 +19,10 @@ from ..nano.judging.prompt_score import PromptScore
 from ..recipes import DistillationConfig, PreferenceConfig
 from ..request import default_preset, default_size, model_folder
 from ..text import load_tokenizer
+from ..training.distillation.student_run import StudentRun, Teacher, student_run
 from ..training.encoded import Encoders, encoders_of
 from ..training.encoded_files import EncodedCaptions
 from ..training.loop.state import saved_step
-from ..training.student_run import StudentRun, Teacher, student_run
 from ..training.turbo import refuse_turbo_as_teacher
 from .files import check_out
 from .machine import device_of, dtype_of

@@ -6,7 +6,7 @@ from ..nano.judging.prompt_score import PromptScore
 from ..scoring.lettering import RULES, LetteringScore, RapidReader
 from ..scoring.score import Score
 from ..scoring.statistics import STATISTICS
-from ..training.rewards import Reward
+from ..training.rewards.reward import Reward
 
 SCORES = (PromptScore.name, *STATISTICS, *RULES)
 

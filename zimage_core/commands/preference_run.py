@@ -17,13 +17,13 @@ from ..recipes import PreferenceConfig
 from ..recipes.preference_config import FROM_PAIRS
 from ..request import default_preset, default_size, model_folder
 from ..text import load_tokenizer
+from ..training.distillation.student_run import Teacher
 from ..training.encoded import encoders_of
 from ..training.loop.state import saved_step
 from ..training.objectives.diffusion_nft import WARNING
-from ..training.pair_files import read_pairs
-from ..training.policy_run import Learned, PolicyRun, learned_from, policy_run
-from ..training.preference_progress import PreferenceProgress
-from ..training.student_run import Teacher
+from ..training.preference.pair_files import read_pairs
+from ..training.preference.policy_run import Learned, PolicyRun, learned_from, policy_run
+from ..training.preference.progress import PreferenceProgress
 from ..training.turbo import refuse_turbo_for_pairs
 from .distillation_run import given_prompts, refuse_several, state_folder
 from .files import check_out

@@ -18,8 +18,8 @@ from zimage_core import generate
 from zimage_core.checkpoints import read_lora
 from zimage_core.cli import main
 from zimage_core.recipes import DistillationConfig, read_distillation
-from zimage_core.training.decay import DecayAlarm
-from zimage_core.training.distilled import distillation_of, two_rates_of
+from zimage_core.training.distillation.decay import DecayAlarm
+from zimage_core.training.distillation.distilled import distillation_of, two_rates_of
 from zimage_core.training.loop.state import saved_step
 
 PROMPTS = ["a red heart", "a large blue ring at the top on black", "小的绿色星星", "a red heart", ""]

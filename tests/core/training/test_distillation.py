@@ -7,10 +7,10 @@ import torch
 
 import tiny
 from zimage_core.sampling import denoise, shifted_schedule
-from zimage_core.training.distill import distill
-from zimage_core.training.distillation import Distillation, StudentsEma, TwoRates, distillation_step
+from zimage_core.training.distillation.distill import distill
+from zimage_core.training.distillation.rollouts import Grid, dynamic_grid, fixed_grid, rollout
+from zimage_core.training.distillation.update import Distillation, StudentsEma, TwoRates, distillation_step
 from zimage_core.training.objectives import DecoupledDmd
-from zimage_core.training.rollouts import Grid, dynamic_grid, fixed_grid, rollout
 from zimage_core.training.trainables import LoraTrainable, Roles
 
 STEP_OF = Distillation(cells=(4, 4), nfe=2, batch=2, grid="fixed", renoised=0.0, fake_updates=1)

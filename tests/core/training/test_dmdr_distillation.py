@@ -6,11 +6,18 @@ from PIL import Image
 
 import tiny
 from zimage_core.scoring.score import Measurement
-from zimage_core.training.distill import distill
-from zimage_core.training.distillation import FAKE, STUDENT, Distillation, Networks, TwoRates, distillation_step
+from zimage_core.training.distillation.distill import distill
+from zimage_core.training.distillation.students_reward import StudentsReward
+from zimage_core.training.distillation.update import (
+    FAKE,
+    STUDENT,
+    Distillation,
+    Networks,
+    TwoRates,
+    distillation_step,
+)
 from zimage_core.training.objectives.dmdr import Dmdr
-from zimage_core.training.rewards import Reward, request_of
-from zimage_core.training.students_reward import StudentsReward
+from zimage_core.training.rewards.reward import Reward, request_of
 from zimage_core.training.trainables import LoraTrainable, Roles
 
 NO_CAPTION = torch.ones(3, 48)

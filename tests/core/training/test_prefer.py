@@ -12,18 +12,18 @@ from zimage_core.sampling import Preset
 from zimage_core.scoring.features import DiversityScore
 from zimage_core.scoring.features.thumbnails import Thumbnails
 from zimage_core.scoring.score import Measurement
-from zimage_core.training.decay import Checks
+from zimage_core.training.distillation.decay import Checks
 from zimage_core.training.encoded_example import EncodedPicture
 from zimage_core.training.loop.runner import Recipe
 from zimage_core.training.loop.state import saved_step
-from zimage_core.training.noisy_drawing import Drawing
 from zimage_core.training.objectives.diffusion_dpo import DiffusionDpo
 from zimage_core.training.objectives.grpo import Cps
-from zimage_core.training.pair_lesson import EncodedPair, PairLesson, PairTuning
-from zimage_core.training.prefer import PreferenceWatch, prefer
+from zimage_core.training.preference.pair_lesson import EncodedPair, PairLesson, PairTuning
+from zimage_core.training.preference.prefer import PreferenceWatch, prefer
+from zimage_core.training.preference.reward_lesson import OLD, POLICY, RewardLesson, RewardTuning
 from zimage_core.training.previews import Previews, Prompts
-from zimage_core.training.reward_lesson import OLD, POLICY, RewardLesson, RewardTuning
-from zimage_core.training.rewards import Reward, RewardError, request_of
+from zimage_core.training.rewards.noisy_drawing import Drawing
+from zimage_core.training.rewards.reward import Reward, RewardError, request_of
 from zimage_core.training.trainables import LoraTrainable, Roles
 
 PROMPTS = ("a red heart", 'a sign that says "open"', "a blue ring")

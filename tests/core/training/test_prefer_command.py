@@ -15,8 +15,8 @@ from zimage_core.cli import main
 from zimage_core.commands.named_scores import reward_of
 from zimage_core.recipes import PreferenceConfig, read_distillation, read_preference
 from zimage_core.sampling import NANO
-from zimage_core.training.distilled import distillation_of
-from zimage_core.training.preferred import pair_tuning_of, recipe_of, reward_tuning_of
+from zimage_core.training.distillation.distilled import distillation_of
+from zimage_core.training.preference.preferred import pair_tuning_of, recipe_of, reward_tuning_of
 
 SMALL = ("--side", "32", "--rank", "2", "--lr", "0.01", "--checked", "0")
 
@@ -71,7 +71,7 @@ def test_a_run_that_is_stopped_goes_on_and_writes_the_same_lora_with_previews_an
     assert main(checks) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["updates"] == 3 and set(told["rewards"]) == {"saturation", "contrast"} and not told["decayed"]
-    monkeypatch.setattr("zimage_core.training.reward_lesson.RewardLesson._grpo_losses", interrupted_at(2))
+    monkeypatch.setattr("zimage_core.training.preference.reward_lesson.RewardLesson._grpo_losses", interrupted_at(2))
     assert main(grpo(prompts, parts)) == 1 and "somebody stops" in capsys.readouterr().err and not parts.exists()
     monkeypatch.undo()
     assert main(grpo(prompts, parts)) == 0
@@ -86,7 +86,7 @@ def test_a_run_that_is_stopped_goes_on_and_writes_the_same_lora_with_previews_an
 
 
 def interrupted_at(step):
-    from zimage_core.training.reward_lesson import RewardLesson
+    from zimage_core.training.preference.reward_lesson import RewardLesson
 
     whole, calls = RewardLesson._grpo_losses, []
 

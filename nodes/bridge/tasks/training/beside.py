@@ -11,12 +11,12 @@ from torch import Tensor
 from .....zimage_core.adapters import Lora, parameter_shapes
 from .....zimage_core.recipes.preference_config import FROM_PAIRS
 from .....zimage_core.sampling import Preset
-from .....zimage_core.training.decay import STUDENT, TEACHER, DecayAlarm
-from .....zimage_core.training.distilled import student_preset
-from .....zimage_core.training.few_step_previews import FEW_STEPS
+from .....zimage_core.training.distillation.decay import STUDENT, TEACHER, DecayAlarm
+from .....zimage_core.training.distillation.distilled import student_preset
+from .....zimage_core.training.distillation.previews import FEW_STEPS
 from .....zimage_core.training.loop.curve import read_curve
-from .....zimage_core.training.policy_run import prompts_of
-from .....zimage_core.training.preferred import drawing_preset
+from .....zimage_core.training.preference.policy_run import prompts_of
+from .....zimage_core.training.preference.preferred import drawing_preset
 from ...patches.loras import apply
 from ..comparing.columns import sheets
 from ..evaluating.painter import Painter, SuiteBar

@@ -10,8 +10,8 @@ import torch
 
 from .....zimage_core.checkpoints import load_dit
 from .....zimage_core.recipes import DistillationConfig, read_distillation
+from .....zimage_core.training.distillation.student_run import StudentRun, student_run
 from .....zimage_core.training.encoded_files import EncodedCaptions
-from .....zimage_core.training.student_run import StudentRun, student_run
 from .....zimage_core.training.turbo import refuse_turbo_as_teacher
 from .base import free_device
 from .encoders import canvas_encoders

@@ -18,10 +18,10 @@ from .....zimage_core.model import Block
 from .....zimage_core.model.condition import Stage, run_block
 from .....zimage_core.nano.judging.prompt_score import PromptScore
 from .....zimage_core.sampling import NANO
+from .....zimage_core.training.distillation.student_run import Teacher
 from .....zimage_core.training.encoded import Encoders
 from .....zimage_core.training.encoded_files import EncodedCaptions
 from .....zimage_core.training.previews import CELL
-from .....zimage_core.training.student_run import Teacher
 from .base import base_file, preset_of
 from .run import STATES, file_identity
 from .shown import decoded

@@ -14,10 +14,10 @@ from .....zimage_core.checkpoints import load_dit
 from .....zimage_core.data.preferences import Preference
 from .....zimage_core.recipes import PreferenceConfig
 from .....zimage_core.recipes.preference_config import FROM_PAIRS, read_preference
-from .....zimage_core.training.pair_files import read_pairs
-from .....zimage_core.training.policy_run import Learned, PolicyRun, learned_from, policy_run
-from .....zimage_core.training.policy_run import prompts_of as prompts_of_data
-from .....zimage_core.training.rewards import Reward, request_of
+from .....zimage_core.training.preference.pair_files import read_pairs
+from .....zimage_core.training.preference.policy_run import Learned, PolicyRun, learned_from, policy_run
+from .....zimage_core.training.preference.policy_run import prompts_of as prompts_of_data
+from .....zimage_core.training.rewards.reward import Reward, request_of
 from .....zimage_core.training.turbo import is_turbo, refuse_turbo_for_pairs
 from .. import scores
 from .base import free_device

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from .....zimage_core.recipes import TrainingConfig
-from .....zimage_core.training.distillation import STUDENT
+from .....zimage_core.training.distillation.update import STUDENT
 from .....zimage_core.training.encoded import Encoders
 from .....zimage_core.training.loop.curve import read_curve
 from .....zimage_core.training.loop.curve_picture import curve_picture

@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .._shapes import Float
-from ..scoring.score import Measurement, OfWholePrompts, Request, Score, title
-from ..text.protected import quoted_texts
+from ..._shapes import Float
+from ...scoring.score import Measurement, OfWholePrompts, Request, Score, title
+from ...text.protected import quoted_texts
 
 
 class RewardError(ValueError):
@@ -79,3 +79,10 @@ class Reward:
             raise RewardError(
                 f"the reward {title(score)} failed ({told}): mend it and start again; the run goes on where it was"
             ) from error
+
+
+def scores_of_checks(reward: Reward | None, unrewarded: Sequence[Score]) -> list[Score]:
+    """What checks read beside the pictures' statistics."""
+    rewarded = reward.scores if reward else ()
+    names = {score.name for score in rewarded}
+    return [*rewarded, *(score for score in unrewarded if score.name not in names)]

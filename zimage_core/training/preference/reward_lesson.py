@@ -14,19 +14,20 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .._shapes import Float
-from ..model import S3DiT
-from ..scoring.score import Request
-from .guided_roles import GuidedRoles
-from .loop.order import chosen_examples
-from .noisy_drawing import Drawing, Drawn
-from .objectives.diffusion_nft import DiffusionNft
-from .objectives.grpo import grpo_losses, kl_losses
-from .objectives.matching_levels import HIGHEST, LOWEST, draw_levels, drawn_like, renoised
-from .preference_progress import OnPart, Told, ignore
-from .rated_groups import Rated, Rater
-from .rewards import Reward
-from .trainables import Roles
+from ..._shapes import Float
+from ...model import S3DiT
+from ...scoring.score import Request
+from ..loop.order import chosen_examples
+from ..objectives.diffusion_nft import DiffusionNft
+from ..objectives.grpo import grpo_losses, kl_losses
+from ..objectives.matching_levels import HIGHEST, LOWEST, draw_levels, drawn_like, renoised
+from ..rewards.guided_roles import GuidedRoles
+from ..rewards.noisy_drawing import Drawing, Drawn
+from ..rewards.rated_groups import Rated, Rater
+from ..rewards.reward import Reward
+from ..rewards.told import Told
+from ..trainables import Roles
+from .progress import OnPart, ignore
 
 POLICY, OLD = "policy", "old"
 OLD_RAMP, MOST_OLD_DECAY = 0.001, 0.5  # DiffusionNFT: how much of itself the old policy keeps, by turns

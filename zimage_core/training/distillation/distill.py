@@ -9,16 +9,16 @@ from typing import Any
 
 from torch import Tensor
 
-from .._shapes import Float
-from ..model import S3DiT
-from ..model.condition import RunBlock, run_block
+from ..._shapes import Float
+from ...model import S3DiT
+from ...model.condition import RunBlock, run_block
+from ..loop.curve import Curve
+from ..loop.runner import Progress, train
+from ..previews import Previews
+from ..trainables import Roles
 from .decay import Checks, DecayAlarm
-from .distillation import STUDENT, Distillation, StudentsEma, TwoRates, distillation_step
-from .loop.curve import Curve
-from .loop.runner import Progress, train
-from .previews import Previews
 from .students_reward import StudentsReward
-from .trainables import Roles
+from .update import STUDENT, Distillation, StudentsEma, TwoRates, distillation_step
 
 
 @dataclass(frozen=True, kw_only=True)

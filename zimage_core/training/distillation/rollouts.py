@@ -10,9 +10,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .._shapes import Bool, Float, Int
-from ..sampling import shift_sigma, shifted_schedule
-from .objectives.matching_levels import LOWEST, drawn_like, per_item, renoised
+from ..._shapes import Bool, Float, Int
+from ...sampling import shift_sigma, shifted_schedule
+from ..objectives.matching_levels import LOWEST, drawn_like, per_item, renoised
 
 # (latents, their levels (b,), which items of the batch these are) -> velocity
 Student = Callable[[Tensor, Tensor, Tensor], Tensor]

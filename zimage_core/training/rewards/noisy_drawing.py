@@ -12,10 +12,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .._shapes import Float
-from ..sampling import shifted_schedule
-from .objectives.grpo import FlowSde, NoisyStep
-from .objectives.matching_levels import drawn_like
+from ..._shapes import Float
+from ...sampling import shifted_schedule
+from ..objectives.grpo import FlowSde, NoisyStep
+from ..objectives.matching_levels import drawn_like
 
 Velocity = Callable[[Tensor, float], Tensor]
 

@@ -11,21 +11,21 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .._shapes import Float
-from ..model import S3DiT
-from ..scoring.score import Request
-from .distillation import STUDENT, Distillation
-from .guided_roles import GuidedRoles
-from .noisy_drawing import Drawing
-from .objectives.diffusion_dpo import DiffusionDpo, Errors, velocity_errors
-from .objectives.diffusion_nft import DiffusionNft
-from .objectives.grpo import Cps, grpo_losses
-from .objectives.matching_levels import drawn_like, renoised
-from .preference_progress import Told
-from .rated_groups import Rated, Rater, nothing
-from .rewards import Reward
+from ..._shapes import Float
+from ...model import S3DiT
+from ...scoring.score import Request
+from ..objectives.diffusion_dpo import DiffusionDpo, Errors, velocity_errors
+from ..objectives.diffusion_nft import DiffusionNft
+from ..objectives.grpo import Cps, grpo_losses
+from ..objectives.matching_levels import drawn_like, renoised
+from ..rewards.guided_roles import GuidedRoles
+from ..rewards.noisy_drawing import Drawing
+from ..rewards.rated_groups import Rated, Rater, nothing
+from ..rewards.reward import Reward
+from ..rewards.told import Told
+from ..trainables import Roles
 from .rollouts import fixed_grid
-from .trainables import Roles
+from .update import STUDENT, Distillation
 
 DPO, NFT = DiffusionDpo(anchor=0.0), DiffusionNft(kl=0.0)
 

@@ -8,24 +8,27 @@ from types import MappingProxyType
 
 from torch import Tensor
 
-from .._shapes import Float
-from ..data.preferences import Preference
-from ..model import S3DiT
-from ..model.condition import RunBlock, run_block
-from ..recipes import PreferenceConfig
-from ..recipes.preference_config import FROM_PAIRS
-from ..scoring.features import DiversityScore
-from ..scoring.features.thumbnails import Thumbnails
-from ..scoring.statistics import STATISTICS
-from .decay import Checks, DecayAlarm
-from .distilled import hash_of
-from .encoded import Encoders
-from .encoded_files import EncodedCaptions
-from .loop.runner import Recipe
+from ..._shapes import Float
+from ...data.preferences import Preference
+from ...model import S3DiT
+from ...model.condition import RunBlock, run_block
+from ...recipes import PreferenceConfig
+from ...recipes.preference_config import FROM_PAIRS
+from ...scoring.features import DiversityScore
+from ...scoring.features.thumbnails import Thumbnails
+from ...scoring.statistics import STATISTICS
+from ..distillation.decay import Checks, DecayAlarm
+from ..distillation.distilled import hash_of
+from ..distillation.student_run import Teacher, copy_file
+from ..encoded import Encoders
+from ..encoded_files import EncodedCaptions
+from ..loop.runner import Recipe
+from ..previews import Previews, Prompts, interval
+from ..rewards.reward import Reward, request_of, scores_of_checks
+from ..trainables import Roles
 from .pair_files import EncodedPairs, encoded_pairs, hash_of_pairs
 from .pair_lesson import PairLesson, PairTuning
 from .prefer import Lesson, PreferenceWatch, prefer
-from .preference_progress import OnPart, PreferenceProgress, ignore
 from .preferred import (
     BEST,
     N_CHECKS,
@@ -36,14 +39,10 @@ from .preferred import (
     recipe_of,
     reward_tuning_of,
     roles_of,
-    scores_of_checks,
     write_policy,
 )
-from .previews import Previews, Prompts, interval
+from .progress import OnPart, PreferenceProgress, ignore
 from .reward_lesson import RewardLesson, RewardTuning
-from .rewards import Reward, request_of
-from .student_run import Teacher, copy_file
-from .trainables import Roles
 
 Learned = EncodedCaptions | EncodedPairs  # what a run learns from, encoded
 

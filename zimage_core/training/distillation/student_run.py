@@ -10,16 +10,19 @@ from types import MappingProxyType
 from PIL import Image
 from torch import Tensor
 
-from .._shapes import Float
-from ..atomic_file import write_atomically
-from ..model import S3DiT
-from ..model.condition import RunBlock, run_block
-from ..recipes import DistillationConfig
-from ..sampling import Preset
-from ..scoring.score import Score
+from ..._shapes import Float
+from ...atomic_file import write_atomically
+from ...model import S3DiT
+from ...model.condition import RunBlock, run_block
+from ...recipes import DistillationConfig
+from ...sampling import Preset
+from ...scoring.score import Score
+from ..encoded import Encoders
+from ..previews import Previews, Prompts, interval
+from ..rewards.reward import Reward, request_of, scores_of_checks
+from ..trainables import Roles
 from .decay import Checks, DecayAlarm
 from .distill import DistillationWatch, RoleProgress, distill
-from .distillation import Distillation, TwoRates
 from .distilled import (
     N_CHECKS,
     distillation_of,
@@ -30,13 +33,9 @@ from .distilled import (
     two_rates_of,
     write_student,
 )
-from .encoded import Encoders
-from .few_step_previews import FEW_STEPS, FewStepPreviews
-from .preferred import scores_of_checks
-from .previews import Previews, Prompts, interval
-from .rewards import Reward, request_of
+from .previews import FEW_STEPS, FewStepPreviews
 from .students_reward import StudentsReward
-from .trainables import Roles
+from .update import Distillation, TwoRates
 
 BEST = "best.safetensors"  # beside the state: the student of the check that was nearest to the teacher
 

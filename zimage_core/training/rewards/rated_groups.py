@@ -7,13 +7,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .._shapes import Float
-from ..scoring.score import Request
-from .loop.batches import token_count
+from ..._shapes import Float
+from ...scoring.score import Request
+from ..loop.batches import token_count
+from ..objectives.grpo import group_advantages
 from .noisy_drawing import Drawing, Drawn, Velocity, draw_in_batches
-from .objectives.grpo import group_advantages
-from .preference_progress import Told
-from .rewards import Reward
+from .reward import Reward
+from .told import Told
 
 N_CHANNELS = 16
 

@@ -7,16 +7,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .._shapes import Float
-from ..model import S3DiT
-from .encoded_example import EncodedPicture
-from .guided_roles import GuidedRoles
-from .objectives.diffusion_dpo import DiffusionDpo, Errors, easiest, velocity_errors
-from .objectives.matching_levels import renoised
-from .objectives.noise_levels import NoiseLevels
-from .preference_progress import OnPart, Told, ignore
+from ..._shapes import Float
+from ...model import S3DiT
+from ..encoded_example import EncodedPicture
+from ..objectives.diffusion_dpo import DiffusionDpo, Errors, easiest, velocity_errors
+from ..objectives.matching_levels import renoised
+from ..objectives.noise_levels import NoiseLevels
+from ..rewards.guided_roles import GuidedRoles
+from ..rewards.told import Told
+from ..trainables import Roles
+from .progress import OnPart, ignore
 from .reward_lesson import POLICY
-from .trainables import Roles
 
 PATCH = 4  # latent cells of an image token
 LEAST_MARGIN = 1e-3  # above what rounding makes of two equal networks

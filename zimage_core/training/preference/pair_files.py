@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import overload
 
-from ..counted import counted
-from ..data import Example
-from ..data.preferences import Preference, read_preferences
-from .encoded import Encoders
-from .encoded_files import ExampleFiles, load_example
+from ...counted import counted
+from ...data import Example
+from ...data.preferences import Preference, read_preferences
+from ..encoded import Encoders
+from ..encoded_files import ExampleFiles, load_example
 from .pair_lesson import EncodedPair
 
 

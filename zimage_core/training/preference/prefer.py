@@ -22,17 +22,18 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from ..model import S3DiT
-from .decay import DecayAlarm
-from .distill import DistillationWatch, look
-from .loop.curve import Curve, read_curve
-from .loop.ema import Ema
-from .loop.runner import Progress, Recipe, train
-from .loop.state import saved_step
-from .preference_progress import OnPart, PreferenceProgress, Told, ignore
+from ...model import S3DiT
+from ..distillation.decay import DecayAlarm
+from ..distillation.distill import DistillationWatch, look
+from ..loop.curve import Curve, read_curve
+from ..loop.ema import Ema
+from ..loop.runner import Progress, Recipe, train
+from ..loop.state import saved_step
+from ..rewards.reward import RewardError
+from ..rewards.told import Told
+from ..trainables import Roles
+from .progress import OnPart, PreferenceProgress, ignore
 from .reward_lesson import POLICY
-from .rewards import RewardError
-from .trainables import Roles
 
 MOST_ALIKE = 20  # steps in which no picture was better than another, after which a reward has nothing more to say
 

@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor
 
-from .._shapes import Float
-from ..model import S3DiT
-from ..model.condition import Condition, RunBlock, run_block
-from ..sampling import Guidance
-from .objectives.noised import recomputed
-from .trainables import Roles
+from ..._shapes import Float
+from ...model import S3DiT
+from ...model.condition import Condition, RunBlock, run_block
+from ...sampling import Guidance
+from ..objectives.noised import recomputed
+from ..trainables import Roles
 
 
 class GuidedRoles:

@@ -1,6 +1,6 @@
 """What a config of preference means for the runner and for a lesson, and the file of what came out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
@@ -8,20 +8,18 @@ from typing import Any
 
 import torch
 
-from ..model import S3DiT
-from ..recipes import PreferenceConfig
-from ..sampling import Preset
-from ..scoring.score import Score
-from .loop.runner import Recipe
-from .lora_file import lora_metadata, write_lora
-from .noisy_drawing import Drawing
-from .objectives.diffusion_dpo import DiffusionDpo
-from .objectives.diffusion_nft import DiffusionNft
-from .objectives.grpo import Cps, FlowSde, NoisyStep
+from ...model import S3DiT
+from ...recipes import PreferenceConfig
+from ...sampling import Preset
+from ..loop.runner import Recipe
+from ..lora_file import lora_metadata, write_lora
+from ..objectives.diffusion_dpo import DiffusionDpo
+from ..objectives.diffusion_nft import DiffusionNft
+from ..objectives.grpo import Cps, FlowSde, NoisyStep
+from ..rewards.noisy_drawing import Drawing
+from ..trainables import LoraTrainable, Roles
 from .pair_lesson import PairTuning
 from .reward_lesson import OLD, POLICY, RewardTuning
-from .rewards import Reward
-from .trainables import LoraTrainable, Roles
 
 N_SAVES, N_CHECKS, SEEDS = 50, 20, 2
 BEST = "best.safetensors"  # beside the state: the policy of the best check
@@ -117,13 +115,6 @@ def identity_of(config: PreferenceConfig, tuning: RewardTuning | PairTuning, dat
         **{"prefer": config.method, "model": config.model, "rank": config.rank, "alpha": alpha_of(config)},
         **{"data": data, "reward": list(config.reward), "rule": config.rule, **told},
     }
-
-
-def scores_of_checks(reward: Reward | None, unrewarded: Sequence[Score]) -> list[Score]:
-    """What checks read beside the pictures' statistics."""
-    rewarded = reward.scores if reward else ()
-    names = {score.name for score in rewarded}
-    return [*rewarded, *(score for score in unrewarded if score.name not in names)]
 
 
 def write_policy(

@@ -14,22 +14,22 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from .._shapes import Float
-from ..model import Condition, S3DiT
-from ..model.condition import RunBlock, run_block
-from ..model.sequence import padded_length
-from .loop.batches import token_count
-from .loop.ema import Ema
-from .loop.order import chosen_examples
-from .loop.runner import Recipe
-from .objectives.decoupled import DecoupledDmd, decoupled_dmd, regression_losses
-from .objectives.dmd2 import dmd2
-from .objectives.dmdr import Dmdr
-from .objectives.flow_matching import flow_matching_losses
-from .objectives.matching_levels import HIGHEST, LOWEST, draw_levels, per_item
-from .objectives.noised import recomputed
+from ..._shapes import Float
+from ...model import Condition, S3DiT
+from ...model.condition import RunBlock, run_block
+from ...model.sequence import padded_length
+from ..loop.batches import token_count
+from ..loop.ema import Ema
+from ..loop.order import chosen_examples
+from ..loop.runner import Recipe
+from ..objectives.decoupled import DecoupledDmd, decoupled_dmd, regression_losses
+from ..objectives.dmd2 import dmd2
+from ..objectives.dmdr import Dmdr
+from ..objectives.flow_matching import flow_matching_losses
+from ..objectives.matching_levels import HIGHEST, LOWEST, draw_levels, per_item
+from ..objectives.noised import recomputed
+from ..trainables import Roles
 from .rollouts import Grid, dynamic_grid, fixed_grid, rollout
-from .trainables import Roles
 
 STUDENT, FAKE = "student", "fake"
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from PIL import Image
 from torch import Tensor
 
-from .._shapes import Float
-from ..model import S3DiT
-from ..model.condition import RunBlock, run_block
-from ..sampling import Preset
-from .previews import Previews
+from ..._shapes import Float
+from ...model import S3DiT
+from ...model.condition import RunBlock, run_block
+from ...sampling import Preset
+from ..previews import Previews
 
 FEW_STEPS = (1, 2, 4, 8)
 

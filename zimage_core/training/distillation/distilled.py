@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
-from ..model import S3DiT
-from ..recipes import DistillationConfig
-from ..sampling import Preset
-from .distillation import FAKE, STUDENT, Distillation, TwoRates
-from .lora_file import lora_metadata, write_lora
-from .objectives import DecoupledDmd
-from .objectives.dmdr import Dmdr
-from .trainables import LoraTrainable, Roles
+from ...model import S3DiT
+from ...recipes import DistillationConfig
+from ...sampling import Preset
+from ..lora_file import lora_metadata, write_lora
+from ..objectives import DecoupledDmd
+from ..objectives.dmdr import Dmdr
+from ..trainables import LoraTrainable, Roles
+from .update import FAKE, STUDENT, Distillation, TwoRates
 
 FAKE_UPDATES, N_SAVES, N_CHECKS = 5, 20, 20
 

@@ -12,16 +12,16 @@ from typing import Any
 
 from PIL import Image
 
-from ..atomic_file import write_text
-from ..json_lines import append_lines, read_lines, to_lines
-from ..model import S3DiT
-from ..model.condition import RunBlock, run_block
-from ..sampling import Preset
-from ..scoring.score import Request, Score
-from ..scoring.statistics import STATISTICS
-from .loop.state import saved_step
-from .previews import Previews
-from .rewards import request_of
+from ...atomic_file import write_text
+from ...json_lines import append_lines, read_lines, to_lines
+from ...model import S3DiT
+from ...model.condition import RunBlock, run_block
+from ...sampling import Preset
+from ...scoring.score import Request, Score
+from ...scoring.statistics import STATISTICS
+from ..loop.state import saved_step
+from ..previews import Previews
+from ..rewards.reward import request_of
 
 FILE = "checks.jsonl"
 # the sharpness, a variance of the Laplacian, is the energy of what changes from pixel to pixel
