@@ -35,6 +35,10 @@ test("ComfyUI's own tips are left out", () => {
 
 test("a line of a report is Chinese with every part of it", () => {
   const lines = {
+    "taste.safetensors: learned from 1 pair": "taste.safetensors：从 1 对图片学成",
+    "taste.safetensors: learned from a score of 3 prompts": "taste.safetensors：从 3 条提示词的评分学成",
+    "turbo.safetensors: a student of 900 prompts, for 4 steps at CFG 1":
+      "turbo.safetensors：从 900 条提示词学成的学生，用 4 步、CFG 1",
     "nano.safetensors is an all-in-one checkpoint: a Z-Image diffusion model, a Z-Image text encoder":
       "nano.safetensors：整合模型：Z-Image 的扩散模型，Z-Image 的文本编码器",
     "Release: Turbo (8 steps, CFG 1); its header's modelspec.title says so": "版本：Turbo（8 步，CFG 1）；由文件头的 modelspec.title 得知",

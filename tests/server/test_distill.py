@@ -73,5 +73,5 @@ def test_what_cannot_teach_or_be_learned_is_said_on_the_node(run):
     lora = {"lora_name": "pixel_art_style_z_image_turbo.safetensors", "strength_model": 1.0}
     patched["patched"] = node("LoraLoaderModelOnly", model=["model", 0], **lora)
     patched |= {name: each for name, each in base.items() if name == "model"}
-    assert "a student learns from a model in one file" in message(patched)
+    assert "a LoRA is learned here on a model in one file" in message(patched)
     assert "no file name inside output/loras" in message(graph(name="../out"))

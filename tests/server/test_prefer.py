@@ -43,7 +43,7 @@ def test_a_taste_is_learned_from_what_was_chosen_and_what_cannot_be_is_said(serv
     with safe_open(server.base / "output/loras/liked.safetensors", "pt") as opened:
         assert opened.metadata()["modelspec.title"] == "liked"
     [shown] = [each["output"] for each in told if each["node"] == "taste"]
-    assert "liked.safetensors: learned from 1 pairs" in shown["text"][0] and len(shown["images"]) == 1
+    assert "liked.safetensors: learned from 1 pair\n" in shown["text"][0] and len(shown["images"]) == 1
     turbo = loaders("z_image_turbo_bf16.safetensors", "qwen_3_4b.safetensors", "ae.safetensors")
     assert "would take its few steps" in message({**graph(), **turbo})
     assert "lie outside ComfyUI's output and input folders" in message(graph(preferences="../other.jsonl"))

@@ -23,5 +23,5 @@ def read_prompts(file: Path) -> list[str]:
     if not prompts:
         raise ValueError(f"{file} has no prompt in it; write one a line")
     if len(prompts) > MOST_PROMPTS:
-        raise ValueError(f"{file} has {len(prompts)} prompts; a student learns as much from {MOST_PROMPTS}: take some")
+        raise ValueError(f"{file} has {len(prompts)} prompts; {MOST_PROMPTS} teach as much: take some")
     return prompts

@@ -94,7 +94,7 @@ class Arena:
     def rounds(self) -> list[Round]:
         """All rounds in the order in which they came. Raises ValueError for a damaged line."""
         file = self.folder / ROUNDS
-        lines = file.read_text("utf-8").splitlines() if file.exists() else []
+        lines = file.read_text("utf-8").split("\n") if file.exists() else []
         return [_round(file, number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
     def votes(self) -> list[Preference]:

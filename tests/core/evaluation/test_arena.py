@@ -98,6 +98,12 @@ def test_equal_pictures_lost_ones_and_decided_pairs_are_not_to_be_voted_on(arena
     assert arena.waiting() == []
 
 
+def test_a_prompt_may_hold_any_line_end(arena):
+    [(_, entries)] = rounds(arena, 0, 1)
+    arena.add([("a star\u2028on\x85white\r\nand blue", entries)])
+    assert [each.prompt for each in arena.rounds()] == ["a star\u2028on\x85white\r\nand blue"]
+
+
 def test_a_full_arena_and_a_damaged_file_are_sentences(arena, monkeypatch):
     monkeypatch.setattr(arenas, "MOST_PAIRS", 3)
     arena.add(rounds(arena, 0, 3))

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import overload
 
-from ...counted import counted
 from ...data import Example
 from ...data.preferences import Preference, read_preferences
 from ..encoded import Encoders
@@ -25,8 +24,7 @@ def read_pairs(file: Path) -> list[Preference]:
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise ValueError(
-            f"{file} names {counted(len(missing), 'picture')} that {'is' if len(missing) == 1 else 'are'} not there "
-            f"({missing[0]}{more}): bring them back, or delete those lines"
+            f"{file} names pictures that are not there ({missing[0]}{more}): bring them back, or delete those lines"
         )
     return pairs
 

@@ -25,6 +25,7 @@ from .base import preset_of
 from .distill import Asked
 from .networks import SIDE, Base, cells_of
 from .prefer import AskedTaste
+from .run import folder_of
 
 CHANNELS = 16  # of a latent
 CHANGED = ("before", "after")
@@ -100,17 +101,19 @@ def taste_sheets(asked: AskedTaste, lora: Lora, words: Mapping[str, str]) -> tup
 def student_report(asked: Asked) -> str:
     """What was learned, how near to the teacher its pictures are, and where it lies."""
     config = asked.config
-    first = f"{config.out.name}: a student of {len(asked.prompts)} prompts, for {config.nfe} steps at CFG 1"
+    steps = "1 step" if config.nfe == 1 else f"{config.nfe} steps"
+    first = f"{config.out.name}: a student of {prompts_told(asked.prompts)}, for {steps} at CFG 1"
     return "\n".join([first, *checked(DecayAlarm(asked.folder, config.patience)), saved(config.out)])
 
 
 def taste_report(asked: AskedTaste) -> str:
     """What was learned, what became of the pictures, and where it lies."""
     config, rows = asked.config, read_curve(asked.folder)
+    pairs = "1 pair" if len(asked.data) == 1 else f"{len(asked.data)} pairs"
     first = (
-        f"{config.out.name}: learned from {len(asked.data)} pairs"
+        f"{config.out.name}: learned from {pairs}"
         if config.method == FROM_PAIRS
-        else f"{config.out.name}: learned from a score of {len(prompts_of(asked.data))} prompts"
+        else f"{config.out.name}: learned from a score of {prompts_told(prompts_of(asked.data))}"
     )
     last = [share for row in rows[-max(1, len(rows) // 10) :] if (share := row.get("preferred")) is not None]
     leans = [f"Leans to the chosen picture in {sum(last) / len(last):.0%} of pairs"] if last else []
@@ -118,9 +121,14 @@ def taste_report(asked: AskedTaste) -> str:
     return "\n".join([first, *leans, *checked(alarm), saved(config.out)])
 
 
+def prompts_told(prompts: Sequence[str]) -> str:
+    """How many there are."""
+    return "1 prompt" if len(prompts) == 1 else f"{len(prompts)} prompts"
+
+
 def saved(out: Path) -> str:
     """Where the LoRA lies."""
-    return f"Saved in output/{out.parent.name}: press R, and Z-Image Load LoRA lists it"
+    return f"Saved in output/{folder_of(out)}: press R, and Z-Image Load LoRA lists it"
 
 
 def checked(alarm: DecayAlarm) -> Iterator[str]:

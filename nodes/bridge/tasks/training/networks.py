@@ -76,7 +76,7 @@ def base_of(networks: Networks) -> Base:
     """Raises ValueError for a MODEL that is not one plain file."""
     if networks.model.patches:
         raise ValueError(
-            "This MODEL carries LoRAs, and a student learns from a model in one file. Save it with the stock Save "
+            "This MODEL carries LoRAs, and a LoRA is learned here on a model in one file. Save it with the stock Save "
             "Model, load that file, and connect it."
         )
     return Base(networks=networks, file=base_file(networks.model))

@@ -16,6 +16,7 @@ from safetensors import safe_open
 
 from .....zimage_core.checkpoints import DIT, open_network
 from .....zimage_core.recipes import FullConfig, Stage, TrainingConfig
+from .....zimage_core.text import shortened
 from .....zimage_core.training.encoded import Encoders
 from .....zimage_core.training.encoded_files import EncodedSet, ExampleFiles
 from .....zimage_core.training.flow_training import TrainingSet, divided, train_examples
@@ -39,6 +40,7 @@ from .sockets import Sockets
 STATES = "zimage_training"  # folder in the output folder
 SHOWN_EVERY = 10  # steps
 SHOWN_SIDE = 512  # pixels
+LONGEST_NAME = 200  # bytes: a file system takes 255, and states and unfinished files add to a name
 # settings by which nothing else is learned: two were never named, the others are as if they were not given
 NEVER_NAMED = ("keep_activations", "stream")
 AS_NOT_GIVEN: dict[str, Any] = {
@@ -175,7 +177,7 @@ def is_finished(out: Path, identity: str) -> bool:
         found = (opened.metadata() or {}).get(TRAINED)
     if found != identity:
         raise ValueError(
-            f"{out.name} is in output/{out.parent.name} already and was trained with other pictures or settings. "
+            f"{out.name} is in output/{folder_of(out)} already and was trained with other pictures or settings. "
             "Choose another name, or take that file away."
         )
     return True
@@ -185,9 +187,19 @@ def output_file(name: str, kind: str) -> Path:
     """Where what a name stands for goes: output/`kind`, whose files ComfyUI lists among its models."""
     root = (Path(folder_paths.get_output_directory()) / kind).resolve()
     file = (root / f"{name.strip()}.safetensors").resolve()
-    if not name.strip() or "\0" in name or file.parent == root.parent or not file.is_relative_to(root):
-        raise ValueError(f"The name {name!r} is no file name inside output/{kind}. Write one such as my_fox.")
+    is_long = any(len(part.encode("utf-8", "replace")) > LONGEST_NAME for part in file.parts)
+    is_odd = not name.strip() or "\0" in name or is_long
+    if is_odd or file.parent == root.parent or not file.is_relative_to(root):
+        raise ValueError(
+            f"The name {shortened(name)!r} is no file name inside output/{kind}. Write one such as my_fox."
+        )
     return file
+
+
+def folder_of(out: Path) -> str:
+    """The folder of such a file below ComfyUI's output folder, such as loras/styles; of a linked one its last part."""
+    root = Path(folder_paths.get_output_directory()).resolve()
+    return out.parent.relative_to(root).as_posix() if out.is_relative_to(root) else out.parent.name
 
 
 def report_of(out: Path, losses: Sequence[float], sockets: Sockets) -> str:
@@ -198,7 +210,8 @@ def report_of(out: Path, losses: Sequence[float], sockets: Sockets) -> str:
 def _lines(out: Path, losses: Sequence[float], sockets: Sockets) -> Iterator[str]:
     n, tenth = len(sockets.dataset.examples), max(1, len(losses) // 10)
     first, last = (sum(part) / tenth for part in (losses[:tenth], losses[-tenth:])) if losses else (0.0, 0.0)
-    loader = "Z-Image Load LoRA" if out.parent.name == "loras" else "Z-Image Load Model"
+    folder = folder_of(out)
+    loader = "Z-Image Load LoRA" if folder.split("/")[0] == "loras" else "Z-Image Load Model"
     is_edit = bool(sockets.dataset.examples[0].references)
     yield (
         f"{out.name}: {len(losses)} steps on {n} pairs"
@@ -206,7 +219,7 @@ def _lines(out: Path, losses: Sequence[float], sockets: Sockets) -> Iterator[str
         else f"{out.name}: {len(losses)} steps on {n} pictures"
     )
     yield f"Loss: {first:.3f} in the first tenth, {last:.3f} in the last"
-    yield f"Saved in output/{out.parent.name}: press R, and {loader} lists it"
+    yield f"Saved in output/{folder}: press R, and {loader} lists it"
     has_branch = has_vision_branch(sockets.model.get_model_object(DIFFUSION_MODEL))
     if is_edit and not (sockets.dataset.vision and has_branch):
         yield "It learned from the pictures' latents alone: choose 'look at their latents' in Z-Image Edit Encode"
