@@ -13,17 +13,18 @@ from PIL import Image
 from tqdm import tqdm
 
 from ..counted import counted
-from ..curation.engine import Progress, Record, Stage, read_record, run_stage
+from ..curation.engine import Progress, Record, Stage, check_replaceable, read_record, run_stage
 from ..curation.profiling import ProfileParameters, profile_stage, write_page
 from .files import check_out
 
 
 def profile_folder(options: argparse.Namespace) -> None:
     """Measure the pictures, and write the page where it is missing or the profile is new."""
-    check_out(options.out, "tables", ".parquet")
+    check_table(options.out, "profile")
     page: Path = options.page or options.out.with_suffix(".html")
     check_out(page, "pages", ".html")
-    warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the profile itself tells of them
+    warnings.filterwarnings("ignore", module="PIL")  # they name no file; what spoils a picture is in its row
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
     parameters = ProfileParameters(most_pixels=round(options.most_megapixels * 1e6), keep_dates=options.keep_dates)
     listing = options.out.with_name(f".{options.out.name}.listing")
     try:
@@ -31,10 +32,16 @@ def profile_folder(options: argparse.Namespace) -> None:
         is_new, record = compute(stage, options.out)
     finally:
         listing.unlink(missing_ok=True)
-    if is_new or not page.is_file():
+    if is_new or not page.is_file() or page.stat().st_mtime < options.out.stat().st_mtime:
         write_page(options.out, page)
     result = {"file": str(options.out), "page": str(page), "new": is_new, **record.summary}
     print(json.dumps(result, ensure_ascii=False) if options.json else profile_told(record, options.out, page))
+
+
+def check_table(out: Path, stage: str) -> None:
+    """Refuse an output that could not be written, or would replace something else."""
+    check_out(out, "tables", ".parquet")
+    check_replaceable(out, stage)
 
 
 def compute(stage: Stage, out: Path) -> tuple[bool, Record]:
@@ -53,6 +60,7 @@ def with_bar(steps: Iterator[Progress]) -> bool:
     with ExitStack() as stack:
         for progress in steps:
             if bar is None or progress.stage != name:
+                stack.close()  # one bar at a time
                 name = progress.stage
                 bar = stack.enter_context(
                     tqdm(total=progress.total, initial=progress.done, desc=name, unit="part", file=sys.stderr)

@@ -3,9 +3,12 @@
 import argparse
 import hashlib
 import json
+import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+
+from PIL import Image
 
 from ..checkpoints.load import load_vision
 from ..checkpoints.networks import VISION
@@ -17,8 +20,7 @@ from ..nano.files import file_of
 from ..scoring.features import ClipFolder, EfficientNetLite, PictureEncoder, SiglipTower
 from ..scoring.features.efficientnet import SHA256
 from ..scoring.model_folder import checked_folder
-from .data_stages import compute, with_bar
-from .files import check_out
+from .data_stages import check_table, compute, with_bar
 from .machine import device_of
 
 PERCEPTUAL, NANO, EFFICIENTNET = "perceptual", "nano", "efficientnet"
@@ -26,7 +28,9 @@ PERCEPTUAL, NANO, EFFICIENTNET = "perceptual", "nano", "efficientnet"
 
 def embed_pictures(options: argparse.Namespace) -> None:
     """Write the vectors."""
-    check_out(options.out, "tables", ".parquet")
+    check_table(options.out, "embed")
+    warnings.filterwarnings("ignore", module="PIL")  # they name no file, and the profile tells of damage
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
     stage = embed_stage(options.profile, encoder_of(options.encoder, options.device))
     is_new, record = compute(stage, options.out)
     if options.json:
@@ -69,7 +73,7 @@ def digest_of(file: Path) -> str:
 
 def list_duplicates(options: argparse.Namespace) -> None:
     """Write the list."""
-    check_out(options.out, "tables", ".parquet")
+    check_table(options.out, "dedup")
     parameters = DedupParameters(
         least_cosine=options.least,
         most_difference=None if options.vectors_only else options.most_difference,

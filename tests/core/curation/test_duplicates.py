@@ -3,6 +3,7 @@
 import itertools
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import networkx
 import numpy as np
@@ -163,6 +164,28 @@ def test_a_picture_that_changed_since_its_profile_is_told_and_left_out(planted, 
 def test_another_stages_file_is_refused_in_a_sentence(planted, tmp_path, capsys):
     root, _ = planted
     assert main(["data", "dedup", str(root / "X.parquet"), "--out", str(tmp_path / "Z.parquet")]) == 1
-    assert "holds no vectors" in capsys.readouterr().err
+    assert "is not from `zimage data embed`" in capsys.readouterr().err
     assert main(["data", "embed", str(root / "Y.parquet"), "--out", str(tmp_path / "Z.parquet")]) == 1
-    assert "is no profile" in capsys.readouterr().err
+    assert "is not from `zimage data profile`" in capsys.readouterr().err
+    vectors = pyarrow.parquet.read_table(root / "Y.parquet").drop_columns(["look", "pixels"])
+    pyarrow.parquet.write_table(vectors, tmp_path / "Y.parquet")
+    for given, said in ((root / "gone.parquet", "there is no file"), (tmp_path / "Y.parquet", "lacks look, pixels")):
+        assert main(["data", "dedup", str(given), "--out", str(tmp_path / "Z.parquet")]) == 1
+        assert said in capsys.readouterr().err
+
+
+def test_only_what_the_same_stage_wrote_is_written_over(planted, tmp_path, capsys):
+    root, _ = planted
+    before = (root / "X.parquet").read_bytes()
+    assert main(["data", "embed", str(root / "X.parquet"), "--out", str(root / "X.parquet")]) == 1
+    assert "is not from `zimage data embed`" in capsys.readouterr().err and (root / "X.parquet").read_bytes() == before
+    (tmp_path / "mine.parquet").write_text("mine")
+    assert main(["data", "profile", str(root / "pictures"), "--out", str(tmp_path / "mine.parquet")]) == 1
+    assert "remove the file" in capsys.readouterr().err and (tmp_path / "mine.parquet").read_text() == "mine"
+
+
+def test_a_disk_without_room_for_the_search_is_told_before_it_begins(planted, tmp_path, capsys, monkeypatch):
+    root, _ = planted
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=5000))
+    assert main(["data", "dedup", str(root / "Y.parquet"), "--out", str(tmp_path / "Z.parquet")]) == 1
+    assert "0.0 MB free, and the search for copies takes 1.1 MB" in capsys.readouterr().err

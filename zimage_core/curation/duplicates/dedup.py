@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from ..engine import Progress, Stage, file_digest, is_done, parquet, read_record, run_stage
+from ..engine import Progress, Stage, file_digest, is_done, parquet, record_of_stage, run_stage
 from ..engine.output import glob_literal
 from .grouped import group, read_pairs
 from .pair_search import CopyTest, search_of
@@ -17,6 +17,7 @@ from .scratch import fill
 from .told import Listed, summary_of
 
 VERSION = 1
+READ = ("path", "vector", "look", "quality", "pixels")  # columns of the embedding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +33,7 @@ class DedupParameters:
 
 def find_duplicates(embedded: Path, out: Path, parameters: DedupParameters) -> Iterator[Progress]:
     """Write the list; nothing happens where it is there already."""
-    record = read_record(embedded)
-    if record is None or record.stage != "embed":
-        raise ValueError(f"{embedded} holds no vectors: give a file that `zimage data embed` wrote")
+    record = record_of_stage(embedded, "embed", READ)
     with parquet().ParquetFile(embedded) as opened:
         groups, rows = int(opened.num_row_groups), int(opened.metadata.num_rows)
     inputs, chosen = file_digest(embedded), asdict(parameters)

@@ -1,5 +1,6 @@
 """Vectors and looks of an embedding as arrays on disk, read where they are needed; out of core, for any number."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ class Scratch:
 def fill(embedded: Path, folder: Path, rows: int, length: int) -> Scratch:
     """Copy an embedding's arrays, one row group in memory at a time; pictures that had changed have zeros."""
     folder.mkdir(exist_ok=True)
+    check_room(folder, rows * (4 * length + LOOK * LOOK * 3))
     vectors = np.lib.format.open_memmap(folder / "vectors.npy", "w+", np.float32, (rows, length))
     looks = np.lib.format.open_memmap(folder / "looks.npy", "w+", np.uint8, (rows, LOOK, LOOK, 3))
     quality, pixels = np.zeros(rows), np.zeros((rows, 32), np.uint8)
@@ -52,6 +54,17 @@ def fill(embedded: Path, folder: Path, rows: int, length: int) -> Scratch:
     for each in (vectors, looks):
         each.flush()
     return Scratch(folder, quality, pixels.view("V32").ravel(), has_vector)
+
+
+def check_room(folder: Path, size: int) -> None:
+    """Refuse to map files for which the disk has no room: writing into them would kill the process without a word."""
+    for left in folder.glob("*.npy"):  # of a run that was stopped
+        left.unlink()
+    if (free := shutil.disk_usage(folder).free) < size:
+        raise ValueError(
+            f"{folder.parent} has {free / 1e6:,.1f} MB free, and the search for copies takes {size / 1e6:,.1f} MB: "
+            "give --out a folder on a larger disk"
+        )
 
 
 def as_array(column: Any, size: int) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from ...scoring.features import PictureEncoder
 from ...scoring.pixels_digest import pixels_digest
-from ..engine import Record, Stage, arrow, file_digest, parquet, read_record
+from ..engine import Record, Stage, arrow, file_digest, parquet, record_of_stage
 from ..engine.output import row_groups
 from ..profiling.identity import sha256
 from ..profiling.opened import open_file, read_bytes
@@ -20,6 +20,7 @@ from .looks import LOOK, look_of
 
 VERSION = 1
 KEPT = ("path", "sha256", "perceptual_hash", "width", "height", "bytes")  # columns of the profile that go on
+READ = (*KEPT, "problem", "megapixels", "encoding_quality")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +34,7 @@ class EncoderChoice:
 
 def embed_stage(profile: Path, choice: EncoderChoice) -> Stage:
     """Vectors of the pictures of a profile, one row group of it a partition."""
-    record = read_record(profile)
-    if record is None or record.stage != "profile":
-        raise ValueError(f"{profile} is no profile: give a file that `zimage data profile` wrote")
+    record = record_of_stage(profile, "profile", READ)
     with parquet().ParquetFile(profile) as opened:
         partitions: int = opened.num_row_groups
     return Stage(
@@ -66,8 +65,7 @@ class Embedder:
     def __call__(self, partition: int) -> Any:
         """One picture is decoded at a time; what the encoder is given are its copies, at most `SIDE` pixels a side."""
         with parquet().ParquetFile(self.profile) as opened:
-            columns = [*KEPT, "problem", "megapixels", "encoding_quality"]
-            listed: list[dict[str, Any]] = opened.read_row_group(partition, columns=columns).to_pylist()
+            listed: list[dict[str, Any]] = opened.read_row_group(partition, columns=list(READ)).to_pylist()
         rows, pictures = list[dict[str, Any]](), list[Image.Image]()
         for row in listed:
             if not row["problem"]:

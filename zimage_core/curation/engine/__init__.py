@@ -1,7 +1,7 @@
 """How a stage runs: partition by partition under Daft, resumable, its output whole or not there."""
 
 from .libraries import MissingLibraryError, arrow, parquet
-from .output import Record, read_record
+from .output import Record, check_replaceable, read_record, record_of_stage
 from .stage import PartitionsFailedError, Progress, Stage, file_digest, is_done, run_stage
 
 __all__ = [
@@ -11,9 +11,11 @@ __all__ = [
     "Record",
     "Stage",
     "arrow",
+    "check_replaceable",
     "file_digest",
     "is_done",
     "parquet",
     "read_record",
+    "record_of_stage",
     "run_stage",
 ]

@@ -39,6 +39,29 @@ def read_record(file: Path) -> Record | None:
         return None
 
 
+def record_of_stage(file: Path, stage: str, columns: Sequence[str]) -> Record:
+    """The record of another stage's output that is to be read, with these columns; a sentence where it is none."""
+    if not file.exists():
+        raise ValueError(f"there is no file {file}: give one that `zimage data {stage}` wrote")
+    record = read_record(file)
+    if record is None or record.stage != stage:
+        raise ValueError(f"{file} is not from `zimage data {stage}`: give a file that this wrote")
+    if missing := sorted(set(columns) - set(parquet().read_schema(file).names)):
+        raise ValueError(
+            f"{file} lacks {', '.join(missing)}: run `zimage data {stage}` again, whose columns are needed"
+        )
+    return record
+
+
+def check_replaceable(out: Path, stage: str) -> None:
+    """Refuse to write over a file that the same stage has not written: its own input, or somebody's data set."""
+    record = read_record(out)
+    if out.exists() and (record is None or record.stage != stage):
+        raise ValueError(
+            f"{out} is there already and is not from `zimage data {stage}`: give --out another name, or remove the file"
+        )
+
+
 @dataclass(frozen=True)
 class Parts:
     """The partitions of an output that is being made."""

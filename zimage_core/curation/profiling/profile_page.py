@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ...atomic_file import write_text
 from ...counted import counted
@@ -15,6 +15,7 @@ from ...rgb_picture import as_rgb
 from ..engine import Record, read_record
 from ..engine.libraries import daft
 from .columns import COLUMNS, LOW
+from .opened import Damage
 
 SHOWN = 12  # pictures of a finding
 MOST_NAMED = 50  # damaged files of one kind
@@ -111,8 +112,8 @@ def thumbnail(path: Path) -> Image.Image | None:
     try:
         with Image.open(path) as opened:
             opened.draft("RGB", DRAFT)
-            return as_rgb(opened)
-    except (OSError, SyntaxError, ValueError):
+            return as_rgb(ImageOps.exif_transpose(opened))
+    except Damage:
         return None
 
 
