@@ -109,6 +109,25 @@ def test_a_killed_run_goes_on_with_what_is_missing(tmp_path, calls):
     assert [each.name for each in tmp_path.iterdir()] == ["n.parquet"]
 
 
+INTERRUPTED = KILLED.replace("time.sleep(60)", "any(map(time.sleep, unless_stopped([0.05] * 1200)))").replace(
+    "import Stage, run_stage", "import Stage, run_stage, unless_stopped"
+)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent to a process as POSIX does")
+def test_ctrl_c_ends_a_run_at_once_as_an_interrupt_and_keeps_what_is_done(tmp_path, calls):
+    out = tmp_path / "n.parquet"
+    code = f"import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n{INTERRUPTED}"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", code, str(out)], **pipes) as process:
+        assert any(line.strip() == "3" for line in process.stdout)
+        process.send_signal(signal.SIGINT)
+        told = process.communicate(timeout=40)[1]
+    assert process.returncode == -signal.SIGINT and "KeyboardInterrupt" in told, told
+    finish(stage_of(partial(numbered, calls=calls)), out)
+    assert calls.read() == [3, 4, 5]
+
+
 def test_importing_the_engine_and_the_command_brings_in_no_library():
     code = (
         "import sys, zimage_core.curation.engine, zimage_core.cli; "

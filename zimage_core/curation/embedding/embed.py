@@ -12,7 +12,7 @@ from PIL import Image
 
 from ...scoring.features import PictureEncoder
 from ...scoring.pixels_digest import pixels_digest
-from ..engine import Record, Stage, arrow, file_digest, parquet, record_of_stage
+from ..engine import Record, Stage, arrow, file_digest, parquet, record_of_stage, unless_stopped
 from ..engine.output import row_groups
 from ..profiling.identity import sha256
 from ..profiling.opened import open_file, read_bytes
@@ -67,7 +67,7 @@ class Embedder:
         with parquet().ParquetFile(self.profile) as opened:
             listed: list[dict[str, Any]] = opened.read_row_group(partition, columns=list(READ)).to_pylist()
         rows, pictures = list[dict[str, Any]](), list[Image.Image]()
-        for row in listed:
+        for row in unless_stopped(listed):
             if not row["problem"]:
                 picture = same_picture(row, self.most_pixels)
                 rows.append(row_of(row, picture))

@@ -3,6 +3,7 @@
 from .libraries import MissingLibraryError, arrow, parquet
 from .output import Record, check_replaceable, read_record, record_of_stage
 from .stage import PartitionsFailedError, Progress, Stage, file_digest, is_done, run_stage
+from .stopping import unless_stopped
 
 __all__ = [
     "MissingLibraryError",
@@ -18,4 +19,5 @@ __all__ = [
     "read_record",
     "record_of_stage",
     "run_stage",
+    "unless_stopped",
 ]

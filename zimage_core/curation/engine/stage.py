@@ -15,6 +15,7 @@ from typing import Any
 from ...counted import counted
 from .libraries import daft
 from .output import Parts, Record, read_record
+from .stopping import StoppedError, start, stop, working
 
 TRIES = 3  # of a partition, before it is named and left out
 BLOCK = 1 << 20  # bytes read at once for a digest
@@ -62,7 +63,7 @@ class Progress:
 def run_stage(stage: Stage, out: Path) -> Iterator[Progress]:
     """Compute what is missing and write `out`; nothing happens where it is there already.
 
-    Raises `PartitionsFailedError` after everything else was done.
+    Raises `PartitionsFailedError` after everything else was done, and `KeyboardInterrupt` on Ctrl-C.
     """
     if is_done(stage, out):
         return
@@ -78,6 +79,8 @@ def run_stage(stage: Stage, out: Path) -> Iterator[Progress]:
         else:
             done += 1
             yield Progress(stage=stage.name, done=done, total=stage.partitions)
+    if set(parts.missing(stage.partitions)) - set(failed):
+        raise KeyboardInterrupt  # on Ctrl-C Daft may just end its rows
     if failed:
         raise PartitionsFailedError(told(stage, failed))
     parts.merge(stage.partitions, record_of(stage, [parts.file(each) for each in range(stage.partitions)]))
@@ -97,20 +100,32 @@ def computed(partitions: list[int], work: Callable[[int], Any], parts: Parts) ->
     by_one = engine.func.batch(return_dtype=engine.DataType.string(), batch_size=1, use_process=False)(attempts)
     frame = engine.from_pydict({"partition": partitions})
     frame = frame.select(engine.col("partition"), by_one(engine.col("partition"), work, parts).alias("problem"))
-    for row in frame.iter_rows(results_buffer_size=1):
-        yield row["partition"], row["problem"]
+    start()
+    told_of = 0
+    try:
+        for row in frame.iter_rows(results_buffer_size=1):
+            told_of += 1
+            yield row["partition"], row["problem"]
+    finally:
+        if told_of < len(partitions):
+            stop()
 
 
 def attempts(partitions: Any, work: Callable[[int], Any], parts: Parts) -> list[str]:
     """What Daft calls with a column of partitions: a function of a module, which other processes know, too."""
-    return [attempt(int(each), work, parts) for each in partitions.to_pylist()]
+    numbers = partitions.to_pylist()
+    try:
+        return [attempt(int(each), work, parts) for each in numbers]
+    except StoppedError:
+        return ["stopped"] * len(numbers)
 
 
 def attempt(partition: int, work: Callable[[int], Any], parts: Parts) -> str:
     """Compute and write a partition; what is wrong with it, if it fails every time."""
     for tries_left in reversed(range(TRIES)):
         try:
-            parts.write(partition, work(partition))
+            with working():
+                parts.write(partition, work(partition))
             return ""
         except Exception as error:  # noqa: BLE001, PERF203 - the other partitions go on, and this one is named
             if not tries_left:

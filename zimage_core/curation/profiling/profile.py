@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import PIL
 
-from ..engine import Stage, arrow, parquet
+from ..engine import Stage, arrow, parquet, unless_stopped
 from .columns import COLUMNS, schema
 from .folder_walk import Found, list_folder
 from .measured import row_of
@@ -60,7 +60,8 @@ class Profiler:
         with parquet().ParquetFile(self.listing) as opened:
             listed = opened.read_row_group(partition).to_pylist()
         options = self.parameters
-        rows = [row_of(Found(**each), options.most_pixels, keep_dates=options.keep_dates) for each in listed]
+        found = (Found(**each) for each in unless_stopped(listed))
+        rows = [row_of(each, options.most_pixels, keep_dates=options.keep_dates) for each in found]
         columns = {each.name: [row.get(each.name) for row in rows] for each in COLUMNS}
         return arrow().table(columns, schema=schema())
 
