@@ -110,7 +110,7 @@ def test_attention_gets_channels_side_by_side_as_fast_kernels_demand(memory_form
 @pytest.fixture(scope="module")
 def scenes():
     """Real pictures, larger than the nano autoencoder was trained on, and odd in shape."""
-    drawn = [render(scene, seed=3, side=208) for scene in held_out_scenes()[::60][:2]]
+    drawn = [render(scene, seed=3, size=(208, 208)) for scene in held_out_scenes()[::60][:2]]
     return from_images(drawn)[..., :144]
 
 

@@ -181,8 +181,8 @@ def test_readings_know_every_value_that_instructions_tell():
     for edit in sampled():
         stated = training_instruction(edit, rng).stated
         assert set(stated) <= set(CLASSES)
-        assert all(label(name, stated) > 0 for name in stated)
-        assert label("kind", {}) == 0
+        assert all(label(CLASSES[name], stated[name]) > 0 for name in stated)
+        assert label(CLASSES["kind"], None) == 0
 
 
 def test_held_out_instructions_name_the_same_values():
