@@ -26,6 +26,13 @@ VERSIONS = ("0.16.3", "0.24.0")
 INT8 = "int8 (faster, not exact)"
 MAX_STEPS = 2
 TELLING = "ZImageCaptionFolder"  # the node of workflows that end in words
+TRAINED_ALIKE = {  # as "train a LoRA" does, by the same bridge to the host, and takes a minute
+    "Z-Image Nano - make your own Turbo",
+    "Z-Image Nano - merge two fine-tunes by score",
+    "Z-Image Nano - teach it your taste",
+    "Z-Image Nano - train an edit LoRA from pairs",
+    "Z-Image Nano - train from a recipe",
+}
 
 Pictures = dict[str, list[bytes]]  # by workflow
 
@@ -123,7 +130,7 @@ def test_a_prompt_becomes_a_picture(older):
 
 def by_turns() -> Iterator[Any]:
     """Pairs of a version and a workflow."""
-    for index, workflow in enumerate(WORKFLOWS):
+    for index, workflow in enumerate(each for each in WORKFLOWS if each.stem not in TRAINED_ALIKE):
         version = VERSIONS[index % len(VERSIONS)]
         yield pytest.param(version, workflow, id=f"{version}-{workflow.stem}")
 
