@@ -139,7 +139,7 @@ def test_what_cannot_be_learned_is_refused_in_a_sentence(prompts, pairs, tmp_pat
     (tmp_path / "chosen0.png").unlink()
     assert "names pictures that are not there (chosen0.png): bring them back" in refusal(dpo(pairs, out))
     (tmp_path / "rejected1.png").unlink()
-    assert "names 2 pictures that are not there (chosen0.png and 1 more)" in refusal(dpo(pairs, out))
+    assert "names pictures that are not there (chosen0.png and 1 more): bring them back" in refusal(dpo(pairs, out))
     pairs.write_text(json.dumps({"prompt": "x", "chosen": "a.png", "rejected": "b.png", "draw": True}))
     assert "holds no choice between two pictures" in refusal(dpo(pairs, out))
     pairs.write_text('{"prompt": 3}')
