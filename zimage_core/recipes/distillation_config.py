@@ -5,20 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .options import Config, option
+from .options import option
 from .recipe_file import config_in
-from .training_config import MAX_SEED, MOST_BATCH, MOST_RANK, MOST_STATES, MOST_STEPS, MOST_TOKENS, SHARE
+from .roles_config import MOST_GROUP, MOST_PICTURES, MOST_UPDATES, WEIGHT, RolesConfig
+from .training_config import MOST_BATCH, MOST_RANK, MOST_STEPS, SHARE
 from .values import Choice, Number, Place, Text, Texts, Whole
 
 METHODS = ("decoupled-dmd", "dmd2", "dmdr")
 LEVELS = ("decoupled", "full", "below", "shared")
-OPTIMIZERS = ("adamw", "adamw8bit")  # those that keep nothing of one role in what they keep of another
-MOST_NFE, MOST_UPDATES, MOST_PICTURES, MOST_GROUP = 64, 100, 1000, 256
-WEIGHT = Number(0.0, 100.0, has_low=True)
+MOST_NFE = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class DistillationConfig(Config):
+class DistillationConfig(RolesConfig):
     """A student and a score of what it makes, both LoRAs on the model that is its teacher."""
 
     model: str = option(
@@ -55,34 +54,16 @@ class DistillationConfig(Config):
     )
     renoised: float = option(SHARE, 0.3, help="share of rollouts that noise anew; the others are Euler's", metavar="P")
     shift: float = option(Number(0.0, 1000.0), 3.0, help="of the student's levels toward noise", metavar="K")
-    side: int | None = option(Whole(16, 4096), None, help="of the pictures; without it the model's own", metavar="PX")
     batch: int = option(Whole(1, MOST_BATCH), 4, help="prompts an update", metavar="N")
-    token_budget: int = option(Whole(1, MOST_TOKENS), 4608, help="tokens that run at once", metavar="N")
     rank: int = option(Whole(1, MOST_RANK), 64, help="of both LoRAs", metavar="R")
-    alpha: float | None = option(Number(0.0, 1e4), None, help="without it the rank", metavar="A")
-    optimizer: str = option(Choice(OPTIMIZERS), "adamw")
     weight_decay: float = option(Number(0.0, 10.0, has_low=True), 0.01, metavar="W")
-    clip: float = option(Number(0.0, 1e9), 1.0, help="largest norm of an update's gradient", metavar="N")
     ema: float = option(SHARE, 0.99, help="decay of the student's average, which is saved", metavar="D")
     warmup: float = option(SHARE, 0.05, help="share of the updates in which the rates rise", metavar="P")
     decay: float = option(SHARE, 0.1, help="share of the updates, at the end, in which they fall to 0", metavar="P")
-    keep: int = option(Whole(1, MOST_STATES), 1, help="saved states that stay, the newest among them", metavar="N")
     checked: int = option(
         Whole(0, MOST_PICTURES), 24, help="pictures that are compared with the teacher's now and then", metavar="N"
     )
-    check_every: int | None = option(
-        Whole(1, MOST_STEPS), None, help="updates between checks; without it a twentieth of all", metavar="N"
-    )
-    patience: int = option(
-        Whole(0, 1000), 3, help="checks at which the same two numbers are worse, after which the run ends; 0 is never"
-    )
     previews: tuple[str, ...] = option(Texts(), (), help="prompts that are drawn in 1, 2, 4, 8 steps", metavar="TEXT")
-    preview_every: int | None = option(
-        Whole(1, MOST_STEPS), None, help="updates between previews; without it a fifth of all", metavar="N"
-    )
-    naming: Literal["ComfyUI", "diffusers"] = option(
-        Choice(("ComfyUI", "diffusers")), "ComfyUI", help="of the file's tensors"
-    )
     reward: tuple[str, ...] = option(
         Texts(), (), help="of dmdr: scores of the student's pictures, with weights if several", metavar="NAME[:WEIGHT]"
     )
@@ -98,10 +79,6 @@ class DistillationConfig(Config):
         Choice(("grpo", "nft", "dpo")), "grpo", help="of dmdr: how rewards are learned"
     )
     group: int = option(Whole(2, MOST_GROUP), 8, help="of dmdr: pictures of a prompt that are compared", metavar="N")
-    seed: int = option(Whole(0, MAX_SEED), 0, metavar="N")
-    device: str | None = option(
-        Text(), None, help="cpu, cuda, cuda:1, xpu or mps; without it a GPU if there is one", metavar="D"
-    )
     dtype: Literal["float32", "bfloat16"] | None = option(
         Choice(("float32", "bfloat16")), None, help="of the teacher; without it float32 on a CPU, else bfloat16"
     )

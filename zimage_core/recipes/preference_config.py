@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .distillation_config import MOST_GROUP, MOST_PICTURES, MOST_UPDATES, OPTIMIZERS, WEIGHT
-from .options import Config, option
+from .options import option
 from .recipe_file import config_in
-from .training_config import MAX_SEED, MOST_BATCH, MOST_RANK, MOST_STATES, MOST_STEPS, MOST_TOKENS, SHARE
+from .roles_config import MOST_GROUP, MOST_PICTURES, MOST_UPDATES, WEIGHT, RolesConfig
+from .training_config import MOST_BATCH, MOST_RANK, MOST_STEPS, SHARE
 from .values import Choice, Number, Place, Text, Texts, Whole
 
 FROM_REWARDS, FROM_PAIRS = ("grpo", "nft"), "dpo"
@@ -16,7 +16,7 @@ MOST_DRAWING_STEPS = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class PreferenceConfig(Config):
+class PreferenceConfig(RolesConfig):
     """A policy, a LoRA on the model that is its base; rewards or pairs say which pictures are better."""
 
     model: str = option(
@@ -66,37 +66,15 @@ class PreferenceConfig(Config):
     easy_first: float = option(
         SHARE, 0.5, help="of dpo: share of the updates in which longer prompts come in", metavar="P"
     )
-    side: int | None = option(Whole(16, 4096), None, help="of the pictures; without it the model's own", metavar="PX")
-    token_budget: int = option(Whole(1, MOST_TOKENS), 4608, help="tokens that run at once", metavar="N")
     rank: int = option(Whole(1, MOST_RANK), 32, metavar="R")
-    alpha: float | None = option(Number(0.0, 1e4), None, help="without it the rank", metavar="A")
-    optimizer: str = option(Choice(OPTIMIZERS), "adamw")
     weight_decay: float = option(Number(0.0, 10.0, has_low=True), 0.0, metavar="W")
-    clip: float = option(Number(0.0, 1e9), 1.0, help="largest norm of an update's gradient", metavar="N")
     ema: float = option(SHARE, 0.9, help="decay of the policy's average, which is saved", metavar="D")
     warmup: float = option(SHARE, 0.05, help="share of the updates in which the rate rises", metavar="P")
     decay: float = option(SHARE, 0.1, help="share of the updates, at the end, in which it falls to 0", metavar="P")
-    keep: int = option(Whole(1, MOST_STATES), 1, help="saved states that stay, the newest among them", metavar="N")
     checked: int = option(
         Whole(0, MOST_PICTURES), 12, help="prompts that are drawn twice and compared with the base's", metavar="N"
     )
-    check_every: int | None = option(
-        Whole(1, MOST_STEPS), None, help="updates between checks; without it a twentieth of all", metavar="N"
-    )
-    patience: int = option(
-        Whole(0, 1000), 3, help="checks at which the same two numbers are worse, after which the run ends; 0 is never"
-    )
     previews: tuple[str, ...] = option(Texts(), (), help="prompts that are drawn while it learns", metavar="TEXT")
-    preview_every: int | None = option(
-        Whole(1, MOST_STEPS), None, help="updates between previews; without it a fifth of all", metavar="N"
-    )
-    naming: Literal["ComfyUI", "diffusers"] = option(
-        Choice(("ComfyUI", "diffusers")), "ComfyUI", help="of the file's tensors"
-    )
-    seed: int = option(Whole(0, MAX_SEED), 0, metavar="N")
-    device: str | None = option(
-        Text(), None, help="cpu, cuda, cuda:1, xpu or mps; without it a GPU if there is one", metavar="D"
-    )
     dtype: Literal["float32", "bfloat16"] | None = option(
         Choice(("float32", "bfloat16")), None, help="of the base; without it float32 on a CPU, else bfloat16"
     )

@@ -8,6 +8,7 @@ import torch
 
 from ..adapters import N_PARTS, Lora, ScaledDelta, total_change
 from ..checkpoints import read_lora, save_lora
+from ..recipes import DistillationConfig, LoraConfig, PreferenceConfig
 from .trained_metadata import trained_metadata
 
 NETWORKS: dict[str, dict[str, str]] = {  # how kohya's and LyCORIS' files name each kind
@@ -15,6 +16,11 @@ NETWORKS: dict[str, dict[str, str]] = {  # how kohya's and LyCORIS' files name e
     "lokr": {"ss_network_module": "lycoris.kohya", "ss_network_args": '{"algo": "lokr"}'},
     "dora": {"ss_network_module": "lycoris.kohya", "ss_network_args": '{"algo": "lora", "dora_wd": true}'},
 }
+
+
+def alpha_of(config: LoraConfig | DistillationConfig | PreferenceConfig) -> float:
+    """The LoRA's alpha: its rank where none is given."""
+    return config.alpha or float(config.rank)
 
 
 def lora_metadata(*, rank: int, alpha: float, trigger: str, kind: str = "lora", **trained: Any) -> dict[str, str]:

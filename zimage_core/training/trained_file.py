@@ -13,7 +13,7 @@ from ..recipes import FullConfig, LoraConfig, TrainingConfig
 from .distributed import ONE_PROCESS, Processes
 from .loop.init_weights import init_weights
 from .loop.runner import Recipe
-from .lora_file import lora_metadata, write_lora
+from .lora_file import alpha_of, lora_metadata, write_lora
 from .model_file import write_model
 from .settings import flow_matching_of
 from .trainables import LAYERS, AllWeights, LoraTrainable, Trainable
@@ -48,11 +48,6 @@ def adapter_of(config: TrainingConfig, dit: S3DiT) -> TrainingAdapter | None:
     """What belongs into the network while it is trained."""
     file = config.adapter if isinstance(config, LoraConfig) else None
     return TrainingAdapter(dit, read_lora(file), dit.x_pad_token.device) if file else None
-
-
-def alpha_of(config: LoraConfig) -> float:
-    """The LoRA's alpha: its rank where none is given."""
-    return config.alpha or float(config.rank)
 
 
 def identity_of(config: TrainingConfig) -> dict[str, Any]:

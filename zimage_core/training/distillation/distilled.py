@@ -1,10 +1,8 @@
 """What a config of distillation means for the runner and for an update, and the file of what came out."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -12,13 +10,13 @@ import torch
 from ...model import S3DiT
 from ...recipes import DistillationConfig
 from ...sampling import Preset
-from ..lora_file import lora_metadata, write_lora
+from ..lora_file import alpha_of
 from ..objectives import DecoupledDmd
 from ..objectives.dmdr import Dmdr
 from ..trainables import LoraTrainable, Roles
 from .update import FAKE, STUDENT, Distillation, TwoRates
 
-FAKE_UPDATES, N_SAVES, N_CHECKS = 5, 20, 20
+FAKE_UPDATES, N_SAVES = 5, 20
 
 
 def distillation_of(config: DistillationConfig, cells: tuple[int, int]) -> Distillation:
@@ -96,39 +94,14 @@ def identity_of(config: DistillationConfig, prompts: Sequence[str]) -> dict[str,
     return {**told, "reward": list(config.reward)} if config.reward else told
 
 
-def alpha_of(config: DistillationConfig) -> float:
-    """The LoRAs' alpha: their rank where none is given."""
-    return config.alpha or float(config.rank)
-
-
 def hash_of(prompts: Sequence[str]) -> str:
     """Of the prompts in their order."""
     return hashlib.blake2b("\n".join(prompts).encode(), digest_size=16).hexdigest()
 
 
-def write_student(
-    roles: Roles,
-    config: DistillationConfig,
-    out: Path,
-    settings: Mapping[str, Any],
-    base: str,
-    prompts: Sequence[str],
-    told: Mapping[str, str] = MappingProxyType({}),
-) -> None:
-    """Write the student as it is now as a LoRA, and read it again before it counts; `told` is further metadata."""
-    metadata = lora_metadata(
-        rank=config.rank,
-        alpha=alpha_of(config),
-        trigger="",
-        title=config.out.stem,
-        base=base,
-        recipe=settings,
-        data=hash_of(prompts),
-        example=prompts[0],
-    )
-    sampling = {"zimage.sampling": f"{config.nfe} steps, cfg 1, euler, shift {config.shift:g}"}
-    lora = roles.adapter(STUDENT).lora(out.name, torch.bfloat16)
-    write_lora(lora, out, {**metadata, **sampling, **told}, config.naming)
+def sampling_of(config: DistillationConfig) -> dict[str, str]:
+    """What a student's file says of how it draws."""
+    return {"zimage.sampling": f"{config.nfe} steps, cfg 1, euler, shift {config.shift:g}"}
 
 
 def settings_of(step_of: Distillation, recipe: TwoRates) -> dict[str, Any]:

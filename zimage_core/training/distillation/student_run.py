@@ -1,6 +1,5 @@
 """A student from its first update to its file: what the command and the node have in common."""
 
-import shutil
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -11,7 +10,6 @@ from PIL import Image
 from torch import Tensor
 
 from ..._shapes import Float
-from ...atomic_file import write_atomically
 from ...model import S3DiT
 from ...model.condition import RunBlock, run_block
 from ...recipes import DistillationConfig
@@ -20,24 +18,23 @@ from ...scoring.score import Score
 from ..encoded import Encoders
 from ..previews import Previews, Prompts, interval
 from ..rewards.reward import Reward, request_of, scores_of_checks
+from ..role_file import BEST, check_interval, copy_best, write_role
 from ..trainables import Roles
 from .decay import Checks, DecayAlarm
 from .distill import DistillationWatch, RoleProgress, distill
 from .distilled import (
-    N_CHECKS,
     distillation_of,
+    hash_of,
     identity_of,
     roles_of,
+    sampling_of,
     settings_of,
     student_preset,
     two_rates_of,
-    write_student,
 )
 from .previews import FEW_STEPS, FewStepPreviews
 from .students_reward import StudentsReward
-from .update import Distillation, TwoRates
-
-BEST = "best.safetensors"  # beside the state: the student of the check that was nearest to the teacher
+from .update import STUDENT, Distillation, TwoRates
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,13 +81,13 @@ class StudentRun:
         """
         config, roles = self.config, roles_of(dit, self.config)
         write = partial(
-            write_student,
-            roles,
-            config,
+            write_role,
+            *(roles, STUDENT, config),
             settings=settings_of(self.step_of, self.recipe),
             base=self.teacher.name,
-            prompts=self.prompts,
-            told=self.told,
+            data=hash_of(self.prompts),
+            example=self.prompts[0],
+            told={**sampling_of(config), **self.told},
         )
         watch = DistillationWatch(
             checks=self.checks,
@@ -107,7 +104,7 @@ class StudentRun:
             rewarded=self._rewarded(dit, roles, captions),
         )
         if self.has_decayed:
-            copy_file(self.folder / BEST, config.out)
+            copy_best(self.folder, config.out)
         else:
             write(out=config.out)
 
@@ -191,16 +188,10 @@ def checks_of(
         prompts=checked,
         student=student_preset(config),
         scores=scores_of_checks(reward, teacher.scores),
-        every=(config.check_every or max(1, config.steps // N_CHECKS)) * step_of.turn,
+        every=check_interval(config) * step_of.turn,
     )
 
 
 def drawn_prompts(encoders: Encoders, words: Sequence[str], step_of: Distillation) -> Prompts:
     """Prompts that are drawn, at the size that the student learns."""
     return Prompts([encoders.caption(each) for each in words], encoders.caption(""), step_of.cells)
-
-
-def copy_file(file: Path, other: Path) -> None:
-    """The same bytes in another place, at once or not at all."""
-    with file.open("rb") as opened:
-        write_atomically(other, lambda copy: shutil.copyfileobj(opened, copy))

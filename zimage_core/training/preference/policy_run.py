@@ -19,19 +19,18 @@ from ...scoring.features.thumbnails import Thumbnails
 from ...scoring.statistics import STATISTICS
 from ..distillation.decay import Checks, DecayAlarm
 from ..distillation.distilled import hash_of
-from ..distillation.student_run import Teacher, copy_file
+from ..distillation.student_run import Teacher
 from ..encoded import Encoders
 from ..encoded_files import EncodedCaptions
 from ..loop.runner import Recipe
 from ..previews import Previews, Prompts, interval
 from ..rewards.reward import Reward, request_of, scores_of_checks
+from ..role_file import BEST, check_interval, copy_best, write_role
 from ..trainables import Roles
 from .pair_files import EncodedPairs, encoded_pairs, hash_of_pairs
 from .pair_lesson import PairLesson, PairTuning
 from .prefer import Lesson, PreferenceWatch, prefer
 from .preferred import (
-    BEST,
-    N_CHECKS,
     SEEDS,
     drawing_preset,
     identity_of,
@@ -39,10 +38,9 @@ from .preferred import (
     recipe_of,
     reward_tuning_of,
     roles_of,
-    write_policy,
 )
 from .progress import OnPart, PreferenceProgress, ignore
-from .reward_lesson import RewardLesson, RewardTuning
+from .reward_lesson import POLICY, RewardLesson, RewardTuning
 
 Learned = EncodedCaptions | EncodedPairs  # what a run learns from, encoded
 
@@ -89,7 +87,7 @@ class PolicyRun:
         config, roles = self.config, roles_of(dit, self.config)
         settings = {**asdict(self.recipe), **asdict(self.tuning), "reward": list(config.reward)}
         named = {"base": self.base.name, "data": self.hash_of_data, "example": self.prompts[0], "told": self.told}
-        write = partial(write_policy, roles, config, settings=settings, **named)
+        write = partial(write_role, roles, POLICY, config, settings=settings, **named)
         watch = PreferenceWatch(
             checks=self.checks,
             patience=config.patience,
@@ -103,7 +101,7 @@ class PolicyRun:
         lesson = self._lesson(dit, roles, learned)
         yield from prefer(dit, roles, lesson, self.recipe, self.folder, identity=identity, watch=watch)
         if self.has_decayed:
-            copy_file(self.folder / BEST, config.out)
+            copy_best(self.folder, config.out)
         else:
             write(out=config.out)
 
@@ -203,6 +201,6 @@ def checks_of(
         prompts=checked,
         student=shown.preset,
         scores=[*scores, DiversityScore(Thumbnails())],
-        every=config.check_every or max(1, config.steps // N_CHECKS),
+        every=check_interval(config),
         seeds=SEEDS,
     )

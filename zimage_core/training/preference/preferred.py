@@ -1,9 +1,6 @@
 """What a config of preference means for the runner and for a lesson, and the file of what came out."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -12,7 +9,7 @@ from ...model import S3DiT
 from ...recipes import PreferenceConfig
 from ...sampling import Preset
 from ..loop.runner import Recipe
-from ..lora_file import lora_metadata, write_lora
+from ..lora_file import alpha_of
 from ..objectives.diffusion_dpo import DiffusionDpo
 from ..objectives.diffusion_nft import DiffusionNft
 from ..objectives.grpo import Cps, FlowSde, NoisyStep
@@ -21,8 +18,7 @@ from ..trainables import LoraTrainable, Roles
 from .pair_lesson import PairTuning
 from .reward_lesson import OLD, POLICY, RewardTuning
 
-N_SAVES, N_CHECKS, SEEDS = 50, 20, 2
-BEST = "best.safetensors"  # beside the state: the policy of the best check
+N_SAVES, SEEDS = 50, 2
 
 
 def reward_tuning_of(config: PreferenceConfig, cells: tuple[int, int], preset: Preset) -> RewardTuning:
@@ -103,11 +99,6 @@ def drawing_preset(config: PreferenceConfig, preset: Preset) -> Preset:
     )
 
 
-def alpha_of(config: PreferenceConfig) -> float:
-    """The LoRA's alpha: its rank where none is given."""
-    return config.alpha or float(config.rank)
-
-
 def identity_of(config: PreferenceConfig, tuning: RewardTuning | PairTuning, data: str) -> dict[str, Any]:
     """What of a config, beside the runner's settings, makes a run another one; `data` is a hash of what is learned."""
     told = {key: value for key, value in asdict(tuning).items() if key != "saves_memory"}
@@ -115,27 +106,3 @@ def identity_of(config: PreferenceConfig, tuning: RewardTuning | PairTuning, dat
         **{"prefer": config.method, "model": config.model, "rank": config.rank, "alpha": alpha_of(config)},
         **{"data": data, "reward": list(config.reward), "rule": config.rule, **told},
     }
-
-
-def write_policy(
-    roles: Roles,
-    config: PreferenceConfig,
-    out: Path,
-    settings: Mapping[str, Any],
-    base: str,
-    data: str,
-    example: str,
-    told: Mapping[str, str] = MappingProxyType({}),
-) -> None:
-    """Write the policy as it is now as a LoRA, and read it again before it counts; `told` is further metadata."""
-    metadata = lora_metadata(
-        rank=config.rank,
-        alpha=alpha_of(config),
-        trigger="",
-        title=config.out.stem,
-        base=base,
-        recipe=settings,
-        data=data,
-        example=example,
-    )
-    write_lora(roles.adapter(POLICY).lora(out.name, torch.bfloat16), out, {**metadata, **told}, config.naming)
