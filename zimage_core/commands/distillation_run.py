@@ -101,8 +101,8 @@ def train_student(run: StudentRun, captions: EncodedCaptions) -> int:
 
 def encoded_prompts(encoders: Encoders, prompts: Sequence[str]) -> EncodedCaptions:
     """The features of all prompts."""
-    with tqdm(prompts, unit="prompt", file=sys.stderr, leave=False) as bar:
-        return EncodedCaptions(encoders.folder, [encoders.caption_file(words) for words in bar])
+    with tqdm(total=len(prompts), unit="prompt", file=sys.stderr, leave=False) as bar:
+        return encoders.captions(prompts, bar.update)
 
 
 def print_result(run: StudentRun, updates: int, seconds: float, *, is_json: bool) -> None:

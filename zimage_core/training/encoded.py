@@ -6,7 +6,7 @@ network that encoded it. So nothing is ever out of date, and folders can be shar
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from ..text import Qwen3, Tokenizer, chunk_templates, truncate
 from ..vae import Autoencoder, from_images
 from ..vision import Siglip2, prepare
 from .encoded_example import EncodedExample, EncodedPicture
-from .encoded_files import ExampleFiles, SeenFiles, load_encoded, load_example
+from .encoded_files import EncodedCaptions, ExampleFiles, SeenFiles, load_encoded, load_example
 from .mask_weights import mask_weights
 
 SAMPLED = 64  # values of each parameter that tell one network from another
@@ -53,6 +53,14 @@ class Encoders:
     def caption_file(self, words: str) -> str:
         """The name of the file that `caption` reads."""
         return self._text(PLAIN_TEMPLATE.format(words))
+
+    def captions(self, texts: Iterable[str], on_one: Callable[[], object] = lambda: None) -> EncodedCaptions:
+        """The features of many texts, read when they are asked for; `on_one` is called after each."""
+        names: list[str] = []
+        for words in texts:
+            names.append(self.caption_file(words))
+            on_one()
+        return EncodedCaptions(self.folder, names)
 
     def files(self, example: Example, area: int) -> ExampleFiles:
         """Encode an example, as far as that was not done before, and name its files."""

@@ -40,12 +40,16 @@ class Prompts(NamedTuple):
 def prompts_of(encoders: Encoders, example: Example, captions: Sequence[str], side: int) -> Prompts:
     """Captions for squares of `side` pixels, or instructions for an edit's sources, drawn at its size."""
     if not example.references:
-        cells = side // CELL, side // CELL
-        return Prompts([encoders.caption(words) for words in captions], encoders.caption(""), cells)
+        return caption_prompts(encoders, captions, (side // CELL, side // CELL))
     edit = encoders.example(replace(example, captions=tuple(captions)), side * side)
     assert edit.seen
     _, height, width = edit.picture.mean.shape
     return Prompts(edit.captions, edit.seen.no_caption, (height, width), edit.seen)
+
+
+def caption_prompts(encoders: Encoders, captions: Sequence[str], cells: tuple[int, int]) -> Prompts:
+    """Captions for latents of `cells`."""
+    return Prompts([encoders.caption(words) for words in captions], encoders.caption(""), cells)
 
 
 @dataclass(frozen=True, kw_only=True)

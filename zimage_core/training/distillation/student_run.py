@@ -16,7 +16,7 @@ from ...recipes import DistillationConfig
 from ...sampling import Preset
 from ...scoring.score import Score
 from ..encoded import Encoders
-from ..previews import Previews, Prompts, interval
+from ..previews import Previews, caption_prompts, interval
 from ..rewards.reward import Reward, request_of, scores_of_checks
 from ..role_file import BEST, check_interval, copy_best, write_role
 from ..trainables import Roles
@@ -155,7 +155,7 @@ def previews_of(
     if not config.previews:
         return None
     return FewStepPreviews(
-        prompts=drawn_prompts(encoders, config.previews, step_of),
+        prompts=caption_prompts(encoders, config.previews, step_of.cells),
         preset=student_preset(config),
         presets=[student_preset(config, steps) for steps in FEW_STEPS],
         every=(config.preview_every or interval(config.steps)) * step_of.turn,
@@ -177,7 +177,7 @@ def checks_of(
     if not checked:
         return None
     drawn = Previews(
-        prompts=drawn_prompts(encoders, checked, step_of),
+        prompts=caption_prompts(encoders, checked, step_of.cells),
         preset=replace(teacher.preset, cfg=config.cfg),
         every=1,
         decode=teacher.decode,
@@ -190,8 +190,3 @@ def checks_of(
         scores=scores_of_checks(reward, teacher.scores),
         every=check_interval(config) * step_of.turn,
     )
-
-
-def drawn_prompts(encoders: Encoders, words: Sequence[str], step_of: Distillation) -> Prompts:
-    """Prompts that are drawn, at the size that the student learns."""
-    return Prompts([encoders.caption(each) for each in words], encoders.caption(""), step_of.cells)

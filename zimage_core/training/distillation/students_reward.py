@@ -14,7 +14,7 @@ from torch import Tensor
 from ..._shapes import Float
 from ...model import S3DiT
 from ...scoring.score import Request
-from ..objectives.diffusion_dpo import DiffusionDpo, Errors, velocity_errors
+from ..objectives.diffusion_dpo import DiffusionDpo, Errors, pair_errors
 from ..objectives.diffusion_nft import DiffusionNft
 from ..objectives.grpo import Cps, grpo_losses
 from ..objectives.matching_levels import drawn_like, renoised
@@ -110,8 +110,7 @@ class StudentsReward:
         both = latents[[int(rated.advantages.argmax()), int(rated.advantages.argmin())]]
         sigma = self._levels(1, generator, both.device).expand(2)
         noise = drawn_like(both[:1], generator).expand_as(both)
-        errors = velocity_errors(networks.velocity(STUDENT, renoised(both, sigma, noise), sigma), both, noise)
-        policy = Errors(errors[:1], errors[1:])
+        policy = pair_errors(networks.velocity(STUDENT, renoised(both, sigma, noise), sigma), both, noise)
         base = Errors(policy.chosen.detach(), policy.rejected.detach())
         yield self.dmdr.group * DPO.losses(policy, base)
 

@@ -50,6 +50,12 @@ def velocity_errors(velocity: Float[Tensor, "b ..."], x0: Tensor, noise: Tensor)
     return mean_of_items((in_float(velocity) - (in_float(noise) - in_float(x0))).square())
 
 
+def pair_errors(velocity: Float[Tensor, "2 ..."], both: Tensor, noise: Tensor) -> Errors:
+    """Of the chosen picture, which is the first of `both`, and of the rejected one."""
+    errors = velocity_errors(velocity, both, noise)
+    return Errors(errors[:1], errors[1:])
+
+
 def easiest(difficulties: Sequence[float], progress: float, easy_first: float) -> list[int]:
     """Indices of the pairs that may be drawn, the easiest first: a quarter of them at first, all after a share
     `easy_first` of the run; `progress` is from 0 to 1.

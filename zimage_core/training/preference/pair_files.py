@@ -31,8 +31,12 @@ def read_pairs(file: Path) -> list[Preference]:
 
 def hash_of_pairs(pairs: Sequence[Preference]) -> str:
     """Of what is learned, in hexadecimal digits."""
-    lines = [f"{each.prompt}\0{each.chosen}\0{each.rejected}" for each in pairs]
-    return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b("\n".join(lines_of(pairs)).encode(), digest_size=16).hexdigest()
+
+
+def lines_of(pairs: Sequence[Preference]) -> list[str]:
+    """Each pair in one line that no other pair has."""
+    return [f"{each.prompt}\0{each.chosen}\0{each.rejected}" for each in pairs]
 
 
 def encoded_pairs(

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..._shapes import Float
 from ...model import S3DiT
 from ..encoded_example import EncodedPicture
-from ..objectives.diffusion_dpo import DiffusionDpo, Errors, easiest, velocity_errors
+from ..objectives.diffusion_dpo import DiffusionDpo, easiest, pair_errors
 from ..objectives.matching_levels import renoised
 from ..objectives.noise_levels import NoiseLevels
 from ..rewards.guided_roles import GuidedRoles
@@ -84,13 +84,7 @@ class PairLesson:
             saves_memory=self.tuning.saves_memory,
         )
         with torch.no_grad():
-            base = _errors(networks.velocity(None, x, sigma), both, noise)
-        policy = _errors(networks.velocity(POLICY, x, sigma), both, noise)
+            base = pair_errors(networks.velocity(None, x, sigma), both, noise)
+        policy = pair_errors(networks.velocity(POLICY, x, sigma), both, noise)
         self.told.add("preferred", *(self.tuning.dpo.margins(policy, base) > LEAST_MARGIN).float().tolist())
         return self.tuning.dpo.losses(policy, base).sum()
-
-
-def _errors(velocity: Tensor, both: Tensor, noise: Tensor) -> Errors:
-    """Of the chosen picture, which is the first of the two, and of the rejected one."""
-    errors = velocity_errors(velocity, both, noise)
-    return Errors(errors[:1], errors[1:])

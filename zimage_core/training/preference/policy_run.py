@@ -23,7 +23,7 @@ from ..distillation.student_run import Teacher
 from ..encoded import Encoders
 from ..encoded_files import EncodedCaptions
 from ..loop.runner import Recipe
-from ..previews import Previews, Prompts, interval
+from ..previews import Previews, caption_prompts, interval
 from ..rewards.reward import Reward, request_of, scores_of_checks
 from ..role_file import BEST, check_interval, copy_best, write_role
 from ..trainables import Roles
@@ -153,11 +153,7 @@ def learned_from(run: PolicyRun, encoders: Encoders, pairs_file: Path | None, on
     if pairs:
         assert pairs_file
         return encoded_pairs(encoders, pairs_file, pairs, 64 * run.cells[0] * run.cells[1], on_pair=on_one)
-    files: list[str] = []
-    for words in run.prompts:
-        files.append(encoders.caption_file(words))
-        on_one()
-    return EncodedCaptions(encoders.folder, files)
+    return encoders.captions(run.prompts, on_one)
 
 
 def prompts_of(data: Sequence[str] | Sequence[Preference]) -> list[str]:
@@ -175,7 +171,7 @@ def drawn_by(
 ) -> Previews:
     """Prompts that are drawn as the model is."""
     return Previews(
-        prompts=Prompts([encoders.caption(each) for each in words], encoders.caption(""), cells),
+        prompts=caption_prompts(encoders, words, cells),
         preset=drawing_preset(config, base.preset),
         every=every,
         decode=base.decode,

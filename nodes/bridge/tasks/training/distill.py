@@ -1,25 +1,22 @@
 """A student of few steps from the MODEL of a socket, in ComfyUI's queue as every training is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import comfy.utils
-import torch
-
-from .....zimage_core.checkpoints import load_dit
+from .....zimage_core.model import S3DiT
 from .....zimage_core.recipes import DistillationConfig, read_distillation
+from .....zimage_core.training.distillation.distill import RoleProgress
 from .....zimage_core.training.distillation.student_run import StudentRun, student_run
-from .....zimage_core.training.encoded_files import EncodedCaptions
 from .....zimage_core.training.turbo import refuse_turbo_as_teacher
-from .base import free_device
 from .encoders import canvas_encoders
 from .lora import LORAS
-from .networks import N_DRAWN, SIDE, Base, Networks, base_of, cells_of, encoded, interruptible, state_folder
+from .networks import N_DRAWN, SIDE, Base, Networks, base_of, cells_of, interruptible, told, train_roles
 from .prompt_list import prompts_of
 from .recipe import OF_THE_SOCKET, SHIPPED
-from .run import TRAINED, follow, is_finished, output_file
+from .run import TRAINED, output_file, state_folder
 
 METHODS = ("decoupled-dmd", "dmd2")  # those that need no reward
 NANO_RECIPE = SHIPPED / "distill_turbo.toml"
@@ -88,26 +85,17 @@ def train_student(asked: Asked) -> None:
 
     Raises what ends an interrupted prompt, ValueError with one sentence for what cannot be distilled.
     """
-    if is_finished(asked.config.out, asked.identity):
-        return
-    with torch.inference_mode(False), torch.enable_grad():
-        bar = comfy.utils.ProgressBar(len(asked.prompts))
-        run, captions = prepare(asked, bar)
-        device, dtype = free_device()
-        dit = load_dit(asked.base.file, dtype).to(device)
-        asked.config.out.parent.mkdir(parents=True, exist_ok=True)
-        bar.update_absolute(0, run.recipe.steps)
-        follow(run.updates(dit, captions), bar, 0, run.recipe.steps, run.folder)
+    train_roles(asked.base, asked.config.out, asked.identity, len(asked.prompts), partial(prepare, asked))
 
 
-def prepare(asked: Asked, bar: Any) -> tuple[StudentRun, EncodedCaptions]:
+def prepare(asked: Asked, bar: Any) -> tuple[StudentRun, Callable[[S3DiT], Generator[RoleProgress]]]:
     """Encode all prompts, and those that are drawn."""
     config = asked.config
     encoders = canvas_encoders(*asked.base.networks, asked.folder / "encoded")
-    captions = encoded(encoders, asked.prompts, bar)
+    captions = encoders.captions(asked.prompts, partial(told, bar))
     run = student_run(
         *(config, asked.prompts, encoders, asked.base.teacher(bar), cells_of(config.side or SIDE), asked.folder),
         run=interruptible,
         told={TRAINED: asked.identity},
     )
-    return run, captions
+    return run, partial(run.updates, captions=captions)

@@ -2,30 +2,34 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import folder_paths
+import comfy.utils
+import torch
 from comfy import model_management
 from PIL import Image
 from torch import Tensor
 
+from .....zimage_core.checkpoints import load_dit
 from .....zimage_core.config import NANO_SIDE
-from .....zimage_core.model import Block
+from .....zimage_core.model import Block, S3DiT
 from .....zimage_core.model.condition import Stage, run_block
 from .....zimage_core.nano.judging.prompt_score import PromptScore
 from .....zimage_core.sampling import NANO
-from .....zimage_core.training.distillation.student_run import Teacher
-from .....zimage_core.training.encoded import Encoders
-from .....zimage_core.training.encoded_files import EncodedCaptions
+from .....zimage_core.training.distillation.student_run import StudentRun, Teacher
+from .....zimage_core.training.loop.runner import Progress
+from .....zimage_core.training.preference.policy_run import PolicyRun
 from .....zimage_core.training.previews import CELL
-from .base import base_file, preset_of
-from .run import STATES, file_identity
+from .base import base_file, free_device, preset_of
+from .run import file_identity, follow, is_finished
 from .shown import decoded
 
+# encodes, and returns what is run and its updates of the network
+Prepare = Callable[[Any], tuple[StudentRun | PolicyRun, Callable[[S3DiT], Generator[Progress]]]]
 SIDE = 1024  # pixels, of the released models
 N_DRAWN = 2  # prompts that are drawn on the node
 
@@ -82,23 +86,27 @@ def base_of(networks: Networks) -> Base:
     return Base(networks=networks, file=base_file(networks.model))
 
 
-def state_folder(out: Path, identity: str) -> Path:
-    """Where the state of a run lies."""
-    return Path(folder_paths.get_output_directory()) / STATES / f"{out.stem}-{identity[:8]}"
+def train_roles(base: Base, out: Path, identity: str, n_encoded: int, prepare: Prepare) -> None:
+    """Train, or go on, until the file is there; does nothing if it is.
+
+    `prepare` encodes so many pictures or prompts, and tells them on the bar. Raises what ends an interrupted prompt,
+    ValueError with one sentence for what cannot be learned.
+    """
+    if is_finished(out, identity):
+        return
+    with torch.inference_mode(False), torch.enable_grad():
+        bar = comfy.utils.ProgressBar(n_encoded)
+        run, updates = prepare(bar)
+        device, dtype = free_device()
+        dit = load_dit(base.file, dtype).to(device)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        bar.update_absolute(0, run.recipe.steps)
+        follow(updates(dit), bar, 0, run.recipe.steps, run.folder)
 
 
 def cells_of(side: int) -> tuple[int, int]:
     """Height and width of the latents of squares of this side in pixels."""
     return side // CELL, side // CELL
-
-
-def encoded(encoders: Encoders, prompts: Iterable[str], bar: Any) -> EncodedCaptions:
-    """The features of all prompts."""
-    files: list[str] = []
-    for words in prompts:
-        files.append(encoders.caption_file(words))
-        told(bar)
-    return EncodedCaptions(encoders.folder, files)
 
 
 def told(bar: Any) -> None:

@@ -1,32 +1,30 @@
 """A taste learned by the MODEL of a socket, from pairs or from a score, in ComfyUI's queue as every training is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import comfy.utils
-import torch
 from comfy import model_management
 
-from .....zimage_core.checkpoints import load_dit
 from .....zimage_core.data.preferences import Preference
+from .....zimage_core.model import S3DiT
 from .....zimage_core.recipes import PreferenceConfig
 from .....zimage_core.recipes.preference_config import FROM_PAIRS, read_preference
-from .....zimage_core.training.preference.pair_files import read_pairs
-from .....zimage_core.training.preference.policy_run import Learned, PolicyRun, learned_from, policy_run
+from .....zimage_core.training.preference.pair_files import lines_of, read_pairs
+from .....zimage_core.training.preference.policy_run import PolicyRun, learned_from, policy_run
 from .....zimage_core.training.preference.policy_run import prompts_of as prompts_of_data
+from .....zimage_core.training.preference.progress import PreferenceProgress
 from .....zimage_core.training.rewards.reward import Reward, request_of
 from .....zimage_core.training.turbo import is_turbo, refuse_turbo_for_pairs
 from .. import scores
-from .base import free_device
 from .encoders import canvas_encoders
 from .lora import LORAS
-from .networks import N_DRAWN, SIDE, Base, Networks, base_of, cells_of, interruptible, state_folder, told
+from .networks import N_DRAWN, SIDE, Base, Networks, base_of, cells_of, interruptible, told, train_roles
 from .prompt_list import prompts_of
 from .recipe import OF_THE_SOCKET
-from .run import TRAINED, follow, is_finished, output_file
+from .run import TRAINED, output_file, state_folder
 
 METHODS = (FROM_PAIRS, "grpo", "nft")
 NANO_RATE = 5e-4  # nano is tiny
@@ -66,9 +64,8 @@ class AskedTaste:
     @property
     def identity(self) -> str:
         """A hash of everything that makes the run another one."""
-        pairs = (each for each in self.data if isinstance(each, Preference))
-        lines = [f"{each.prompt}\0{each.chosen}\0{each.rejected}" for each in pairs]
-        return self.base.identity(asdict(self.config), lines or prompts_of_data(self.data))
+        pairs = [each for each in self.data if isinstance(each, Preference)]
+        return self.base.identity(asdict(self.config), lines_of(pairs) or prompts_of_data(self.data))
 
     @property
     def folder(self) -> Path:
@@ -108,19 +105,10 @@ def learn_taste(asked: AskedTaste) -> None:
 
     Raises what ends an interrupted prompt, ValueError with one sentence for what cannot be learned.
     """
-    if is_finished(asked.config.out, asked.identity):
-        return
-    with torch.inference_mode(False), torch.enable_grad():
-        bar = comfy.utils.ProgressBar(len(asked.data))
-        run, learned = prepare(asked, bar)
-        device, dtype = free_device()
-        dit = load_dit(asked.base.file, dtype).to(device)
-        asked.config.out.parent.mkdir(parents=True, exist_ok=True)
-        bar.update_absolute(0, run.recipe.steps)
-        follow(run.updates(dit, learned, unless_interrupted), bar, 0, run.recipe.steps, run.folder)
+    train_roles(asked.base, asked.config.out, asked.identity, len(asked.data), partial(prepare, asked))
 
 
-def prepare(asked: AskedTaste, bar: Any) -> tuple[PolicyRun, Learned]:
+def prepare(asked: AskedTaste, bar: Any) -> tuple[PolicyRun, Callable[[S3DiT], Generator[PreferenceProgress]]]:
     """Encode what is learned from, and what is drawn."""
     config = asked.config
     encoders = canvas_encoders(*asked.base.networks, asked.folder / "encoded")
@@ -130,7 +118,8 @@ def prepare(asked: AskedTaste, bar: Any) -> tuple[PolicyRun, Learned]:
         run=interruptible,
         told={TRAINED: asked.identity},
     )
-    return run, learned_from(run, encoders, config.pairs, partial(told, bar))
+    learned = learned_from(run, encoders, config.pairs, partial(told, bar))
+    return run, partial(run.updates, learned=learned, on_part=unless_interrupted)
 
 
 def unless_interrupted(what: str, done: int, of: int) -> None:

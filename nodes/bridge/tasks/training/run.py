@@ -70,7 +70,7 @@ def train(sockets: Sockets, stages: Sequence[Stage]) -> Trained:
     refuse_turbo(file, config)
     refuse_streaming(config, open_network(file, DIT).config.n_layers)
     identity, out = identity_of(file, sockets, stages), config.out
-    folder = Path(folder_paths.get_output_directory()) / STATES / f"{out.stem}-{identity[:8]}"
+    folder = state_folder(out, identity)
     recipes = [recipe_for(each.config, len(sockets.dataset.examples)) for each in stages]
     if not is_finished(out, identity):
         with torch.inference_mode(False), torch.enable_grad():
@@ -81,6 +81,11 @@ def train(sockets: Sockets, stages: Sequence[Stage]) -> Trained:
         write_trained(trainable, config, out, told, {TRAINED: identity})
     losses = [float(row["loss"] or 0.0) for each in stages for row in read_curve(folder / each.name)]
     return Trained(out, losses, report_of(out, losses, sockets))
+
+
+def state_folder(out: Path, identity: str) -> Path:
+    """Where the state of a run lies."""
+    return Path(folder_paths.get_output_directory()) / STATES / f"{out.stem}-{identity[:8]}"
 
 
 def recipe_for(config: TrainingConfig, n_pictures: int) -> Recipe:
