@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import torch
 from PIL import Image
 
-from ...evaluation.intervals import wilson
 from ...language import GREEDY, Budgets
 from ...language.back_end import Question, ask
 from ..captioner import NanoCaptioner, load_captioner
@@ -29,6 +28,7 @@ from .editor import EditingModel, load_editor
 from .judge import ATTRIBUTES, BATCH, print_report, shuffled
 from .judge_edits import OTHER_OFFSET
 from .judge_writer import attributes_in
+from .rates import rate
 
 BUDGETS = Budgets(thought=0, answer=120)
 
@@ -93,12 +93,6 @@ def _line(name: str, readings: Sequence[Reading]) -> str:
     cells.append(rate(sum(len(each.right) for each in readings), sum(len(each.stated) for each in readings)))
     cells.append(rate(sum(each.is_right for each in readings), len(readings)))
     return f"| {' | '.join(cells)} |"
-
-
-def rate(right: int, n: int) -> str:
-    """A rate with its 95 % interval."""
-    low, high = wilson(right, n)
-    return f"{right / n:.3f} ({low:.3f} to {high:.3f})"
 
 
 def difference_table(captioner: NanoCaptioner, editor: EditingModel, edits: Sequence[Edit]) -> Iterator[str]:

@@ -19,7 +19,6 @@ from tqdm import tqdm
 
 from ...adapters import Lora, injected
 from ...data import read_picture_folder
-from ...evaluation.intervals import wilson
 from ...recipes import LoraConfig, read_recipe
 from ...sampling import NANO
 from ...training.encoded import encoders_of
@@ -36,6 +35,7 @@ from ..data.scenes import Scene, held_out_scenes
 from ..files import FOLDER
 from .judge import ATTRIBUTES, Model, load, measure, shuffled
 from .novelty_checker import is_shown
+from .rates import rate
 
 RECIPE = Path("recipes/lora_from_twenty_pictures.toml")
 
@@ -71,7 +71,7 @@ class Result(NamedTuple):
     def row(self, name: str) -> str:
         """The line in Markdown."""
         means = [sum(each[attribute] for each in self.known) / len(self.known) for attribute in ATTRIBUTES]
-        cells = [rate(self.seen), rate(self.unseen), *(f"{mean:.3f}" for mean in means)]
+        cells = [*(rate(sum(each), len(each)) for each in (self.seen, self.unseen)), *(f"{mean:.3f}" for mean in means)]
         return f"| {name} | {' | '.join(cells)} |"
 
 
@@ -86,7 +86,7 @@ def report(novelty: Novelty, loras: Mapping[str, Lora], model: Model, limit: int
     """Rows of a ceiling, of nano alone, of each LoRA, and of several together."""
     seen = novelty.held_out(limit, seen=True)
     real = [is_shown(novelty, novelty.draw(scene, index), scene) for index, scene in enumerate(seen)]
-    yield f"| {novelty.name}: real pictures | {rate(real)} |" + " |" * 6
+    yield f"| {novelty.name}: real pictures | {rate(sum(real), len(real))} |" + " |" * 6
     yield judged(novelty, model, limit).row(f"{novelty.name}: without a LoRA")
     results: list[Result] = []
     for name, lora in loras.items():
@@ -109,12 +109,6 @@ def drawn(novelty: Novelty, model: Model, scenes: Sequence[Scene]) -> Sequence[b
     """Which of a novelty's scenes come out."""
     pictures = model.draw(NANO, novelty.say, scenes, 0)
     return [is_shown(novelty, picture, scene) for picture, scene in zip(pictures, scenes, strict=True)]
-
-
-def rate(hits: Sequence[bool]) -> str:
-    """A rate and Wilson's 95 % interval."""
-    low, high = wilson(sum(hits), len(hits))
-    return f"{sum(hits) / len(hits):.3f} ({low:.3f} to {high:.3f})"
 
 
 def main() -> None:

@@ -9,18 +9,16 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 
-import torch
 from PIL import Image
-from tqdm import tqdm
 
-from ...evaluation.intervals import wilson
 from ..data.captions import LANGUAGES
 from ..data.render import SQUARE, Size, render_composition
 from ..data.scenes import COLUMNS, ROWS, SceneObject
 from ..data.sizes import size_name
 from ..data.two_objects import Pair, held_out_pair_caption, plain_pair_caption
 from .edit_checker import recognize_objects
-from .judge_sizes import BATCH, Draw, Pictures, Reconstruct
+from .judge_sizes import Draw, Pictures, Reconstruct, checked
+from .rates import rate
 
 LARGER_SIZES = ((96, 96), (128, 64), (128, 128))
 WAYS = {"left": (-1, 0), "right": (1, 0), "above": (0, -1), "below": (0, 1)}  # from the second to the first
@@ -64,7 +62,7 @@ def report(draw: Draw, reconstruct: Reconstruct, pairs: Sequence[Pair]) -> Itera
     yield f"| {len(pairs)} held-out pairs | {' | '.join(names)} | all |"
     yield "| --- |" + " --- |" * (len(names) + 1)
     for name, pictures in rows(draw, reconstruct, pairs):
-        yield f"| {name} | {' | '.join(cells(measure(name, pictures, pairs)))} |"
+        yield f"| {name} | {' | '.join(cells(checked(name, pictures, pairs, check_pair)))} |"
 
 
 def rows(
@@ -94,21 +92,9 @@ def renders(first: int, pairs: Sequence[Pair]) -> Pictures:
     return [render_composition(pair.composition, (seed, seed + 2**32)) for seed, pair in enumerate(pairs, first)]
 
 
-@torch.inference_mode()
-def measure(name: str, pictures: Callable[[int, Sequence[Pair]], Pictures], pairs: Sequence[Pair]) -> list[PairScore]:
-    """Scores of what comes of the pairs, some at a time."""
-    scores: list[PairScore] = []
-    for first in tqdm(range(0, len(pairs), BATCH), desc=name, leave=False):
-        some = pairs[first : first + BATCH]
-        scores += [check_pair(picture, pair) for picture, pair in zip(pictures(first, some), some, strict=True)]
-    return scores
-
-
 def cells(scores: Sequence[PairScore]) -> Iterator[str]:
     """How often each thing is right, and all of them at once with Wilson's interval at 95 %."""
     verdicts = [astuple(score) for score in scores]
     for column in zip(*verdicts, strict=True):
         yield f"{sum(column) / len(scores):.3f}"
-    n = sum(map(all, verdicts))
-    low, high = wilson(n, len(scores))
-    yield f"{n / len(scores):.3f} ({low:.3f} to {high:.3f})"
+    yield rate(sum(map(all, verdicts)), len(scores))

@@ -6,22 +6,25 @@ autoencoder, and at one size the floor, pictures drawn for other scenes' caption
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
+from typing import TypeVar
 
 import torch
 from PIL import Image
 from tqdm import tqdm
 
-from ...evaluation.intervals import wilson
 from ..data.captions import LANGUAGES, plain_caption
 from ..data.render import Size, render
 from ..data.scenes import Scene
 from ..data.sizes import OTHER_SIZES, TRAINED_SIZES, size_name
 from .checker import Score, check
+from .rates import rate
 
 BATCH = 24
 ATTRIBUTES = tuple(field.name for field in fields(Score))
 FLOOR_SIZE = (96, 96)
 
+Asked = TypeVar("Asked")
+Found = TypeVar("Found")
 Pictures = list[Image.Image]
 Draw = Callable[[Sequence[str], int, Size], Pictures]  # of prompts, with a seed
 Reconstruct = Callable[[Sequence[Image.Image]], Pictures]  # through the autoencoder and back
@@ -42,23 +45,30 @@ def report(draw: Draw, reconstruct: Reconstruct, scenes: Sequence[Scene]) -> Ite
 
 def reconstructed(reconstruct: Reconstruct, scenes: Sequence[Scene], size: Size) -> list[Score]:
     """Each scene looked for in its real picture after the autoencoder."""
-    return of_batches(scenes, lambda first, some: reconstruct(renders(some, first, size)), size_name(size))
+    return checked(size_name(size), lambda first, some: reconstruct(renders(some, first, size)), scenes, check)
 
 
 def drawn(draw: Draw, scenes: Sequence[Scene], told: Sequence[Scene], size: Size, language: str) -> list[Score]:
     """Each scene looked for in the picture of the caption of the one told."""
     words = [plain_caption(scene, language) for scene in told]
-    return of_batches(scenes, lambda first, some: draw(words[first : first + len(some)], first, size), size_name(size))
+    return checked(
+        size_name(size), lambda first, some: draw(words[first : first + len(some)], first, size), scenes, check
+    )
 
 
 @torch.inference_mode()
-def of_batches(scenes: Sequence[Scene], pictures: Callable[[int, Sequence[Scene]], Pictures], name: str) -> list[Score]:
-    """Scores of what comes of the scenes, some at a time."""
-    scores: list[Score] = []
-    for first in tqdm(range(0, len(scenes), BATCH), desc=name, leave=False):
-        some = scenes[first : first + BATCH]
-        scores += [check(picture, scene) for picture, scene in zip(pictures(first, some), some, strict=True)]
-    return scores
+def checked(
+    name: str,
+    pictures: Callable[[int, Sequence[Asked]], Pictures],
+    asked: Sequence[Asked],
+    check_one: Callable[[Image.Image, Asked], Found],
+) -> list[Found]:
+    """What is found in the pictures of what was asked for, some at a time."""
+    found: list[Found] = []
+    for first in tqdm(range(0, len(asked), BATCH), desc=name, leave=False):
+        some = asked[first : first + BATCH]
+        found += [check_one(picture, each) for picture, each in zip(pictures(first, some), some, strict=True)]
+    return found
 
 
 def renders(scenes: Sequence[Scene], seed: int, size: Size) -> Pictures:
@@ -74,6 +84,4 @@ def rates(scores: Sequence[Score]) -> str:
 
 def all_right(scores: Sequence[Score]) -> str:
     """How often all attributes are right, with Wilson's interval at 95 %."""
-    n = sum(all(getattr(score, name) for name in ATTRIBUTES) for score in scores)
-    low, high = wilson(n, len(scores))
-    return f"{n / len(scores):.3f} ({low:.3f} to {high:.3f})"
+    return rate(sum(all(getattr(score, name) for name in ATTRIBUTES) for score in scores), len(scores))
