@@ -23,8 +23,7 @@ def profile_folder(options: argparse.Namespace) -> None:
     check_table(options.out, "profile")
     page: Path = options.page or options.out.with_suffix(".html")
     check_out(page, "pages", ".html")
-    warnings.filterwarnings("ignore", module="PIL")  # they name no file; what spoils a picture is in its row
-    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    silence_pillow()
     parameters = ProfileParameters(most_pixels=round(options.most_megapixels * 1e6), keep_dates=options.keep_dates)
     listing = options.out.with_name(f".{options.out.name}.listing")
     try:
@@ -47,10 +46,21 @@ def check_table(out: Path, stage: str) -> None:
 def compute(stage: Stage, out: Path) -> tuple[bool, Record]:
     """Run a stage with a progress bar; whether anything was to do, and what its output tells of itself."""
     is_new = with_bar(run_stage(stage, out))
+    return is_new, written(out)
+
+
+def written(out: Path) -> Record:
+    """What an output tells of itself that was just written."""
     record = read_record(out)
     if record is None:
         raise ValueError(f"{out} was changed by another program while it was written; run the command again")
-    return is_new, record
+    return record
+
+
+def silence_pillow() -> None:
+    """Its warnings name no file; what spoils a picture is in its row of the profile."""
+    warnings.filterwarnings("ignore", module="PIL")
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
 
 def with_bar(steps: Iterator[Progress]) -> bool:

@@ -3,24 +3,21 @@
 import argparse
 import hashlib
 import json
-import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-
-from PIL import Image
 
 from ..checkpoints.load import load_vision
 from ..checkpoints.networks import VISION
 from ..counted import counted
 from ..curation.duplicates import DedupParameters, find_duplicates
 from ..curation.embedding import EncoderChoice, Perceptual, embed_stage
-from ..curation.engine import Record, read_record
+from ..curation.engine import Record
 from ..nano.files import file_of
 from ..scoring.features import ClipFolder, EfficientNetLite, PictureEncoder, SiglipTower
 from ..scoring.features.efficientnet import SHA256
 from ..scoring.model_folder import checked_folder
-from .data_stages import check_table, compute, with_bar
+from .data_stages import check_table, compute, silence_pillow, with_bar, written
 from .machine import device_of
 
 PERCEPTUAL, NANO, EFFICIENTNET = "perceptual", "nano", "efficientnet"
@@ -29,8 +26,7 @@ PERCEPTUAL, NANO, EFFICIENTNET = "perceptual", "nano", "efficientnet"
 def embed_pictures(options: argparse.Namespace) -> None:
     """Write the vectors."""
     check_table(options.out, "embed")
-    warnings.filterwarnings("ignore", module="PIL")  # they name no file, and the profile tells of damage
-    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    silence_pillow()
     stage = embed_stage(options.profile, encoder_of(options.encoder, options.device))
     is_new, record = compute(stage, options.out)
     if options.json:
@@ -82,9 +78,7 @@ def list_duplicates(options: argparse.Namespace) -> None:
         sample=options.sample,
     )
     is_new = with_bar(find_duplicates(options.vectors, options.out, parameters))
-    record = read_record(options.out)
-    if record is None:
-        raise ValueError(f"{options.out} was changed by another program; run the command again")
+    record = written(options.out)
     result = {"file": str(options.out), "new": is_new, **record.summary}
     print(json.dumps(result) if options.json else duplicates_told(record, options.out))
 

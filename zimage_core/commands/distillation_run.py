@@ -18,11 +18,13 @@ from ..nano.data.example_sets import training_prompts
 from ..nano.judging.prompt_score import PromptScore
 from ..recipes import DistillationConfig, PreferenceConfig
 from ..request import default_preset, default_size, model_folder
+from ..scoring.score import Score
 from ..text import load_tokenizer
 from ..training.distillation.student_run import StudentRun, Teacher, student_run
 from ..training.encoded import Encoders, encoders_of
 from ..training.encoded_files import EncodedCaptions
 from ..training.loop.state import saved_step
+from ..training.previews import CELL
 from ..training.turbo import refuse_turbo_as_teacher
 from .files import check_out
 from .machine import device_of, dtype_of
@@ -64,25 +66,33 @@ def state_folder(config: DistillationConfig | PreferenceConfig) -> Path:
 
 
 def prepare(config: DistillationConfig, prompts: Sequence[str]) -> tuple[StudentRun, EncodedCaptions]:
-    """Encode the prompts; the encoders are gone afterwards, but for the decoder of pictures.
+    """Encode the prompts; the encoders are gone afterwards, but for the decoder of pictures."""
+    encoders, teacher, cells = encoders_and_base(config)
+    reward = reward_of(config.reward) if config.reward else None
+    run = student_run(config, prompts, encoders, teacher, cells, state_folder(config), reward=reward)
+    return run, encoded_prompts(encoders, prompts)
 
-    nano's checker reads pictures of nano's world.
+
+def encoders_and_base(
+    config: DistillationConfig | PreferenceConfig, scores: Sequence[Score] = ()
+) -> tuple[Encoders, Teacher, tuple[int, int]]:
+    """What encodes, the base with the scores of its pictures, and height and width of the latents.
+
+    Without scores nano's checker reads pictures of nano's world.
     """
     model, device = model_folder(config.model), device_of(config.device)
-    dtype, folder = dtype_of(config.dtype, device), state_folder(config)
+    dtype = dtype_of(config.dtype, device)
     width, height = (config.side, config.side) if config.side else default_size(config.model, ())
     vae = load_vae(model / "vae", dtype).to(device)
     text = load_text_encoder(model / "text_encoder", dtype).to(device)
-    encoders = encoders_of(vae, text, load_tokenizer(model / "tokenizer"), folder / "encoded")
-    teacher = Teacher(
+    base = Teacher(
         name=model.name,
         preset=default_preset(config.model, ()),
         decode=partial(decoded, vae),
-        scores=[PromptScore()] if config.model == "nano" else [],
+        scores=scores or ([PromptScore()] if config.model == "nano" else []),
     )
-    reward = reward_of(config.reward) if config.reward else None
-    run = student_run(config, prompts, encoders, teacher, (height // 8, width // 8), folder, reward=reward)
-    return run, encoded_prompts(encoders, prompts)
+    encoders = encoders_of(vae, text, load_tokenizer(model / "tokenizer"), state_folder(config) / "encoded")
+    return encoders, base, (height // CELL, width // CELL)
 
 
 def train_student(run: StudentRun, captions: EncodedCaptions) -> int:

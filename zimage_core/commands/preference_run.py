@@ -3,33 +3,28 @@
 import json
 import sys
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from ..checkpoints import load_dit, load_text_encoder, load_vae
+from ..checkpoints import load_dit
 from ..counted import counted
 from ..model import S3DiT
-from ..nano.judging.prompt_score import PromptScore
 from ..recipes import PreferenceConfig
 from ..recipes.preference_config import FROM_PAIRS
-from ..request import default_preset, default_size, model_folder
-from ..text import load_tokenizer
-from ..training.distillation.student_run import Teacher
-from ..training.encoded import encoders_of
+from ..request import model_folder
 from ..training.loop.state import saved_step
 from ..training.objectives.diffusion_nft import WARNING
 from ..training.preference.pair_files import read_pairs
 from ..training.preference.policy_run import Learned, PolicyRun, learned_from, policy_run
 from ..training.preference.progress import PreferenceProgress
 from ..training.turbo import refuse_turbo_for_pairs
-from .distillation_run import given_prompts, refuse_several, state_folder
+from .distillation_run import encoders_and_base, given_prompts, refuse_several, state_folder
 from .files import check_out
 from .machine import device_of, dtype_of
 from .named_scores import reward_of, score_of
-from .training_run import decoded, refuse_begun
+from .training_run import refuse_begun
 
 
 def learn_taste(config: PreferenceConfig, *, may_resume: bool, is_json: bool) -> None:
@@ -55,20 +50,8 @@ def prepare(config: PreferenceConfig) -> tuple[PolicyRun, Learned]:
     reward = reward_of(config.reward) if config.reward else None
     from_pairs = config.method == FROM_PAIRS
     data = read_pairs(config.pairs) if from_pairs and config.pairs else given_prompts(Path(str(config.prompts)))
-    model, device = model_folder(config.model), device_of(config.device)
-    dtype, folder = dtype_of(config.dtype, device), state_folder(config)
-    width, height = (config.side, config.side) if config.side else default_size(config.model, ())
-    vae = load_vae(model / "vae", dtype).to(device)
-    text = load_text_encoder(model / "text_encoder", dtype).to(device)
-    encoders = encoders_of(vae, text, load_tokenizer(model / "tokenizer"), folder / "encoded")
-    unrewarded = [score_of(name) for name in config.unrewarded]
-    base = Teacher(
-        name=model.name,
-        preset=default_preset(config.model, ()),
-        decode=partial(decoded, vae),
-        scores=unrewarded or ([PromptScore()] if config.model == "nano" else []),
-    )
-    run = policy_run(config, data, encoders, base, (height // 8, width // 8), folder, reward=reward)
+    encoders, base, cells = encoders_and_base(config, [score_of(name) for name in config.unrewarded])
+    run = policy_run(config, data, encoders, base, cells, state_folder(config), reward=reward)
     unit = "pair" if from_pairs else "prompt"
     with tqdm(total=len(data), unit=unit, file=sys.stderr, leave=False) as bar:
         return run, learned_from(run, encoders, config.pairs, bar.update)
