@@ -94,7 +94,7 @@ def test_the_teacher_computes_with_a_share_of_the_fake_score_which_ends(generato
     dit, roles, captions, _ = run_of(made)
     x, sigma = torch.randn(1, 16, 4, 4, generator=generator), torch.tensor([0.6])
     with roles.attached(), torch.no_grad():
-        networks = Networks(dit, roles, captions[:1], NO_CAPTION, made)
+        networks = Networks(dit, roles, captions[:1], NO_CAPTION, made.cells, saves_memory=made.saves_memory)
         plain, fake = networks.teacher(x, sigma), networks.fake(x, sigma)
         networks.shared = made.dmdr.shared_at(0)
         shared = networks.teacher(x, sigma)

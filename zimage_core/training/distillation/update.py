@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 
 from ..._shapes import Float
-from ...model import Condition, S3DiT
-from ...model.condition import RunBlock, run_block
+from ...model import S3DiT
 from ...model.sequence import padded_length
 from ..loop.batches import token_count
 from ..loop.ema import Ema
@@ -27,7 +26,7 @@ from ..objectives.dmd2 import dmd2
 from ..objectives.dmdr import Dmdr
 from ..objectives.flow_matching import flow_matching_losses
 from ..objectives.matching_levels import HIGHEST, LOWEST, draw_levels, per_item
-from ..objectives.noised import recomputed
+from ..prompted_roles import PromptedRoles
 from ..trainables import Roles
 from .rollouts import Grid, dynamic_grid, fixed_grid, rollout
 
@@ -113,45 +112,23 @@ class StudentsEma(Ema):
             super().update(step // self.turn)
 
 
-class Networks:
-    """Student, fake score and teacher over a batch of prompts, whose conditions are computed once for all of them.
+class Networks(PromptedRoles):
+    """Student, fake score and teacher over a batch of prompts."""
 
-    That holds while adapters are on the main layers alone: what refines captions is the base's.
-    """
-
-    def __init__(
-        self,
-        dit: S3DiT,
-        roles: Roles,
-        captions: Sequence[Float[Tensor, "_ f"]],
-        no_caption: Float[Tensor, "_ f"],
-        step_of: Distillation,
-    ) -> None:
-        self.dit, self.roles = dit, roles
-        self.shared = 0.0  # of the fake score's adapter, with which the teacher computes (DMDR)
-        self.run: RunBlock = recomputed(run_block) if step_of.saves_memory else run_block
-        like = dit.x_pad_token
-        roles.set_role(None)
-        with torch.no_grad():
-            self.condition = dit.prepare([each.to(like) for each in captions], step_of.cells)
-            self.no_condition = dit.prepare([no_caption.to(like)], step_of.cells)
-
-    def velocity(self, role: str | None, x: Tensor, sigma: Tensor) -> Tensor:
-        """What a role predicts; where gradients are kept, its role stays set, as blocks may be computed again."""
-        return self._velocity(role, self.condition, x, sigma)
+    shared = 0.0  # of the fake score's adapter, with which the teacher computes (DMDR)
 
     def of_items(self, x: Tensor, sigma: Tensor, items: Tensor) -> Tensor:
         """What the student predicts for some items of the batch."""
         condition = self.condition._replace(caption=self.condition.caption[items])
-        return self._velocity(STUDENT, condition, x, sigma)
+        return self.predicted(STUDENT, condition, x, sigma)
 
     def teacher(self, x: Tensor, sigma: Tensor) -> Tensor:
         """The teacher's clean prediction."""
-        return clean(x, sigma, self._velocity(self._teacher, self.condition, x, sigma, self.shared or 1.0))
+        return clean(x, sigma, self.predicted(self._teacher, self.condition, x, sigma, self.shared or 1.0))
 
     def teacher_uncond(self, x: Tensor, sigma: Tensor) -> Tensor:
         """The teacher's, without a prompt."""
-        return clean(x, sigma, self._velocity(self._teacher, self.no_condition, x, sigma, self.shared or 1.0))
+        return clean(x, sigma, self.predicted(self._teacher, self.no_condition, x, sigma, self.shared or 1.0))
 
     def fake(self, x: Tensor, sigma: Tensor) -> Tensor:
         """The fake score's clean prediction."""
@@ -160,13 +137,6 @@ class Networks:
     @property
     def _teacher(self) -> str | None:
         return FAKE if self.shared else None
-
-    def _velocity(
-        self, role: str | None, condition: Condition, x: Tensor, sigma: Tensor, strength: float = 1.0
-    ) -> Tensor:
-        self.roles.set_role(role, strength)
-        run = self.run if torch.is_grad_enabled() else run_block
-        return self.dit.flow(condition, run=run)(x, sigma)
 
 
 def clean(x: Float[Tensor, "b c h w"], sigma: Float[Tensor, " b"], velocity: Tensor) -> Float[Tensor, "b c h w"]:
@@ -193,7 +163,7 @@ def distillation_step(
     losses_of = partial(student_losses, update=update) if is_students else fake_losses
     indices = chosen_examples(step, step_of.batch, len(captions), seed)
     for group in prompt_groups([captions[index] for index in indices], step_of):
-        networks = Networks(dit, roles, group, no_caption, step_of)
+        networks = Networks(dit, roles, group, no_caption, step_of.cells, saves_memory=step_of.saves_memory)
         yield losses_of(networks, step_of, len(group), generator).sum() / len(indices)
     if is_students and step_of.dmdr and rewarded and (weight := step_of.dmdr.weight_at(update)):
         for index in indices:

@@ -1,0 +1,49 @@
+"""Roles over pictures of prompts whose conditions are computed once for all of them."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .._shapes import Float
+from ..model import Condition, S3DiT
+from ..model.condition import RunBlock, run_block
+from .objectives.noised import recomputed
+from .trainables import Roles
+
+
+class PromptedRoles:
+    """One network in any role, with the prompts or without.
+
+    That conditions are common holds while adapters are on the main layers alone: what refines captions is the base's.
+    """
+
+    def __init__(
+        self,
+        dit: S3DiT,
+        roles: Roles,
+        captions: Sequence[Float[Tensor, "_ f"]],
+        no_caption: Float[Tensor, "_ f"],
+        cells: tuple[int, int],
+        *,
+        saves_memory: bool = True,
+    ) -> None:
+        self.dit, self.roles = dit, roles
+        self.run: RunBlock = recomputed(run_block) if saves_memory else run_block
+        like = dit.x_pad_token
+        roles.set_role(None)
+        with torch.no_grad():
+            self.condition = dit.prepare([each.to(like) for each in captions], cells)
+            self.no_condition = dit.prepare([no_caption.to(like)], cells)
+
+    def velocity(self, role: str | None, x: Float[Tensor, "b c h w"], sigma: float | Tensor) -> Tensor:
+        """With the prompts; where gradients are kept the role stays set, as blocks may be computed again."""
+        return self.predicted(role, self.condition, x, sigma)
+
+    def predicted(
+        self, role: str | None, condition: Condition, x: Tensor, sigma: float | Tensor, strength: float = 1.0
+    ) -> Tensor:
+        """The velocity in a role, or in a share of its adapter, under a condition."""
+        self.roles.set_role(role, strength)
+        run = self.run if torch.is_grad_enabled() else run_block
+        return self.dit.flow(condition, run=run)(x, sigma)
