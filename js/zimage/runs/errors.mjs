@@ -81,6 +81,7 @@ export const SENTENCES = [
   // merges
   ["Line {line}: there is no file {name} in models/diffusion_models or models/loras. The nearest names are {near}; write one of them, or put # before the line.", "第 {line} 行：models/diffusion_models 和 models/loras 里没有文件 {name}。最接近的文件名是 {near}；请改成其中之一，或在行首加 #。"],
   ["Line {line}: there is no file {name} in models/diffusion_models or models/loras, nor one of a similar name. Put the file there, or put # before the line.", "第 {line} 行：models/diffusion_models 和 models/loras 里没有文件 {name}，也没有相近的文件名。请把文件放到那里，或在行首加 #。"],
+  ["Line {line}: {name} is in both models/diffusion_models and models/loras, so which of the two is meant is unclear. Rename one of the files.", "第 {line} 行：models/diffusion_models 和 models/loras 里都有 {name}，无法判断指的是哪一个。请给其中一个文件改名。"],
   ["{file} is not of the same architecture as model: {found} of {total} weights differ in shape or are missing, such as {key}; merge fine-tunes of one model", "{file} 与模型的架构不同：{total} 个权重中有 {found} 个形状不同或缺失，例如 {key}；请融合同一模型的微调版本。"],
   ["{file} is quantised, and would be unpacked as a whole here: load it with Z-Image Load Model and connect it to other_model, or take the bfloat16 file", "{file} 是量化文件，在这里会被整个解开：请用“Z-Image 加载模型”加载并接到“另一个模型”，或改用 bfloat16 文件。"],
   ["{file} has the weight {found}: merged weights are the same at all steps, so leave out what stands after > or @", "{file} 的权重是 {found}：融合的权重在各步都相同，请去掉 > 或 @ 以及后面的内容。"],
@@ -125,7 +126,7 @@ export const SENTENCES = [
   ["{file} names pictures that are not there ({names}): bring them back, or delete those lines", "{file} 写到的图片有些不在了（{names}）：请放回去，或删去那些行。"],
   ["{name} and {path} of {file} have different shapes, so they cannot be compared under one noise: delete that line", "{file} 里的 {name} 和 {path} 形状不同，不能在同一噪声下比较：请删去这一行。"],
   ["the reward {score} has no number for any of {count} pictures of {words} ({reason}): choose another reward or other prompts", "{words} 的 {count} 张图片，评分 {score} 一个数也没有给出（{reason}）：请换评分或提示词。"],
-  ["the reward {score} failed ({reason}): mend it and start again; the run goes on where it was", "评分 {score} 出错（{reason}）：请排除后再运行，会从停下的地方接着练。"],
+  ["the reward {score} failed ({reason}): fix it and start again; the run goes on where it was", "评分 {score} 出错（{reason}）：请排除后再运行，会从停下的地方接着练。"],
   ["the reward {score} gave all pictures of each prompt the same number in {count} steps, so that nothing can be learned: choose another reward, more difficult prompts or fewer steps of drawing", "评分 {score} 在 {count} 步里给每条提示词的所有图片同样的分，什么也学不到：请换评分，或用更难的提示词。"],
   ["{file}: there is no such file; give a text file with a prompt a line", "{file}：没有这个文件；请给出每行一条提示词的文本文件。"],
   ["{file} is a Turbo model: what is trained on it directly loses its 8 steps. Train on the base model, train a LoRA with a de-distillation LoRA as its adapter, or accept losing 8 steps", "{file} 是 Turbo 模型：直接在它上面训练会失去 8 步出图的能力。请用 base 模型，训练 LoRA 时把去蒸馏 LoRA 作为适配器，或接受失去 8 步。"],

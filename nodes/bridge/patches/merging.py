@@ -71,8 +71,15 @@ def merged(model: Any, other: Any, weight: float, blocks: str, text: str, method
 
 def chosen(text: str) -> list[tuple[Row, str]]:
     """The lines that are on, each with the file it means. Raises ValueError."""
-    names = [*files.choices(DIT), *files.lora_names()]
-    return [(row, _name_of(row, names)) for row in parse_rows(text)]
+    model_names, lora_names = files.choices(DIT), files.lora_names()
+    found = [(row, _name_of(row, [*model_names, *lora_names])) for row in parse_rows(text)]
+    for row, name in found:
+        if name in model_names and name in lora_names:
+            raise ValueError(
+                f"Line {row.line}: {name} is in both models/diffusion_models and models/loras, so which of the two is "
+                "meant is unclear. Rename one of the files."
+            )
+    return found
 
 
 def check(text: str | None) -> bool | str:

@@ -183,7 +183,7 @@ def failing(text):
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        (failing("no\nsuch judge"), r"brightness \(mean level\) failed \(no such judge\): mend it and start again"),
+        (failing("no\nsuch judge"), r"brightness \(mean level\) failed \(no such judge\): fix it and start again"),
         (lambda picture: Measurement(value=float("nan")), r"no number for any of 4 pictures of 'a .*' \(its numbers"),
         (lambda picture: Measurement.missing("too dark"), r"no number for any of 4 pictures of 'a .*' \(too dark\)"),
     ],

@@ -28,7 +28,7 @@ def folder(comfy, lora_folder, tmp_path_factory):
     folder_paths.add_model_folder_path("diffusion_models", str(place), is_default=True)
     base = native.weights()
     save_file(base, place / "base.safetensors")
-    for seed, name in ((6, "one"), (7, "two")):
+    for seed, name in ((6, "tuned_1"), (7, "tuned_2")):
         other = tiny.fill(S3DiT(native.CONFIG), seed).state_dict()
         save_file({key: (3 * base[key] + other[key]) / 4 for key in base}, place / f"{name}.safetensors")
     drawn = loras.pairs(native.CONFIG)
@@ -92,7 +92,7 @@ def with_pads_of(native, model, other):
 @pytest.mark.parametrize("kind", ["ours", "stock", "attached"])
 def test_a_weighted_sum_is_what_the_stock_node_makes_of_it(pack, native, folder, load, merge, draw, kind):
     one = load("base") if kind == "ours" else native.model()
-    two = with_pads_of(native, one, load("one"))
+    two = with_pads_of(native, one, load("tuned_1"))
     if kind == "attached":
         one = pack.bridge_attach.attach(one)
     before = draw(one)
@@ -105,7 +105,7 @@ def test_a_weighted_sum_is_what_the_stock_node_makes_of_it(pack, native, folder,
 
 
 def test_the_ends_are_the_models_themselves(load, merge, draw):
-    one, two = load("base"), load("one")
+    one, two = load("base"), load("tuned_1")
     assert merge(one, two, weight=0)[0] is one
     assert torch.equal(draw(merge(one, two, weight=1)[0]), draw(two))
     assert merge(one)[0] is one
@@ -117,14 +117,14 @@ def test_the_ends_are_the_models_themselves(load, merge, draw):
 def test_models_files_and_loras_by_blocks_draw_the_picture_of_the_merged_file(
     load, merge, merged_file, draw, base_picture, method
 ):
-    one, two = load("base"), load("one")
-    written = "two.safetensors : 0.4 blocks 0=0\na.safetensors : 0.5 blocks 1=0.5"
+    one, two = load("base"), load("tuned_1")
+    written = "tuned_2.safetensors : 0.4 blocks 0=0\na.safetensors : 0.5 blocks 1=0.5"
     found, report = merge(
         one, two, 0.6, "noise_refiner=0 1=0.5", written, method.name, density=method.density, seed=method.seed
     )
     picture = draw(found)
     expected = merged_file(
-        *("one.safetensors:0.6 blocks noise_refiner=0 1=0.5", "two.safetensors:0.4 blocks 0=0"),
+        *("tuned_1.safetensors:0.6 blocks noise_refiner=0 1=0.5", "tuned_2.safetensors:0.4 blocks 0=0"),
         "a.safetensors:0.5 blocks 1=0.5",
         method=method,
     )
@@ -134,22 +134,31 @@ def test_models_files_and_loras_by_blocks_draw_the_picture_of_the_merged_file(
 
 
 def test_the_other_models_own_loras_come_along(load, merge, use, draw):
-    two, _ = use(load("one"), ("a.safetensors", 0.5))
+    two, _ = use(load("tuned_1"), ("a.safetensors", 0.5))
     for method in ("sum", "dare"):
         same(draw(merge(load("base"), two, weight=1.0, method=method, density=1.0)[0]), draw(two))
 
 
+def test_a_name_in_both_folders_is_not_guessed(merge, load, folder, lora_folder):
+    (lora_folder / "tuned_2.safetensors").write_bytes((lora_folder / "a.safetensors").read_bytes())
+    try:
+        with pytest.raises(ValueError, match="Line 1: tuned_2.safetensors is in both models/diffusion_models and"):
+            merge(load("base"), files="tuned_2.safetensors : 0.5")
+    finally:
+        (lora_folder / "tuned_2.safetensors").unlink()
+
+
 def test_what_cannot_be_merged_is_told_in_a_sentence(pack, load, merge, native, tmp_path):
     node = importlib.import_module(f"{pack.entry.__name__}.nodes.merging").ZImageMerge
-    assert node.validate_inputs(files="one.safetensors : 0.5") is True
-    assert "no file onw.safetensors in models/diffusion_models or models/loras" in node.validate_inputs(
-        "onw.safetensors"
+    assert node.validate_inputs(files="tuned_1.safetensors : 0.5") is True
+    assert "no file tuned_l.safetensors in models/diffusion_models or models/loras" in node.validate_inputs(
+        "tuned_l.safetensors"
     )
-    assert "'x', not a number" in node.validate_inputs(files="one.safetensors : x")
+    assert "'x', not a number" in node.validate_inputs(files="tuned_1.safetensors : x")
     with pytest.raises(ValueError, match="other_model is not of the same architecture as model: "):
         save_file(tiny.dit().state_dict(), tmp_path / "z_image.safetensors")
         merge(load("base"), pack.bridge_model.load_model(str(tmp_path / "z_image.safetensors")))
     with pytest.raises(ValueError, match="after blocks stands '9', not a block"):
-        merge(load("base"), load("one"), blocks="9")
+        merge(load("base"), load("tuned_1"), blocks="9")
     with pytest.raises(ValueError, match="the same at all steps"):
-        merge(load("base"), files="one.safetensors : 0.2>1")
+        merge(load("base"), files="tuned_1.safetensors : 0.2>1")

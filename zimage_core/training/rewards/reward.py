@@ -77,7 +77,7 @@ class Reward:
         except Exception as error:
             told = " ".join(str(error).split()) or type(error).__name__
             raise RewardError(
-                f"the reward {title(score)} failed ({told}): mend it and start again; the run goes on where it was"
+                f"the reward {title(score)} failed ({told}): fix it and start again; the run goes on where it was"
             ) from error
 
 
