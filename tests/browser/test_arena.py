@@ -60,7 +60,7 @@ def test_votes_by_click_and_by_key_are_taken_back_and_outlast_the_page(canvas):
     assert pictures(canvas) == second
 
 
-def test_a_taste_is_chosen_by_click_and_by_key_and_outlasts_the_page(canvas):
+def test_a_taste_is_chosen_by_click_and_by_key_and_outlasts_the_page(canvas, server):
     def begin():
         canvas.open(json.loads((WORKFLOW.parent / "Z-Image Nano - choose what you like.json").read_text("utf-8")))
         canvas.scroll_to("ZImagePreference")
@@ -82,3 +82,7 @@ def test_a_taste_is_chosen_by_click_and_by_key_and_outlasts_the_page(canvas):
     begin()
     canvas.page.wait_for_function("document.querySelectorAll('.zimage-arena').length === 1")  # the old page's is gone
     assert canvas.line("arena", "2 waiting · 1 decided") == before
+    with (server.output / "zimage_preferences/taste/preferences.jsonl").open("a") as choices:
+        choices.write("{}\n")
+    begin()
+    assert "line 2 is no preference pair (it lacks " in canvas.line("arena", "delete that line")

@@ -5,6 +5,7 @@
  */
 import { ArenaView } from "./arena_view.mjs";
 import { language, message, pictureAddress, request } from "../page/comfyui.mjs";
+import { errorText } from "../runs/translation.mjs";
 import { watch } from "../page/watch.mjs";
 import { valueOf } from "../page/widgets.mjs";
 
@@ -102,8 +103,8 @@ class ArenaOnNode {
 
   /** Show what waits; false if the server does not answer. */
   async refresh() {
-    const { data, isOffline } = typeof this.#name === "string" ? await request("arena", this.#asked) : NOTHING;
-    if (!isOffline) this.#show(data);
+    const { data, isOffline, refusal } = typeof this.#name === "string" ? await request("arena", this.#asked) : NOTHING;
+    if (!isOffline) this.#show(data, refusal);
     return !isOffline;
   }
 
@@ -124,10 +125,13 @@ class ArenaOnNode {
     }
   }
 
-  /** @param {Answer | null} answer */
-  #show(answer) {
+  /** @param {Answer | null} answer @param {string} [refusal] why there is none, such as a damaged file of votes */
+  #show(answer, refusal) {
     this.#shown = answer;
-    if (!answer) return this.#panel.show("arena", null);
+    if (!answer) {
+      const told = refusal && { text: errorText(refusal, language()), title: refusal, tone: /** @type {const} */ ("error") };
+      return this.#panel.show("arena", told || null);
+    }
     const { pair, next, waiting, votes, last, standings } = answer;
     if (next) for (const side of [next.left, next.right]) new Image().src = pictureAddress(side);
     const shown = {
@@ -143,7 +147,7 @@ class ArenaOnNode {
   }
 }
 
-const NOTHING = { data: null, isOffline: false };
+const NOTHING = { data: null, isOffline: false, refusal: "" };
 
 /** @param {LastVote} last */
 function contestantsOf({ chosen, rejected, draw }) {

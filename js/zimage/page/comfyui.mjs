@@ -29,17 +29,19 @@ export function message(name, values) {
 }
 
 /**
- * The JSON response of one of the pack's routes; null if the server is offline or rejects the query.
+ * The JSON response of one of the pack's routes; null if the server is offline or refuses the query, with its sentence.
  * @param {"tokens" | "evaluations" | "release" | "lora" | "arena" | "arena/vote" | "arena/undo" | "captions" | "captions/edit" | "captions/approve" | "captions/redo"} path
  * @param {Record<string, unknown>} query
- * @returns {Promise<{isOffline: boolean, data: any}>}
+ * @returns {Promise<{isOffline: boolean, data: any, refusal?: string}>}
  */
 export async function request(path, query) {
   const body = JSON.stringify(query);
   try {
     const headers = { "Content-Type": "application/json" };
     const response = await api.fetchApi(`/zimage/${path}`, { method: "POST", headers, body });
-    return { isOffline: response.status >= 500, data: response.ok ? await response.json() : null };
+    if (response.status >= 500) return { isOffline: true, data: null };
+    const told = await response.json();
+    return response.ok ? { isOffline: false, data: told } : { isOffline: false, data: null, refusal: told.error };
   } catch {
     return { isOffline: true, data: null };
   }
