@@ -196,6 +196,23 @@ def test_stock_bypass_loras_and_ours_do_not_disturb_each_other(native, load, use
         assert torch.equal(draw(both), first)
 
 
+@pytest.mark.slow
+def test_a_model_that_is_trained_on_is_known_to_carry_loras_however_they_are_put_there(pack, native, load, use):
+    bridge = f"{pack.entry.__name__}.nodes.bridge"
+    base = importlib.import_module(f"{bridge}.tasks.training.base")
+    lora_list = importlib.import_module(f"{bridge}.patches.lora_list")
+    bypass = importlib.import_module("comfy_extras.nodes_lora_debug").LoraLoaderBypassModelOnly()
+    plain, quantised = native.model(), load("int8_tensorwise by rows")
+    carrying = {
+        "weights": use(plain, (lora(native)[0], 1.0))[0],
+        "beside quantised layers": use(quantised, (lora(native)[0], 1.0))[0],
+        "stock bypass mode": bypass.load_lora_model_only(plain, "lora_0.safetensors", 1.0)[0],
+        "by steps": lora_list.load_list(plain, "lora_0.safetensors : 1>0", "none")[0],
+    }
+    assert [base.carries_loras(each) for each in (plain, quantised)] == [False, False]
+    assert [name for name, model in carrying.items() if not base.carries_loras(model)] == []
+
+
 def dependent():
     """State dicts of deltas that depend on the weight, all on the fused matrix."""
     base = f"diffusion_model.{QKV}"

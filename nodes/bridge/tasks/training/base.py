@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from comfy import model_management
+from comfy.patcher_extension import WrappersMP
 
 from .....zimage_core.checkpoints import DIT
 from .....zimage_core.nano.files import file_of
@@ -13,11 +14,12 @@ from .....zimage_core.recipes import LoraConfig, Stage
 from .....zimage_core.sampling import BASE, NANO, TURBO, Preset
 from .....zimage_core.training.turbo import is_turbo
 from ...loading.model import load_model, source_of
+from ...patches import lora_windows
 
 
 def base_file(model: Any) -> Path:
     """The file of a MODEL. Raises ValueError where it has none, or where LoRAs are in it already."""
-    if model.patches:
+    if carries_loras(model):
         raise ValueError(
             "This MODEL carries LoRAs, and a LoRA is trained on the plain model. Connect the loader itself; a "
             "de-distillation LoRA is chosen in training_adapter."
@@ -29,6 +31,12 @@ def base_file(model: Any) -> Path:
             "Diffusion Model."
         )
     return Path(source)
+
+
+def carries_loras(model: Any) -> bool:
+    """Whether LoRAs are on a MODEL: as weight patches, beside layers (quantised ones, bypass mode), or by steps."""
+    has_windows = bool(model.get_wrappers(WrappersMP.OUTER_SAMPLE, lora_windows.KEY))
+    return bool(model.patches) or any(model.injections.values()) or has_windows
 
 
 def preset_of(file: Path) -> Preset:

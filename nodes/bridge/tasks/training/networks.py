@@ -24,7 +24,7 @@ from .....zimage_core.training.distillation.student_run import StudentRun, Teach
 from .....zimage_core.training.loop.runner import Progress
 from .....zimage_core.training.preference.policy_run import PolicyRun
 from .....zimage_core.training.previews import CELL
-from .base import base_file, free_device, preset_of
+from .base import base_file, carries_loras, free_device, preset_of
 from .run import file_identity, follow, is_finished
 from .shown import decoded
 
@@ -78,7 +78,7 @@ class Base:
 
 def base_of(networks: Networks) -> Base:
     """Raises ValueError for a MODEL that is not one plain file."""
-    if networks.model.patches:
+    if carries_loras(networks.model):
         raise ValueError(
             "This MODEL carries LoRAs, and a LoRA is learned here on a model in one file. Save it with the stock Save "
             "Model, load that file, and connect it."
