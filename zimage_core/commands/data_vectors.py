@@ -21,6 +21,8 @@ from .data_stages import check_table, compute, silence_pillow, with_bar, written
 from .machine import device_of
 
 PERCEPTUAL, NANO, EFFICIENTNET = "perceptual", "nano", "efficientnet"
+NANOS = "nano's SigLIP"
+KNOWN = {Perceptual.name: PERCEPTUAL, NANOS: NANO, EfficientNetLite.name: EFFICIENTNET}  # those without a folder
 
 
 def embed_pictures(options: argparse.Namespace) -> None:
@@ -46,13 +48,28 @@ def encoder_of(name: str, device: str | None) -> EncoderChoice:
         return EncoderChoice(name=Perceptual.name, identity="", load=Perceptual)
     if name == NANO:
         file = file_of(VISION)
-        return EncoderChoice(name="nano's SigLIP", identity=digest_of(file), load=partial(tower_of, file))
+        return EncoderChoice(name=NANOS, identity=digest_of(file), load=partial(tower_of, file))
     if name == EFFICIENTNET:
         return EncoderChoice(name=EfficientNetLite.name, identity=SHA256, load=EfficientNetLite)
     folder = checked_folder(name)
     load: Callable[[], PictureEncoder] = partial(ClipFolder, folder, device_of(device))
     identity = "".join(digest_of(each) for each in sorted(folder.glob("*.safetensors")))
     return EncoderChoice(name=folder.name, identity=identity, load=load)
+
+
+def choice_of_vectors(record: Record, folder: str | None, device: str | None) -> EncoderChoice:
+    """The encoder that made an embedding; `folder` is that of a CLIP or SigLIP. Raises ValueError for another one."""
+    if folder is None and record.parameters["encoder"] not in KNOWN:
+        raise ValueError(
+            f"the vectors are by {record.parameters['encoder']}: give its folder by --with, so that it looks again"
+        )
+    choice = encoder_of(folder or KNOWN[record.parameters["encoder"]], device)
+    if (choice.name, choice.identity) != (record.parameters["encoder"], record.parameters["identity"]):
+        raise ValueError(
+            f"the vectors are by another version of {record.parameters['encoder']} than {choice.name} is: embed the "
+            "pictures again"
+        )
+    return choice
 
 
 def tower_of(file: Path) -> PictureEncoder:

@@ -15,7 +15,7 @@ from ...scoring.pixels_digest import pixels_digest
 from ..engine import Record, Stage, arrow, file_digest, parquet, record_of_stage, unless_stopped
 from ..engine.output import row_groups
 from ..profiling.identity import sha256
-from ..profiling.opened import open_file, read_bytes
+from ..profiling.opened import Opened, open_file, read_bytes
 from .looks import LOOK, look_of
 
 VERSION = 1
@@ -82,6 +82,15 @@ class Embedder:
         if self._encoder is None:
             self._encoder = self.choice.load()
         return self._encoder
+
+
+def picture_for(file: Path) -> Image.Image:
+    """A picture of a file as an embedding's encoder is given it. Raises ValueError with one sentence."""
+    content, problem = read_bytes(file)
+    opened = open_file(file, content) if not problem else Opened(problem=problem)
+    if opened.picture is None:
+        raise ValueError(f"{file} cannot be read as a picture ({opened.problem}); choose another")
+    return reduced(opened.picture)
 
 
 SIDE = 512  # pixels: more than any of the encoders looks at

@@ -108,10 +108,10 @@ def write_rows(opened: Any, files: Sequence[Path], record: Record) -> None:
                 writer.write_table(table, row_group_size=table.num_rows)
 
 
-def row_groups(file: Path, columns: Sequence[str] | None = None) -> Iterator[Any]:
-    """A parquet file's tables, one row group at a time."""
+def row_groups(file: Path, columns: Sequence[str] | None = None, groups: range | None = None) -> Iterator[Any]:
+    """A parquet file's tables, one row group at a time; all of them, or those with some numbers."""
     with parquet().ParquetFile(file) as opened:
-        for group in range(opened.num_row_groups):
+        for group in range(opened.num_row_groups) if groups is None else groups:
             yield opened.read_row_group(group, columns=None if columns is None else list(columns))
 
 
