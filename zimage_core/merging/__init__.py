@@ -6,7 +6,7 @@ from .low_rank import approximate, reduced
 from .merged_file import write_merged_model
 from .method import METHODS, Method, combined
 from .opened import OpenedMerge, is_lora, open_merge
-from .record import merge_metadata, merge_of
+from .record import describe_merge, merge_metadata, merge_of
 from .source import Merge, Source, parse_source
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Source",
     "approximate",
     "combined",
+    "describe_merge",
     "extracted",
     "is_lora",
     "merge_metadata",

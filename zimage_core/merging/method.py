@@ -39,6 +39,16 @@ class Method:
         if not 0 < self.density <= 1:
             raise ValueError(f"the density is {self.density:g}: give the share of values to keep, above 0 up to 1")
 
+    def describe(self) -> str:
+        """In a few words."""
+        match self.name:
+            case "ties":
+                return f"TIES, density {self.density:g}"
+            case "dare":
+                return f"DARE, density {self.density:g}, seed {self.seed}"
+            case _:
+                return "Weighted sum"
+
 
 def combined(
     weighted: Sequence[Float[Tensor, "*shape"] | None], method: Method, name: str

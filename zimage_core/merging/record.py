@@ -39,5 +39,12 @@ def merge_of(metadata: Mapping[str, str]) -> Merge | None:
         return None
 
 
+def describe_merge(merge: Merge) -> str:
+    """Lines of text: the base and the method, then what was merged in."""
+    over = f" over {merge.base}" if merge.base else ""
+    sources = [f"Merged in: {each.file}, weight {each.weight or 1}" for each in merge.sources]
+    return "\n".join([f"Merged{over}: {merge.method.describe()}", *sources])
+
+
 def _weight(written: str) -> Strength | None:
     return parse_strength(1, written) if written else None

@@ -66,7 +66,7 @@ def merged(model: Any, other: Any, weight: float, blocks: str, text: str, method
     if not acting:
         return model, "\n".join([*report, NOTHING])
     clone = _summed(model, acting, shapes) if method.name == "sum" else _joined(model, acting, shapes, method)
-    return clone, "\n".join([*report, _told(method), *_quantized(network)])
+    return clone, "\n".join([*report, method.describe(), *_quantized(network)])
 
 
 def chosen(text: str) -> list[tuple[Row, str]]:
@@ -239,16 +239,6 @@ def _line(each: Tuned | Adapter, shapes: dict[str, tuple[int, ...]]) -> str:
             return f"{name}, fine-tune: {weight}"
         case _, True:
             return f"{name}, fine-tune: {weight} (no such blocks here: {absent})"
-
-
-def _told(method: Method) -> str:
-    match method.name:
-        case "ties":
-            return f"TIES, density {method.density:g}"
-        case "dare":
-            return f"DARE, density {method.density:g}, seed {method.seed}"
-        case _:
-            return "Weighted sum"
 
 
 def _quantized(network: nn.Module) -> list[str]:

@@ -21,6 +21,7 @@ from zimage_core.merging import (
     Merge,
     Method,
     Source,
+    describe_merge,
     merge_metadata,
     merge_of,
     open_merge,
@@ -157,6 +158,11 @@ def test_the_file_tells_how_it_was_made_and_loads(folder: Path) -> None:
     assert [(each.file.name, str(each.weight)) for each in made.sources] == [
         ("one.safetensors", "0.5 blocks 0=0"),
         ("lora.safetensors", "0.8"),
+    ]
+    assert describe_merge(made).splitlines() == [
+        "Merged over base.safetensors: DARE, density 0.5, seed 7",
+        "Merged in: one.safetensors, weight 0.5 blocks 0=0",
+        "Merged in: lora.safetensors, weight 0.8",
     ]
     assert merge_of({}) is None and merge_of({"zimage.merge": "[]"}) is None
     assert inspect(folder / "told.safetensors").what == "a Z-Image diffusion model"

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from pathlib import Path
 from shutil import copyfile
 
 import pytest
@@ -11,6 +12,7 @@ from safetensors.torch import save_file
 import loras
 import tiny
 from zimage_core.checkpoints import DIT, DIT_DIFFUSERS
+from zimage_core.merging import Merge, Method, merge_metadata, parse_source
 from zimage_core.nano.files import file_of
 
 
@@ -66,6 +68,14 @@ def test_a_lora_is_told_with_its_trainer_rank_and_alpha(models, inspect):
     assert "style.safetensors: LoRA, by musubi-tuner or sd-scripts (kohya)" in lines
     assert f"Matched: {len(loras.modules(tiny.DIT))}, rank 4, alpha 2" in lines
     assert "Not matched: 1 (lora_unet_strange)" in lines
+
+
+def test_a_merged_file_tells_of_what_it_was_made(models, inspect):
+    made = Merge(sources=(parse_source("one.safetensors:0.5"),), base=Path("base.safetensors"), method=Method())
+    state = tiny.dit().state_dict()
+    save_file(state, models / "diffusion_models" / "merged.safetensors", merge_metadata(made, "merged"))
+    lines = inspect("diffusion_models/merged.safetensors")
+    assert lines[-2:] == ["Merged over base.safetensors: Weighted sum", "Merged in: one.safetensors, weight 0.5"]
 
 
 def test_another_models_lora_and_a_broken_file_are_answers_too(models, inspect):

@@ -2,6 +2,7 @@
 
 import importlib
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -15,6 +16,8 @@ from zimage_core.checkpoints import inspect
 from zimage_core.checkpoints.identify import foreign_models, release
 from zimage_core.checkpoints.identify.report import FileReport
 from zimage_core.checkpoints.lora.keys import FAMILIES
+from zimage_core.checkpoints.lora.row_strength import parse_strength
+from zimage_core.merging import METHODS, Merge, Method, Source, describe_merge
 from zimage_core.sampling import Tiling
 from zimage_core.text.prompt import PromptTokens
 
@@ -69,6 +72,13 @@ def of_a_list():
     yield bridge("patches.lora_list").NOTHING
 
 
+def of_merges():
+    sources = (Source(Path("of_a.test"), parse_strength(1, "0.5")), Source(Path("of_b.test"), None))
+    for name in METHODS:
+        yield describe_merge(Merge(sources=sources, base=Path("base.test"), method=Method(name, 0.5, 3)))
+    yield describe_merge(Merge(sources=sources, base=None, method=Method()))
+
+
 def of_pictures():
     large, plan = bridge("patches.large_picture"), importlib.import_module("zimage_pack.zimage_core.runtime.large_plan")
     for way in plan.WAYS:
@@ -107,7 +117,7 @@ def of_models(pack, native, tmp_path_factory):
 
 
 def test_reports_are_chinese_throughout(pack, of_models):
-    reports = [*files(), *lora_reports(), *of_a_list(), *of_pictures(), *of_models]
+    reports = [*files(), *lora_reports(), *of_a_list(), *of_merges(), *of_pictures(), *of_models]
     lines = sorted({line for report in reports for line in report.splitlines() if line})
     said = evaluate("runs/translation", f"{lines!r}.map((line) => it.inLanguage(line, 'zh'))")
     english = {
