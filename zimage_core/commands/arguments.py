@@ -33,6 +33,15 @@ def number(low: float, high: float) -> Callable[[str], float]:
     return parse
 
 
+def nonnegative(high: float) -> Callable[[str], float]:
+    """Numbers from 0 to `high`."""
+
+    def parse(value: str) -> float:
+        return 0.0 if to_float(value) == 0 else number(0.0, high)(value)
+
+    return parse
+
+
 def share(value: str) -> float:
     """A number from 0 to 1."""
     return 0.0 if to_float(value) == 0 else number(0.0, 1.0)(value)

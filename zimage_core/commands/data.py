@@ -4,6 +4,8 @@ import argparse
 from typing import Any
 
 from .arguments import integer, number, path, text
+from .data_outputs import add_out, add_page
+from .data_selection import add_balance, add_search
 
 PROFILE = """Measures every picture in FOLDER and below: what it is, how much is in it, how good it is technically;
 damaged files have a reason instead of numbers. Writes one row a picture, and a page with a contact sheet per finding.
@@ -14,9 +16,6 @@ model and finds copies; nano is the built-in vision tower, efficientnet comes in
 of yours, which also knows what pictures mean."""
 DEDUP = """Lists every picture with its cluster, the picture that is kept instead of it, and why. Copies are near by
 their vectors and the same by their looks: compressed again, slightly cropped, mirrored. Nothing is deleted."""
-SEARCH = """Lists the pictures nearest to a picture, as the encoder sees it that made the vectors, or to words. Words
-are compared with pictures where the vectors are by a CLIP or SigLIP of yours, given again by --with; else with what
-captions beside the pictures say, English or Chinese. Writes a row a hit, and a page with a contact sheet per query."""
 
 
 def add_data(verbs: Any) -> None:
@@ -29,6 +28,7 @@ def add_data(verbs: Any) -> None:
     add_embed(stages)
     add_dedup(stages)
     add_search(stages)
+    add_balance(stages)
 
 
 def add_profile(stages: Any) -> None:
@@ -46,17 +46,6 @@ def add_profile(stages: Any) -> None:
         help="larger pictures are not decoded; default: 100",
     )
     parser.add_argument("--keep-dates", action="store_true", help="keep when pictures were taken, from their EXIF data")
-
-
-def add_out(parser: argparse.ArgumentParser) -> None:
-    """What every stage has."""
-    parser.add_argument("--out", required=True, type=path, metavar="FILE.parquet", help="what is written")
-    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
-
-
-def add_page(parser: argparse.ArgumentParser) -> None:
-    """Of stages that show pictures."""
-    parser.add_argument("--page", type=path, metavar="FILE.html", help="default: beside --out, under its name")
 
 
 def run_profile(options: argparse.Namespace) -> None:
@@ -107,36 +96,6 @@ def add_dedup(stages: Any) -> None:
         "--sample", type=integer(1, 100_000), default=200, metavar="N", help="compared with all; default: 200"
     )
     parser.add_argument("--seed", type=integer(0, 2**31), default=0, metavar="N", help="of cells and sample")
-
-
-def add_search(stages: Any) -> None:
-    """`data search`."""
-    parser = stages.add_parser("search", allow_abbrev=False, help="pictures like another or a text", description=SEARCH)
-    parser.set_defaults(run=run_search)
-    parser.add_argument("vectors", type=path, metavar="VECTORS.parquet")
-    asked = parser.add_mutually_exclusive_group(required=True)
-    asked.add_argument("--picture", type=path, nargs="+", metavar="FILE", help="what pictures should look like")
-    asked.add_argument("--text", type=text, nargs="+", metavar="TEXT", help="what pictures should show")
-    add_out(parser)
-    add_page(parser)
-    parser.add_argument(
-        "--most", type=integer(1, 10_000), default=24, metavar="N", help="hits of each query; default: 24"
-    )
-    parser.add_argument(
-        "--with",
-        dest="encoder",
-        type=text,
-        metavar="FOLDER",
-        help="the CLIP or SigLIP that made the vectors; those that need no folder are known",
-    )
-    parser.add_argument("--device", metavar="D", help="of a folder's model; default: a GPU if there is one")
-
-
-def run_search(options: argparse.Namespace) -> None:
-    """Import what is needed, and run."""
-    from .data_search import search_pictures
-
-    search_pictures(options)
 
 
 def run_embed(options: argparse.Namespace) -> None:

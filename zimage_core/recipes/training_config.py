@@ -25,8 +25,8 @@ class TrainingConfig(Config):
     data: Path | tuple[Source, ...] = option(
         Sources(),
         help="a folder with fox.jpg beside fox.txt, …; for edits with fox.source.png and fox.target.png, or folders "
-        "source and target; or kohya's dataset.toml; nano:zorps, nano:zorp_pairs, nano:scenes, nano:sizes and "
-        "nano:edits are drawn; in a recipe also a list of such, with weights",
+        "source and target; or kohya's dataset.toml, or a .jsonl with weights; nano:zorps, nano:zorp_pairs, "
+        "nano:scenes, nano:sizes and nano:edits are drawn; in a recipe also a list of such, with weights",
         metavar="FOLDER",
     )
     out: Path = option(

@@ -9,8 +9,18 @@ RESOLUTION = 0.5  # of the constant Potts model: inside a group more than half o
 SEED = 0
 
 
-def communities(one: NDArray[np.int64], other: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """A group for each of `count` nodes, from links that are there once each; nodes without a link stand alone."""
+def communities(
+    one: NDArray[np.int64],
+    other: NDArray[np.int64],
+    count: int,
+    resolution: float = RESOLUTION,
+    *,
+    by_modularity: bool = False,
+) -> NDArray[np.int64]:
+    """A group for each of `count` nodes, from links that are there once each; nodes without a link stand alone.
+
+    By modularity groups are as dense as they can be beside what chance would link; a larger resolution gives more.
+    """
     groups = np.arange(count)
     nodes = np.unique(np.concatenate([one, other]))
     if not len(nodes):
@@ -24,8 +34,8 @@ def communities(one: NDArray[np.int64], other: NDArray[np.int64], count: int) ->
         columns[order].astype(np.int32),
         np.ones(len(order)),
         len(nodes),
-        resolution=RESOLUTION,
-        use_modularity=False,
+        resolution=resolution,
+        use_modularity=by_modularity,
         seed=SEED,
     )
     labels = np.array([found[i] for i in range(len(nodes))])
