@@ -41,9 +41,9 @@ def merge_of(metadata: Mapping[str, str]) -> Merge | None:
 
 def describe_merge(merge: Merge) -> str:
     """Lines of text: the base and the method, then what was merged in."""
-    over = f" over {merge.base}" if merge.base else ""
-    sources = [f"Merged in: {each.file}, weight {each.weight or 1}" for each in merge.sources]
-    return "\n".join([f"Merged{over}: {merge.method.describe()}", *sources])
+    how = merge.method.describe()
+    first = f"Merged over {merge.base}: {how}" if merge.base else f"Merged: {how}"
+    return "\n".join([first, *(f"Merged in: {each.file}, weight {each.weight or 1}" for each in merge.sources)])
 
 
 def _weight(written: str) -> Strength | None:
