@@ -24,11 +24,13 @@ from ..training.distillation.student_run import StudentRun, Teacher, student_run
 from ..training.encoded import Encoders, encoders_of
 from ..training.encoded_files import EncodedCaptions
 from ..training.loop.state import saved_step
+from ..training.memory.roles_plan import student_plan
 from ..training.previews import CELL
 from ..training.turbo import refuse_turbo_as_teacher
 from .files import check_out
 from .machine import device_of, dtype_of
 from .named_scores import reward_of
+from .training_memory import tell_roles
 from .training_run import decoded, refuse_begun
 
 NANO_PROMPTS = "nano:prompts"
@@ -99,6 +101,7 @@ def train_student(run: StudentRun, captions: EncodedCaptions) -> int:
     """Train with progress in the terminal and write what came out. Returns the student's updates."""
     config, done = run.config, saved_step(run.folder)
     device = device_of(config.device)
+    tell_roles(config, partial(student_plan, step_of=run.step_of, caption_tokens=captions.longest()))
     dit: S3DiT = load_dit(model_folder(config.model) / "transformer", dtype_of(config.dtype, device))
     with tqdm(total=run.recipe.steps, unit="step", file=sys.stderr) as bar:
         for progress in run.updates(dit.to(device), captions):

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ..recipes import PreferenceConfig
 from ..recipes.preference_config import FROM_PAIRS
 from ..request import model_folder
 from ..training.loop.state import saved_step
+from ..training.memory.roles_plan import policy_plan
 from ..training.objectives.diffusion_nft import WARNING
 from ..training.preference.pair_files import read_pairs
 from ..training.preference.policy_run import Learned, PolicyRun, learned_from, policy_run
@@ -24,6 +26,7 @@ from .distillation_run import encoders_and_base, given_prompts, refuse_several, 
 from .files import check_out
 from .machine import device_of, dtype_of
 from .named_scores import reward_of, score_of
+from .training_memory import tell_roles
 from .training_run import refuse_begun
 
 
@@ -60,6 +63,7 @@ def prepare(config: PreferenceConfig) -> tuple[PolicyRun, Learned]:
 def train_policy(run: PolicyRun, learned: Learned) -> PreferenceProgress | None:
     """Train with progress in the terminal and write what came out. Returns the last step, None if nothing was left."""
     config, device = run.config, device_of(run.config.device)
+    tell_roles(config, partial(policy_plan, tuning=run.tuning, cells=run.cells, caption_tokens=learned.longest()))
     dit: S3DiT = load_dit(model_folder(config.model) / "transformer", dtype_of(config.dtype, device))
     done, last = saved_step(run.folder), None
     with (

@@ -1,12 +1,12 @@
 """What `zimage train` says of memory before it takes any: a line before encoding and one before training."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
 from ..checkpoints import DIT, open_network
-from ..recipes import TrainingConfig
+from ..recipes import DistillationConfig, PreferenceConfig, TrainingConfig
 from ..request import default_size, model_folder
 from ..runtime.offload.plan import size_text
 from ..training.distributed import Processes
@@ -14,6 +14,7 @@ from ..training.flow_training import TrainingSet
 from ..training.memory.encoding import autoencoder_bytes, encoding_bytes
 from ..training.memory.plan import largest_plan
 from ..training.memory.remedies import machine_of, told
+from ..training.memory.roles_plan import RolesPlan
 from .machine import device_of, dtype_of
 
 
@@ -38,6 +39,13 @@ def tell_training(first: TrainingConfig, stages: Sequence[tuple[TrainingConfig, 
     model, device = model_folder(first.model), device_of(first.device)
     dtype, network = dtype_of(first.dtype, device), open_network(model / "transformer", DIT).config
     say(told(largest_plan(network, stages, dtype, autoencoder_bytes(model, dtype)), machine_of(device)))
+
+
+def tell_roles(config: DistillationConfig | PreferenceConfig, plan_of: Callable[..., RolesPlan]) -> None:
+    """How much is taken where LoRAs learn as roles of one base."""
+    model, device = model_folder(config.model), device_of(config.device)
+    dtype, network = dtype_of(config.dtype, device), open_network(model / "transformer", DIT).config
+    say(plan_of(network, dtype, config, decoder=autoencoder_bytes(model, dtype)).told(machine_of(device)))
 
 
 def say(line: str) -> None:

@@ -1,6 +1,6 @@
 """Encoded examples that stay on disk until a step wants them, so that a dataset of any size takes little memory."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, overload
 
@@ -85,6 +85,15 @@ class EncodedCaptions(Sequence[Tensor]):
         if isinstance(index, slice):
             return [load_encoded(self.folder, name)["features"] for name in self.names[index]]
         return load_encoded(self.folder, self.names[index])["features"]
+
+    def longest(self) -> int:
+        """Tokens of the longest; the files' headers tell."""
+        return longest_caption(self.folder, self.names)
+
+
+def longest_caption(folder: Path, names: Iterable[str]) -> int:
+    """Tokens of the longest of some captions, from the headers of their files."""
+    return max(len(load_shapes(folder, name)["features"]) for name in set(names))
 
 
 def load_encoded(folder: Path, name: str) -> dict[str, Tensor]:

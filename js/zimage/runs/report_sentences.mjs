@@ -268,6 +268,8 @@ export const REPORTS = [
   ["base {size}", "底模 {size}", "size"],
   ["{count} layers stream from {size} of RAM", "{count} 层从内存 {size} 中按需加载"],
   ["{what} with gradients, optimizer and average {size}", "{what}及其梯度、优化器和平均值 {size}"],
+  ["2 LoRAs of rank {count}", "两个秩 {count} 的 LoRA "],
+  ["fewer pictures at once ({size})", "更小的批次（{size}）"],
   ["{key} of rank {count}", "秩 {count} 的 {key} "],
   ["all weights", "全部权重"],
   ["activations of {batch}, {again}, {size}", "{batch} 的激活值，{again}，{size}"],

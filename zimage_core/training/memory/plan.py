@@ -98,7 +98,7 @@ def training_plan(planned: Planned) -> TrainingPlan:
     keeps = config.keep_activations and not planned.n_streamed
     step = step_bytes(
         planned.network,
-        planned.batch.group,
+        [planned.batch.group],
         partial(trainable_of, config=config),
         config.optimizer,
         dtype=planned.dtype,

@@ -46,7 +46,7 @@ class StepBytes(NamedTuple):
 
 def step_bytes(
     config: DiTConfig,
-    group: Sequence[Noised],
+    groups: Sequence[Sequence[Noised]],
     trainable_of: Callable[[S3DiT], Trainable],
     optimizer: str,
     *,
@@ -54,7 +54,10 @@ def step_bytes(
     scheme: Scheme | None = None,
     saves_memory: bool = True,
 ) -> StepBytes:
-    """Of a group of examples on the meta device, in a network of `dtype` whose layers `scheme` quantizes, if given."""
+    """Of groups of examples on the meta device whose graphs are held at once; one group is what most losses have.
+
+    The network is of `dtype`, and `scheme` quantizes its layers, if given.
+    """
 
     def counted(n_layers: int) -> StepBytes:
         dit = S3DiT(replace(config, n_layers=n_layers), device=META, dtype=dtype).requires_grad_(False)
@@ -62,7 +65,7 @@ def step_bytes(
             quantize_layers(dit, scheme)
         with torch.device(META), WithoutMemory() as mode:
             trainable = trainable_of(dit).to(META)
-            before, after = _peaks(mode, dit, trainable, group, saves_memory=saves_memory)
+            before, after = _peaks(mode, dit, trainable, groups, saves_memory=saves_memory)
         parameters = list(trainable.parameters())
         learned = sum(each.nbytes for each in parameters)
         return StepBytes(before, after, learned, state_bytes(optimizer, parameters))
@@ -95,21 +98,24 @@ class WithoutMemory(TorchDispatchMode):
 
 
 def _peaks(
-    mode: WithoutMemory, dit: S3DiT, trainable: Trainable, group: Sequence[Noised], *, saves_memory: bool
+    mode: WithoutMemory, dit: S3DiT, trainable: Trainable, groups: Sequence[Sequence[Noised]], *, saves_memory: bool
 ) -> tuple[int, int]:
-    """Peaks of a step before and after its gradients reach the first layer, above what is there all the time."""
+    """Peaks of a step before and after its gradients reach the first layer, above what is there all the time.
+
+    Of several groups the gradients come to the first layer several times; the highest peak before one of them counts.
+    """
     live, first_peak = mode.live, 0
     mode.add([*dit.parameters(), *dit.buffers(), *trainable.parameters()])
     held = live.peak = live.now
 
     def reached_first(_: Tensor) -> None:
         nonlocal first_peak
-        first_peak, live.peak = live.peak, live.now
+        first_peak, live.peak = max(first_peak, live.peak), live.now
 
     with trainable.attached():
         run = recomputed(run_fused) if saves_memory else run_fused
-        losses, _ = losses_of(dit, group, run=watched(run, reached_first))
-        losses.mean().backward()
+        losses = [losses_of(dit, group, run=watched(run, reached_first))[0].mean() for group in groups]
+        torch.stack(losses).sum().backward()
     return max(first_peak, held) - held, live.peak - held
 
 

@@ -8,7 +8,7 @@ from typing import overload
 from ...data import Example
 from ...data.preferences import Preference, read_preferences
 from ..encoded import Encoders
-from ..encoded_files import ExampleFiles, load_example
+from ..encoded_files import ExampleFiles, load_example, longest_caption
 from .pair_lesson import EncodedPair
 
 
@@ -84,6 +84,10 @@ class EncodedPairs(Sequence[EncodedPair]):
             return [self[each] for each in range(len(self))[index]]
         chosen, rejected = (load_example(self.folder, each) for each in self.files[index])
         return EncodedPair(chosen.picture, rejected.picture, chosen.captions[0])
+
+    def longest(self) -> int:
+        """Tokens of the longest prompt."""
+        return longest_caption(self.folder, [name for chosen, _ in self.files for name in chosen.captions])
 
     def difficulties(self) -> list[float]:
         """How long each prompt is: a prompt that asks for more is more difficult."""

@@ -1,19 +1,18 @@
 """A student of few steps from the MODEL of a socket, in ComfyUI's queue as every training is."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from .....zimage_core.model import S3DiT
 from .....zimage_core.recipes import DistillationConfig, read_distillation
-from .....zimage_core.training.distillation.distill import RoleProgress
-from .....zimage_core.training.distillation.student_run import StudentRun, student_run
+from .....zimage_core.training.distillation.student_run import student_run
+from .....zimage_core.training.memory.roles_plan import student_plan
 from .....zimage_core.training.turbo import refuse_turbo_as_teacher
 from .encoders import canvas_encoders
 from .lora import LORAS
-from .networks import N_DRAWN, SIDE, Base, Networks, base_of, cells_of, interruptible, told, train_roles
+from .networks import N_DRAWN, SIDE, Base, Networks, Prepared, base_of, cells_of, interruptible, told, train_roles
 from .prompt_list import prompts_of
 from .recipe import OF_THE_SOCKET, SHIPPED
 from .run import TRAINED, output_file, state_folder
@@ -88,7 +87,7 @@ def train_student(asked: Asked) -> None:
     train_roles(asked.base, asked.config.out, asked.identity, len(asked.prompts), partial(prepare, asked))
 
 
-def prepare(asked: Asked, bar: Any) -> tuple[StudentRun, Callable[[S3DiT], Generator[RoleProgress]]]:
+def prepare(asked: Asked, bar: Any) -> Prepared:
     """Encode all prompts, and those that are drawn."""
     config = asked.config
     encoders = canvas_encoders(*asked.base.networks, asked.folder / "encoded")
@@ -98,4 +97,5 @@ def prepare(asked: Asked, bar: Any) -> tuple[StudentRun, Callable[[S3DiT], Gener
         run=interruptible,
         told={TRAINED: asked.identity},
     )
-    return run, partial(run.updates, captions=captions)
+    plan_of = partial(student_plan, config=config, step_of=run.step_of, caption_tokens=captions.longest())
+    return Prepared(run, plan_of, partial(run.updates, captions=captions))

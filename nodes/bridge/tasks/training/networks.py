@@ -14,24 +14,33 @@ from comfy import model_management
 from PIL import Image
 from torch import Tensor
 
-from .....zimage_core.checkpoints import load_dit
-from .....zimage_core.config import NANO_SIDE
+from .....zimage_core.checkpoints import DIT, load_dit, open_network
+from .....zimage_core.config import NANO_SIDE, DiTConfig
 from .....zimage_core.model import Block, S3DiT
 from .....zimage_core.model.condition import Stage, run_block
 from .....zimage_core.nano.judging.prompt_score import PromptScore
 from .....zimage_core.sampling import NANO
 from .....zimage_core.training.distillation.student_run import StudentRun, Teacher
 from .....zimage_core.training.loop.runner import Progress
+from .....zimage_core.training.memory.remedies import machine_of
+from .....zimage_core.training.memory.roles_plan import RolesPlan
 from .....zimage_core.training.preference.policy_run import PolicyRun
 from .....zimage_core.training.previews import CELL
 from .base import base_file, carries_loras, free_device, preset_of
+from .memory import show
 from .run import file_identity, follow, is_finished
 from .shown import decoded
 
-# encodes, and returns what is run and its updates of the network
-Prepare = Callable[[Any], tuple[StudentRun | PolicyRun, Callable[[S3DiT], Generator[Progress]]]]
 SIDE = 1024  # pixels, of the released models
 N_DRAWN = 2  # prompts that are drawn on the node
+
+
+class Prepared(NamedTuple):
+    """A run whose prompts or pictures are encoded."""
+
+    run: StudentRun | PolicyRun
+    plan_of: Callable[[DiTConfig, torch.dtype], RolesPlan]
+    updates: Callable[[S3DiT], Generator[Progress]]
 
 
 class Networks(NamedTuple):
@@ -86,7 +95,7 @@ def base_of(networks: Networks) -> Base:
     return Base(networks=networks, file=base_file(networks.model))
 
 
-def train_roles(base: Base, out: Path, identity: str, n_encoded: int, prepare: Prepare) -> None:
+def train_roles(base: Base, out: Path, identity: str, n_encoded: int, prepare: Callable[[Any], Prepared]) -> None:
     """Train, or go on, until the file is there; does nothing if it is.
 
     `prepare` encodes so many pictures or prompts, and tells them on the bar. Raises what ends an interrupted prompt,
@@ -96,8 +105,10 @@ def train_roles(base: Base, out: Path, identity: str, n_encoded: int, prepare: P
         return
     with torch.inference_mode(False), torch.enable_grad():
         bar = comfy.utils.ProgressBar(n_encoded)
-        run, updates = prepare(bar)
+        run, plan_of, updates = prepare(bar)
         device, dtype = free_device()
+        plan = plan_of(open_network(base.file, DIT).config, dtype)
+        show([*plan.lines, *plan.beside(machine_of(device))])
         dit = load_dit(base.file, dtype).to(device)
         out.parent.mkdir(parents=True, exist_ok=True)
         bar.update_absolute(0, run.recipe.steps)

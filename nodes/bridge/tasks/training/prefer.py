@@ -1,6 +1,6 @@
 """A taste learned by the MODEL of a socket, from pairs or from a score, in ComfyUI's queue as every training is."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -9,19 +9,18 @@ from typing import Any, Literal
 from comfy import model_management
 
 from .....zimage_core.data.preferences import Preference
-from .....zimage_core.model import S3DiT
 from .....zimage_core.recipes import PreferenceConfig
 from .....zimage_core.recipes.preference_config import FROM_PAIRS, read_preference
+from .....zimage_core.training.memory.roles_plan import policy_plan
 from .....zimage_core.training.preference.pair_files import lines_of, read_pairs
-from .....zimage_core.training.preference.policy_run import PolicyRun, learned_from, policy_run
+from .....zimage_core.training.preference.policy_run import learned_from, policy_run
 from .....zimage_core.training.preference.policy_run import prompts_of as prompts_of_data
-from .....zimage_core.training.preference.progress import PreferenceProgress
 from .....zimage_core.training.rewards.reward import Reward, request_of
 from .....zimage_core.training.turbo import is_turbo, refuse_turbo_for_pairs
 from .. import scores
 from .encoders import canvas_encoders
 from .lora import LORAS
-from .networks import N_DRAWN, SIDE, Base, Networks, base_of, cells_of, interruptible, told, train_roles
+from .networks import N_DRAWN, SIDE, Base, Networks, Prepared, base_of, cells_of, interruptible, told, train_roles
 from .prompt_list import prompts_of
 from .recipe import OF_THE_SOCKET
 from .run import TRAINED, output_file, state_folder
@@ -108,7 +107,7 @@ def learn_taste(asked: AskedTaste) -> None:
     train_roles(asked.base, asked.config.out, asked.identity, len(asked.data), partial(prepare, asked))
 
 
-def prepare(asked: AskedTaste, bar: Any) -> tuple[PolicyRun, Callable[[S3DiT], Generator[PreferenceProgress]]]:
+def prepare(asked: AskedTaste, bar: Any) -> Prepared:
     """Encode what is learned from, and what is drawn."""
     config = asked.config
     encoders = canvas_encoders(*asked.base.networks, asked.folder / "encoded")
@@ -119,7 +118,8 @@ def prepare(asked: AskedTaste, bar: Any) -> tuple[PolicyRun, Callable[[S3DiT], G
         told={TRAINED: asked.identity},
     )
     learned = learned_from(run, encoders, config.pairs, partial(told, bar))
-    return run, partial(run.updates, learned=learned, on_part=unless_interrupted)
+    plan_of = partial(policy_plan, config=config, tuning=run.tuning, cells=run.cells, caption_tokens=learned.longest())
+    return Prepared(run, plan_of, partial(run.updates, learned=learned, on_part=unless_interrupted))
 
 
 def unless_interrupted(what: str, done: int, of: int) -> None:
