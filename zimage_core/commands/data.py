@@ -5,7 +5,7 @@ from typing import Any
 
 from .arguments import integer, number, path, text
 from .data_outputs import add_out, add_page
-from .data_selection import add_balance, add_search
+from .data_selection import add_balance, add_curate, add_search
 
 PROFILE = """Measures every picture in FOLDER and below: what it is, how much is in it, how good it is technically;
 damaged files have a reason instead of numbers. Writes one row a picture, and a page with a contact sheet per finding.
@@ -29,6 +29,7 @@ def add_data(verbs: Any) -> None:
     add_dedup(stages)
     add_search(stages)
     add_balance(stages)
+    add_curate(stages)
 
 
 def add_profile(stages: Any) -> None:

@@ -1,9 +1,9 @@
-"""The stages of `zimage data` that choose: search, and balance."""
+"""The stages of `zimage data` that choose: search, balance, and curate."""
 
 import argparse
 from typing import Any
 
-from .arguments import integer, nonnegative, number, path, share, text
+from .arguments import integer, lora, model, nonnegative, number, path, share, size, text
 from .data_outputs import add_out, add_page
 
 SEARCH = """Lists the pictures nearest to a picture, as the encoder sees it that made the vectors, or to words. Words
@@ -12,6 +12,9 @@ captions beside the pictures say, English or Chinese. Writes a row a hit, and a 
 BALANCE = """Weighs pictures so that what is there often does not drown the rest: clusters are communities of the graph
 in which each picture is linked with its nearest, and rare captions may count more. Writes the weights, and a manifest
 to train on: train lora --data FILE.jsonl. No picture is moved."""
+CURATE = """A round of curation: the model draws every concept, a score says which it draws worst, rare ones count more,
+and pictures of the pool are proposed for them, those with fitting captions or, by --with, looks. The proposal is a file
+to read and edit; --accept writes what to train on next. --before tells whether concepts got better since a round."""
 
 
 def add_search(stages: Any) -> None:
@@ -83,3 +86,42 @@ def run_balance(options: argparse.Namespace) -> None:
     from .data_balance import balance_pictures
 
     balance_pictures(options)
+
+
+def add_curate(stages: Any) -> None:
+    """`data curate`."""
+    parser = stages.add_parser("curate", allow_abbrev=False, help="what a model lacks", description=CURATE)
+    parser.set_defaults(run=run_curate)
+    parser.add_argument("concepts", type=path, metavar="CONCEPTS", help=".txt, .jsonl, or data graph's .parquet")
+    parser.add_argument("--model", type=model, required=True, metavar="M", help="nano, or a folder")
+    parser.add_argument("--score", type=text, required=True, metavar="NAME", help="nano's scene, word accuracy, …")
+    parser.add_argument("--pool", type=path, required=True, metavar="VECTORS.parquet", help="of data embed")
+    parser.add_argument("--out", type=path, required=True, metavar="FOLDER", help="of this round")
+    parser.add_argument("--data", type=path, metavar="FOLDER", help="what is trained on now: a folder or a manifest")
+    parser.add_argument("--caption", type=text, default="", metavar="TEXT", help="of its pictures without one")
+    parser.add_argument("--before", type=path, metavar="FOLDER", help="of an earlier round, to compare with")
+    parser.add_argument("--accept", choices=("all", "edited"), help="write manifest.jsonl of the proposal")
+    parser.add_argument("--per-concept", type=integer(1, 1000), default=4, metavar="N", help="pictures; default: 4")
+    parser.add_argument("--most-concepts", type=integer(1, 100_000), default=1000, metavar="N", help="default: 1000")
+    parser.add_argument("--worst", type=integer(1, 100_000), default=10, metavar="N", help="concepts; default: 10")
+    parser.add_argument("--candidates", type=integer(1, 10_000), default=20, metavar="N", help="of each; default: 20")
+    parser.add_argument("--rarity", type=nonnegative(10.0), default=1.0, metavar="R", help="its power; default: 1")
+    parser.add_argument(
+        "--with", dest="encoder", type=text, metavar="FOLDER", help="the CLIP or SigLIP that made the pool's vectors"
+    )
+    parser.add_argument("--seed", type=integer(0, 2**31), default=0, metavar="N", help="of the first picture")
+    parser.add_argument("--steps", type=integer(1, 1000), metavar="N", help="default: the model's own")
+    parser.add_argument("--size", type=size, metavar="WxH", help="in pixels, multiples of 16")
+    parser.add_argument(
+        "--lora", type=lora, nargs="+", action="extend", default=[], metavar="FILE[:STRENGTH]", help="strength: 1"
+    )
+    parser.add_argument("--device", metavar="D", help="cpu, cuda, …; default: a GPU if there is one")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="default: float32 on a CPU, else bfloat16")
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+
+
+def run_curate(options: argparse.Namespace) -> None:
+    """Import what is needed, PyTorch among it, and run."""
+    from .data_curation import curate
+
+    curate(options)

@@ -2,6 +2,6 @@
 
 from .beside import captions_of
 from .bm25 import Statistics, bm25, idf, statistics_of
-from .terms import terms
+from .terms import phrase, terms
 
-__all__ = ["Statistics", "bm25", "captions_of", "idf", "statistics_of", "terms"]
+__all__ = ["Statistics", "bm25", "captions_of", "idf", "phrase", "statistics_of", "terms"]

@@ -15,6 +15,12 @@ def terms(text: str) -> list[str]:
     return [term for found in TERM.findall(unicodedata.normalize("NFKC", text).lower()) for term in parts_of(found)]
 
 
+def phrase(text: str) -> str:
+    """Words and single Chinese letters between spaces: a text says another one whose phrase is in its own."""
+    words = TERM.findall(unicodedata.normalize("NFKC", text).lower())
+    return f" {' '.join(' '.join(word) if HAN.match(word) else word for word in words)} "
+
+
 def parts_of(found: str) -> Iterator[str]:
     """A word as it is; of Chinese letters the single ones, then the pairs."""
     yield from found if HAN.match(found) else (found,)

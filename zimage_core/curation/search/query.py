@@ -4,7 +4,7 @@ A partition is some row groups of an embedding. Both kinds of answers are tables
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..captions import Statistics, bm25, captions_of, terms
+from ..captions import Statistics, bm25, captions_of, phrase, terms
 from ..duplicates.cells import Vectors, as_units
 from ..engine import arrow, parquet, unless_stopped
 from ..engine.output import row_groups
+from ..profiling.identity import sha256
 
 GROUPS = 64  # row groups of a partition: 4096 pictures
 
@@ -37,17 +38,26 @@ class ByVectors:
     vectors: Vectors = field(repr=False)  # (q c), of length 1
     reader: str  # who made them
     most: int
+    without: frozenset[str] = frozenset()  # paths that are no answer
 
     @property
     def identity(self) -> Mapping[str, Any]:
         """What makes another search of it."""
-        return {"queries": list(self.told), "vectors": self.vectors.astype(float).round(6).tolist(), "by": self.reader}
+        return {
+            "queries": list(self.told),
+            "vectors": self.vectors.astype(float).round(6).tolist(),
+            "by": self.reader,
+            "without": digest_of(self.without),
+        }
 
     def answers(self, embedded: Path, groups: range) -> Any:
         """The nearest of a partition."""
         paths, cosines = list[str](), [np.empty((len(self.vectors), 0), np.float32)]
         for table in unless_stopped(row_groups(embedded, ["path", "vector"], groups)):
             there = table.filter(table["vector"].is_valid())
+            there = there.filter(
+                arrow().array([path not in self.without for path in there["path"].to_pylist()], "bool")
+            )
             if there.num_rows:
                 flat = np.asarray(there["vector"].combine_chunks().flatten()).reshape(there.num_rows, -1)
                 cosines.append(self.vectors @ as_units(flat).T)
@@ -67,6 +77,11 @@ class ByVectors:
             yield from (Hit(**row) for row in table.to_pylist())
 
 
+def digest_of(paths: Iterable[str]) -> str:
+    """What changes with a set of paths."""
+    return sha256("\n".join(sorted(paths)).encode())
+
+
 def largest(row: NDArray[np.float32], most: int) -> list[int]:
     """Places of the largest values, in no order."""
     return (np.argpartition(-row, most - 1)[:most] if len(row) > most else np.arange(len(row))).tolist()
@@ -79,11 +94,14 @@ class ByCaptions:
     told: tuple[str, ...]
     most: int
     reader: str = "BM25 over captions"
+    as_phrases: bool = False  # only captions that say a query as it is, its words side by side
+    without: frozenset[str] = frozenset()  # paths that are no answer
 
     @property
     def identity(self) -> Mapping[str, Any]:
         """What makes another search of it."""
-        return {"queries": list(self.told), "by": self.reader}
+        told = {"queries": list(self.told), "by": self.reader, "as phrases": self.as_phrases}
+        return told | {"without": digest_of(self.without)}
 
     @cached_property
     def asked(self) -> list[list[str]]:
@@ -102,10 +120,21 @@ class ByCaptions:
             paths: list[str] = table["path"].to_pylist()
             for path, captions in zip(paths, captions_of(paths), strict=True):
                 said = [term for caption in captions for term in terms(caption)]
-                counts = Counter(said)
-                rows.append({"path": path, "length": len(said), "counts": [counts[term] for term in self.known]})
-        schema = [("path", "string"), ("length", "int64"), ("counts", arrow().list_(arrow().int64()))]
-        return arrow().Table.from_pylist(rows, schema=arrow().schema(schema))
+                counts, phrases = Counter(said), [phrase(caption) for caption in captions]
+                rows.append(
+                    {
+                        "path": path,
+                        "length": len(said),
+                        "counts": [counts[term] for term in self.known],
+                        "answers": [path not in self.without and self._answers(each, phrases) for each in self.told],
+                    }
+                )
+        lists = [("counts", arrow().list_(arrow().int64())), ("answers", arrow().list_(arrow().bool_()))]
+        schema = arrow().schema([("path", "string"), ("length", "int64"), *lists])
+        return arrow().Table.from_pylist(rows, schema=schema)
+
+    def _answers(self, query: str, phrases: Sequence[str]) -> bool:
+        return not self.as_phrases or any(phrase(query) in each for each in phrases)
 
     def hits(self, answered: Path) -> Iterator[Hit]:
         """The scores that are above 0, in no order."""
@@ -119,7 +148,7 @@ class ByCaptions:
             for row in table.to_pylist():
                 counts = dict(zip(self.known, row["counts"], strict=True))
                 for query, asked in enumerate(self.asked):
-                    if score := bm25(asked, counts, row["length"], statistics):
+                    if row["answers"][query] and (score := bm25(asked, counts, row["length"], statistics)):
                         yield Hit(query, row["path"], score)
 
     def statistics(self, answered: Path) -> Statistics:

@@ -1,0 +1,26 @@
+"""Rounds of curation: draw concepts, score, find the worst, propose pictures for them; see whether they got better."""
+
+from .concepts import Concept, read_concepts
+from .coverage import coverage_of
+from .drawn import Drawn, RoundIdentity, draw_round, read_drawn
+from .needs import Change, Need, changes, needs_of
+from .proposal import PROPOSAL, accepted, propose, write_accepted, write_proposal
+
+__all__ = [
+    "PROPOSAL",
+    "Change",
+    "Concept",
+    "Drawn",
+    "Need",
+    "RoundIdentity",
+    "accepted",
+    "changes",
+    "coverage_of",
+    "draw_round",
+    "needs_of",
+    "propose",
+    "read_concepts",
+    "read_drawn",
+    "write_accepted",
+    "write_proposal",
+]
