@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from .arguments import integer, number, path, text
+from .data_graph import add_graph
 from .data_outputs import add_out, add_page
 from .data_selection import add_balance, add_curate, add_search
 
@@ -29,6 +30,7 @@ def add_data(verbs: Any) -> None:
     add_dedup(stages)
     add_search(stages)
     add_balance(stages)
+    add_graph(stages)
     add_curate(stages)
 
 

@@ -25,8 +25,7 @@ def captions_in(file: Path, offset: int | None = None) -> tuple[str, ...]:
     if offset is not None:
         with file.open("rb") as opened:
             opened.seek(offset)
-            found = json.loads(opened.readline().decode("utf-8-sig"))
-        return tuple(text for key, value in found.items() if _is_caption(key) for text in _texts(value))
+            return texts_of(json.loads(opened.readline().decode("utf-8-sig")))
     text = _decoded(file.read_bytes(), file)
     return _texts(_parsed(text, file) if file.suffix.lower() == ".json" else text)
 
@@ -41,6 +40,11 @@ def rows_of(table: Path) -> Iterator[Row]:
             if isinstance(values, dict):
                 yield Row(offset, values)
             offset += len(line)
+
+
+def texts_of(values: dict[str, Any]) -> tuple[str, ...]:
+    """The captions in a table's line."""
+    return tuple(text for key, value in values.items() if _is_caption(key) for text in _texts(value))
 
 
 def _is_caption(key: str) -> bool:

@@ -62,3 +62,13 @@ def leiden() -> Any:
     except ImportError as error:
         raise MissingLibraryError("graspologic-native") from error
     return graspologic_native
+
+
+def sparse() -> Any:
+    """SciPy's sparse matrices, their graphs and solvers; graspologic-native needs it, too."""
+    try:
+        import scipy.sparse.csgraph  # pyright: ignore[reportMissingTypeStubs, reportUnusedImport]
+        import scipy.sparse.linalg  # pyright: ignore[reportMissingTypeStubs, reportUnusedImport]
+    except ImportError as error:
+        raise MissingLibraryError("scipy") from error
+    return scipy.sparse
