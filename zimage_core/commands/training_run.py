@@ -120,6 +120,7 @@ def prepare(stages: Sequence[Stage], processes: Processes) -> list[Prepared]:
     config = stages[0].config
     read = [read_pictures(each.config, folder_of(each), processes) for each in stages]
     model, device = model_folder(config.model), device_of(config.device)
+    refuse_blind(model, read)
     dtype, captions_on = dtype_of(config.dtype, device), device_of_captions(config, processes)
     vae = load_vae(model / "vae", dtype).to(device)
     text = load_text_encoder(model / "text_encoder", dtype).to(captions_on)
@@ -152,6 +153,17 @@ def prepare(stages: Sequence[Stage], processes: Processes) -> list[Prepared]:
             )
         )
     return prepared
+
+
+def refuse_blind(model: Path, read: Sequence[Pictures]) -> None:
+    """A model that looks at references through a vision encoder learns edits with it alone."""
+    if not any(pictures.sources[0][0].references for pictures in read):
+        return
+    if has_vision(model) and not (model / "siglip").is_dir():
+        raise ValueError(
+            f"{model} looks at references through SigLIP 2, and its folder siglip is missing: put the vision encoder of "
+            "the release there"
+        )
 
 
 def previews_of(config: TrainingConfig, encoders: Encoders, vae: Autoencoder, steps: int, first: Example) -> Previews:

@@ -15,6 +15,7 @@ from safetensors import safe_open
 from paths import REPOSITORY
 from zimage_core.checkpoints import read_lora
 from zimage_core.cli import main
+from zimage_core.nano.files import FOLDER
 
 
 @pytest.fixture
@@ -128,4 +129,14 @@ def test_what_cannot_be_trained_is_refused_in_a_sentence(data, tmp_path, capsys)
     (tmp_path / "Z-Image-Turbo").mkdir()
     turbo[turbo.index("nano")] = str(tmp_path / "Z-Image-Turbo")
     assert "loses its 8 steps" in refusal(capsys, *turbo)
+    for name in ("a", "c"):  # an edit by an Omni model whose vision encoder is not there
+        (data / f"{name}.png").rename(data / f"{name}.target.png")
+        Image.new("RGB", (40, 32)).save(data / f"{name}.source.png")
+    (data / "b.png").unlink()
+    (tmp_path / "omni").mkdir()
+    for part in ("transformer", "text_encoder", "vae", "tokenizer"):
+        (tmp_path / "omni" / part).symlink_to(FOLDER / part)
+    blind = command(data, out)
+    blind[blind.index("nano")] = str(tmp_path / "omni")
+    assert "and its folder siglip is missing: put the vision encoder" in refusal(capsys, *blind)
     assert not out.exists() and not out.with_suffix(".training").exists()
