@@ -3,6 +3,8 @@
 import { app } from "../../scripts/app.js";
 import { VOTED_ON, addArena } from "./zimage/arena/arena.mjs";
 import { CAPTIONS, addCaptions, watchCaptions } from "./zimage/captions/captions.mjs";
+import { COPIES, addWall } from "./zimage/curation/duplicates.mjs";
+import { PROFILED, addFindings } from "./zimage/curation/profile.mjs";
 import { hideAdvanced } from "./zimage/page/advanced.mjs";
 import { nameBoxes } from "./zimage/page/box_names.mjs";
 import { orderTemplates } from "./zimage/page/comfyui.mjs";
@@ -71,6 +73,8 @@ app.registerExtension({
     if (nodeClass === LISTED) addLoraRows(node, panel);
     if (Object.hasOwn(VOTED_ON, nodeClass)) addArena(node, panel, VOTED_ON[nodeClass]);
     if (nodeClass === CAPTIONS) addCaptions(node, panel);
+    if (nodeClass === COPIES) addWall(node, panel);
+    if (nodeClass === PROFILED) addFindings(node, panel);
     if (nodeClass === SAVES) addFileName(node);
     if (isOurs) addReport(node, panel);
     if (nodeClass === ENHANCER) addEditing(node, panel);

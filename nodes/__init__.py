@@ -14,7 +14,17 @@ GROUPS = (
     *("loaders", "lora", "attach", "conditioning", "editing", "latent", "sampling", "image", "inspect", "inpaint"),
     *("detail", "lora_test", "region", "tiled_refine", "large_picture", "style_reference"),
     *("score", "caption", "caption_folder", "evaluate", "arena", "pick_best", "compare_models", "drawn_picture"),
-    *("datasets", "training", "distill", "preference", "prefer", "merging", "merge_search"),
+    *(
+        "profile_folder",
+        "duplicates",
+        "datasets",
+        "training",
+        "distill",
+        "preference",
+        "prefer",
+        "merging",
+        "merge_search",
+    ),
     *("control", "speed", "doctor", "optimize", "prompt", "enhance", "diversity", "lora_list", "nag", "drawn_sigmas"),
     "grid",
 )

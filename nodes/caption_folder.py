@@ -4,8 +4,10 @@ from comfy_api.latest import io, ui
 
 from .bridge.tasks.captioning import folder as folders
 from .bridge.tasks.captioning import pictures
+from .bridge.tasks.curating import picture_list
 from .caption import captioner_input, language_input
 from .chinese_words import IN_CHINESE
+from .picture_lists import PICTURES, pictures_input
 from .sampler_inputs import seed_input
 
 
@@ -57,24 +59,28 @@ class ZImageCaptionFolder(io.ComfyNode):
                     advanced=True,
                     tooltip="For difference: a second folder, with what the pictures became under the same names.",
                 ),
+                pictures_input("Only these of their folder, which takes the place of the folder chosen here."),
             ],
             outputs=[
                 io.String.Output(display_name="report", tooltip="How many captions there are, and what failed."),
                 io.String.Output(
                     display_name="file", tooltip="The file of all captions, one a line as JSON, in the folder."
                 ),
+                PICTURES.Output(display_name="pictures", tooltip="The pictures captioned, for Z-Image Dataset."),
             ],
             is_output_node=True,
         )
 
     @classmethod
-    def fingerprint_inputs(cls, captioner: str = "", seed: int = 0, **place) -> str | float:
+    def fingerprint_inputs(cls, captioner: str = "", seed: int = 0, pictures=None, **place) -> str | float:
         return folders.state(folders.Place(**place), captioner)
 
     @classmethod
-    def execute(cls, captioner: str, seed: int, **place) -> io.NodeOutput:
-        told = folders.caption_pictures(folders.Place(**place), captioner, seed)
-        return io.NodeOutput(told.report, told.file, ui=ui.PreviewText(told.report))
+    def execute(cls, captioner: str, seed: int, folder: str, pictures=None, **place) -> io.NodeOutput:
+        listed = pictures or picture_list.all_of(folder)
+        where = folders.Place(folder=listed.folder, **place)
+        told = folders.caption_pictures(where, captioner, seed, pictures.names if pictures else None)
+        return io.NodeOutput(told.report, told.file, listed, ui=ui.PreviewText(told.report))
 
 
 NODES: list[type[io.ComfyNode]] = [ZImageCaptionFolder]

@@ -6,6 +6,7 @@ from .bridge.tasks.training import dataset as datasets
 from .bridge.tasks.training import edit_dataset as pairs
 from .bridge.tasks.training.dataset_report import report
 from .chinese_words import IN_CHINESE
+from .picture_lists import pictures_input
 
 CATEGORY = "Z-Image/training"
 DATASET = io.Custom("ZIMAGE_DATASET")
@@ -69,6 +70,9 @@ class ZImageDataset(io.ComfyNode):
                     force_input=True,
                     tooltip="Their texts, in the same order, or one for all of them.",
                 ),
+                pictures_input(
+                    "The pictures that stay of a folder, with the captions beside them; folder can be none then."
+                ),
             ],
             outputs=dataset_outputs("How many pictures, sizes, words and tokens there are, and what stands twice."),
             is_output_node=True,
@@ -80,8 +84,8 @@ class ZImageDataset(io.ComfyNode):
         return datasets.state(folder[0])
 
     @classmethod
-    def execute(cls, folder, caption, resolution, images=(), captions=()) -> io.NodeOutput:
-        dataset = datasets.read(folder[0], caption[0], resolution[0], images, captions)
+    def execute(cls, folder, caption, resolution, images=(), captions=(), pictures=()) -> io.NodeOutput:
+        dataset = datasets.read(folder[0], caption[0], resolution[0], images, captions, pictures)
         told = report(dataset)
         return io.NodeOutput(dataset, told, ui=ui.PreviewText(told))
 

@@ -17,6 +17,8 @@ IDS = {
     "ZImagePrompt",
     "ZImageCaption",
     "ZImageCaptionFolder",
+    "ZImageProfileFolder",
+    "ZImageFindDuplicates",
     "ZImageEnhancePrompt",
     "ZImageEmptyLatent",
     "ZImageTurboSampler",

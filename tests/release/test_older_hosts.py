@@ -27,6 +27,7 @@ INT8 = "int8 (faster, not exact)"
 MAX_STEPS = 2
 TELLING = "ZImageCaptionFolder"  # the node of workflows that end in words
 TRAINED_ALIKE = {  # as "train a LoRA" does, by the same bridge to the host, and takes a minute
+    "Z-Image Nano - from a messy folder to a LoRA",
     "Z-Image Nano - make your own Turbo",
     "Z-Image Nano - merge two fine-tunes by score",
     "Z-Image Nano - teach it your taste",

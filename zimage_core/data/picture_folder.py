@@ -4,7 +4,7 @@
 (`{"file_name": "fox.jpg", "text": "a fox"}`). `fox.mask.png`, or `masks/fox.png`, says which parts of it count.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from .captions import TABLES, rows_of
@@ -17,15 +17,17 @@ MASK_FOLDERS = ("masks", "mask")
 PICTURE, CAPTION, LINE, MASK = "picture", "caption", "a line", "mask"
 
 
-def read_picture_folder(folder: Path, caption: str = "", *, text_ending: str = TEXT_ENDING) -> ListedExamples:
+def read_picture_folder(
+    folder: Path, caption: str = "", *, text_ending: str = TEXT_ENDING, only: Collection[str] | None = None
+) -> ListedExamples:
     """The pictures of a folder with their captions, in the order of their names; most captions are read when needed.
 
-    `caption` is that of pictures without one. Raises ValueError with one sentence for a folder without pictures, for
-    pictures without captions, and for tables that cannot be read.
+    `caption` is that of pictures without one, `only` names the files that count. Raises ValueError with one sentence
+    for a folder without pictures, for pictures without captions, and for tables that cannot be read.
     """
     check_folder(folder)
     listing, missing = Listing(), Named()
-    listing.add(_entries(folder, text_ending))
+    listing.add(each for each in _entries(folder, text_ending) if counts(each, only))
     examples = listing.kept(_files(listing, missing, has_caption=bool(caption)), folder, caption)
     if not len(examples):
         raise ValueError(f"{folder} holds no pictures ({', '.join(PICTURE_ENDINGS)}); put them there")
@@ -37,6 +39,11 @@ def read_picture_folder(folder: Path, caption: str = "", *, text_ending: str = T
         )
     examples.check()
     return examples
+
+
+def counts(entry: Entry, only: Collection[str] | None) -> bool:
+    """Whether an entry is of a picture that is read; what belongs to others is not asked for."""
+    return only is None or entry.role != PICTURE or entry.file in only
 
 
 def check_folder(folder: Path) -> None:

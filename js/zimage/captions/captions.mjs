@@ -2,10 +2,10 @@
 /** The table of captions on Z-Image Caption Folder. The server keeps them, and what a person does goes there at once. */
 import { SIZE, TableView } from "./table_view.mjs";
 import { language, message, onServerEvent, queueNode, request, rootGraph } from "../page/comfyui.mjs";
-import { classOf, nodeByExecutionId } from "../page/graph.mjs";
+import { chainOf, classOf, nodeByExecutionId } from "../page/graph.mjs";
 import { inLanguage } from "../runs/translation.mjs";
 import { watch } from "../page/watch.mjs";
-import { valuesOf } from "../page/widgets.mjs";
+import { valueOf, valuesOf } from "../page/widgets.mjs";
 
 /** @typedef {import("../page/panel.mjs").Panel} Panel */
 /** @typedef {import("./row_view.mjs").Row} Row */
@@ -62,8 +62,11 @@ class CaptionsOnNode {
     return JSON.stringify([this.#place, language(), beat, ends]);
   }
 
+  /** Pictures that another node lists lie in the folder at the beginning of its chain. */
   get #place() {
-    return valuesOf(this.#node, DECIDING);
+    const place = valuesOf(this.#node, DECIDING);
+    const first = chainOf(this.#node, "pictures").at(-1);
+    return first ? { ...place, folder: valueOf(first, "folder") } : place;
   }
 
   /** Show the page that is looked at; false if it has to be asked again. */

@@ -30,7 +30,7 @@ export function message(name, values) {
 
 /**
  * The JSON response of one of the pack's routes; null if the server is offline or refuses the query, with its sentence.
- * @param {"tokens" | "evaluations" | "release" | "lora" | "arena" | "arena/vote" | "arena/undo" | "captions" | "captions/edit" | "captions/approve" | "captions/redo"} path
+ * @param {"tokens" | "evaluations" | "release" | "lora" | "arena" | "arena/vote" | "arena/undo" | "captions" | "captions/edit" | "captions/approve" | "captions/redo" | "thumbnails"} path
  * @param {Record<string, unknown>} query
  * @returns {Promise<{isOffline: boolean, data: any, refusal?: string}>}
  */

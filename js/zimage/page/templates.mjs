@@ -38,6 +38,7 @@ const TASKS = [
   "evaluate",
   "re-roll until the sign is right",
   "train a LoRA",
+  "from a messy folder to a LoRA",
   "train an edit LoRA from pairs",
   "train from a recipe",
   "make your own Turbo",

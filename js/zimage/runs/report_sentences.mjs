@@ -297,6 +297,18 @@ export const REPORTS = [
   ["it takes {count} tokens, more than the {most} there is room for", "需要 {count} 个 token，超过了可用的 {most} 个"],
   ["nothing was answered", "没有得到回答"],
   ["nothing in it has to be worked out", "其中没有需要先推理的内容"],
+  // Z-Image Profile Folder and Z-Image Find Duplicates
+  ["{what} in {name}: {one} stay, {other} do not.", "{name} 里有{what}：保留 {one} 张，剔除 {other} 张。"],
+  ["{what} in {name}: {one} stay, {other} are copies.", "{name} 里有{what}：保留 {one} 张，{other} 张是重复的。"],
+  ["{names} cannot be read", "无法读取：{names}"],
+  ["Left out by {key}: {names}", "因 {key} 剔除：{names}"],
+  ["Proposed, not applied: {key}: {names}", "建议（未执行）：{key}：{names}"],
+  ["Contact sheets: {path}", "缩略图报告：{path}"],
+  ["Not looked at, as they cannot be read: {count}", "无法读取而未比较：{count} 张"],
+  ["Table: {path}", "表格：{path}"],
+  ["the same pixels as {name}", "像素与 {name} 完全相同"],
+  ["nearly {what}: cosine {one}, {other} % of their contrast apart once aligned", "与 {what} 几乎相同：余弦 {one}，对齐后相差对比度的 {other} %"],
+  ["{name} mirrored", "镜像的 {name}"],
   // names of scores, beside those of the dropdown, and of who reads
   ["sharpness", "清晰度 sharpness"],
   ["contrast", "对比度 contrast"],

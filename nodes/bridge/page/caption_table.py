@@ -4,25 +4,16 @@ Only captions of pictures that lie in a folder inside ComfyUI's input folder are
 node has written some. An answer is all that is shown then.
 """
 
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Mapping
-from functools import lru_cache
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageOps
-
 from ....zimage_core.language.captioning import Refused, Row, Table
-from ....zimage_core.regular_file import irregularity
-from ....zimage_core.rgb_picture import as_rgb
 from ..tasks.captioning.folder import Place
+from .thumbnails import thumbnail
 
 MOST_ROWS = 50  # of a page
 MOST_CHARACTERS = 20_000  # of a caption
-SIDE = 128  # pixels of a thumbnail's longer side
-REMEMBERED = 1000  # thumbnails, of about 3 kB
 SHOWN = {
     "all": ("waiting", "failed", "written", "approved"),
     "open": ("waiting", "failed", "written"),
@@ -117,29 +108,5 @@ def _shown(row: Row) -> dict[str, Any]:
         "state": row.state,
         "by": row.record.by,
         "problem": row.record.problem,
-        "thumbnails": [_thumbnail(str(file), _changed(file)) for file in row.task if file],
+        "thumbnails": [thumbnail(file) for file in row.task if file],
     }
-
-
-def _changed(file: Path) -> int:
-    try:
-        return file.stat().st_mtime_ns
-    except OSError:
-        return 0
-
-
-@lru_cache(REMEMBERED)
-def _thumbnail(file: str, changed: int) -> str:
-    """A picture shrunk, as a data URI; "" for what cannot be read."""
-    if irregularity(Path(file)):
-        return ""
-    try:
-        with Image.open(file) as opened:
-            opened.draft("RGB", (SIDE, SIDE))  # a JPEG is decoded small
-            small = as_rgb(ImageOps.exif_transpose(opened))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return ""
-    small.thumbnail((SIDE, SIDE))
-    written = BytesIO()
-    small.save(written, format="WEBP", quality=80)
-    return f"data:image/webp;base64,{b64encode(written.getvalue()).decode()}"

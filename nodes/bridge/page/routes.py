@@ -15,7 +15,7 @@ from ..loading import inspection, lora_card
 from ..loading.language_server.user import watch_users
 from ..loading.page_language import watch_languages
 from ..tasks import sampling
-from . import caption_table, metadata, token_count
+from . import caption_table, metadata, thumbnails, token_count
 from .arena import answers as arena
 
 MAX_CHARACTERS = 200_000  # characters of a prompt; counting them takes a third of a second
@@ -71,6 +71,7 @@ ROUTES: dict[str, Callable[[Query], dict[str, Any]]] = {
     "captions/edit": caption_table.edit,
     "captions/approve": caption_table.approve,
     "captions/redo": caption_table.redo,
+    "thumbnails": thumbnails.thumbnails,
     "arena": arena.state,
     "arena/vote": arena.vote,
     "arena/undo": arena.undo,

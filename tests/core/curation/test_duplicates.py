@@ -19,6 +19,7 @@ from zimage_core.curation.duplicates.communities import communities
 from zimage_core.curation.duplicates.keepers import kept_of
 from zimage_core.curation.duplicates.neighbours import approximate, exact, joined, once
 from zimage_core.curation.embedding.perceptual import described
+from zimage_core.curation.in_memory import copies_among, pictures_of, seen
 
 ORIGINALS, COPIES = 60, 24
 
@@ -117,6 +118,16 @@ def planted(tmp_path_factory):
     ):
         assert main(["data", *map(str, arguments)]) == 0
     return root, truth
+
+
+def test_in_memory_the_same_pictures_go_as_by_the_stages(planted):
+    root, _ = planted
+    rows = pyarrow.parquet.read_table(root / "Z.parquet").to_pylist()
+    looked = [each for each in map(seen, pictures_of(root / "pictures")) if each]
+    found = copies_among(looked, 16.0)
+    assert [each.path for each in found] == sorted(row["path"] for row in rows)
+    by_stages = {frozenset((row["path"], row["keeper"])) for row in rows if row["kind"] != "kept"}
+    assert {frozenset((each.path, each.keeper)) for each in found if each.kind != "kept"} == by_stages
 
 
 def test_planted_copies_are_found_and_nothing_else(planted):

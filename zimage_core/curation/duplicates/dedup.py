@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..engine import Progress, Stage, file_digest, is_done, parquet, record_of_stage, run_stage
 from ..engine.output import glob_literal
+from .communities import communities
 from .grouped import group, read_pairs
 from .pair_search import CopyTest, search_of
 from .scratch import fill
@@ -62,7 +63,7 @@ def find_duplicates(embedded: Path, out: Path, parameters: DedupParameters) -> I
     )
     yield from run_stage(finding, hidden / "pairs.parquet")
     pairs = read_pairs(hidden / "pairs.parquet")
-    found = group(search, pairs)
+    found = group(search, communities(pairs.one, pairs.other, rows))
     summary = summary_of(search, pairs, found, parameters.sample, parameters.seed)
     listing = replace(planned, work=Listed(embedded, found), summary=summary)
     yield from run_stage(listing, out)

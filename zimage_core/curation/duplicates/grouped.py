@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine import parquet
-from .communities import communities
 from .keepers import kept_of
 from .neighbours import Pairs, once
 from .pair_search import PairSearch, copies_among, looked_at
-from .scratch import Scratch
+from .scratch import Pictures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +30,10 @@ def read_pairs(file: Path) -> Pairs:
     return once(Pairs(*(np.asarray(table[name]) for name in ("one", "other", "cosine"))))
 
 
-def group(search: PairSearch, pairs: Pairs) -> Grouped:
-    """The keeper of each picture: first among those searched, then of those with the same pixels as one of them."""
+def group(search: PairSearch, groups: NDArray[np.int64]) -> Grouped:
+    """The keeper of each picture: first among those searched, by their groups, then of those with the same pixels."""
     scratch = search.scratch
     count = len(scratch.quality)
-    groups = communities(pairs.one, pairs.other, count)
     keeper = kept_of(groups, scratch.quality, lambda best, others: are_copies(search, best, others))
     first = first_of_same_pixels(scratch, search.chosen)
     keeper = keeper[first]
@@ -57,7 +55,7 @@ def are_copies(search: PairSearch, best: int, others: NDArray[np.int64]) -> NDAr
     return np.isin(others, copies_among(search.scratch, pairs, search.test).other)
 
 
-def as_pairs(one: NDArray[np.int64], other: NDArray[np.int64], scratch: Scratch) -> Pairs:
+def as_pairs(one: NDArray[np.int64], other: NDArray[np.int64], scratch: Pictures) -> Pairs:
     """Given pairs with their cosines, in blocks."""
     vectors, cosines = scratch.vectors(), [np.empty(0, np.float32)]
     for first in range(0, len(one), 4096):
@@ -66,7 +64,7 @@ def as_pairs(one: NDArray[np.int64], other: NDArray[np.int64], scratch: Scratch)
     return Pairs(one, other, np.concatenate(cosines))
 
 
-def first_of_same_pixels(scratch: Scratch, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
+def first_of_same_pixels(scratch: Pictures, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
     """For each picture the one with the same pixels that was searched; itself without a vector."""
     first = np.arange(len(scratch.quality))
     order = np.argsort(scratch.pixels[chosen])

@@ -10,7 +10,7 @@ from ..engine import arrow
 from .aligned import differences
 from .cells import centres_of, members, nearest_cells
 from .neighbours import Pairs, neighbours
-from .scratch import Scratch
+from .scratch import Pictures
 
 BLOCK = 1024  # pairs whose looks are in memory: 25 MB
 
@@ -27,7 +27,7 @@ class CopyTest:
 class PairSearch:
     """Searches among one picture of each set with the same pixels."""
 
-    scratch: Scratch
+    scratch: Pictures
     chosen: NDArray[np.int64]  # numbers of the pictures that are searched, ascending
     cells: list[NDArray[np.int64]]  # of each cell, places in `chosen`
     neighbours: int
@@ -35,14 +35,17 @@ class PairSearch:
 
     def __call__(self, cell: int) -> Any:
         """The cell's pairs of copies as a table of two numbers and a cosine."""
+        return arrow().table(self.copies_in(cell)._asdict())
+
+    def copies_in(self, cell: int) -> Pairs:
+        """The cell's pairs of copies."""
         places = self.chosen[self.cells[cell]]
         found = neighbours(self.scratch.vectors()[places], self.neighbours, self.test.least_cosine)
         pairs = Pairs(places[found.one], places[found.other], found.cosine)
-        columns = copies_among(self.scratch, pairs, self.test)._asdict()
-        return arrow().table(columns)
+        return copies_among(self.scratch, pairs, self.test)
 
 
-def looked_at(scratch: Scratch, pairs: Pairs) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def looked_at(scratch: Pictures, pairs: Pairs) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """The differences of pairs' looks; the smaller number is always the one that stays in place."""
     looks, found, mirrored = scratch.looks(), [np.empty(0, np.float32)], [np.empty(0, bool)]
     for first in range(0, len(pairs.one), BLOCK):
@@ -54,7 +57,7 @@ def looked_at(scratch: Scratch, pairs: Pairs) -> tuple[NDArray[np.float32], NDAr
     return np.concatenate(found), np.concatenate(mirrored)
 
 
-def copies_among(scratch: Scratch, pairs: Pairs, test: CopyTest) -> Pairs:
+def copies_among(scratch: Pictures, pairs: Pairs, test: CopyTest) -> Pairs:
     """Those pairs that pass the test."""
     is_copy = pairs.cosine >= test.least_cosine
     if test.most_difference is not None:
@@ -62,7 +65,7 @@ def copies_among(scratch: Scratch, pairs: Pairs, test: CopyTest) -> Pairs:
     return pairs.those(is_copy)
 
 
-def search_of(scratch: Scratch, neighbours: int, test: CopyTest, seed: int) -> PairSearch:
+def search_of(scratch: Pictures, neighbours: int, test: CopyTest, seed: int) -> PairSearch:
     """The search of one picture of each set with the same pixels, in cells that overlap."""
     chosen = firsts_of(scratch)
     vectors = scratch.vectors()[chosen] if len(chosen) < len(scratch.quality) else scratch.vectors()
@@ -71,7 +74,7 @@ def search_of(scratch: Scratch, neighbours: int, test: CopyTest, seed: int) -> P
     return PairSearch(scratch, chosen, cells, neighbours, test)
 
 
-def firsts_of(scratch: Scratch) -> NDArray[np.int64]:
+def firsts_of(scratch: Pictures) -> NDArray[np.int64]:
     """Of each set of pictures with the same pixels the best, the first of equals; ascending."""
     order = np.lexsort((np.arange(len(scratch.quality)), -scratch.quality))
     order = order[scratch.has_vector[order]]

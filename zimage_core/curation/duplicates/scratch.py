@@ -3,7 +3,7 @@
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,34 @@ from numpy.typing import NDArray
 from ..embedding.looks import LOOK, Looks
 from ..engine.output import row_groups
 from .cells import Vectors, as_units
+
+
+@runtime_checkable
+class Pictures(Protocol):
+    """What is searched for copies, on disk or in memory."""
+
+    @property
+    def quality(self) -> NDArray[np.float64]:
+        """Of each, by which the best of a group is found."""
+        ...
+
+    @property
+    def pixels(self) -> Any:
+        """(n) of NumPy's V32: the SHA-256 of each one's pixels."""
+        ...
+
+    @property
+    def has_vector(self) -> NDArray[np.bool_]:
+        """Which could be read."""
+        ...
+
+    def vectors(self) -> Vectors:
+        """(n c), of length 1."""
+        ...
+
+    def looks(self) -> Looks:
+        """(n 64 64 3)."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -68,9 +68,9 @@ def reason(kind: str, keeper: str, found: Grouped, number: int) -> str:
         return ""
     if kind == SAME:
         return f"the same pixels as {keeper}"
-    mirrored = " mirrored" if found.mirrored[number] else ""
+    other = f"{keeper} mirrored" if found.mirrored[number] else keeper
     return (
-        f"nearly {keeper}{mirrored}: cosine {1 - found.distance[number]:.4f}, "
+        f"nearly {other}: cosine {1 - found.distance[number]:.4f}, "
         f"{found.difference[number]:.0f} % of their contrast apart once aligned"
     )
 

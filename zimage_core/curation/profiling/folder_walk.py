@@ -24,8 +24,10 @@ class Found(NamedTuple):
     problem: str = ""  # why it cannot be opened, as far as its entry tells
 
 
-def walk(folder: Path) -> Iterator[Found]:
-    """Pictures in a folder and below; hidden files and folders are left out, what cannot be entered is told."""
+def walk(folder: Path, *, is_deep: bool = True) -> Iterator[Found]:
+    """Pictures in a folder, and in those below if `is_deep`; hidden files and folders are left out, what cannot be
+    entered is told.
+    """
     waiting, visited = [str(folder)], set[tuple[int, int]]()
     while waiting:
         current = waiting.pop()
@@ -41,7 +43,7 @@ def walk(folder: Path) -> Iterator[Found]:
         shown = [entry for entry in entries if not entry.name.startswith(".")]
         folders = [entry.path for entry in shown if is_folder(entry)]
         yield from (found(entry) for entry in shown if is_picture_name(entry.name) and not is_folder(entry))
-        waiting += reversed(folders)
+        waiting += reversed(folders) if is_deep else ()
 
 
 def is_folder(entry: "os.DirEntry[str]") -> bool:

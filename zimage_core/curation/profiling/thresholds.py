@@ -1,8 +1,9 @@
 """Thresholds that the data's own distribution proposes; nobody applies them but the person who reads them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +28,20 @@ class Proposal:
 
 
 def proposals(files: Sequence[Path]) -> list[Proposal]:
-    """Of all columns; one column, 8 bytes a picture, is in memory at a time."""
+    """Of all columns of a profile; one column, 8 bytes a picture, is in memory at a time."""
+    return proposed(lambda name: column_of(files, name))
+
+
+def proposals_of_rows(rows: Sequence[Mapping[str, Any]]) -> list[Proposal]:
+    """The same of rows in memory."""
+    return proposed(lambda name: finite([row[name] for row in rows if row.get(name) is not None]))
+
+
+def proposed(values_of: Callable[[str], NDArray[np.float64]]) -> list[Proposal]:
+    """Of all columns with a faulty side, by what tells the values of one."""
     found: list[Proposal] = []
     for column in MEASURED:
-        values = column_of(files, column.name)
+        values = values_of(column.name)
         found += [each for side in sides(column) if (each := propose(column.name, values, side))]
     return found
 
@@ -64,5 +75,10 @@ def column_of(files: Sequence[Path], name: str) -> NDArray[np.float64]:
     """The finite values of a column."""
     tables = (parquet().read_table(file, columns=[name]) for file in files)
     parts = [np.asarray(table[name].drop_null().to_numpy(), dtype=np.float64) for table in tables]
-    values = np.concatenate(parts) if parts else np.empty(0)
-    return values[np.isfinite(values)]
+    return finite(np.concatenate(parts) if parts else [])
+
+
+def finite(values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
+    """Without infinities and what is no number."""
+    array = np.asarray(values, np.float64)
+    return array[np.isfinite(array)]

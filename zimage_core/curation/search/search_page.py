@@ -7,7 +7,7 @@ from ...atomic_file import write_text
 from ...counted import counted
 from ...html_page import figure_html, page
 from ..engine import Record
-from ..profiling.profile_page import thumbnail
+from ..profiling.page_parts import thumbnail
 from .search import found_in
 
 

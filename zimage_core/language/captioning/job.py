@@ -32,6 +32,7 @@ class Job:
     targets: Path | None = None  # a second folder, with what the pictures of the first became
     writes_text_files: bool = False
     earlier: tuple[Path, ...] = ()  # other files of this folder's captions, whose texts beside pictures are replaced
+    only: frozenset[str] | None = None  # names of the pictures that are captioned; None means all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,8 @@ def caption_folder(job: Job) -> Iterator[Progress]:
     on there.
     """
     wish = job.writer.wish
-    tasks = tasks_of(job.folder, job.targets, wish.kind)
+    every = tasks_of(job.folder, job.targets, wish.kind)
+    tasks = [task for task in every if job.only is None or task.picture.name in job.only]
     records = records_of(job.out)
     check_kind(job.out, records.all().values(), wish.kind, wish.language)
     if job.writes_text_files:
@@ -70,7 +72,7 @@ def caption_folder(job: Job) -> Iterator[Progress]:
         yield Progress(done=number, total=len(tasks), record=record, is_new=record != old)
         if failures == MOST_FAILURES:
             raise ChatServerError(f"{problem}. {failures} pictures in a row failed; run again to go on there")
-    records.rewrite(task.key for task in tasks)
+    records.rewrite(task.key for task in every)
 
 
 def tasks_of(folder: Path, targets: Path | None, kind: str) -> list[Task]:

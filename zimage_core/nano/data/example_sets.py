@@ -2,9 +2,11 @@
 
 Two to train with have a text beside each picture. One shows a shape that nano has never seen, a cross, under a word
 that stands in none of its captions; a LoRA can learn it in minutes. The other shows what nano knows, so that it is not
-forgotten meanwhile. Two to caption have none: pictures, and edits of pictures.
+forgotten meanwhile. Two to caption have none: pictures, and edits of pictures. One is as messy as folders are: pictures
+in one style, with copies, broken files and a failed shot among them.
 """
 
+import io
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -12,7 +14,7 @@ from itertools import product
 from pathlib import Path
 from typing import TypeVar
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ...atomic_file import write_atomically, write_text
 from .captions import plain_caption, training_caption
@@ -21,8 +23,9 @@ from .scenes import COLOURS, COLUMNS, GROUNDS, ROWS, SIZES, Scene, training_scen
 
 WORD, KNOWN_WORD = "zorp", "heart"
 N_ZORPS, N_SCENES = 20, 120
-N_UNTOLD, N_EDITED = 24, 4
+N_UNTOLD, N_EDITED, N_MESSY = 24, 4, 24
 N_PROMPTS = 1000
+SEAL = (225, 35, 35)
 UNSEEN_COLOURS = ("orange", "purple")  # no picture of the new shape has them
 SEEN_COLOURS = tuple(colour for colour in COLOURS if colour not in UNSEEN_COLOURS)
 
@@ -83,6 +86,71 @@ def write_edited(folder: Path) -> None:
         versions = (scene, replace(scene, colour=colour), replace(scene, ground=ground))
         for number, version in enumerate(versions, 1):
             _draw_new(version, index, folder / f"{scene.shape}{index + 1}_{number}.png")
+
+
+def write_messy(folder: Path) -> None:
+    """Pictures of what nano knows, signed with a red seal, and what gathers in a folder: see `MESS`.
+
+    Those that are there already stay as they are.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for index, scene in enumerate(random.Random(5).sample(training_scenes(), N_MESSY), 1):
+        clean = as_png(signed(render(scene, index)))
+        name, spoil = MESS.get(index, ("", None))
+        _write_new(folder / f"{index:02}.png", clean)
+        if spoil:
+            _write_new(folder / name, spoil(clean))
+
+
+def signed(picture: Image.Image) -> Image.Image:
+    """A picture with a red seal in its lower right corner, too small to count as a shape."""
+    marked = picture.convert("RGB")
+    marked.paste(SEAL, (marked.width - 6, marked.height - 6, marked.width - 1, marked.height - 1))
+    return marked
+
+
+def as_png(picture: Image.Image) -> bytes:
+    """A file's content."""
+    stored = io.BytesIO()
+    picture.save(stored, "PNG")
+    return stored.getvalue()
+
+
+def as_picture(content: bytes) -> Image.Image:
+    """What a file shows."""
+    return Image.open(io.BytesIO(content)).convert("RGB")
+
+
+def as_jpeg(content: bytes) -> bytes:
+    """The picture of a file compressed with loss."""
+    stored = io.BytesIO()
+    as_picture(content).save(stored, "JPEG", quality=70)
+    return stored.getvalue()
+
+
+def cropped(content: bytes) -> bytes:
+    """Without a twentieth of its width and height, enlarged to its size again."""
+    picture = as_picture(content)
+    left, top = (side // 20 for side in picture.size)
+    kept = picture.crop((left, top, *picture.size))
+    return as_png(kept.resize(picture.size, Image.Resampling.BICUBIC))
+
+
+# By the number of the picture it was made of: a file's name, and its content.
+MESS: dict[int, tuple[str, Callable[[bytes], bytes]]] = {
+    2: ("02 copy.png", lambda content: content),
+    5: ("IMG_0005.jpg", as_jpeg),
+    8: ("08_mirrored.png", lambda content: as_png(ImageOps.mirror(as_picture(content)))),
+    11: ("11_cropped.png", cropped),
+    14: ("unfinished download.png", lambda content: content[: len(content) // 2]),
+    17: ("empty.png", lambda _content: b""),
+    20: ("lens cap.png", lambda content: as_png(Image.new("RGB", as_picture(content).size, (3, 2, 2)))),
+}
+
+
+def _write_new(file: Path, content: bytes) -> None:
+    if not file.exists():
+        write_atomically(file, lambda opened: opened.write(content))
 
 
 def _draw_new(scene: Scene, seed: int, file: Path) -> None:

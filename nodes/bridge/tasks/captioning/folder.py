@@ -1,7 +1,7 @@
 """A folder captioned as a job of the queue. Cancel keeps what is written; the same job goes on where it stopped."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,11 +65,15 @@ class Told(NamedTuple):
     file: str
 
 
-def caption_pictures(place: Place, captioner: str, seed: int) -> Told:
-    """Write what is missing. Raises ValueError with one sentence where no picture has a caption then."""
+def caption_pictures(place: Place, captioner: str, seed: int, only: Collection[str] | None = None) -> Told:
+    """Write what is missing, of some pictures if their names are given.
+
+    Raises ValueError with one sentence where no picture has a caption then.
+    """
     table = place.table()
     try:
-        return _captioned(table, _job(table, captioner, seed))
+        job = _job(table, captioner, seed)
+        return _captioned(table, job if only is None else replace(job, only=frozenset(only)))
     except OSError as error:
         raise ValueError(
             f"The captions cannot be written to {table.folder.name} ({error.strerror or 'no such name'}). Make room or "
@@ -85,7 +89,7 @@ def _captioned(table: Table, job: Job) -> Told:
         bar.update_absolute(progress.done, progress.total)
         outcome.add(progress)
         model_management.throw_exception_if_processing_interrupted()
-    if not outcome.told:
+    if not outcome.told and outcome.failed:
         raise ValueError(f"No picture got a caption: {outcome.failed[0].problem}.")
     return Told("\n".join([str(outcome), *outcome.problems]), str(table.out))
 

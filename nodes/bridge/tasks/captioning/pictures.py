@@ -1,15 +1,20 @@
-"""Folders whose pictures can be captioned: those inside ComfyUI's input folder, and two that are drawn for nano."""
+"""Folders whose pictures can be looked through and captioned: those in ComfyUI's input folder, and three for nano."""
 
 from pathlib import Path
 
-from .....zimage_core.nano.data.example_sets import write_edited, write_untold
+from .....zimage_core.nano.data.example_sets import write_edited, write_messy, write_untold
 from ...loading import prompt_files
 from .. import input_folders
 from ..input_folders import NO_FOLDER
 
 CAPTIONED = "captioned"  # of the user folder: sets that are drawn for nano, with their captions
 
-BUILT_IN = {"nano's pictures (built in)": write_untold, "edits of nano's pictures (built in)": write_edited}
+MESSY = "a messy folder (built in)"
+BUILT_IN = {
+    "nano's pictures (built in)": write_untold,
+    "edits of nano's pictures (built in)": write_edited,
+    MESSY: write_messy,
+}
 
 
 def folder_names() -> list[str]:

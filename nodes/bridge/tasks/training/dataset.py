@@ -6,9 +6,12 @@ from typing import Any
 
 from torch import Tensor
 
-from .....zimage_core.data import Example, Joined, hash_of, read_dataset
+from .....zimage_core.data import Example, Joined, ReadDataset, hash_of, read_dataset, read_picture_folder
 from .....zimage_core.nano.data.example_sets import write_scenes, write_zorps
 from .....zimage_core.training.encoded import fingerprint
+from ..captioning.pictures import BUILT_IN as DRAWN
+from ..captioning.pictures import folder_of as folder_of_list
+from ..curating.picture_list import PictureList
 from ..input_folders import NO_FOLDER, files_state, folder_names, folder_of, folder_of_input
 from .graph_pictures import write_pictures
 
@@ -38,9 +41,16 @@ def folders() -> list[str]:
     return folder_names(BUILT_IN)
 
 
-def read(name: str, caption: str, side: int, images: Sequence[Tensor] = (), captions: Sequence[str] = ()) -> Dataset:
-    """The dataset in a folder, of the graph's pictures and texts, or of both. Raises ValueError with one sentence."""
-    if name == NO_FOLDER and not images:
+def read(
+    name: str,
+    caption: str,
+    side: int,
+    images: Sequence[Tensor] = (),
+    captions: Sequence[str] = (),
+    listed: Sequence[PictureList] = (),
+) -> Dataset:
+    """The dataset in a folder, of lists, of the graph's pictures and texts, or of all. ValueError with one sentence."""
+    if name == NO_FOLDER and not images and not listed:
         raise ValueError(
             "No folder is chosen to train on. Put one with pictures, and a text of the same name beside each, into "
             "ComfyUI's input folder, press R, and pick it."
@@ -49,13 +59,18 @@ def read(name: str, caption: str, side: int, images: Sequence[Tensor] = (), capt
     if images or captions:
         places.append(write_pictures(images, captions))
     parts = [read_dataset(each, caption.strip()) for each in places]
+    parts += [ReadDataset(_listed(each, caption.strip())) for each in listed]
     return Dataset(
-        name=" + ".join(each.name for each in places),
+        name=" + ".join([each.name for each in places] + [each.folder for each in listed]),
         examples=parts[0].examples if len(parts) == 1 else Joined([(each.examples, 1) for each in parts]),
         side=side,
         regularization=parts[0].regularization,
-        is_built_in=name in BUILT_IN,
+        is_built_in=name in BUILT_IN or any(each.folder in DRAWN for each in listed),
     )
+
+
+def _listed(pictures: PictureList, caption: str) -> Sequence[Example]:
+    return read_picture_folder(folder_of_list(pictures.folder), caption, only=pictures.names)
 
 
 def state(name: str) -> str:

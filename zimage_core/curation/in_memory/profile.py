@@ -1,0 +1,48 @@
+"""The profile of a folder's pictures in memory: a row for each, by the measures of `profiling`."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ..profiling import Found
+from ..profiling.folder_walk import walk
+from ..profiling.measured import row_of
+from ..profiling.opened import MOST_PIXELS
+from ..profiling.thresholds import Proposal, proposals_of_rows
+
+REMEMBERED = 4096  # rows, of about 2 kB
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Rows in the order of their paths, and the thresholds that their distribution proposes."""
+
+    rows: Sequence[Mapping[str, Any]]
+    proposals: Sequence[Proposal]
+
+    def problems(self) -> Mapping[str, int]:
+        """How many files cannot be read, by the kind of damage."""
+        kinds = (row["problem"].partition(":")[0] for row in self.rows if row["problem"])
+        return dict(sorted(Counter[str](kinds).items()))
+
+
+def pictures_of(folder: Path) -> list[Found]:
+    """The files in a folder that are named as pictures; those of folders inside it are not among them."""
+    if not folder.is_dir():
+        raise ValueError(f"there is no folder {folder}: give one with pictures")
+    return [each for each in walk(folder, is_deep=False)]
+
+
+@lru_cache(REMEMBERED)
+def row_of_picture(found: Found) -> Mapping[str, Any]:
+    """The row of one file, measured once for each state of it: a stopped run goes on, a changed folder is quick."""
+    return row_of(found, MOST_PIXELS, keep_dates=False)
+
+
+def profile_of(rows: Iterable[Mapping[str, Any]]) -> Profile:
+    """Of rows that are measured."""
+    known = tuple(rows)
+    return Profile(known, proposals_of_rows(known))
