@@ -87,10 +87,10 @@ def measure(model: Model, scenes: Sequence[Scene], noise: EmbeddingNoise) -> Rat
     )
 
 
-def pairs_of_seeds(pictures: Sequence[Image.Image]) -> Iterator[tuple[Image.Image, Image.Image]]:
-    """Every two pictures of one prompt, where each prompt has `SEEDS` in a row."""
-    for first in range(0, len(pictures), SEEDS):
-        yield from combinations(pictures[first : first + SEEDS], 2)
+def pairs_of_seeds(pictures: Sequence[Image.Image], seeds: int = SEEDS) -> Iterator[tuple[Image.Image, Image.Image]]:
+    """Every two pictures of one prompt, where each prompt has `seeds` in a row."""
+    for first in range(0, len(pictures), seeds):
+        yield from combinations(pictures[first : first + seeds], 2)
 
 
 def mean_distance(pairs: Sequence[tuple[Image.Image, Image.Image]]) -> float:
