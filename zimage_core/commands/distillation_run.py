@@ -15,6 +15,7 @@ from ..counted import counted
 from ..data.prompts import read_prompts
 from ..model import S3DiT
 from ..nano.data.example_sets import training_prompts
+from ..nano.data.open_prompts import learned_prompts
 from ..nano.judging.prompt_score import PromptScore
 from ..recipes import DistillationConfig, PreferenceConfig
 from ..request import default_preset, default_size, model_folder
@@ -33,7 +34,7 @@ from .named_scores import reward_of
 from .training_memory import tell_roles
 from .training_run import decoded, refuse_begun
 
-NANO_PROMPTS = "nano:prompts"
+NANO_PROMPTS = {"nano:prompts": training_prompts, "nano:open": learned_prompts}  # that state all, that leave much open
 
 
 def distill_student(config: DistillationConfig, *, may_resume: bool, is_json: bool) -> None:
@@ -52,8 +53,9 @@ def distill_student(config: DistillationConfig, *, may_resume: bool, is_json: bo
 
 
 def given_prompts(file: Path) -> list[str]:
-    """The prompts of a file, or nano's own."""
-    return training_prompts() if str(file) == NANO_PROMPTS else read_prompts(file)
+    """The prompts of a file, or nano's own by name."""
+    nanos = NANO_PROMPTS.get(str(file))
+    return nanos() if nanos else read_prompts(file)
 
 
 def refuse_several(what: str) -> None:

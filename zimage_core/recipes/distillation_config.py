@@ -26,7 +26,7 @@ class DistillationConfig(RolesConfig):
         metavar="M",
     )
     prompts: Path = option(
-        Place(), help="a text file with a prompt a line; nano:prompts are nano's own", metavar="FILE.txt"
+        Place(), help="a text file with a prompt a line; nano:prompts and nano:open are nano's", metavar="FILE.txt"
     )
     out: Path = option(
         Place(), help="the student's LoRA; the state goes to FILE.training beside it", metavar="FILE.safetensors"

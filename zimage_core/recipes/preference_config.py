@@ -27,7 +27,7 @@ class PreferenceConfig(RolesConfig):
         Choice(("grpo", "nft", "dpo")), "grpo", help="grpo and nft learn from rewards of prompts, dpo from pairs"
     )
     prompts: Path | None = option(
-        Place(), None, help="of grpo, nft: a prompt a line; nano:prompts are nano's own", metavar="FILE.txt"
+        Place(), None, help="of grpo, nft: a prompt a line; nano:prompts, nano:open are nano's", metavar="FILE.txt"
     )
     pairs: Path | None = option(
         Place(), None, help="of dpo: prompt, chosen, rejected on each line, pictures beside it", metavar="FILE.jsonl"

@@ -29,7 +29,7 @@ from ...scoring.score import Request
 from ...scoring.statistics import STATISTICS
 from ..captioner import load_reader
 from ..data.caption_reading import stated
-from ..data.open_prompts import held_out_prompts, learned_prompts
+from ..data.open_prompts import held_out_prompts
 from ..data.render import pixels, render_composition
 from ..data.scenes import Composition
 from ..files import FOLDER
@@ -43,12 +43,13 @@ from .rates import rate
 
 SEEDS = 2  # of each prompt
 GUIDED, PLAIN = NANO.cfg, 1.0
-BASE = (  # steps and guidance, those that take long at the end
-    *((steps, cfg) for steps in (1, 2, 4, 8) for cfg in (PLAIN, GUIDED)),
+FEW = (1, 2, 4, 8)  # steps without guidance
+BASE = (  # steps and guidance: up to 8 calls without it and with it; nano's own; what teaches
+    *((steps, PLAIN) for steps in FEW),
+    *((steps, GUIDED) for steps in (1, 2, 4)),
     (NANO.steps, GUIDED),
     (50, GUIDED),
 )
-FEW = (8, 4, 2, 1)  # steps of a LoRA, without guidance
 COLUMNS = (
     "calls",
     "all right",
@@ -232,13 +233,9 @@ def main() -> None:
     )
     parser.add_argument("--folder", type=Path, default=Path("few_steps"), help="keeps the rows")
     parser.add_argument("--limit", type=int, default=None, help="judge only so many prompts")
-    parser.add_argument("--prompts", type=Path, help="write prompts to learn from to this file, and judge nothing")
     parser.add_argument("--threads", type=int, default=2, help="processor threads to use")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    if arguments.prompts:
-        arguments.prompts.write_text("\n".join(learned_prompts()) + "\n", "utf-8")
-        return
     for line in report(dict(arguments.lora), arguments.limit, arguments.folder):
         tqdm.write(line)
 
