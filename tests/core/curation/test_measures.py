@@ -74,3 +74,6 @@ def test_a_threshold_is_tukeys_fence_and_is_silent_where_nothing_is_far_away():
     assert propose("noise", values, "low") is None
     assert propose("noise", values[:99], "high") is None
     assert propose("noise", np.repeat([1.0, 9.0], [80, 20]), "high") is None  # a kind of picture, not a fault
+    spread = np.exp(np.linspace(0, 3, 95))
+    found = propose("sharpness", np.concatenate([spread, np.zeros(5)]), "low")  # even surfaces, and nothing else
+    assert (found.count, found.limit) == (5, 0.5)

@@ -16,7 +16,7 @@ from .measured import row_of
 from .opened import MOST_PIXELS
 from .thresholds import proposals
 
-VERSION = 1
+VERSION = 2
 ROWS = 64  # pictures in a partition
 
 

@@ -52,14 +52,19 @@ def sides(column: Column) -> Sequence[str]:
 
 
 def propose(name: str, values: NDArray[np.float64], side: str) -> Proposal | None:
-    """Tukey's outer fence, of the logarithms where all values are positive, as most measures spread by factors.
+    """Tukey's outer fence, of the logarithms where values are positive, as most measures spread by factors.
 
-    None where nothing is beyond it, or more than a tenth. The limit lies halfway between the last value inside and the
-    first beyond, so that rounding it moves no picture across.
+    Up to a tenth of the values may be 0, which is below any fence: an even surface has no sharpness at all. None where
+    nothing is beyond it, or more than a tenth. The limit lies halfway between the last value inside and the first
+    beyond, so that rounding it moves no picture across.
     """
     if len(values) < LEAST:
         return None
-    scale = np.log(values) if values.min() > 0 else values
+    is_positive = values > 0
+    if values.min() >= 0 and is_positive.mean() >= 1 - MOST:
+        scale = np.where(is_positive, np.log(values, where=is_positive, out=np.zeros_like(values)), -np.inf)
+    else:
+        scale = values
     first, third = np.percentile(scale, (25, 75))
     reach = FENCE * (third - first)
     is_beyond = scale < first - reach if side == LOW else scale > third + reach
