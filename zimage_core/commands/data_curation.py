@@ -13,6 +13,7 @@ from ..curation.captions import captions_of
 from ..curation.engine import record_of_stage
 from ..curation.engine.output import row_groups
 from ..curation.rounds import (
+    PAGE,
     PROPOSAL,
     Change,
     Concept,
@@ -28,6 +29,7 @@ from ..curation.rounds import (
     read_drawn,
     write_accepted,
     write_proposal,
+    write_proposal_page,
 )
 from ..curation.search import ByCaptions, ByVectors, find_pictures, found_in
 from ..data import Example, read_dataset
@@ -68,7 +70,9 @@ def curate(options: argparse.Namespace) -> None:
     worst = [each for each in needs if each.need > 0][: options.worst]
     is_new = not (options.out / PROPOSAL).exists()  # an old one may be edited
     if is_new and worst:
-        write_proposal(options.out, propose(worst, candidates(options, worst, learned), options.candidates))
+        lines = propose(worst, candidates(options, worst, learned), options.candidates)
+        write_proposal_page(options.out, worst, drawn, lines)
+        write_proposal(options.out, lines)
     changed = changes(read_drawn(options.before), drawn) if options.before else []
     tell(options, needs, worst, changed, higher_is_better=score.higher_is_better)
 
@@ -158,7 +162,8 @@ def tell(
     if lacking:
         lines.append(f"nothing in the pool shows {', '.join(lacking[:SHOWN])}: add pictures, or captions that say so")
     told = f"{file}: {counted(len(proposed), 'picture')} proposed for {counted(len(covered), 'concept')}"
-    print("\n".join([*lines, f'{told}; set "accept": true where you agree and give --accept edited, or --accept all']))
+    agree = f'look at {PAGE}, set "accept": true where you agree and give --accept edited, or --accept all'
+    print("\n".join([*lines, f"{told}; {agree}"]))
 
 
 def plain(change: Change) -> dict[str, Any]:

@@ -141,6 +141,8 @@ def test_a_round_finds_what_is_drawn_badly_and_the_next_tells_that_it_got_better
     assert {line["file_name"] for line in lines} == wanted and len(lines) == 4
     assert all(line["captions"] == [f"a {line['concept']} on white"] and not line["accept"] for line in lines)
 
+    assert (one / "proposal.html").read_text().count("<figure>") == 2 * 3 + 4
+
     lines[1]["accept"] = True
     (one / "proposal.jsonl").write_text(to_lines(lines))
     told, calls = curate(monkeypatch, capsys, world, one, "purple")

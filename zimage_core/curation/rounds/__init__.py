@@ -5,8 +5,10 @@ from .coverage import coverage_of
 from .drawn import Drawn, RoundIdentity, draw_round, read_drawn
 from .needs import Change, Need, changes, needs_of
 from .proposal import PROPOSAL, accepted, propose, write_accepted, write_proposal
+from .proposal_page import PAGE, write_proposal_page
 
 __all__ = [
+    "PAGE",
     "PROPOSAL",
     "Change",
     "Concept",
@@ -23,4 +25,5 @@ __all__ = [
     "read_drawn",
     "write_accepted",
     "write_proposal",
+    "write_proposal_page",
 ]
