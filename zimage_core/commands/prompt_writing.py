@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from ..chat_server import ChatServer, is_address
 from ..checkpoints import load_text_encoder
+from ..han import HAN
 from ..language import Budgets, load_language_model
 from ..language.answer_checks import language_of_request
 from ..language.back_end import BackEnd, LoadedModel
@@ -23,7 +24,6 @@ from ..language.wish import Wish
 from ..nano.files import FOLDER, TOKENIZER
 from ..nano.writer import load_writer
 from ..text import Tokenizer, load_detokenizer, load_tokenizer, tokenize
-from ..text.han import HAN
 from .machine import device_of
 
 NANO = "nano"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Literal
 
-from ..text.han import HAN
+from ..han import HAN
 from ..text.protected import quoted_texts
 from .answer_slips import without_slips
 

@@ -2,8 +2,8 @@
 
 import re
 
+from ..han import HAN
 from ..language.answer_checks import unquoted
-from ..text.han import HAN
 from .data.caption_reading import stated
 from .data.captions import LANGUAGE_BY_CODE, plain_caption
 from .data.scenes import ATTRIBUTES, Scene

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-from .han import HAN
+from ..han import HAN
 
 PROMPT = "{prompt}"  # where a style's text takes the prompt; without it the text follows the prompt
 STYLES_FILE = Path(__file__).with_name("styles.json")

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterator
 from itertools import pairwise
 
-from ...text.han import HAN
+from ...han import HAN
 
 TERM = re.compile(f"{HAN.pattern}+|[^\\W_\u4e00-\u9fff]+")
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...text.han import HAN
+from ...han import HAN
 from .function_words import ENGLISH
 from .graph import ConceptGraph
 

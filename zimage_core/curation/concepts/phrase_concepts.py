@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from ...text.han import HAN
+from ...han import HAN
 from .function_words import ENGLISH
 from .graph import Concept, ConceptGraph, extended
 from .hierarchy import ancestors, as_matrix

@@ -10,7 +10,7 @@ measure word in front and "on", "in" behind, and their ends.
 import re
 from collections.abc import Iterator
 
-from ...text.han import HAN
+from ...han import HAN
 from .function_words import CHINESE_CUTS, CHINESE_MEASURES, CHINESE_NUMERALS, CHINESE_PLACES, ENGLISH
 from .matching import TOKEN, normal
 

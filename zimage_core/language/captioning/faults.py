@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from ...text.han import HAN
+from ...han import HAN
 from ..answer_checks import NAMES, bare, language_of, unquoted
 from ..chat import END_THINK, THINK
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from ...text.han import HAN
+from ...han import HAN
 from .captions import CHINESE, ENGLISH, Words
 from .scenes import ATTRIBUTES
 
