@@ -38,6 +38,7 @@ function link(number, text) {
   const made = document.createElement("button")
   made.className = "go"
   made.textContent = text
+  made.title = number < 0 ? "" : MAP[number][ID]
   made.onclick = () => {
     element("search").value = ""
     location.hash = number < 0 ? "" : String(number)
@@ -94,7 +95,7 @@ function show() {
 function tell(number) {
   const row = MAP[number]
   const rarity = row[RARITY] === null ? "" : `; rarity ${row[RARITY].toFixed(2)}`
-  const text = `${row[CHINESE]} ${row[ID]}: ${row[CAPTIONS]} captions, ${row[COVERAGE]} with those below${rarity}. `
+  const text = `${row[CHINESE]} ${row[ID]}; captions: ${row[CAPTIONS]}, with those below: ${row[COVERAGE]}${rarity}. `
   element("told").append(text)
   if (row[PARENTS].length < 2) return
   element("told").append("A kind of ", ...row[PARENTS].flatMap((each) => [link(each, titleOf(each)), " "]))

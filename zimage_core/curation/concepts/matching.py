@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,7 @@ class Lexicon:
     english: Mapping[str, int]
     chinese: Mapping[str, int]
     unlikely: Collection[str]  # never by themselves a noun
-    most_words: int  # of an English name
+    most_words: Mapping[str, int]  # of an English name that begins with a word, where they are several
     most_letters: int  # of a Chinese one
 
 
@@ -45,9 +45,17 @@ def lexicon_of(graph: ConceptGraph, above: Any) -> Lexicon:
         english,
         chinese,
         graph.unlikely,
-        max((word.count(" ") + 1 for word in english), default=0),
+        most_words(english),
         max(map(len, chinese), default=0),
     )
+
+
+def most_words(names: Iterable[str]) -> dict[str, int]:
+    """How many words the longest name has that begins with a word."""
+    found = dict[str, int]()
+    for words in (name.split(" ") for name in names if " " in name):
+        found[words[0]] = max(found.get(words[0], 1), len(words))
+    return found
 
 
 def most_likely(word: str, senses: Sequence[int], graph: ConceptGraph, above: Any) -> int:
@@ -81,7 +89,7 @@ def english_mentions(text: str, lexicon: Lexicon) -> Iterator[int]:
     first = 0
     while first < len(tokens):
         found, length = None, 1
-        for length in range(min(lexicon.most_words, len(tokens) - first), 0, -1):
+        for length in range(min(lexicon.most_words.get(tokens[first], 1), len(tokens) - first), 0, -1):
             found = english_concept(" ".join(tokens[first : first + length]), lexicon)
             if found is not None:
                 yield found

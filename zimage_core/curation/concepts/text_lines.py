@@ -1,10 +1,10 @@
 """Lines of large text files, compressed or not, one in memory at a time; what is wrong with a file in a sentence."""
 
 import gzip
+import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from ...regular_file import irregularity
 
@@ -28,9 +28,9 @@ def missing_or_irregular(file: Path) -> str | None:
         return "is not there"
 
 
-def open_file(file: Path) -> BinaryIO:
+def open_file(file: Path) -> io.BufferedReader | gzip.GzipFile:
     """For reading bytes, unpacked."""
-    return gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb")  # pyright: ignore[reportReturnType]
+    return gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb")
 
 
 def lines_of(file: Path) -> Iterator[tuple[int, str]]:
