@@ -13,7 +13,7 @@ import { pageOf } from "../captions/table_keys.mjs";
  * @property {(first: number) => void} look at the groups from that one on
  */
 
-export const SIZE = 8; // groups on a page
+export const SIZE = 6; // groups on a page
 const KEYS = /** @type {Record<string, Verdict>} */ ({ k: "keep", K: "keep", d: "drop", D: "drop" });
 const STEPS = /** @type {Record<string, number>} */ ({ ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 });
 
