@@ -55,7 +55,7 @@ def seen(found: Found) -> Seen | None:
     return Seen(
         found.path,
         look_of(picture),
-        bytes.fromhex(pixels_digest(picture)),
+        int(pixels_digest(picture), 16).to_bytes(32, "big"),
         picture.width * picture.height / 1e6 * opened.header.encoding_quality,
         picture.width,
         picture.height,
