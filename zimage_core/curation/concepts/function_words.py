@@ -1,4 +1,4 @@
-"""Words that hold sentences together and name nothing: captions are cut at them."""
+"""Words that hold sentences together, or speak of the picture and not of what is in it: captions are cut at them."""
 
 ENGLISH_TEXT = """
 a an the this that these those some any each every no another other both all such
@@ -11,6 +11,7 @@ beneath next via per like
 is are was were be been being am has have had having do does did doing done will would shall should can could may
 might must
 not very too also just only more most much many few less least several
+photo photograph picture image shot view scene background foreground close-up closeup
 """
 ENGLISH = frozenset(ENGLISH_TEXT.split())
 

@@ -3,8 +3,8 @@
 Both languages put the noun last, so that what ends a phrase is what it is a kind of. English: runs of up to
 `MOST_WORDS` words between function words, punctuation and words in -ing, and their ends; "the big red fox runs" also
 gives "fox runs", which is what the rule costs. (Cutting at function words is how RAKE finds key words: Rose et al.
-2010.) Chinese: runs of 2 to `MOST_LETTERS` letters between function characters and punctuation, less "one" with its
-measure word in front and "on", "in" behind, and their ends.
+2010.) Chinese: whole runs of 2 to `MOST_LETTERS` letters between function characters and punctuation, less "one" with
+its measure word in front and "on", "in" behind.
 """
 
 import re
@@ -44,9 +44,9 @@ def is_verbal(word: str) -> bool:
 
 
 def chinese_phrases(text: str) -> Iterator[str]:
-    """Ends of runs, from two letters up to all."""
+    """Whole runs: without spaces nobody knows at which of its letters a word begins."""
     for run in HAN_RUN.findall(text):
         found = COUNTED.sub("", run)
         found = found.removesuffix(next((each for each in CHINESE_PLACES if found.endswith(each)), ""))
-        if len(found) <= MOST_LETTERS:
-            yield from (found[first:] for first in range(len(found) - LEAST_LETTERS + 1))
+        if LEAST_LETTERS <= len(found) <= MOST_LETTERS:
+            yield found

@@ -1,7 +1,7 @@
 """A wiki's graph from its public SQL dumps: articles that link to each other, under categories.
 
 A folder with `enwiki-…-page.sql.gz`, `linktarget`, `pagelinks` and `categorylinks`, as dumps.wikimedia.org has them;
-`redirect` and `langlinks` are read where they are there. Memory: some 300 bytes a page and 16 a link.
+`redirect` and `langlinks` are read where they are there. All titles are in memory, and 16 bytes a link.
 """
 
 from array import array
