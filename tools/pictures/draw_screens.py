@@ -17,6 +17,11 @@ from ..page import change_setting, load_workflow, open_page, skip_tutorial
 SCREENS = {  # by file: which workflow, in which language, and which nodes; all where none is named
     "docs/graph-en": ("Z-Image Nano - text to image", "en", []),
     "docs/graph-zh": ("Z-Image Nano - edit", "zh", []),
+    "docs/curating": (
+        "Z-Image Nano - from a messy folder to a LoRA",
+        "en",
+        ["ZImageProfileFolder", "ZImageFindDuplicates"],
+    ),
     "docs/captions": ("Z-Image Nano - caption a folder", "en", ["ZImageCaptionFolder"]),
 }
 WIDTH, HEIGHT = 2000, 1125
