@@ -161,8 +161,8 @@ def refuse_blind(model: Path, read: Sequence[Pictures]) -> None:
         return
     if has_vision(model) and not (model / "siglip").is_dir():
         raise ValueError(
-            f"{model} looks at references through SigLIP 2, and its folder siglip is missing: put the vision encoder of "
-            "the release there"
+            f"{model} looks at references through SigLIP 2, and its folder siglip is missing: put the vision encoder "
+            "of the release there"
         )
 
 
