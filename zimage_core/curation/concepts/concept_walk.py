@@ -9,8 +9,7 @@ button.go { font: inherit; color: inherit; background: none; border: 0; padding:
   text-decoration: underline; cursor: pointer; }
 """
 
-BODY = """
-<label>Search, in English or Chinese <input id="search" type="search"></label>
+BODY = """<label>Search, in English or Chinese <input id="search" type="search"></label>
 <nav id="above" class="small"></nav><h2 id="name"></h2><p id="told"></p>
 <p class="small">Sorted by <select id="order"><option value="5">coverage</option><option value="6">rarity</option>
 <option value="0">name</option></select> <span id="shown"></span></p>
@@ -18,7 +17,7 @@ BODY = """
 </thead><tbody id="rows"></tbody></table>
 """
 
-SCRIPT = """
+SCRIPT = """// A walk from the top down: the list of what is below, or of what was searched for.
 const MOST = 500
 const [NAME, CHINESE, ID, PARENTS, CAPTIONS, COVERAGE, RARITY] = [0, 1, 2, 3, 4, 5, 6]
 const below = MAP.map(() => [])
