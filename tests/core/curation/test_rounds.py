@@ -54,6 +54,8 @@ def test_captions_speak_of_a_concept_whose_words_are_side_by_side():
     concept = Concept(name="fox", prompts=("a fox",), words=("red fox", "红狐狸"))
     said = [("A red fox!",), ("a fox, red",), ("雪地里的红狐狸",), (), ("redfox", "the Red-Fox")]
     assert coverage_of([concept], said) == ({"fox": 3}, 4)
+    nested = [Concept(name=name, prompts=(name,), words=(name,)) for name in ("红色圆", "粉红色圆环", "fox", "red fox")]
+    assert list(coverage_of(nested, [("粉红色圆环",), ("红色圆",), ("a red fox",)])[0].values()) == [1, 1, 1, 1]
     assert phrase("A red-haired 狐狸.") == " a red haired 狐 狸 "
 
 
