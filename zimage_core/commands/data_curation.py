@@ -161,9 +161,13 @@ def tell(
     lines += changes_told(changed, options.before, higher_is_better=higher_is_better)
     if lacking:
         lines.append(f"nothing in the pool shows {', '.join(lacking[:SHOWN])}: add pictures, or captions that say so")
-    told = f"{file}: {counted(len(proposed), 'picture')} proposed for {counted(len(covered), 'concept')}"
-    agree = f'look at {PAGE}, set "accept": true where you agree and give --accept edited, or --accept all'
-    print("\n".join([*lines, f"{told}; {agree}"]))
+    if not worst:
+        lines.append("every concept is drawn as well as the others by this score, so nothing is proposed")
+    elif proposed:
+        told = f"{file}: {counted(len(proposed), 'picture')} proposed for {counted(len(covered), 'concept')}"
+        agree = f'look at {PAGE}, set "accept": true where you agree and give --accept edited, or --accept all'
+        lines.append(f"{told}; {agree}")
+    print("\n".join(lines))
 
 
 def plain(change: Change) -> dict[str, Any]:
