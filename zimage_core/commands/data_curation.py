@@ -3,7 +3,7 @@
 import argparse
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from ..curation.rounds import (
     PROPOSAL,
     Change,
     Concept,
+    Drawn,
     Need,
     RoundIdentity,
     accepted,
@@ -32,7 +33,7 @@ from ..curation.rounds import (
     write_proposal_page,
 )
 from ..curation.search import ByCaptions, ByVectors, find_pictures, found_in
-from ..data import Example, read_dataset
+from ..data import Example, Named, read_dataset
 from ..scoring.features import ClipFolder
 from ..scoring.score import title
 from .data_stages import with_bar
@@ -74,7 +75,7 @@ def curate(options: argparse.Namespace) -> None:
         write_proposal_page(options.out, worst, drawn, lines)
         write_proposal(options.out, lines)
     changed = changes(read_drawn(options.before), drawn) if options.before else []
-    tell(options, needs, worst, changed, higher_is_better=score.higher_is_better)
+    tell(options, needs, worst, changed, unread(needs, drawn), higher_is_better=score.higher_is_better)
 
 
 def captions_known(options: argparse.Namespace, learned: Sequence[Example]) -> Iterator[Sequence[str]]:
@@ -141,6 +142,7 @@ def tell(
     needs: Sequence[Need],
     worst: Sequence[Need],
     changed: Sequence[Change],
+    silent: Mapping[str, str],
     *,
     higher_is_better: bool,
 ) -> None:
@@ -151,7 +153,8 @@ def tell(
     lacking = [each.concept.name for each in worst if each.concept.name not in covered]
     if options.json:
         told = [{**asdict(each), "concept": each.concept.name} for each in needs]
-        result = {"needs": told, "proposed": len(proposed), "lacking": lacking, "changes": list(map(plain, changed))}
+        result = {"needs": told, "proposed": len(proposed), "lacking": lacking, "unscored": list(silent)}
+        result |= {"changes": list(map(plain, changed))}
         print(json.dumps({"file": str(file), **result}, ensure_ascii=False))
         return
     lines = [
@@ -161,13 +164,24 @@ def tell(
     lines += changes_told(changed, options.before, higher_is_better=higher_is_better)
     if lacking:
         lines.append(f"nothing in the pool shows {', '.join(lacking[:SHOWN])}: add pictures, or captions that say so")
+    if silent:
+        named = Named()
+        for name in silent:
+            named.add(name)
+        lines.append(f"without a score: {named} ({next(iter(silent.values()))})")
     if not worst:
-        lines.append("every concept is drawn as well as the others by this score, so nothing is proposed")
+        lines.append("by this score no concept is drawn worse than another, so nothing is proposed")
     elif proposed:
         told = f"{file}: {counted(len(proposed), 'picture')} proposed for {counted(len(covered), 'concept')}"
         agree = f'look at {PAGE}, set "accept": true where you agree and give --accept edited, or --accept all'
         lines.append(f"{told}; {agree}")
     print("\n".join(lines))
+
+
+def unread(needs: Sequence[Need], drawn: Sequence[Drawn]) -> dict[str, str]:
+    """Concepts of whose pictures none has a score, with what the score says of the first."""
+    known = {each.concept.name for each in needs}
+    return {each.concept: each.problem for each in reversed(drawn) if each.concept not in known}
 
 
 def plain(change: Change) -> dict[str, Any]:

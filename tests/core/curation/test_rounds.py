@@ -8,6 +8,7 @@ import pyarrow.parquet
 import pytest
 
 from zimage_core.cli import main
+from zimage_core.commands.data_curation import unread
 from zimage_core.curation.captions import phrase
 from zimage_core.curation.rounds import Concept, Drawn, changes, coverage_of, needs_of, read_concepts
 from zimage_core.data import read_dataset
@@ -40,6 +41,12 @@ def test_a_need_is_the_shortfall_times_the_rarity_beside_its_mean():
     assert list(found) == sorted(found, key=lambda name: -found[name].need)
     reverse = needs_of(concepts, some, coverage, 100, higher_is_better=False, strength=0.0)
     assert [(each.concept.name, each.need) for each in reverse] == [("well", 1), ("seldom", 0.5), ("often", 0)]
+
+
+def test_concepts_of_which_no_picture_has_a_score_are_told_apart():
+    concepts = [Concept(name=name, prompts=(name,)) for name in ("star", "dog", "cat")]
+    some = [*drawn("star", 1.0, None), *drawn("dog", None), *drawn("cat", None)]
+    assert set(unread(needs_of(concepts, some, {}, 0, higher_is_better=True), some)) == {"dog", "cat"}
 
 
 def test_a_change_is_the_mean_of_differences_with_its_interval():
@@ -136,7 +143,7 @@ def curate(monkeypatch, capsys, world, out, colour, *arguments):
 def test_a_round_finds_what_is_drawn_badly_and_the_next_tells_that_it_got_better(world, tmp_path, capsys, monkeypatch):
     one = tmp_path / "one"
     told, calls = curate(monkeypatch, capsys, world, one, "purple")
-    assert calls == 18 and not told["lacking"]
+    assert calls == 18 and not told["lacking"] and not told["unscored"]
     assert {each["concept"] for each in told["needs"] if each["need"] > 0} == {"purple star", "purple heart"}
     lines = [json.loads(line) for line in (one / "proposal.jsonl").read_text().splitlines()]
     wanted = {str(each) for each in (world / "pool").glob("purple*.png") if int(each.stem[-2:]) >= len(SCENES)}
