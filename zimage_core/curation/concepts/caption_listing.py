@@ -1,15 +1,12 @@
 """Captions of any number from files and folders, listed as row groups: what the stages that read them are given."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from ...atomic_file import write_atomically
 from ...data.captions import captions_in, rows_of, texts_of
 from ...data.picture_files import file_names
-from ..engine import arrow, parquet
+from ..engine import write_listing
 from .text_lines import lines_of, missing_or_irregular
 
 ROWS = 5000  # captions in a partition
@@ -27,17 +24,7 @@ class Caption(NamedTuple):
 def list_captions(places: Sequence[Path], listing: Path) -> str:
     """Write all captions, `ROWS` in a row group, and return the SHA-256 of them; one group is in memory."""
     captions = (caption for place in places for caption in captions_of(place))
-    digest, schema = hashlib.sha256(), arrow().schema([("place", "string"), ("text", "string")])
-
-    def write(opened: object) -> None:
-        with parquet().ParquetWriter(opened, schema) as writer:
-            while some := list(islice(captions, ROWS)):
-                digest.update(repr(some).encode())
-                columns = [list(column) for column in zip(*some, strict=True)]
-                writer.write_table(arrow().table(columns, schema=schema), row_group_size=ROWS)
-
-    write_atomically(listing, write)
-    return digest.hexdigest()
+    return write_listing(captions, (("place", "string"), ("text", "string")), listing, ROWS)
 
 
 def captions_of(place: Path) -> Iterator[Caption]:

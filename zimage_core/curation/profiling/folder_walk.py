@@ -3,16 +3,13 @@
 Every folder is visited once, links to folders included, so no loop is walked twice.
 """
 
-import hashlib
 import os
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from ...atomic_file import write_atomically
 from ...data.picture_files import is_picture_name
-from ..engine import arrow, parquet
+from ..engine import write_listing
 
 
 class Found(NamedTuple):
@@ -75,15 +72,5 @@ def list_folder(folder: Path, listing: Path, rows: int) -> str:
     """Write what `walk` finds, `rows` in a row group, and return the SHA-256 of it; one group is in memory."""
     if not folder.is_dir():
         raise ValueError(f"there is no folder {folder}: give one with pictures")
-    digest, pictures = hashlib.sha256(), walk(folder.absolute())
-    schema = arrow().schema([("path", "string"), ("size", "int64"), ("modified", "int64"), ("problem", "string")])
-
-    def write(opened: object) -> None:
-        with parquet().ParquetWriter(opened, schema) as writer:
-            while some := list(islice(pictures, rows)):
-                digest.update(repr(some).encode())
-                columns = [list(column) for column in zip(*some, strict=True)]
-                writer.write_table(arrow().table(columns, schema=schema), row_group_size=rows)
-
-    write_atomically(listing, write)
-    return digest.hexdigest()
+    columns = (("path", "string"), ("size", "int64"), ("modified", "int64"), ("problem", "string"))
+    return write_listing(walk(folder.absolute()), columns, listing, rows)
