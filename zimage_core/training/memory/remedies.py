@@ -2,8 +2,9 @@
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -39,19 +40,32 @@ def machine_of(device: torch.device) -> Machine | None:
 
 def told(plan: TrainingPlan, machine: Machine | None) -> str:
     """The plan in one line, beside the bytes that are free; where it does not fit, what would."""
-    beside = of_machine(plan, machine)
+    return in_one_line(plan, of_machine(plan, machine))
+
+
+def in_one_line(plan: object, beside: Sequence[str]) -> str:
+    """A plan, what is free, and what would make it fit."""
     return ". ".join(["; ".join([str(plan), *beside[:1]]), *beside[1:]])
 
 
 def of_machine(plan: TrainingPlan, machine: Machine | None) -> list[str]:
     """What is free, where that can be told; and where it is not enough, what would make the run fit."""
+    return what_is_free(plan.peak, machine, partial(_fitting, plan))
+
+
+def _fitting(plan: TrainingPlan, machine: Machine) -> list[str]:
+    return [f"{each.words} ({size_text(each.plan.peak)})" for each in remedies(plan, machine)]
+
+
+def what_is_free(peak: int, machine: Machine | None, fitting: Callable[[Machine], Sequence[str]]) -> list[str]:
+    """The bytes that are free, where they can be told; where `peak` is more, the changes that are `fitting`, if any."""
     if machine is None:
         return []
     free = f"{size_text(machine.budget)} are free"
-    if plan.peak <= machine.budget:
+    if peak <= machine.budget:
         return [free]
-    fitting = [f"{each.words} ({size_text(each.plan.peak)})" for each in remedies(plan, machine)]
-    would = f"it would with {', or '.join(fitting)}" if fitting else "no setting but smaller pictures (side) helps"
+    found = fitting(machine)
+    would = f"it would with {', or '.join(found)}" if found else "no setting but smaller pictures (side) helps"
     return [free, f"That does not fit: {would}"]
 
 

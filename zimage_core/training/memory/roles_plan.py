@@ -21,6 +21,7 @@ from ..preference.reward_lesson import RewardTuning
 from ..trainables import LoraTrainable
 from .batch import Batch, batch_of
 from .plan import PRECISIONS
+from .remedies import in_one_line, what_is_free
 from .step_bytes import step_bytes
 
 TWO = 2  # pictures of a pair; adapters of a student and its fake score
@@ -82,22 +83,19 @@ class RolesPlan:
 
     def beside(self, machine: Machine | None) -> list[str]:
         """What is free, where that can be told; where it is not enough, whether fewer pictures at once would fit."""
-        if machine is None:
-            return []
-        free = f"{size_text(machine.budget)} are free"
-        if self.peak <= machine.budget:
-            return [free]
+        return what_is_free(self.peak, machine, self._fitting)
+
+    def _fitting(self, machine: Machine) -> list[str]:
         least = roles_plan(replace(self.planned, count=TWO if self.planned.config.method == "dpo" else 1))
-        fits = least.peak <= machine.budget
-        fewer = f"fewer pictures at once ({size_text(least.peak)})"
-        would = f"it would with {fewer}" if fits else "no setting but smaller pictures (side) helps"
-        return [free, f"That does not fit: {would}"]
+        return [f"fewer pictures at once ({size_text(least.peak)})"] if least.peak <= machine.budget else []
 
     def told(self, machine: Machine | None) -> str:
         """In one line."""
+        return in_one_line(self, self.beside(machine))
+
+    def __str__(self) -> str:
         first, *parts = self.lines
-        beside = self.beside(machine)
-        return ". ".join([f"{first}: {'; '.join([*parts, *beside[:1]])}", *beside[1:]])
+        return f"{first}: {'; '.join(parts)}"
 
 
 def student_plan(
