@@ -3,22 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from html import escape
+from functools import partial
 from typing import Any
 
-from ...html_page import page
 from ..profiling.columns import LOW
-from ..profiling.page_parts import (
-    MOST_NAMED,
-    SHOWN,
-    Finding,
-    columns_html,
-    damage_html,
-    headline,
-    sheet_html,
-    thresholds_html,
-    title_of,
-)
+from ..profiling.page_parts import MOST_NAMED, SHOWN, Finding, profile_html, title_of
 from .conditions import condition_of
 from .profile import Profile
 
@@ -38,14 +27,7 @@ def profile_page(profile: Profile, folder: str) -> str:
             for each, found in zip(proposals, beyond, strict=True)
         ),
     ]
-    parts = [
-        f"<h1>{escape(folder)}</h1><p>{escape(headline(len(rows), sum(problems.values())))}</p>",
-        thresholds_html(proposals),
-        *(damage_html(kind, count, damaged(rows, kind), folder) for kind, count in problems.items()),
-        *(sheet_html(each, folder) for each in findings),
-        columns_html(),
-    ]
-    return page(f"Profile of {folder}", "\n".join(part for part in parts if part))
+    return profile_html(folder, len(rows), problems, proposals, partial(damaged, rows), findings)
 
 
 def damaged(rows: Rows, kind: str) -> Rows:

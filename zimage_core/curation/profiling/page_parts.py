@@ -1,7 +1,7 @@
 """Parts of the page about a profile, of plain rows: a heading, tables, and contact sheets."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from ...counted import counted
-from ...html_page import figure_html
+from ...html_page import figure_html, page
 from ...rgb_picture import as_rgb
 from .columns import COLUMNS, LOW
 from .opened import Damage
@@ -30,6 +30,25 @@ class Finding:
     column: str
     count: int
     rows: Sequence[Row]  # with path and the column
+
+
+def profile_html(
+    folder: str,
+    pictures: int,
+    problems: Mapping[str, int],
+    proposals: Sequence[Row],
+    damaged: Callable[[str], Sequence[Row]],
+    findings: Iterable[Finding],
+) -> str:
+    """The whole page about a folder; `damaged` are the first files with one kind of damage."""
+    parts = [
+        f"<h1>{escape(folder)}</h1><p>{escape(headline(pictures, sum(problems.values())))}</p>",
+        thresholds_html(proposals),
+        *(damage_html(kind, count, damaged(kind), folder) for kind, count in problems.items()),
+        *(sheet_html(each, folder) for each in findings),
+        columns_html(),
+    ]
+    return page(f"Profile of {folder}", "\n".join(part for part in parts if part))
 
 
 def headline(pictures: int, damaged: int) -> str:

@@ -1,26 +1,14 @@
 """A profile as one HTML page: what is damaged, what the data proposes as thresholds, a contact sheet per finding."""
 
-from html import escape
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ...atomic_file import write_text
-from ...html_page import page
 from ..engine import read_record
 from ..engine.libraries import daft
 from .columns import LOW
-from .page_parts import (
-    MOST_NAMED,
-    SHOWN,
-    Finding,
-    Row,
-    columns_html,
-    damage_html,
-    headline,
-    sheet_html,
-    thresholds_html,
-    title_of,
-)
+from .page_parts import MOST_NAMED, SHOWN, Finding, Row, profile_html, title_of
 
 
 def write_page(profile: Path, out: Path) -> None:
@@ -32,14 +20,8 @@ def write_page(profile: Path, out: Path) -> None:
     folder = str(record.parameters["folder"])
     problems, proposals = record.summary["problems"], record.summary["proposals"]
     findings = [wrong_endings(frame), copies(frame), *(beyond(frame, each) for each in proposals)]
-    parts = [
-        f"<h1>{escape(folder)}</h1><p>{escape(headline(record.summary['pictures'], sum(problems.values())))}</p>",
-        thresholds_html(proposals),
-        *(damage_html(kind, count, damaged(frame, kind), folder) for kind, count in problems.items()),
-        *(sheet_html(each, folder) for each in findings),
-        columns_html(),
-    ]
-    write_text(out, page(f"Profile of {folder}", "\n".join(part for part in parts if part)))
+    count = record.summary["pictures"]
+    write_text(out, profile_html(folder, count, problems, proposals, partial(damaged, frame), findings))
 
 
 def damaged(frame: Any, kind: str) -> list[Row]:
