@@ -19,10 +19,10 @@ from tqdm import tqdm
 
 from zimage_core.atomic_file import write_text
 from zimage_core.cli import main as command
-from zimage_core.curation.captions import captions_of
+from zimage_core.curation.captions import captions_of, idf_of
 from zimage_core.curation.engine import parquet, read_record
 from zimage_core.curation.rounds import Concept, coverage_of, propose
-from zimage_core.curation.rounds.needs import Need, idf
+from zimage_core.curation.rounds.needs import Need
 from zimage_core.curation.search import ByCaptions, find_pictures, found_in
 from zimage_core.nano.data.captions import CHINESE, ENGLISH, LANGUAGE_BY_CODE, LANGUAGES, fill
 from zimage_core.nano.data.render import render
@@ -195,7 +195,7 @@ def rare_named(root: Path, truth: Mapping[str, Any], kept: list[str]) -> Iterato
     needs = [
         Need(concept=each, score=0.0, shortfall=1.0, coverage=coverage[each.name], rarity=rarity, need=rarity)
         for each in some
-        for rarity in [idf(coverage[each.name], count)]
+        for rarity in [idf_of(coverage[each.name], count)]
     ]
     lines = propose(needs, found_in(root / "proposed.parquet"), 20)
     right = sum(Path(line["file_name"]).stem.split(" ", 1)[1] == line["concept"] for line in lines)

@@ -31,8 +31,12 @@ def statistics_of(documents: Iterable[Sequence[str]]) -> Statistics:
 
 def idf(term: str, statistics: Statistics) -> float:
     """How much a term tells: near 0 for one in every text."""
-    found = statistics.frequency.get(term, 0)
-    return math.log(1 + (statistics.documents - found + 0.5) / (found + 0.5))
+    return idf_of(statistics.frequency.get(term, 0), statistics.documents)
+
+
+def idf_of(found: int, documents: int) -> float:
+    """That of what so many of all documents have."""
+    return math.log(1 + (documents - found + 0.5) / (found + 0.5))
 
 
 def bm25(query: Iterable[str], counts: Mapping[str, int], length: int, statistics: Statistics) -> float:

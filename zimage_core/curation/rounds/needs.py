@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
+from ..captions import idf_of
 from .concepts import Concept
 from .drawn import Drawn
 
@@ -17,7 +18,7 @@ class Need:
     score: float  # the mean over its pictures
     shortfall: float  # 0 for the concept that is drawn best, 1 for the worst
     coverage: int | None  # captions that speak of it; None where a map told the rarity
-    rarity: float
+    rarity: float  # BM25's inverse document frequency
     need: float  # shortfall * (rarity / mean rarity) ** strength
 
 
@@ -31,11 +32,6 @@ class Change:
     low: float  # of after - before, 95 %; infinite for fewer than two pictures
     high: float
     pictures: int
-
-
-def idf(coverage: int, captions: int) -> float:
-    """Rarity of what `coverage` of so many captions speak of: BM25's inverse document frequency."""
-    return math.log(1 + (captions - coverage + 0.5) / (coverage + 0.5))
 
 
 def needs_of(
@@ -58,7 +54,8 @@ def needs_of(
         return []
     best, worst = sorted((max(scores.values()), min(scores.values())), reverse=higher_is_better)
     rarity = {
-        each.name: idf(coverage.get(each.name, 0), captions) if each.rarity is None else each.rarity for each in known
+        each.name: idf_of(coverage.get(each.name, 0), captions) if each.rarity is None else each.rarity
+        for each in known
     }
     mean = fmean(rarity.values()) or 1.0
     found = [
