@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ..counted import counted
 from ..curation.balance import BalanceParameters, balance, write_manifest
-from ..curation.engine import Record, read_record, record_of_stage
+from ..curation.engine import Record, record_of_stage
 from ..curation.engine.output import row_groups
-from .data_stages import check_table, with_bar, written
+from .data_stages import check_table, renewed
 from .files import check_out
 
 
@@ -27,11 +27,8 @@ def balance_pictures(options: argparse.Namespace) -> None:
         seed=options.seed,
     )
     left_out = {**dict(copies_in(options.copies)), **dict(listed_in(options.without))}
-    before = read_record(options.out)
-    with_bar(balance(options.vectors, options.out, parameters, left_out))
-    record = written(options.out)
+    is_new, record = renewed(balance(options.vectors, options.out, parameters, left_out), options.out)
     count = write_manifest(options.out, manifest, options.caption)
-    is_new = before is None or before.key != record.key
     result = {"file": str(options.out), "manifest": str(manifest), "lines": count, "new": is_new, **record.summary}
     print(
         json.dumps(result, ensure_ascii=False) if options.json else balance_told(record, options.out, manifest, count)

@@ -16,7 +16,7 @@ from ..curation.concepts import (
     write_graphml,
 )
 from ..curation.engine import Record
-from .data_stages import check_table, with_bar, written
+from .data_stages import check_table, is_older, with_bar, written
 from .files import check_out
 
 ALL = "all"
@@ -70,11 +70,6 @@ def kinds_of(names: str | None) -> tuple[str, ...]:
             f"--kinds names {unknown[0]!r}, which is no kind of WordNet's: choose among {', '.join(KINDS)}"
         )
     return chosen
-
-
-def is_older(file: Path, than: Path) -> bool:
-    """Whether a file is missing, or was written before another."""
-    return not file.is_file() or file.stat().st_mtime < than.stat().st_mtime
 
 
 def map_told(record: Record, out: Path, page: Path) -> str:

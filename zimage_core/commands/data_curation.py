@@ -34,10 +34,9 @@ from ..curation.rounds import (
 )
 from ..curation.search import ByCaptions, ByVectors, find_pictures, found_in
 from ..data import Example, Named, read_dataset
-from ..scoring.features import ClipFolder
 from ..scoring.score import title
 from .data_stages import with_bar
-from .data_vectors import choice_of_vectors
+from .data_vectors import choice_of_vectors, vectors_of_words
 from .named_scores import score_of
 from .suite_run import drawer_of
 
@@ -117,10 +116,7 @@ def searched(options: argparse.Namespace, concepts: Sequence[Concept]) -> dict[s
 def by_words(options: argparse.Namespace, texts: tuple[str, ...], most: int, without: frozenset[str]) -> ByVectors:
     """By the CLIP or SigLIP that made the pool's vectors."""
     choice = choice_of_vectors(record_of_stage(options.pool, "embed", ("vector",)), options.encoder, options.device)
-    encoder = choice.load()
-    if not isinstance(encoder, ClipFolder):
-        raise ValueError(f"{choice.name} knows no words: leave --with out, so that captions are searched")
-    return ByVectors(texts, encoder.words(texts).numpy(), f"cosine, {choice.name}", most, without)
+    return ByVectors(texts, vectors_of_words(choice, texts).numpy(), f"cosine, {choice.name}", most, without)
 
 
 def accept(options: argparse.Namespace, learned: Sequence[Example]) -> None:
@@ -165,10 +161,7 @@ def tell(
     if lacking:
         lines.append(f"nothing in the pool shows {', '.join(lacking[:SHOWN])}: add pictures, or captions that say so")
     if silent:
-        named = Named()
-        for name in silent:
-            named.add(name)
-        lines.append(f"without a score: {named} ({next(iter(silent.values()))})")
+        lines.append(f"without a score: {Named.of(silent)} ({next(iter(silent.values()))})")
     if not worst:
         lines.append("by this score no concept is drawn worse than another, so nothing is proposed")
     elif proposed:

@@ -8,11 +8,10 @@ import numpy as np
 
 from ..counted import counted
 from ..curation.embedding import picture_for
-from ..curation.engine import Record, read_record, record_of_stage
+from ..curation.engine import Record, record_of_stage
 from ..curation.search import ByCaptions, ByVectors, find_pictures, found_in, write_search_page
-from ..scoring.features import ClipFolder
-from .data_stages import check_table, silence_pillow, with_bar, written
-from .data_vectors import choice_of_vectors
+from .data_stages import check_table, renewed, silence_pillow
+from .data_vectors import choice_of_vectors, vectors_of_words
 from .files import check_out
 
 SHOWN = 10  # hits of a query that are printed
@@ -24,11 +23,8 @@ def search_pictures(options: argparse.Namespace) -> None:
     page: Path = options.page or options.out.with_suffix(".html")
     check_out(page, "pages", ".html")
     silence_pillow()
-    before = read_record(options.out)
-    with_bar(find_pictures(options.vectors, options.out, search_of(options)))
-    record = written(options.out)
+    is_new, record = renewed(find_pictures(options.vectors, options.out, search_of(options)), options.out)
     write_search_page(options.out, record, page)
-    is_new = before is None or before.key != record.key
     found = found_in(options.out)
     result = {"file": str(options.out), "page": str(page), "new": is_new, **record.summary, "found": found}
     print(json.dumps(result, ensure_ascii=False) if options.json else hits_told(record, options.out, page))
@@ -40,15 +36,12 @@ def search_of(options: argparse.Namespace) -> ByVectors | ByCaptions:
     if options.text and not options.encoder:
         return ByCaptions(told=tuple(dict.fromkeys(options.text)), most=options.most)
     choice = choice_of_vectors(record, options.encoder, options.device)
-    encoder = choice.load()
-    if not options.text:
-        told = tuple(dict.fromkeys(map(str, options.picture)))
-        vectors = encoder.pictures([picture_for(Path(each)) for each in told])
-    elif isinstance(encoder, ClipFolder):
+    if options.text:
         told = tuple(dict.fromkeys(options.text))
-        vectors = encoder.words(told)
+        vectors = vectors_of_words(choice, told)
     else:
-        raise ValueError(f"{choice.name} knows no words: leave --with out, so that captions are searched")
+        told = tuple(dict.fromkeys(map(str, options.picture)))
+        vectors = choice.load().pictures([picture_for(Path(each)) for each in told])
     return ByVectors(
         told=told, vectors=np.asarray(vectors, np.float32), reader=f"cosine, {choice.name}", most=options.most
     )

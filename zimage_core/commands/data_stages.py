@@ -31,7 +31,7 @@ def profile_folder(options: argparse.Namespace) -> None:
         is_new, record = compute(stage, options.out)
     finally:
         listing.unlink(missing_ok=True)
-    if is_new or not page.is_file() or page.stat().st_mtime < options.out.stat().st_mtime:
+    if is_new or is_older(page, options.out):
         write_page(options.out, page)
     result = {"file": str(options.out), "page": str(page), "new": is_new, **record.summary}
     print(json.dumps(result, ensure_ascii=False) if options.json else profile_told(record, options.out, page))
@@ -55,6 +55,19 @@ def written(out: Path) -> Record:
     if record is None:
         raise ValueError(f"{out} was changed by another program while it was written; run the command again")
     return record
+
+
+def renewed(steps: Iterator[Progress], out: Path) -> tuple[bool, Record]:
+    """Follow stages to their output; whether it is another one than before, and what it tells of itself."""
+    before = read_record(out)
+    with_bar(steps)
+    record = written(out)
+    return before is None or before.key != record.key, record
+
+
+def is_older(file: Path, than: Path) -> bool:
+    """Whether a file is missing, or was written before another."""
+    return not file.is_file() or file.stat().st_mtime < than.stat().st_mtime
 
 
 def silence_pillow() -> None:

@@ -3,10 +3,13 @@
 import argparse
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from torch import Tensor
+
+from .._shapes import Float
 from ..checkpoints.load import load_vision
 from ..checkpoints.networks import VISION
 from ..counted import counted
@@ -70,6 +73,14 @@ def choice_of_vectors(record: Record, folder: str | None, device: str | None) ->
             "pictures again"
         )
     return choice
+
+
+def vectors_of_words(choice: EncoderChoice, texts: Sequence[str]) -> Float[Tensor, "n c"]:
+    """Texts in the space of an encoder's pictures. Raises ValueError for one that knows no words."""
+    encoder = choice.load()
+    if not isinstance(encoder, ClipFolder):
+        raise ValueError(f"{choice.name} knows no words: leave --with out, so that captions are searched")
+    return encoder.words(texts)
 
 
 def tower_of(file: Path) -> PictureEncoder:

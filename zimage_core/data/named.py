@@ -1,5 +1,6 @@
 """Names for a message: how many there are, and the first few."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 MAX_NAMED = 3
@@ -11,6 +12,14 @@ class Named:
 
     count: int = 0
     names: list[str] = field(default_factory=list[str])
+
+    @classmethod
+    def of(cls, names: Iterable[str]) -> "Named":
+        """All of these."""
+        named = cls()
+        for name in names:
+            named.add(name)
+        return named
 
     def add(self, name: str) -> None:
         """Take one in."""

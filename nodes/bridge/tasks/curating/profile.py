@@ -83,10 +83,7 @@ def _those(profile: Profile, condition: Condition) -> list[Mapping[str, Any]]:
 
 
 def _listed(rows: Sequence[Mapping[str, Any]]) -> str:
-    named = Named()
-    for row in rows:
-        named.add(_name(row))
-    return f"{len(rows)} ({named})" if rows else "0"
+    return f"{len(rows)} ({Named.of(map(_name, rows))})" if rows else "0"
 
 
 def _name(row: Mapping[str, Any]) -> str:
