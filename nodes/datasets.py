@@ -49,7 +49,8 @@ class ZImageDataset(io.ComfyNode):
                     "folder",
                     options=datasets.folders(),
                     default=datasets.NO_FOLDER,
-                    tooltip="A folder inside ComfyUI's input folder. Press R after putting a new one there.",
+                    tooltip="A folder inside ComfyUI's input folder, or a list with weights there (.jsonl). Press R "
+                    "after putting a new one there.",
                 ),
                 io.String.Input(
                     "caption",
@@ -73,6 +74,13 @@ class ZImageDataset(io.ComfyNode):
                 pictures_input(
                     "The pictures that stay of a folder, with the captions beside them; folder can be none then."
                 ),
+                io.String.Input(
+                    "manifest",
+                    optional=True,
+                    force_input=True,
+                    tooltip="The path of a list of pictures with captions, and how often each is seen (.jsonl), as "
+                    "curation writes it. Folder can be none then.",
+                ),
             ],
             outputs=dataset_outputs("How many pictures, sizes, words and tokens there are, and what stands twice."),
             is_output_node=True,
@@ -84,8 +92,8 @@ class ZImageDataset(io.ComfyNode):
         return datasets.state(folder[0])
 
     @classmethod
-    def execute(cls, folder, caption, resolution, images=(), captions=(), pictures=()) -> io.NodeOutput:
-        dataset = datasets.read(folder[0], caption[0], resolution[0], images, captions, pictures)
+    def execute(cls, folder, caption, resolution, images=(), captions=(), pictures=(), manifest=()) -> io.NodeOutput:
+        dataset = datasets.read(folder[0], caption[0], resolution[0], images, captions, pictures, manifest)
         told = report(dataset)
         return io.NodeOutput(dataset, told, ui=ui.PreviewText(told))
 

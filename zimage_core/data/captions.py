@@ -17,7 +17,8 @@ class Row(NamedTuple):
     """A line of a table."""
 
     offset: int  # in bytes
-    values: dict[str, Any]
+    number: int  # of the line in its file, from 1 on
+    values: dict[str, Any]  # none where it is JSON, but no object
 
 
 def captions_in(file: Path, offset: int | None = None) -> tuple[str, ...]:
@@ -31,14 +32,15 @@ def captions_in(file: Path, offset: int | None = None) -> tuple[str, ...]:
 
 
 def rows_of(table: Path) -> Iterator[Row]:
-    """The lines of a table that are objects. Raises ValueError with one sentence for a line that is no JSON."""
+    """The lines of a table but empty ones. Raises ValueError with one sentence for a line that is no JSON."""
     offset = 0
     with table.open("rb") as lines:
         for number, line in enumerate(lines, 1):
-            text = _decoded(line, table)
-            values = _parsed(text, f"{table}, line {number},") if text.strip() else None
-            if isinstance(values, dict):
-                yield Row(offset, values)
+            place = f"{table}, line {number},"
+            text = _decoded(line, place)
+            if text.strip():
+                values = _parsed(text, place)
+                yield Row(offset, number, values if isinstance(values, dict) else {})
             offset += len(line)
 
 
@@ -63,11 +65,11 @@ def _texts(found: Any) -> tuple[str, ...]:
     return (words,) if words else ()
 
 
-def _decoded(raw: bytes, file: Path) -> str:
+def _decoded(raw: bytes, place: Path | str) -> str:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{file} is not UTF-8 text; save it as UTF-8") from error
+        raise ValueError(f"{place} is not UTF-8 text; save it as UTF-8") from error
 
 
 def _parsed(text: str, place: Path | str) -> Any:

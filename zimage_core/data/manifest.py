@@ -18,14 +18,15 @@ CHECKED = 2000  # lines whose captions are read at once
 
 
 class ManifestExamples(ExamplesByPlace):
-    """Examples that are read when they are asked for; 16 bytes of a line are in memory."""
+    """Examples that are read when they are asked for; 24 bytes of a line are in memory."""
 
     def __init__(self, file: Path, caption: str = "") -> None:
         self._file, self._caption = file, caption
-        self._offsets, self._weights = array("q"), array("d")
-        for number, row in enumerate(rows_of(file), 1):
-            if weight := weight_of(row, f"{file}, line {number},"):
+        self._offsets, self._numbers, self._weights = array("q"), array("q"), array("d")
+        for row in rows_of(file):
+            if weight := weight_of(row, f"{file}, line {row.number},"):
                 self._offsets.append(row.offset)
+                self._numbers.append(row.number)
                 self._weights.append(weight)
         if not self._offsets:
             raise ValueError(f"{file} names no picture with a weight above 0; there is nothing to learn")
@@ -40,15 +41,27 @@ class ManifestExamples(ExamplesByPlace):
         captions = captions_in(self._file, offset) or ((self._caption,) if self._caption else ())
         picture = self._file.parent / self._name(offset)
         if not captions:
-            raise ValueError(f"{self._file} says nothing of {picture}: write a caption, or give one for all")
-        repeats = max(1, round(self._fineness * self._weights[place] / self._one))
-        return Example(picture=picture, captions=captions, repeats=repeats)
+            raise ValueError(
+                f"{self._line(place)} says nothing of {picture}: write what the picture shows, or give one caption "
+                "for all"
+            )
+        return Example(picture=picture, captions=captions, repeats=self.repeats_of(self._weights[place]))
+
+    def repeats_of(self, weight: float) -> int:
+        """How often a picture of that weight is seen in an epoch."""
+        return max(1, round(self._fineness * weight / self._one))
 
     def check(self) -> None:
         """Read the first, so that a fault is told before anything is encoded."""
-        for example in self[:CHECKED]:
-            if not example.picture.is_file():
-                raise ValueError(f"{self._file} names {example.picture}, which is not there")
+        for place in range(min(CHECKED, len(self))):
+            if not (picture := self.at(place).picture).is_file():
+                raise ValueError(
+                    f"{self._line(place)} names {picture}, which is not there: put it back, or remove the line"
+                )
+
+    def _line(self, place: int) -> str:
+        """Where an example stands, for a person."""
+        return f"{self._file}, line {self._numbers[place]},"
 
     def _name(self, offset: int) -> str:
         with self._file.open("rb") as opened:
@@ -71,5 +84,5 @@ def weight_of(row: Row, place: str) -> float:
     if not isinstance(row.values.get("file_name"), str):
         raise ValueError(f'{place} names no picture: it needs a "file_name"')
     if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
-        raise ValueError(f"{place} has the weight {weight!r}: write a number from 0 on")
+        raise ValueError(f"{place} weighs {weight!r}: write a number from 0 on as its weight")
     return float(weight)

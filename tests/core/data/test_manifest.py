@@ -43,11 +43,11 @@ def test_equal_weights_are_no_repeats_and_a_caption_is_lent(folder):
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ({"file_name": "a.png", "text": "a", "weight": -1}, "has the weight -1"),
+        ({"file_name": "a.png", "text": "a", "weight": -1}, "line 1, weighs -1"),
         ({"file_name": "a.png", "text": "a", "weight": 0}, "names no picture with a weight above 0"),
         ({"text": "a"}, "line 1, names no picture"),
-        ({"file_name": "gone.png", "text": "a"}, "gone.png, which is not there"),
-        ({"file_name": "a.png"}, "says nothing of"),
+        ({"file_name": "gone.png", "text": "a"}, "line 1, names .*gone.png, which is not there"),
+        ({"file_name": "a.png"}, "line 1, says nothing of"),
     ],
 )
 def test_what_cannot_be_trained_on_is_told_in_a_sentence(folder, row, said):
@@ -55,3 +55,20 @@ def test_what_cannot_be_trained_on_is_told_in_a_sentence(folder, row, said):
         read_dataset(write(folder, row))
     with pytest.raises(ValueError, match="no manifest"):
         read_dataset(folder / "gone.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b"[1]", "names no picture"),
+        (b"{", "is not JSON"),
+        (b'{"file_name": "b\xff.png"}', "is not UTF-8 text"),
+        (b'{"file_name": "gone.png", "text": "gone"}', "names .*gone.png, which is not there"),
+        (b'{"file_name": "b.png", "text": "b", "weight": "2"}', "weighs '2'"),
+    ],
+)
+def test_a_bad_line_is_told_by_its_place_in_the_file_empty_lines_counted(folder, line, said):
+    file = folder / "chosen.jsonl"
+    file.write_bytes(b'{"file_name": "a.png", "text": "a"}\n\n' + line + b"\n")
+    with pytest.raises(ValueError, match=f"chosen.jsonl, line 3, {said}"):
+        read_dataset(file)

@@ -1,6 +1,7 @@
 """Z-Image Dataset and Edit Dataset: what they read, and what they say of pictures that are probably a mistake."""
 
 import importlib
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -108,3 +109,28 @@ def test_the_node_as_it_is_dropped_works_and_every_pair_of_it_is_right(nodes):
     dataset, report = nodes.module.ZImageEditDataset.execute(**defaults).result
     assert len(dataset.examples) == 20 and "64x64: 20" in report
     assert len(report.splitlines()) == 3  # nothing looks wrong
+
+
+def test_a_list_with_weights_is_learned_as_they_say_also_beside_a_folder(nodes):
+    for name in ("a", "b"):
+        draw(nodes.input / "foxes" / f"{name}.png")
+    draw(nodes.input / "more" / "c.png")
+    (nodes.input / "more" / "c.txt").write_text("c")
+    rows = [{"file_name": f"foxes/{name}.png", "text": name, "weight": weight} for name, weight in (("a", 2), ("b", 5))]
+    file = nodes.input / "chosen.jsonl"
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    assert "chosen.jsonl" in nodes.module.datasets.folders()
+    picked, told = nodes.plain("chosen.jsonl")
+    connected, _ = nodes.plain(manifest=[str(file)])
+    assert picked.identity() == connected.identity() and "2 pictures" in told
+    joined, _ = nodes.plain("more", manifest=["chosen.jsonl"])
+    c, a, b = (each.repeats for each in joined.examples)
+    assert (a / c, b / c) == (2, 5)
+    before = nodes.module.datasets.state("chosen.jsonl")
+    file.write_text('{"file_name": "foxes/a.png"}\n')
+    assert nodes.module.datasets.state("chosen.jsonl") != before
+    with pytest.raises(ValueError, match="chosen.jsonl, line 1, says nothing of"):
+        nodes.plain("chosen.jsonl")
+    for outside in ("../chosen.jsonl", str(nodes.input / "foxes" / "a.png"), "", "gone.jsonl"):
+        with pytest.raises(ValueError, match="There is no manifest"):
+            nodes.plain(manifest=[outside])

@@ -50,11 +50,11 @@ def of_prompts(file: Path) -> Iterator[Concept]:
 
 def of_lines(file: Path) -> Iterator[Concept]:
     """`{"concept": "red fox", "prompts": ["a red fox in the snow"], "words": ["red fox", ...]}`, the last optional."""
-    for number, row in enumerate(rows_of(file), 1):
+    for row in rows_of(file):
         name = row.values.get("concept")
         if not isinstance(name, str) or not name.strip():
-            raise ValueError(f'{file}, line {number}, names no "concept"')
-        lists = {key: texts(row.values, key, file, number) for key in ("prompts", "words", "lettering")}
+            raise ValueError(f'{file}, line {row.number}, names no "concept"')
+        lists = {key: texts(row.values, key, file, row.number) for key in ("prompts", "words", "lettering")}
         yield Concept(
             name=name,
             prompts=lists["prompts"] or (name,),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -13,6 +14,7 @@ from ..captioning.pictures import BUILT_IN as DRAWN
 from ..captioning.pictures import folder_of as folder_of_list
 from ..curating.picture_list import PictureList
 from ..input_folders import NO_FOLDER, files_state, folder_names, folder_of, folder_of_input
+from . import manifests
 from .graph_pictures import write_pictures
 
 BUILT_IN = {"zorps (built in)": write_zorps, "what nano knows (built in)": write_scenes}  # drawn for nano
@@ -37,8 +39,8 @@ class Dataset:
 
 
 def folders() -> list[str]:
-    """Names for a dropdown: folders inside the input folder that hold pictures, and the built-in sets."""
-    return folder_names(BUILT_IN)
+    """Names for a dropdown: the built-in sets, folders inside the input folder that hold pictures, and manifests."""
+    return [*folder_names(BUILT_IN), *manifests.manifest_names()]
 
 
 def read(
@@ -48,25 +50,44 @@ def read(
     images: Sequence[Tensor] = (),
     captions: Sequence[str] = (),
     listed: Sequence[PictureList] = (),
+    weighed: Sequence[str] = (),
 ) -> Dataset:
-    """The dataset in a folder, of lists, of the graph's pictures and texts, or of all. ValueError with one sentence."""
-    if name == NO_FOLDER and not images and not listed:
+    """The dataset in a folder, of lists, of manifests, of the graph's pictures and texts, or of all of them.
+
+    Raises ValueError with one sentence.
+    """
+    if name == NO_FOLDER and not images and not listed and not weighed:
         raise ValueError(
             "No folder is chosen to train on. Put one with pictures, and a text of the same name beside each, into "
             "ComfyUI's input folder, press R, and pick it."
         )
-    places = [] if name == NO_FOLDER else [folder_of(name, BUILT_IN)]
+    places = [] if name == NO_FOLDER else [_place(name)]
     if images or captions:
         places.append(write_pictures(images, captions))
     parts = [read_dataset(each, caption.strip()) for each in places]
     parts += [ReadDataset(_listed(each, caption.strip())) for each in listed]
+    parts += [ReadDataset(manifests.read(each, caption.strip())) for each in weighed]
+    examples = [each.examples for each in parts]
+    names = [*(each.name for each in places), *(each.folder for each in listed), *map(_file_name, weighed)]
     return Dataset(
-        name=" + ".join([each.name for each in places] + [each.folder for each in listed]),
-        examples=parts[0].examples if len(parts) == 1 else Joined([(each.examples, 1) for each in parts]),
+        name=" + ".join(names),
+        examples=(
+            examples[0]
+            if len(parts) == 1
+            else Joined(list(zip(examples, manifests.repeats_beside(examples), strict=True)))
+        ),
         side=side,
         regularization=parts[0].regularization,
         is_built_in=name in BUILT_IN or any(each.folder in DRAWN for each in listed),
     )
+
+
+def _place(name: str) -> Path:
+    return manifests.manifest_file(name) if manifests.is_manifest(name) else folder_of(name, BUILT_IN)
+
+
+def _file_name(told: str) -> str:
+    return Path(told).name
 
 
 def _listed(pictures: PictureList, caption: str) -> Sequence[Example]:
@@ -77,4 +98,6 @@ def state(name: str) -> str:
     """Changes with the folder's files."""
     if name == NO_FOLDER or name in BUILT_IN:
         return ""
+    if manifests.is_manifest(name):
+        return manifests.state(name)
     return files_state(file for file in folder_of_input(name).glob("*") if file.is_file())
