@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from ..checkpoints import load_dit, load_text_encoder, load_vae
 from ..counted import counted
+from ..data import hash_of, read_dataset
 from ..data.prompts import read_prompts
 from ..model import S3DiT
 from ..nano.data.example_sets import training_prompts
@@ -21,9 +22,11 @@ from ..recipes import DistillationConfig, PreferenceConfig
 from ..request import default_preset, default_size, model_folder
 from ..scoring.score import Score
 from ..text import load_tokenizer
+from ..training.distillation.adversary import Reals
 from ..training.distillation.student_run import StudentRun, Teacher, student_run
+from ..training.distributed import ONE_PROCESS
 from ..training.encoded import Encoders, encoders_of
-from ..training.encoded_files import EncodedCaptions
+from ..training.encoded_files import EncodedCaptions, EncodedSet
 from ..training.loop.state import saved_step
 from ..training.memory.roles_plan import student_plan
 from ..training.previews import CELL
@@ -31,6 +34,7 @@ from ..training.turbo import refuse_turbo_as_teacher
 from .files import check_out
 from .machine import device_of, dtype_of
 from .named_scores import reward_of
+from .training_data import picture_folder
 from .training_memory import tell_roles
 from .training_run import decoded, refuse_begun
 
@@ -73,8 +77,21 @@ def prepare(config: DistillationConfig, prompts: Sequence[str]) -> tuple[Student
     """Encode the prompts; the encoders are gone afterwards, but for the decoder of pictures."""
     encoders, teacher, cells = encoders_and_base(config)
     reward = reward_of(config.reward) if config.reward else None
-    run = student_run(config, prompts, encoders, teacher, cells, state_folder(config), reward=reward)
+    reals = encoded_reals(config, encoders, cells) if config.data else None
+    run = student_run(config, prompts, encoders, teacher, cells, state_folder(config), reward=reward, reals=reals)
     return run, encoded_prompts(encoders, prompts)
+
+
+def encoded_reals(config: DistillationConfig, encoders: Encoders, cells: tuple[int, int]) -> Reals:
+    """The pictures of the adversarial head, at the size that the student draws."""
+    assert config.data
+    folder = picture_folder(config.data, state_folder(config), ONE_PROCESS)
+    examples, (height, width) = read_dataset(folder).examples, cells
+    if any(each.references for each in examples):
+        raise ValueError(f"{config.data} holds edits, whose captions are instructions: give pictures with captions")
+    with tqdm(examples, unit="picture", file=sys.stderr, leave=False) as bar:
+        files = [encoders.files_at(each, (width * CELL, height * CELL)) for each in bar]
+    return Reals(examples=EncodedSet(encoders.folder, files), hash=hash_of(examples))
 
 
 def encoders_and_base(

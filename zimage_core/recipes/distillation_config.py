@@ -79,6 +79,12 @@ class DistillationConfig(RolesConfig):
         Choice(("grpo", "nft", "dpo")), "grpo", help="of dmdr: how rewards are learned"
     )
     group: int = option(Whole(2, MOST_GROUP), 8, help="of dmdr: pictures of a prompt that are compared", metavar="N")
+    adversarial_weight: float = option(
+        WEIGHT, 0.0, help="of dmd2: of a head that tells real pictures from the student's; the paper's is 0.005"
+    )
+    data: Path | None = option(
+        Place(), None, help="of dmd2 with a head: a folder with fox.jpg beside fox.txt, …", metavar="FOLDER"
+    )
     dtype: Literal["float32", "bfloat16"] | None = option(
         Choice(("float32", "bfloat16")), None, help="of the teacher; without it float32 on a CPU, else bfloat16"
     )
@@ -89,6 +95,10 @@ class DistillationConfig(RolesConfig):
             raise ValueError("dmdr learns from rewards: give a reward, or choose decoupled-dmd")
         if self.method != "dmdr" and self.reward:
             raise ValueError(f"{self.method} learns from no reward: choose dmdr, or leave the reward out")
+        if self.adversarial_weight and self.method != "dmd2":
+            raise ValueError(f"adversarial_weight: {self.method} has no head: choose dmd2, or 0")
+        if (self.adversarial_weight > 0) != (self.data is not None):
+            raise ValueError("the head learns from real pictures: give both data and adversarial_weight, or neither")
         if self.method == "dmdr" and self.nfe == 1 and self.through == "grpo":
             raise ValueError("through: a student of one step decides nothing on its way: choose nft or dpo")
 

@@ -74,6 +74,14 @@ class Encoders:
             repeats=example.repeats,
         )
 
+    def files_at(self, example: Example, size: tuple[int, int]) -> ExampleFiles:
+        """The same for a picture that is scaled and cropped to a width and height."""
+        name = self._kept(
+            lambda: self.encode_picture(pixels_at(example.picture, size))._asdict(),
+            *(example.picture.read_bytes(), "x".join(map(str, size)).encode(), self.picture_encoder),
+        )
+        return ExampleFiles(picture=name, captions=tuple(self.caption_file(words) for words in example.captions))
+
     def _seen(self, example: Example, area: int, templates: tuple[str, ...]) -> SeenFiles:
         *before, template, after = templates
         return SeenFiles(
@@ -158,6 +166,11 @@ def fitted_pixels(file: Path, area: int) -> Float[Tensor, "1 3 h w"]:
         return from_images([fit_to_size(picture, bucket_size(picture.size, area))])
     except ValueError as error:
         raise ValueError(f"{file} cannot be trained on: {error}; replace it or take it away") from error
+
+
+def pixels_at(file: Path, size: tuple[int, int]) -> Float[Tensor, "1 3 h w"]:
+    """A picture file scaled until it covers a width and height, and cropped to them, in [-1, 1]."""
+    return from_images([fit_to_size(open_rgb(file), size)])
 
 
 def open_rgb(file: Path) -> Image.Image:

@@ -57,3 +57,7 @@ class EncodedExample(NamedTuple):
     captions: tuple[Float[Tensor, "_ f"], ...]
     seen: Seen | None = None  # of an edit, whose captions are instructions
     weight: Float[Tensor, "h w"] | None = None  # of each latent cell's loss, 1 on average
+
+    def draw_caption(self, generator: torch.Generator) -> Float[Tensor, "_ f"]:
+        """One of its captions."""
+        return self.captions[int(torch.randint(len(self.captions), (1,), generator=generator))]

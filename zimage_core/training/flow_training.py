@@ -182,7 +182,7 @@ def draw_noised(
     x0 = example.picture.draw(generator)
     noise = torch.randn(x0.shape, generator=generator)
     sigma = levels.draw(1, x0[0].numel() // PATCHES, generator)[0]
-    which = int(torch.randint(len(example.captions), (1,), generator=generator))
+    caption = example.draw_caption(generator)
     is_dropped = torch.rand(1, generator=generator).item() < step_of.caption_dropout
     no_caption = example.seen.no_caption if example.seen else dataset.no_caption
-    return Noised(x0, noise, sigma, no_caption if is_dropped else example.captions[which], example.seen, example.weight)
+    return Noised(x0, noise, sigma, no_caption if is_dropped else caption, example.seen, example.weight)

@@ -41,9 +41,15 @@ class PromptedRoles:
         return self.predicted(role, self.condition, x, sigma)
 
     def predicted(
-        self, role: str | None, condition: Condition, x: Tensor, sigma: float | Tensor, strength: float = 1.0
+        self,
+        role: str | None,
+        condition: Condition,
+        x: Tensor,
+        sigma: float | Tensor,
+        strength: float = 1.0,
+        run: RunBlock | None = None,
     ) -> Tensor:
-        """The velocity in a role, or in a share of its adapter, under a condition."""
+        """The velocity in a role, or in a share of its adapter, under a condition; `run` replaces how blocks run."""
         self.roles.set_role(role, strength)
-        run = self.run if torch.is_grad_enabled() else run_block
+        run = run or (self.run if torch.is_grad_enabled() else run_block)
         return self.dit.flow(condition, run=run)(x, sigma)

@@ -16,6 +16,7 @@ from ..loop.curve import Curve
 from ..loop.runner import Progress, train
 from ..previews import Previews
 from ..trainables import Roles
+from .adversary import Reals
 from .decay import Checks, DecayAlarm
 from .students_reward import StudentsReward
 from .update import STUDENT, Distillation, StudentsEma, TwoRates, distillation_step
@@ -60,15 +61,19 @@ def distill(
     identity: Mapping[str, Any] = MappingProxyType({}),
     watch: DistillationWatch = UNWATCHED,
     rewarded: StudentsReward | None = None,
+    reals: Reals | None = None,
 ) -> Generator[RoleProgress]:
     """Train the student and its fake score; resume from and save to `folder`, which keeps curve and checks too.
 
-    With the method dmdr the student learns from what `rewarded` says of its pictures, too.
+    With the method dmdr the student learns from what `rewarded` says of its pictures, too; with an adversarial head the
+    fake score learns to tell them from `reals`.
 
     After the last step the student is its average (EMA).
     """
     ema = StudentsEma(roles, recipe.ema_decay, recipe.turn)
-    losses = partial(distillation_step, dit, roles, captions, no_caption, step_of, recipe.seed, rewarded=rewarded)
+    losses = partial(
+        distillation_step, dit, roles, captions, no_caption, step_of, recipe.seed, rewarded=rewarded, reals=reals
+    )
     alarm, curve = DecayAlarm(folder, watch.patience, rewarded.learned if rewarded else ()), None
     with roles.attached():
         if watch.checks and not alarm.has_teacher:
@@ -79,7 +84,7 @@ def distill(
             recipe,
             ema,
             folder,
-            identity={**asdict(step_of), **identity},
+            identity={**identity_of_update(step_of), **identity},
             keep=watch.keep,
             is_enough=alarm.has_gone_off,
         ):
@@ -94,6 +99,12 @@ def distill(
             curve.add(told)
             yield told
     ema.assign()
+
+
+def identity_of_update(step_of: Distillation) -> dict[str, Any]:
+    """What of an update makes a run another one; a head that is not asked for is left out, as older runs knew none."""
+    told = asdict(step_of)
+    return told if step_of.adversarial_weight else {key: told[key] for key in told if key != "adversarial_weight"}
 
 
 def look(dit: S3DiT, watch: DistillationWatch, alarm: DecayAlarm, done: int, steps: int, folder: Path) -> None:

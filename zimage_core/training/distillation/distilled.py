@@ -14,6 +14,7 @@ from ..lora_file import alpha_of
 from ..objectives import DecoupledDmd
 from ..objectives.dmdr import Dmdr
 from ..trainables import LoraTrainable, Roles
+from .adversary import AdversarialHead
 from .update import FAKE, STUDENT, Distillation, TwoRates
 
 FAKE_UPDATES, N_SAVES = 5, 20
@@ -28,6 +29,7 @@ def distillation_of(config: DistillationConfig, cells: tuple[int, int]) -> Disti
         cfg=config.cfg,
         method=config.method,
         dmdr=dmdr_of(config),
+        adversarial_weight=config.adversarial_weight,
         dmd=DecoupledDmd(ca_weight=config.ca_weight, dm_weight=config.dm_weight, levels=config.levels),
         nfe=config.nfe,
         shift=config.shift,
@@ -72,15 +74,15 @@ def two_rates_of(config: DistillationConfig, turn: int) -> TwoRates:
 
 
 def roles_of(dit: S3DiT, config: DistillationConfig) -> Roles:
-    """Student and fake score, which at first are the teacher."""
-    generator = torch.Generator().manual_seed(config.seed)
+    """Student and fake score, which at first are the teacher, and the adversarial head if one is asked for."""
+    generator, device = torch.Generator().manual_seed(config.seed), dit.x_pad_token.device
     alpha = alpha_of(config)
-    return Roles(
-        **{
-            role: LoraTrainable(dit, rank=config.rank, alpha=alpha, generator=generator).to(dit.x_pad_token.device)
-            for role in (STUDENT, FAKE)
-        }
-    )
+    adapters = {
+        role: LoraTrainable(dit, rank=config.rank, alpha=alpha, generator=generator).to(device)
+        for role in (STUDENT, FAKE)
+    }
+    head = AdversarialHead(dit.config.dim, generator).to(device) if config.adversarial_weight else None
+    return Roles(head, **adapters)
 
 
 def student_preset(config: DistillationConfig, steps: int | None = None) -> Preset:

@@ -20,6 +20,7 @@ from ..previews import Previews, caption_prompts, interval
 from ..rewards.reward import Reward, request_of, scores_of_checks
 from ..role_file import BEST, check_interval, copy_best, write_role
 from ..trainables import Roles
+from .adversary import Reals
 from .decay import Checks, DecayAlarm
 from .distill import DistillationWatch, RoleProgress, distill
 from .distilled import (
@@ -61,6 +62,7 @@ class StudentRun:
     previews: FewStepPreviews | None
     checks: Checks | None
     reward: Reward | None = None  # of the method dmdr
+    reals: Reals | None = None  # of the method dmd2 with a head
     run: RunBlock = run_block  # how blocks run while pictures are drawn
     told: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # more metadata of the file
 
@@ -99,9 +101,10 @@ class StudentRun:
         )
         yield from distill(
             *(dit, roles, captions, self.no_caption, self.step_of, self.recipe, self.folder),
-            identity=identity_of(config, self.prompts),
+            identity={**identity_of(config, self.prompts), **({"data": self.reals.hash} if self.reals else {})},
             watch=watch,
             rewarded=self._rewarded(dit, roles, captions),
+            reals=self.reals,
         )
         if self.has_decayed:
             copy_best(self.folder, config.out)
@@ -124,6 +127,7 @@ def student_run(
     folder: Path,
     *,
     reward: Reward | None = None,
+    reals: Reals | None = None,
     run: RunBlock = run_block,
     told: Mapping[str, str] = MappingProxyType({}),
 ) -> StudentRun:
@@ -143,6 +147,7 @@ def student_run(
         previews=previews_of(config, encoders, teacher, step_of),
         checks=checks_of(config, prompts, encoders, teacher, step_of, reward),
         reward=reward,
+        reals=reals,
         run=run,
         told=told,
     )

@@ -21,13 +21,15 @@ from ..loop.batches import token_count
 from ..loop.ema import Ema
 from ..loop.order import chosen_examples
 from ..loop.runner import Recipe
+from ..objectives.adversarial import losses_if_made, losses_if_real, with_gradient
 from ..objectives.decoupled import DecoupledDmd, decoupled_dmd, regression_losses
 from ..objectives.dmd2 import dmd2
 from ..objectives.dmdr import Dmdr
 from ..objectives.flow_matching import flow_matching_losses
-from ..objectives.matching_levels import HIGHEST, LOWEST, draw_levels, per_item
+from ..objectives.matching_levels import HIGHEST, LOWEST, draw_levels, drawn_like, per_item, renoised
 from ..prompted_roles import PromptedRoles
 from ..trainables import Roles
+from .adversary import AdversarialHead, MiddleTokens, Reals, value_and_gradient
 from .rollouts import Grid, dynamic_grid, fixed_grid, rollout
 
 STUDENT, FAKE = "student", "fake"
@@ -44,6 +46,7 @@ class Distillation:
     method: Literal["decoupled-dmd", "dmd2", "dmdr"] = "decoupled-dmd"
     dmd: DecoupledDmd = field(default_factory=DecoupledDmd)
     dmdr: Dmdr | None = None  # of the method of that name
+    adversarial_weight: float = 0.0  # of dmd2's head; 0 asks none
     nfe: int = 8
     shift: float = 3.0  # of the student's grids toward noise
     grid: Literal["dynamic", "fixed"] = "dynamic"
@@ -58,6 +61,8 @@ class Distillation:
             raise ValueError(f"only dmdr has rewards, and needs them: the method is {self.method}")
         if self.method == "dmdr" and self.dmd.levels == "shared":
             raise ValueError("dmdr draws the levels of DM by themselves: choose levels that are not shared")
+        if self.adversarial_weight and self.method != "dmd2":
+            raise ValueError(f"the adversarial head is dmd2's: choose that method in place of {self.method}, or 0")
         if self.method == "dmd2" or self.dmd.dm_weight:
             if self.fake_updates < 1:
                 raise ValueError("the fake score has to learn what it is compared with: choose 1 or more updates of it")
@@ -134,6 +139,23 @@ class Networks(PromptedRoles):
         """The fake score's clean prediction."""
         return clean(x, sigma, self.velocity(FAKE, x, sigma))
 
+    def logits(self, x0: Float[Tensor, "b c h w"], generator: torch.Generator) -> Float[Tensor, " b"]:
+        """What the adversarial head says of pictures, each noised to a level of its own."""
+        sigma = everywhere(len(x0), generator).to(x0.device)
+        x, seen = renoised(x0, sigma, drawn_like(x0, generator)), self.middle_tokens(goes_on=False)
+        self.predicted(FAKE, self.condition, x, sigma, run=seen)
+        return self.judged(seen)
+
+    def middle_tokens(self, *, goes_on: bool) -> MiddleTokens:
+        """Runs blocks in a call of the network, and keeps what the head reads."""
+        return MiddleTokens(self.run, self.condition, self.dit.config.n_layers, goes_on=goes_on)
+
+    def judged(self, seen: MiddleTokens) -> Float[Tensor, " b"]:
+        """The head's logits of what was kept."""
+        head = self.roles.head
+        assert isinstance(head, AdversarialHead) and seen.tokens is not None
+        return head(seen.tokens)
+
     @property
     def _teacher(self) -> str | None:
         return FAKE if self.shared else None
@@ -154,29 +176,32 @@ def distillation_step(
     step: int,
     generator: torch.Generator,
     rewarded: Rewarded | None = None,
+    reals: Reals | None = None,
 ) -> Iterator[Tensor]:
     """The loss of whoever learns in this step, in parts: their sum is the mean over the step's prompts.
 
-    Of DMDR `rewarded` are the losses of a prompt's pictures.
+    Of DMDR `rewarded` are the losses of a prompt's pictures. Of DMD2 with a head the `reals` are as many real pictures.
     """
     is_students, update = step_of.role_at(step) == STUDENT, step // step_of.turn
     losses_of = partial(student_losses, update=update) if is_students else fake_losses
     indices = chosen_examples(step, step_of.batch, len(captions), seed)
-    for group in prompt_groups([captions[index] for index in indices], step_of):
+    chosen = [captions[index] for index in indices]
+    for places in prompt_groups(chosen, step_of):
+        group = [chosen[place] for place in places]
         networks = Networks(dit, roles, group, no_caption, step_of.cells, saves_memory=step_of.saves_memory)
         yield losses_of(networks, step_of, len(group), generator).sum() / len(indices)
+    if reals and step_of.adversarial_weight and not is_students:
+        yield from real_losses(dit, roles, reals, no_caption, step_of, seed, step, generator)
     if is_students and step_of.dmdr and rewarded and (weight := step_of.dmdr.weight_at(update)):
         for index in indices:
             yield from (weight / len(indices) * loss for loss in rewarded(index, generator))
 
 
-def prompt_groups(
-    captions: Sequence[Float[Tensor, "_ f"]], step_of: Distillation
-) -> Iterator[list[Float[Tensor, "_ f"]]]:
-    """Prompts that pad to one length, within the budget of tokens."""
-    by_length: defaultdict[int, list[Tensor]] = defaultdict(list)
-    for caption in captions:
-        by_length[padded_length(len(caption))].append(caption)
+def prompt_groups(captions: Sequence[Float[Tensor, "_ f"]], step_of: Distillation) -> Iterator[list[int]]:
+    """Places of prompts that pad to one length, within the budget of tokens."""
+    by_length: defaultdict[int, list[int]] = defaultdict(list)
+    for place, caption in enumerate(captions):
+        by_length[padded_length(len(caption))].append(place)
     for length, group in sorted(by_length.items(), reverse=True):
         size = max(1, step_of.token_budget // token_count(step_of.cells, length))
         yield from (group[first : first + size] for first in range(0, len(group), size))
@@ -190,20 +215,53 @@ def student_losses(
     x0 = clean(x, sigma, networks.velocity(STUDENT, x, sigma))
     with torch.no_grad():
         target = step_of.target(x0, networks, sigma, generator, update)
+    losses = regression_losses(x0, target)
+    if weight := step_of.adversarial_weight:
+        found = value_and_gradient(lambda made: losses_if_real(networks.logits(made, generator)), x0)
+        losses = losses + weight * with_gradient(*found, x0)
     networks.roles.set_role(STUDENT)  # blocks are computed again when gradients pass
-    return regression_losses(x0, target)
+    return losses
 
 
 def fake_losses(
     networks: Networks, step_of: Distillation, n_items: int, generator: torch.Generator
 ) -> Float[Tensor, " b"]:
-    """Flow matching on what the student makes now."""
+    """Flow matching on what the student makes now; a head learns on the way that it is made."""
     x, sigma = fed_latents(networks, step_of, n_items, generator)
     with torch.no_grad():
         x0 = clean(x, sigma, networks.velocity(STUDENT, x, sigma))
-    level = draw_levels(torch.full((n_items,), HIGHEST), LOWEST, generator).to(x0.device)
+    level = everywhere(n_items, generator).to(x0.device)
     noise = torch.randn(x0.shape, generator=generator).to(x0.device)
-    return flow_matching_losses(partial(networks.velocity, FAKE), x0, noise, level)
+    if not (weight := step_of.adversarial_weight):
+        return flow_matching_losses(partial(networks.velocity, FAKE), x0, noise, level)
+    seen = networks.middle_tokens(goes_on=True)
+    velocity = partial(networks.predicted, FAKE, networks.condition, run=seen)
+    return flow_matching_losses(velocity, x0, noise, level) + weight * losses_if_made(networks.judged(seen))
+
+
+def real_losses(
+    dit: S3DiT,
+    roles: Roles,
+    reals: Reals,
+    no_caption: Float[Tensor, "_ f"],
+    step_of: Distillation,
+    seed: int,
+    step: int,
+    generator: torch.Generator,
+) -> Iterator[Float[Tensor, ""]]:
+    """What head and fake score learn of a step's real pictures, each with one of its captions, in parts."""
+    chosen = [reals.examples[index] for index in chosen_examples(step, step_of.batch, len(reals.examples), seed)]
+    drawn = [(each.picture.draw(generator), each.draw_caption(generator)) for each in chosen]
+    for places in prompt_groups([caption for _, caption in drawn], step_of):
+        group = [drawn[place][1] for place in places]
+        networks = Networks(dit, roles, group, no_caption, step_of.cells, saves_memory=step_of.saves_memory)
+        x0 = torch.stack([drawn[place][0] for place in places]).to(networks.condition.caption.device)
+        yield step_of.adversarial_weight * losses_if_real(networks.logits(x0, generator)).sum() / len(drawn)
+
+
+def everywhere(n_items: int, generator: torch.Generator) -> Float[Tensor, " n"]:
+    """A level for each item, from the whole range."""
+    return draw_levels(torch.full((n_items,), HIGHEST), LOWEST, generator)
 
 
 def fed_latents(

@@ -38,6 +38,7 @@ class PlannedRoles:
     caption_tokens: int  # of the longest prompt
     count: int  # pictures at once
     has_others: bool  # in an update, so that their gradients are there meanwhile
+    has_head: bool = False  # which reads the student's picture through half the blocks, while its own call is kept
     is_guided: bool = False  # with a second prediction, without a prompt, that has gradients too
     adapters: int
     learning: int  # of them; the others follow
@@ -46,10 +47,8 @@ class PlannedRoles:
     @property
     def groups(self) -> list[Batch]:
         """What is held for gradients at once."""
-        return [
-            batch_of(self.network, self.cells, tokens, self.count)
-            for tokens in ([self.caption_tokens, 1] if self.is_guided else [self.caption_tokens])
-        ]
+        second = [1] if self.is_guided else [self.caption_tokens] if self.has_head else []
+        return [batch_of(self.network, self.cells, tokens, self.count) for tokens in (self.caption_tokens, *second)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +116,7 @@ def student_plan(
             caption_tokens=caption_tokens,
             count=min(step_of.batch, max(1, fitting)),
             has_others=step_of.batch > 1,
+            has_head=step_of.adversarial_weight > 0,
             adapters=2,
             learning=2,
             beside=decoder,

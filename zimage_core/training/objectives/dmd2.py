@@ -1,4 +1,4 @@
-"""DMD2's distribution matching (arXiv 2405.14867) without its adversarial head: what Decoupled DMD took apart.
+"""DMD2's distribution matching (arXiv 2405.14867): what Decoupled DMD took apart. Its head is in `adversarial.py`.
 
     grad = ((x0 - x0_teacher(x, c; cfg)) - (x0 - x0_fake(x, c))) / mean|x0 - x0_teacher(x, c; cfg)|
 

@@ -4,6 +4,7 @@ from torch import Tensor
 
 from ..._shapes import Float
 from ...model import Condition, S3DiT
+from ...model.condition import RunBlock
 from ...sampling import Guidance
 from ..prompted_roles import PromptedRoles
 from ..trainables import Roles
@@ -34,6 +35,12 @@ class GuidedRoles(PromptedRoles):
         return self.guidance(positive, self.predicted(role, self.no_condition, x, sigma))
 
     def predicted(
-        self, role: str | None, condition: Condition, x: Tensor, sigma: float | Tensor, strength: float = 1.0
+        self,
+        role: str | None,
+        condition: Condition,
+        x: Tensor,
+        sigma: float | Tensor,
+        strength: float = 1.0,
+        run: RunBlock | None = None,
     ) -> Tensor:
-        return super().predicted(role, condition, x, sigma, strength).float()
+        return super().predicted(role, condition, x, sigma, strength, run).float()

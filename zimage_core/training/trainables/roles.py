@@ -14,11 +14,15 @@ from .trainable import Trainable
 
 
 class Roles(Trainable):
-    """Adapters by the name of their role; their parameters are `adapters.ROLE.…`."""
+    """Adapters by the name of their role; their parameters are `adapters.ROLE.…`.
 
-    def __init__(self, **adapters: LoraTrainable) -> None:
+    A `head` that reads the network learns beside them, and belongs to none of them: its parameters are `head.…`.
+    """
+
+    def __init__(self, head: nn.Module | None = None, **adapters: LoraTrainable) -> None:
         super().__init__()
         self.adapters = nn.ModuleDict(adapters)
+        self.head = head
         self.role: str | None = None
         self.strength = 1.0
         self._attached = ExitStack()
