@@ -5,6 +5,7 @@ import { VOTED_ON, addArena } from "./zimage/arena/arena.mjs";
 import { CAPTIONS, addCaptions, watchCaptions } from "./zimage/captions/captions.mjs";
 import { COPIES, addWall } from "./zimage/curation/duplicates.mjs";
 import { PROFILED, addFindings } from "./zimage/curation/profile.mjs";
+import { SEARCHED, addHits } from "./zimage/curation/hits.mjs";
 import { hideAdvanced } from "./zimage/page/advanced.mjs";
 import { nameBoxes } from "./zimage/page/box_names.mjs";
 import { orderTemplates } from "./zimage/page/comfyui.mjs";
@@ -75,6 +76,7 @@ app.registerExtension({
     if (nodeClass === CAPTIONS) addCaptions(node, panel);
     if (nodeClass === COPIES) addWall(node, panel);
     if (nodeClass === PROFILED) addFindings(node, panel);
+    if (nodeClass === SEARCHED) addHits(node, panel);
     if (nodeClass === SAVES) addFileName(node);
     if (isOurs) addReport(node, panel);
     if (nodeClass === ENHANCER) addEditing(node, panel);

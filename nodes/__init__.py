@@ -17,6 +17,7 @@ GROUPS = (
     *(
         "profile_folder",
         "duplicates",
+        "search_pictures",
         "datasets",
         "training",
         "distill",

@@ -1,6 +1,6 @@
-"""Z-Image Find Duplicates and Profile Folder in the page: clicks and keys write what the next run does."""
+"""Z-Image Find Duplicates, Profile Folder and Search in the page: clicks and keys write what the next run does."""
 
-COPIES, PROFILE = "ZImageFindDuplicates", "ZImageProfileFolder"
+COPIES, PROFILE, SEARCH = "ZImageFindDuplicates", "ZImageProfileFolder", "ZImageSearchPictures"
 MESSY = "a messy folder (built in)"
 
 

@@ -19,6 +19,7 @@ IDS = {
     "ZImageCaptionFolder",
     "ZImageProfileFolder",
     "ZImageFindDuplicates",
+    "ZImageSearchPictures",
     "ZImageEnhancePrompt",
     "ZImageEmptyLatent",
     "ZImageTurboSampler",

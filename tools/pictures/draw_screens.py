@@ -22,6 +22,7 @@ SCREENS = {  # by file: which workflow, in which language, and which nodes; all 
         "en",
         ["ZImageProfileFolder", "ZImageFindDuplicates"],
     ),
+    "docs/searching": ("Z-Image Nano - search a folder", "en", ["ZImageSearchPictures"]),
     "docs/captions": ("Z-Image Nano - caption a folder", "en", ["ZImageCaptionFolder"]),
 }
 WIDTH, HEIGHT = 2000, 1125

@@ -33,6 +33,7 @@ const TASKS = [
   "score what you draw",
   "caption what you draw",
   "caption a folder",
+  "search a folder",
   "difference captions for an edit data set",
   "arena",
   "evaluate",

@@ -297,9 +297,12 @@ export const REPORTS = [
   ["it takes {count} tokens, more than the {most} there is room for", "需要 {count} 个 token，超过了可用的 {most} 个"],
   ["nothing was answered", "没有得到回答"],
   ["nothing in it has to be worked out", "其中没有需要先推理的内容"],
-  // Z-Image Profile Folder and Z-Image Find Duplicates
+  // Z-Image Profile Folder, Find Duplicates and Search Pictures
   ["{what} in {name}: {one} stay, {other} do not.", "{name} 里有{what}：保留 {one} 张，剔除 {other} 张。"],
   ["{what} in {name}: {one} stay, {other} are copies.", "{name} 里有{what}：保留 {one} 张，{other} 张是重复的。"],
+  ["{what} in {name}: {count} found, by {title}.", "{name} 里有{what}：找到 {count} 张，依据：{title}。"],
+  ["BM25 over captions", "描述里的词（BM25）"],
+  ["cosine, {name}", "余弦，{name}"],
   ["{names} cannot be read", "无法读取：{names}"],
   ["Left out by {key}: {names}", "因 {key} 剔除：{names}"],
   ["Proposed, not applied: {key}: {names}", "建议（未执行）：{key}：{names}"],

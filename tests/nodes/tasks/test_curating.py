@@ -1,13 +1,18 @@
-"""Z-Image Profile Folder and Find Duplicates: lists that Caption Folder and Dataset follow; a person decides."""
+"""Z-Image Profile Folder, Find Duplicates, Search Pictures: lists that Caption Folder and Dataset follow."""
 
 import importlib
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from zimage_core.nano.data.example_sets import N_MESSY, write_messy
+from zimage_core.scoring.features import ClipFolder
 
+BUILT_IN = "captions and looks (built in)"
 CAPTIONS = {"kind": "medium", "language": "English", "targets": "none", "text_files": True}
 
 
@@ -28,6 +33,7 @@ def nodes(pack, monkeypatch, tmp_path):
     return SimpleNamespace(
         profile=call("profile_folder", "ZImageProfileFolder"),
         duplicates=call("duplicates", "ZImageFindDuplicates"),
+        search=call("search_pictures", "ZImageSearchPictures"),
         captions=call("caption_folder", "ZImageCaptionFolder"),
         dataset=call("datasets", "ZImageDataset"),
         place=tmp_path,
@@ -62,6 +68,51 @@ def test_a_persons_verdict_stands_over_the_searchs(nodes):
     assert "02.png\tdrop\t02.png\t" in table and len(table) == 1 + 8
     [wall] = shown.ui["zimage_duplicates"]
     assert [[each["kind"] for each in group] for group in wall["groups"]][0] == ["kept", "exact"]
+
+
+def test_a_picture_finds_itself_and_its_copies_first_and_the_list_goes_on(nodes):
+    asked = torch.from_numpy(np.array(Image.open(nodes.place / "input" / "mess" / "08.png").convert("RGB")))[None] / 255
+    shown = nodes.search(folder="mess", words="", most=3, encoder=BUILT_IN, image=asked)
+    pictures, report, file, best = shown.result
+    assert pictures.names[0] == "08.png" and pictures.names[1] == "08_mirrored.png"  # looks know no left and right
+    assert torch.equal(best, asked) and Path(file).read_text().splitlines() == pictures.names
+    assert report.startswith(f"{N_MESSY + 7} pictures in mess: 3 found, by cosine, perceptual 1.")
+    assert "cannot be read: 2" in report and "1\t08.png\t1.0000" in report
+    [wall] = shown.ui["zimage_search"]
+    assert [each["name"] for each in wall["hits"]] == pictures.names and wall["hits"][0]["score"] == pytest.approx(1)
+    kept = nodes.profile(folder="none", leave_out="", pictures=pictures).result[0]
+    assert sorted(kept.names) == sorted(pictures.names)
+
+
+def test_words_find_what_captions_say(nodes):
+    mess = nodes.place / "input" / "mess"
+    for name, said in (("03", "a red fox"), ("05", "a fox and a red fox"), ("07", "a dog"), ("09", "一只狐狸")):
+        (mess / f"{name}.txt").write_text(said, "utf-8")
+    found = nodes.search(folder="mess", words="fox", most=9, encoder=BUILT_IN).result[0]
+    assert found.names == ["05.png", "03.png"]
+    assert nodes.search(folder="mess", words="狐狸", most=9, encoder=BUILT_IN).result[0].names == ["09.png"]
+    for words, told in (("submarine", "No caption says any of these words: submarine"), ("", "nothing to search for")):
+        with pytest.raises(ValueError, match=told):
+            nodes.search(folder="mess", words=words, most=9, encoder=BUILT_IN)
+
+
+def test_a_clip_compares_words_with_pictures_and_other_models_of_the_folder_are_passed_over(nodes, monkeypatch):
+    import folder_paths
+    from tiny_clip import save_tiny
+
+    models = nodes.place / "clips"
+    save_tiny(models / "b clip", "clip")
+    (models / "a other").mkdir()
+    (models / "a other" / "config.json").write_text('{"model_type": "dinov2"}')
+    (models / "a other" / "model.safetensors").write_bytes(b"")
+    monkeypatch.setattr(folder_paths, "get_folder_paths", lambda kind: [str(models)])
+    shown = nodes.search(folder="mess", words="a red dog", most=5, encoder="automatic").result
+    clip = ClipFolder(models / "b clip")
+    said = clip.words(["a red dog"])[0]
+    files = [each for each in (nodes.place / "input" / "mess").iterdir() if each.name in shown[0].names]
+    wanted = {each.name: float(clip.pictures([Image.open(each).convert("RGB")])[0] @ said) for each in files}
+    assert ", by cosine, b clip." in shown[1]
+    assert shown[0].names == sorted(wanted, key=lambda name: (-round(wanted[name], 5), name))
 
 
 @pytest.mark.parametrize(
