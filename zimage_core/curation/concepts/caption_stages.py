@@ -75,15 +75,26 @@ def counted_captions(found: Path, above: Any) -> tuple[int, NDArray[np.int64], N
     """Captions in all; for each concept those that speak of it, and those that speak of it or anything below it."""
     count = above.shape[0]
     total, own, covered = 0, np.zeros(count, np.int64), np.zeros(count, np.int64)
-    reach = above + sparse().identity(count, dtype=bool, format="csr")
+    reach = with_selves(above)
     for table in row_groups(found, ["numbers"]):
         column = table["numbers"].combine_chunks()
-        columns, pointers = np.asarray(column.flatten()), np.append(0, np.cumsum(np.asarray(column.value_lengths())))
-        spoken = sparse().csr_array((np.ones(len(columns), bool), columns, pointers), (table.num_rows, count))
-        own += np.bincount(columns, minlength=count)
+        numbers = np.asarray(column.flatten())
+        spoken = spoken_of(numbers, np.asarray(column.value_lengths()), count)
+        own += np.bincount(numbers, minlength=count)
         covered += np.bincount((spoken @ reach).nonzero()[1], minlength=count)
         total += table.num_rows
     return total, own, covered
+
+
+def spoken_of(numbers: NDArray[np.integer[Any]], lengths: NDArray[np.integer[Any]], concepts: int) -> Any:
+    """(captions, concepts), True where one speaks of the other; `lengths` tells how many numbers each caption has."""
+    pointers = np.append(0, np.cumsum(lengths))
+    return sparse().csr_array((np.ones(len(numbers), bool), numbers, pointers), (len(lengths), concepts))
+
+
+def with_selves(above: Any) -> Any:
+    """(n n), True from each to itself and all above it."""
+    return above + sparse().identity(above.shape[0], dtype=bool, format="csr")
 
 
 def rarity(covered: NDArray[np.int64], captions: int) -> NDArray[np.float64]:

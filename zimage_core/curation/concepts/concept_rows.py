@@ -1,5 +1,6 @@
 """The rows of a concept map: the columns that others read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,29 +59,46 @@ class ConceptRows:
 
 def table_of(found: Found) -> Any:
     """All concepts, a row each, every column with its meaning in the schema."""
-    concepts, library = found.graph.concepts, arrow()
-    words = library.list_(library.string())
+    library = arrow()
+    texts, lists = library.string(), library.list_(library.string())
+    types = {
+        **dict.fromkeys(("concept", "name_en", "name_zh", "kind"), texts),
+        **dict.fromkeys(("words_en", "words_zh", "parents"), lists),
+        "rarity": library.float64(),
+    }
+    columns = {name: library.array(values, types.get(name)) for name, values in columns_of(found).items()}
+    fields = [library.field(name, columns[name].type, metadata={"meaning": COLUMNS[name]}) for name in COLUMNS]
+    return library.table(columns, schema=library.schema(fields))
+
+
+def columns_of(found: Found) -> dict[str, Sequence[Any] | NDArray[Any]]:
+    """The columns of all concepts by name."""
+    concepts = found.graph.concepts
     parents: list[list[str]] = [[] for _ in concepts]
     for child, parent in found.graph.parents.T.tolist():
         parents[child].append(concepts[parent].id)
-    rare = [None] * len(concepts) if found.rarity is None else found.rarity
-    columns = {
-        "concept": library.array([each.id for each in concepts], library.string()),
-        "name_en": library.array([first_of(each.english) for each in concepts], library.string()),
-        "name_zh": library.array([first_of(each.chinese) for each in concepts], library.string()),
-        "words_en": library.array([each.english for each in concepts], words),
-        "words_zh": library.array([each.chinese for each in concepts], words),
-        "kind": library.array([each.kind for each in concepts], library.string()),
-        "parents": library.array(parents, words),
-        "depth": library.array(found.depth),
-        "generality": library.array(found.generality),
-        "pagerank": library.array(found.rank),
-        "captions": library.array(found.captions),
-        "coverage": library.array(found.coverage),
-        "rarity": library.array(rare, library.float64()),
+    return {
+        "concept": [each.id for each in concepts],
+        "name_en": [first_of(each.english) for each in concepts],
+        "name_zh": [first_of(each.chinese) for each in concepts],
+        "words_en": [each.english for each in concepts],
+        "words_zh": [each.chinese for each in concepts],
+        "kind": [each.kind for each in concepts],
+        "parents": parents,
+        "depth": found.depth,
+        "generality": found.generality,
+        "pagerank": found.rank,
+        "captions": found.captions,
+        "coverage": found.coverage,
+        "rarity": [None] * len(concepts) if found.rarity is None else found.rarity,
     }
-    fields = [library.field(name, columns[name].type, metadata={"meaning": COLUMNS[name]}) for name in COLUMNS]
-    return library.table(columns, schema=library.schema(fields))
+
+
+def rows_of(found: Found) -> list[dict[str, Any]]:
+    """The same, a row each, in plain values."""
+    columns = columns_of(found)
+    plain = [values.tolist() if isinstance(values, np.ndarray) else values for values in columns.values()]
+    return [dict(zip(columns, values, strict=True)) for values in zip(*plain, strict=True)]
 
 
 def first_of(names: tuple[str, ...]) -> str:
