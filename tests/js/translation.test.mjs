@@ -39,6 +39,11 @@ test("a line of a report is Chinese with every part of it", () => {
     "taste.safetensors: learned from a score of 3 prompts": "taste.safetensors：从 3 条提示词的评分学成",
     "turbo.safetensors: a student of 900 prompts, for 4 steps at CFG 1":
       "turbo.safetensors：从 900 条提示词学成的学生，用 4 步、CFG 1",
+    "Got worse beside the model's own: saturation, high-frequency energy": "与模型自己的图片相比变差了：饱和度 saturation，高频能量",
+    "So it ended at step 40, and the best average was saved, that of step 25":
+      "因此在第 40 步提前结束，保存了最好的平均值，即第 25 步的",
+    "CFG 0.5 is less than no guidance, which is 1: choose 1 or more, or 0 for the model's own":
+      "CFG 0.5 比没有引导（1）还低：请选择 1 或更大，或用 0 采用模型自己的。",
     "nano.safetensors is an all-in-one checkpoint: a Z-Image diffusion model, a Z-Image text encoder":
       "nano.safetensors：整合模型：Z-Image 的扩散模型，Z-Image 的文本编码器",
     "Release: Turbo (8 steps, CFG 1); its header's modelspec.title says so": "版本：Turbo（8 步，CFG 1）；由文件头的 modelspec.title 得知",

@@ -75,4 +75,5 @@ def test_what_cannot_teach_or_be_learned_is_said_on_the_node(run):
     patched["patched"] = node("LoraLoaderModelOnly", model=["model", 0], **lora)
     patched |= {name: each for name, each in base.items() if name == "model"}
     assert "a LoRA is learned here on a model in one file" in message(patched)
+    assert "CFG 0.5 is less than no guidance" in message({**graph(cfg=0.5), **base})
     assert "no file name inside output/loras" in message(graph(name="../out"))

@@ -75,8 +75,8 @@ def state_folder(config: DistillationConfig | PreferenceConfig) -> Path:
 
 def prepare(config: DistillationConfig, prompts: Sequence[str]) -> tuple[StudentRun, EncodedCaptions]:
     """Encode the prompts; the encoders are gone afterwards, but for the decoder of pictures."""
+    reward = reward_of(config.reward) if config.reward else None  # first, as a wrong name should cost no waiting
     encoders, teacher, cells = encoders_and_base(config)
-    reward = reward_of(config.reward) if config.reward else None
     reals = encoded_reals(config, encoders, cells) if config.data else None
     run = student_run(config, prompts, encoders, teacher, cells, state_folder(config), reward=reward, reals=reals)
     return run, encoded_prompts(encoders, prompts)
@@ -139,15 +139,17 @@ def encoded_prompts(encoders: Encoders, prompts: Sequence[str]) -> EncodedCaptio
 
 def print_result(run: StudentRun, updates: int, seconds: float, *, is_json: bool) -> None:
     """What was written, and what it took."""
-    config, has_ended_early = run.config, run.has_decayed
+    config, decay = run.config, run.alarm.decay
     result = {
         "file": str(config.out),
         "prompts": len(run.prompts),
         "updates": updates,
         "nfe": config.nfe,
-        "decayed": has_ended_early,
+        "decayed": decay is not None,
         "seconds": round(seconds, 1),
     }
     line = f"{config.out}: {counted(updates, 'update')} on {counted(len(run.prompts), 'prompt')}, {seconds:.1f} s"
-    decayed = "; pictures got worse beside the teacher's, so the best check's student was written"
-    print(json.dumps(result) if is_json else line + (decayed if has_ended_early else ""))
+    if decay:
+        names, best = ", ".join(decay.names), decay.best // run.step_of.turn
+        line += f"; {names} got worse beside the teacher's, so the student of update {best} was written"
+    print(json.dumps(result) if is_json else line)

@@ -116,6 +116,8 @@ export const SENTENCES = [
   ["This MODEL's file is not known, so it cannot be trained on. Connect Z-Image Load Model or the stock Load Diffusion Model.", "不知道这个模型来自哪个文件，因此不能训练。请连接“Z-Image 加载模型”或官方的“加载扩散模型”。"],
   ["This MODEL carries LoRAs, and a LoRA is learned here on a model in one file. Save it with the stock Save Model, load that file, and connect it.", "这个模型带有 LoRA，而这里要在单个文件的模型上学习。请用官方的“保存模型”存成一个文件，加载后再连接。"],
   ["{file} is a Turbo model and cannot teach: a student learns from guidance, under which Turbo gets worse. Distil the base model, or a fine-tune of it", "{file} 是 Turbo 模型，不能当教师：学生从引导（CFG）学习，而 Turbo 在引导下会变差。请蒸馏 base 模型或它的微调。"],
+  ["CFG {count} is less than no guidance, which is 1: choose 1 or more, or 0 for the model's own", "CFG {count} 比没有引导（1）还低：请选择 1 或更大，或用 0 采用模型自己的。"],
+  ["{file} was written, but reads differently at {name}: the disk may be faulty", "{file} 已写入，但 {name} 读出来不一样：磁盘可能有问题。"],
   ["There is no prompt to learn from. Write some, one a line, or put a text file with a prompt a line into ComfyUI's input folder and choose it; some hundred that say what you draw are good.", "没有可学的提示词。请写一些，每行一条，或把每行一条的文本文件放进 ComfyUI 的 input 文件夹并选择它；几百条写你平时画的内容为好。"],
   ["The preferences {name} lie outside ComfyUI's output and input folders. Connect Z-Image Preference, or write the name of a folder in output/zimage_preferences.", "偏好数据 {name} 在 ComfyUI 的 output 和 input 文件夹之外。请连接“Z-Image 偏好”，或写 output/zimage_preferences 里的文件夹名。"],
   ["{file}: there is no such file; give one that Z-Image Preference wrote", "{file}：没有这个文件；请给出“Z-Image 偏好”写的文件。"],

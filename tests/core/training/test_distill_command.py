@@ -18,7 +18,7 @@ from zimage_core import generate
 from zimage_core.checkpoints import read_lora
 from zimage_core.cli import main
 from zimage_core.recipes import DistillationConfig, read_distillation
-from zimage_core.training.distillation.decay import DecayAlarm
+from zimage_core.training.distillation.decay import Decay, DecayAlarm
 from zimage_core.training.distillation.distilled import distillation_of, two_rates_of
 from zimage_core.training.loop.state import saved_step
 
@@ -171,6 +171,10 @@ def test_two_numbers_that_stay_worse_for_three_checks_end_a_run_also_when_it_is_
     assert not alarm_of(good, burnt, burnt, burnt, patience=0).has_gone_off()
     assert not alarm_of(good, burnt, good, burnt, burnt).has_gone_off()
     assert not alarm_of(burnt, burnt, burnt, burnt).has_gone_off()  # no worse than at first
+    ended = alarm_of(burnt, good, burnt, burnt, burnt)
+    for check, row in enumerate(ended.rows):
+        row["step"] = 10 * check
+    assert ended.decay == Decay(names=("saturation", "contrast"), step=50, best=20)
     one = {"contrast": 0.3}
     assert not alarm_of(good, one, one, one).has_gone_off()
     assert alarm_of(good, one | {"score": 0.5}, burnt | {"score": 0.5}, one | {"score": 0.4}).has_gone_off()

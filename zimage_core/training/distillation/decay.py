@@ -75,6 +75,15 @@ def mean_of(score: Score, pictures: Sequence[Image.Image], requests: Sequence[Re
     return math.fsum(values) / len(values) if values else None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Decay:
+    """Why checks ended a run."""
+
+    names: tuple[str, ...]  # of the numbers that stayed worse
+    step: int  # of the check at which that was enough
+    best: int  # step of the check whose average is kept
+
+
 class DecayAlarm:
     """The checks of a run, those before its saved state among them."""
 
@@ -148,8 +157,17 @@ class DecayAlarm:
 
     def has_gone_off(self, _: int = 0) -> bool:
         """Whether the same two numbers have been worse at each of the last checks."""
+        return self.decay is not None
+
+    @property
+    def decay(self) -> Decay | None:
+        """What got worse, and when; None where nothing did for long."""
         n_checks = len(self.distances)
         if not self.patience or n_checks <= self.patience:
-            return False
+            return None
         last = [self.worse(check) for check in range(n_checks - self.patience, n_checks)]
-        return len(set.intersection(*last)) >= N_WORSE
+        names = tuple(name for name in self.distances[-1] if all(name in worse for worse in last))
+        if len(names) < N_WORSE:
+            return None
+        steps = [row["step"] for row in self.rows if row["who"] == STUDENT]
+        return Decay(names=names, step=steps[-1], best=steps[self.best])

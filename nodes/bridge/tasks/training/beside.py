@@ -12,7 +12,7 @@ from .....zimage_core.adapters import Lora, parameter_shapes
 from .....zimage_core.recipes.preference_config import FROM_PAIRS
 from .....zimage_core.sampling import Preset
 from .....zimage_core.training.distillation.decay import STUDENT, TEACHER, DecayAlarm
-from .....zimage_core.training.distillation.distilled import student_preset
+from .....zimage_core.training.distillation.distilled import distillation_of, student_preset
 from .....zimage_core.training.distillation.previews import FEW_STEPS
 from .....zimage_core.training.loop.curve import read_curve
 from .....zimage_core.training.preference.policy_run import prompts_of
@@ -103,7 +103,8 @@ def student_report(asked: Asked) -> str:
     config = asked.config
     steps = "1 step" if config.nfe == 1 else f"{config.nfe} steps"
     first = f"{config.out.name}: a student of {prompts_told(asked.prompts)}, for {steps} at CFG 1"
-    return "\n".join([first, *checked(DecayAlarm(asked.folder, config.patience)), saved(config.out)])
+    turn = distillation_of(config, cells_of(config.side or SIDE)).turn
+    return "\n".join([first, *checked(DecayAlarm(asked.folder, config.patience), turn), saved(config.out)])
 
 
 def taste_report(asked: AskedTaste) -> str:
@@ -131,14 +132,20 @@ def saved(out: Path) -> str:
     return f"Saved in output/{folder_of(out)}: press R, and Z-Image Load LoRA lists it"
 
 
-def checked(alarm: DecayAlarm) -> Iterator[str]:
-    """Each number of the check whose LoRA was saved, beside the model's own, and whether the run ended early."""
+def checked(alarm: DecayAlarm, turn: int = 1) -> Iterator[str]:
+    """Each number of the check whose LoRA was saved, beside the model's own, and why the run ended early if it did.
+
+    A `turn` is how many steps of the run are one of those that an artist chose.
+    """
     checks = [row for row in alarm.rows if row["who"] == STUDENT]
     if not checks:
         return
     own = next(row for row in alarm.rows if row["who"] == TEACHER)
-    kept = checks[alarm.best] if alarm.has_gone_off() else checks[-1]
+    decay = alarm.decay
+    kept = checks[alarm.best] if decay else checks[-1]
     for name in (name for name in own if name in kept and name not in ("who", "step")):
         yield f"{name}: {kept[name]:.3g} with the LoRA, {own[name]:.3g} by the model itself"
-    if alarm.has_gone_off():
-        yield "Its pictures got worse beside the model's own, so it ended early, and the best LoRA was saved"
+    if decay:
+        yield f"Got worse beside the model's own: {', '.join(decay.names)}"
+        ended, best = decay.step // turn, decay.best // turn
+        yield f"So it ended at step {ended}, and the best average was saved, that of step {best}"

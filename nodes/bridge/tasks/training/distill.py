@@ -12,7 +12,19 @@ from .....zimage_core.training.memory.roles_plan import student_plan
 from .....zimage_core.training.turbo import refuse_turbo_as_teacher
 from .encoders import canvas_encoders
 from .lora import LORAS
-from .networks import N_DRAWN, SIDE, Base, Networks, Prepared, base_of, cells_of, interruptible, told, train_roles
+from .networks import (
+    N_DRAWN,
+    SIDE,
+    Base,
+    Networks,
+    Prepared,
+    base_of,
+    cells_of,
+    checked_cfg,
+    interruptible,
+    told,
+    train_roles,
+)
 from .prompt_list import prompts_of
 from .recipe import OF_THE_SOCKET, SHIPPED
 from .run import TRAINED, output_file, state_folder
@@ -73,7 +85,7 @@ def config_of(choices: DistillChoices, drawn: Sequence[str], base: Base) -> Dist
     given |= {"checked": choices.checked, "previews": list(drawn), "out": str(output_file(choices.name, LORAS))}
     given |= {"model": OF_THE_SOCKET, "prompts": OF_THE_SOCKET, "side": base.side(choices.resolution)}
     own = {"steps": choices.training_steps, "lr": choices.learning_rate, "rank": choices.rank}
-    own |= {"cfg": choices.cfg, "batch": choices.batch_size}
+    own |= {"cfg": checked_cfg(choices.cfg), "batch": choices.batch_size}
     own |= {"fake_lr": 2 * choices.learning_rate} if base.is_nano else {}
     recipe = NANO_RECIPE if base.is_nano else None
     return read_distillation(recipe, given | {key: value for key, value in own.items() if value})

@@ -115,6 +115,15 @@ def train_roles(base: Base, out: Path, identity: str, n_encoded: int, prepare: C
         follow(updates(dit), bar, 0, run.recipe.steps, run.folder)
 
 
+def checked_cfg(cfg: float) -> float:
+    """Guidance as a node asks it, where 0 is the model's own. Raises ValueError for less than none."""
+    if 0 < cfg < 1:
+        raise ValueError(
+            f"CFG {cfg:g} is less than no guidance, which is 1: choose 1 or more, or 0 for the model's own"
+        )
+    return cfg
+
+
 def cells_of(side: int) -> tuple[int, int]:
     """Height and width of the latents of squares of this side in pixels."""
     return side // CELL, side // CELL

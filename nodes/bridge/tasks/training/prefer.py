@@ -20,7 +20,19 @@ from .....zimage_core.training.turbo import is_turbo, refuse_turbo_for_pairs
 from .. import scores
 from .encoders import canvas_encoders
 from .lora import LORAS
-from .networks import N_DRAWN, SIDE, Base, Networks, Prepared, base_of, cells_of, interruptible, told, train_roles
+from .networks import (
+    N_DRAWN,
+    SIDE,
+    Base,
+    Networks,
+    Prepared,
+    base_of,
+    cells_of,
+    checked_cfg,
+    interruptible,
+    told,
+    train_roles,
+)
 from .prompt_list import prompts_of
 from .recipe import OF_THE_SOCKET
 from .run import TRAINED, output_file, state_folder
@@ -94,7 +106,12 @@ def config_of(choices: PreferChoices, drawn: Sequence[str], base: Base, more: di
     given: dict[str, Any] = {"model": OF_THE_SOCKET, "method": choices.method, "seed": choices.seed, **more}
     given |= {"checked": choices.checked, "previews": list(drawn), "out": str(output_file(choices.name, LORAS))}
     given |= {"side": base.side(choices.resolution)}
-    own = {"steps": choices.training_steps, "rank": choices.rank, "cfg": choices.cfg, "batch": choices.batch_size}
+    own = {
+        "steps": choices.training_steps,
+        "rank": choices.rank,
+        "cfg": checked_cfg(choices.cfg),
+        "batch": choices.batch_size,
+    }
     own |= {"lr": choices.learning_rate or (NANO_RATE if base.is_nano else 0.0)}
     return read_preference(None, given | {key: value for key, value in own.items() if value})
 
