@@ -1,5 +1,7 @@
 """The engine: partitions, retries, kills; truth is what was asked of each partition."""
 
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -81,6 +83,24 @@ def test_a_partition_that_fails_is_tried_again_then_named_and_the_others_are_kep
     assert not out.exists() and calls.read() == [0, 1, 1, 1, 2, 3, 4, 4, 4, 5]
     finish(stage_of(partial(numbered, calls=calls)), out)
     assert calls.read().count(4) == 4 and len(calls.read()) == 11 and pyarrow.parquet.read_table(out).num_rows == 60
+
+
+def test_a_disk_that_is_full_at_the_end_is_told_in_a_sentence_and_only_the_end_is_done_again(
+    tmp_path, calls, monkeypatch
+):
+    out = tmp_path / "n.parquet"
+
+    def full(opened, files, record):
+        opened.write(b"PAR1")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("zimage_core.curation.engine.output.write_rows", full)
+    with pytest.raises(ValueError, match=r"disk is full: .*n\.parquet takes about 0\.0 MB .* all parts are kept"):
+        finish(stage_of(partial(numbered, calls=calls)), out)
+    assert not out.exists() and [each.suffix for each in tmp_path.iterdir()] == [".parts"]
+    monkeypatch.undo()
+    finish(stage_of(partial(numbered, calls=calls)), out)
+    assert calls.read() == list(range(PARTITIONS)) and pyarrow.parquet.read_table(out).num_rows == 60
 
 
 KILLED = """

@@ -3,6 +3,7 @@
 Partitions lie in a hidden folder beside the output, each whole or not there, until all of them are.
 """
 
+import errno
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -89,8 +90,22 @@ class Parts:
     def merge(self, count: int, record: Record) -> None:
         """Make the output of all of them, one in memory at a time, and remove them."""
         files = [self.file(each) for each in range(count)]
-        write_atomically(self.out, lambda opened: write_rows(opened, files, record))
+        try:
+            write_atomically(self.out, lambda opened: write_rows(opened, files, record))
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise ValueError(self.no_room(files)) from error
         self.remove()
+
+    def no_room(self, files: Sequence[Path]) -> str:
+        """The sentence about a disk that became full while the output was written."""
+        size, free = sum(file.stat().st_size for file in files), shutil.disk_usage(self.folder).free
+        return (
+            f"the disk is full: {self.out} takes about {size / 1e6:,.1f} MB beside the parts it is made of, and "
+            f"{free / 1e6:,.1f} MB are free; all parts are kept, so make room and give the same command again, which "
+            "only puts them together"
+        )
 
     def remove(self) -> None:
         """Remove them, and what earlier runs with other parameters left for the same output."""
