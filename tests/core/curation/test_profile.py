@@ -2,24 +2,15 @@
 
 import json
 import os
-import struct
-import zlib
 
 import pyarrow.parquet
 import pytest
 from PIL import Image
 
+from bench.damaged_files import bomb
 from zimage_core.cli import main
 from zimage_core.nano.data.render import render
 from zimage_core.nano.data.scenes import training_scenes
-
-
-def bomb(width: int, height: int) -> bytes:
-    """A PNG whose header promises more pixels than there is memory."""
-    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    data = b"IDAT" + zlib.compress(b"\0" * 100)
-    chunks = (struct.pack(">I", len(each) - 4) + each + struct.pack(">I", zlib.crc32(each)) for each in (header, data))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 @pytest.fixture(scope="module")
