@@ -51,9 +51,10 @@ def test_exact_and_approximate_search_find_what_brute_force_finds():
 
 def test_cells_that_overlap_lose_hardly_a_pair():
     vectors = vectors_with_pairs(8000)
-    centres = centres_of(vectors, seed=0)
+    numbers = np.arange(len(vectors))
+    centres = centres_of(vectors, numbers, seed=0)
     assert len(centres) == 4
-    cells = members(nearest_cells(vectors, centres), len(centres))
+    cells = members(nearest_cells(vectors, numbers, centres), len(centres))
     assert sum(map(len, cells)) == 2 * len(vectors)
     found = [exact(vectors[cell], vectors[cell], 5, 0.9) for cell in cells]
     numbered = [

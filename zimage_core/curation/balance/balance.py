@@ -19,7 +19,7 @@ from .clusters import find_clusters
 from .rarity import read_captions
 from .weights import cluster_weights, draw, of_mean_one, rarity_factors
 
-VERSION = 1
+VERSION = 2
 CHANGED, NOT_DRAWN = "changed or gone since its profile", "not drawn"
 READ = ("path", "vector", "look", "quality", "pixels")  # columns of the embedding
 

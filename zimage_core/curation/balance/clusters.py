@@ -12,7 +12,7 @@ from ..duplicates.pair_search import CopyTest, search_of
 from ..duplicates.scratch import fill
 from ..engine import Progress, Stage, file_digest, run_stage
 
-VERSION = 1
+VERSION = 2
 ANY = CopyTest(least_cosine=-2.0, most_difference=None)  # the nearest, however far
 
 

@@ -1,12 +1,13 @@
-"""Cells that overlap: every vector is in its nearest two, so that neighbours across a border still meet in one."""
+"""Cells that overlap: every vector is in its nearest two or three, so that neighbours across a border meet in one."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..._shapes import Float, Int
 
-PER_CELL = 2000  # vectors, so that a cell of about twice as many is searched at once
-OVERLAP = 2  # cells that a vector is in
+PER_CELL = 2000  # vectors, so that a cell of two or three times as many is searched at once
+FEW, MANY = 2, 3  # cells that a vector is in
+MOST_FOR_FEW = 16  # cells, beyond which borders are so many that two in a cell each lose a pair in fifty
 SAMPLE = 50  # vectors per cell from which centres are learned
 ROUNDS = 8
 BLOCK = 4096  # vectors compared with all centres at once
@@ -14,12 +15,12 @@ BLOCK = 4096  # vectors compared with all centres at once
 Vectors = NDArray[np.float32]
 
 
-def centres_of(vectors: Vectors, seed: int) -> Vectors:
-    """Centres (m c) by spherical k-means on a random sample; one for few vectors."""
-    count = max(1, round(len(vectors) / PER_CELL))
+def centres_of(vectors: Vectors, numbers: NDArray[np.int64], seed: int) -> Vectors:
+    """Centres (m c) by spherical k-means on a random sample of some vectors; one for few."""
+    count = max(1, round(len(numbers) / PER_CELL))
     rng = np.random.default_rng(seed)
-    chosen = np.sort(rng.choice(len(vectors), min(len(vectors), SAMPLE * count), replace=False))
-    sample = np.asarray(vectors[chosen], np.float32)
+    chosen = np.sort(rng.choice(len(numbers), min(len(numbers), SAMPLE * count), replace=False))
+    sample = np.asarray(vectors[numbers[chosen]], np.float32)
     centres = sample[rng.choice(len(sample), count, replace=False)]
     for _ in range(ROUNDS if count > 1 else 0):
         nearest = (sample @ centres.T).argmax(1)
@@ -30,12 +31,12 @@ def centres_of(vectors: Vectors, seed: int) -> Vectors:
     return centres
 
 
-def nearest_cells(vectors: Vectors, centres: Vectors) -> NDArray[np.int32]:
-    """For each vector the two nearest centres (n 2), in blocks, so that memory grows with n only by that."""
-    wide = min(OVERLAP, len(centres))
-    found = np.empty((len(vectors), wide), np.int32)
-    for first in range(0, len(vectors), BLOCK):
-        nearness = np.asarray(vectors[first : first + BLOCK], np.float32) @ centres.T
+def nearest_cells(vectors: Vectors, numbers: NDArray[np.int64], centres: Vectors) -> NDArray[np.int32]:
+    """For each of some vectors the nearest centres (n 1..3), in blocks, so that memory grows with n only by that."""
+    wide = min(FEW if len(centres) <= MOST_FOR_FEW else MANY, len(centres))
+    found = np.empty((len(numbers), wide), np.int32)
+    for first in range(0, len(numbers), BLOCK):
+        nearness = np.asarray(vectors[numbers[first : first + BLOCK]], np.float32) @ centres.T
         found[first : first + BLOCK] = np.argpartition(-nearness, wide - 1, axis=1)[:, :wide]
     return found
 

@@ -17,7 +17,7 @@ from .pair_search import CopyTest, search_of
 from .scratch import fill
 from .told import Listed, summary_of
 
-VERSION = 1
+VERSION = 2
 READ = ("path", "vector", "look", "quality", "pixels")  # columns of the embedding
 
 

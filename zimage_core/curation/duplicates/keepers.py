@@ -12,9 +12,10 @@ def kept_of(groups: NDArray[np.int64], quality: NDArray[np.float64], is_copy: Li
     """The keeper of each (n): the best of a group, its copies after it, then the best of what is left in the group."""
     keeper = np.arange(len(groups))
     order = np.lexsort((keeper, -quality, groups))
-    edges = np.flatnonzero(np.diff(groups[order])) + 1
-    for ranked in np.split(order, edges):
-        left = ranked
+    edges = np.concatenate([[0], np.flatnonzero(np.diff(groups[order])) + 1, [len(order)]])
+    several = np.flatnonzero(np.diff(edges) > 1)  # most pictures stand alone
+    for start, end in zip(edges[several].tolist(), edges[several + 1].tolist(), strict=True):
+        left = order[start:end]
         while len(left) > 1:
             best, others = int(left[0]), left[1:]
             copies = is_copy(best, others)

@@ -68,9 +68,9 @@ def copies_among(scratch: Pictures, pairs: Pairs, test: CopyTest) -> Pairs:
 def search_of(scratch: Pictures, neighbours: int, test: CopyTest, seed: int) -> PairSearch:
     """The search of one picture of each set with the same pixels, in cells that overlap."""
     chosen = firsts_of(scratch)
-    vectors = scratch.vectors()[chosen] if len(chosen) < len(scratch.quality) else scratch.vectors()
-    centres = centres_of(vectors, seed)
-    cells = members(nearest_cells(vectors, centres), len(centres))
+    vectors = scratch.vectors()
+    centres = centres_of(vectors, chosen, seed)
+    cells = members(nearest_cells(vectors, chosen, centres), len(centres))
     return PairSearch(scratch, chosen, cells, neighbours, test)
 
 

@@ -16,6 +16,7 @@ from .neighbours import Pairs, exact, joined, once
 from .pair_search import PairSearch, copies_among
 
 KEPT, SAME, NEAR = "kept", "exact", "near"
+COSINES = 1 << 22  # in memory at once: 17 MB
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def against_all_pairs(search: PairSearch, pairs: Pairs, sample: int, seed: int) 
     """Recall of the links of some pictures, and the adjusted Rand index of groups among them and their neighbours."""
     chosen, count = search.chosen, len(search.scratch.quality)
     some = np.sort(np.random.default_rng(seed).choice(chosen, min(sample, len(chosen)), replace=False))
-    true = once(joined([links(search, number) for number in some.tolist()]))
+    true = links(search, some)
     near = np.unique(np.concatenate([some, true.one, true.other]))
     vectors = search.scratch.vectors()[near]
     inside = exact(vectors, vectors, len(near), search.test.least_cosine)
@@ -122,13 +123,13 @@ def against_all_pairs(search: PairSearch, pairs: Pairs, sample: int, seed: int) 
     }
 
 
-def links(search: PairSearch, number: int) -> Pairs:
-    """All pictures that are copies of one by the same test, found by comparing it with every one."""
+def links(search: PairSearch, some: NDArray[np.int64]) -> Pairs:
+    """All copies of some pictures by the same test, found by comparing them with every one; vectors are read once."""
     vectors = search.scratch.vectors()
-    found = [Pairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))]
-    for first in range(0, len(search.chosen), 65536):
-        places = search.chosen[first : first + 65536]
-        cosines = vectors[places] @ vectors[number]
-        is_near = (cosines >= search.test.least_cosine) & (places != number)
-        found.append(Pairs(np.full(is_near.sum(), number), places[is_near], cosines[is_near]))
-    return copies_among(search.scratch, joined(found), search.test)
+    asked, found, block = vectors[some], list[Pairs](), max(1, COSINES // max(1, len(some)))
+    for first in range(0, len(search.chosen), block):
+        places = search.chosen[first : first + block]
+        cosines = vectors[places] @ asked.T
+        rows, columns = np.nonzero((cosines >= search.test.least_cosine) & (places[:, None] != some))
+        found.append(Pairs(some[columns], places[rows], cosines[rows, columns]))
+    return copies_among(search.scratch, once(joined(found)), search.test)
