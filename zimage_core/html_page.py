@@ -3,9 +3,11 @@
 import base64
 import io
 from html import escape
+from pathlib import Path
 
 from PIL import Image
 
+HEAD = '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="generator" content="zimage">'
 THUMBNAIL, QUALITY = 224, 82  # pixels; of JPEG
 STYLE = """
 :root { color-scheme: light dark; }
@@ -20,10 +22,13 @@ figcaption, .small { font-size: .85em; opacity: .8; } img { max-width: 100%; }
 
 def page(title: str, body: str) -> str:
     """A complete page around a body."""
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{STYLE}</style></head><body>\n{body}\n</body></html>\n"
-    )
+    return f"{HEAD}<title>{escape(title)}</title><style>{STYLE}</style></head><body>\n{body}\n</body></html>\n"
+
+
+def is_page(file: Path) -> bool:
+    """Whether a file begins as `page` does, so that it may be written anew."""
+    with file.open("rb") as opened:
+        return opened.read(len(HEAD)) == HEAD.encode()
 
 
 def figure_html(picture: Image.Image | None, caption: str) -> str:

@@ -17,7 +17,7 @@ from ..curation.concepts import (
 )
 from ..curation.engine import Record
 from .data_stages import check_table, is_older, with_bar, written
-from .files import check_out
+from .files import check_out, check_page
 
 ALL = "all"
 
@@ -26,7 +26,7 @@ def map_of_concepts(options: argparse.Namespace) -> None:
     """Write the map, and what goes with it where that is missing or older."""
     check_table(options.out, "graph")
     page: Path = options.page or options.out.with_suffix(".html")
-    check_out(page, "pages", ".html")
+    check_page(page)
     if options.graphml:
         check_out(options.graphml, "graphs", ".graphml")
     if options.mentions:

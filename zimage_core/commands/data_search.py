@@ -12,7 +12,7 @@ from ..curation.engine import Record, record_of_stage
 from ..curation.search import ByCaptions, ByVectors, find_pictures, found_in, write_search_page
 from .data_stages import check_table, renewed, silence_pillow
 from .data_vectors import choice_of_vectors, vectors_of_words
-from .files import check_out
+from .files import check_page
 
 SHOWN = 10  # hits of a query that are printed
 
@@ -21,7 +21,7 @@ def search_pictures(options: argparse.Namespace) -> None:
     """Write the hits and the page, and print the first."""
     check_table(options.out, "search")
     page: Path = options.page or options.out.with_suffix(".html")
-    check_out(page, "pages", ".html")
+    check_page(page)
     silence_pillow()
     is_new, record = renewed(find_pictures(options.vectors, options.out, search_of(options)), options.out)
     write_search_page(options.out, record, page)

@@ -15,14 +15,14 @@ from tqdm import tqdm
 from ..counted import counted
 from ..curation.engine import Progress, Record, Stage, check_replaceable, read_record, run_stage
 from ..curation.profiling import ProfileParameters, profile_stage, write_page
-from .files import check_out
+from .files import check_out, check_page
 
 
 def profile_folder(options: argparse.Namespace) -> None:
     """Measure the pictures, and write the page where it is missing or the profile is new."""
     check_table(options.out, "profile")
     page: Path = options.page or options.out.with_suffix(".html")
-    check_out(page, "pages", ".html")
+    check_page(page)
     silence_pillow()
     parameters = ProfileParameters(most_pixels=round(options.most_megapixels * 1e6), keep_dates=options.keep_dates)
     listing = options.out.with_name(f".{options.out.name}.listing")

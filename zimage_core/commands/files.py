@@ -6,6 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from ..atomic_file import write_atomically
+from ..html_page import is_page
 from ..regular_file import irregularity
 
 
@@ -22,6 +23,13 @@ def check_out(out: Path, kind: str = "pictures", ending: str = ".png") -> None:
             pass
     except OSError as error:
         raise ValueError(f"{out} cannot be written: {error.strerror} in {out.parent}") from error
+
+
+def check_page(out: Path) -> None:
+    """Refuse a page that could not be written, or would replace one that is not ours."""
+    check_out(out, "pages", ".html")
+    if out.exists() and (irregularity(out) or not is_page(out)):
+        raise ValueError(f"{out} cannot be written: a page is there that is not from here; move it, or give another")
 
 
 def open_picture(file: Path) -> Image.Image:

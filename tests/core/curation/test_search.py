@@ -119,3 +119,14 @@ def test_what_cannot_be_searched_is_told_in_a_sentence(embedded, tmp_path, capsy
         full = ["data", "search", str(embedded / "Y.parquet"), "--out", str(tmp_path / "Z.parquet"), *arguments]
         assert main(full) == 1
         assert said in capsys.readouterr().err and not (tmp_path / "Z.parquet").exists()
+
+
+def test_a_page_of_somebody_else_is_never_written_over(embedded, tmp_path, capsys):
+    page = tmp_path / "index.html"
+    arguments = ["data", "search", str(embedded / "Y.parquet"), "--out", str(tmp_path / "Z.parquet"), "--text", "red"]
+    for content in (b"<!doctype html>\n<title>My garden</title>", b"", b"\xff"):
+        page.write_bytes(content)
+        assert main([*arguments, "--page", str(page)]) == 1
+        assert "a page is there that is not from here" in capsys.readouterr().err and page.read_bytes() == content
+    page.unlink()
+    assert main([*arguments, "--page", str(page)]) == main([*arguments, "--page", str(page)]) == 0
