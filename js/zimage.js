@@ -6,6 +6,7 @@ import { CAPTIONS, addCaptions, watchCaptions } from "./zimage/captions/captions
 import { COPIES, addWall } from "./zimage/curation/duplicates.mjs";
 import { PROFILED, addFindings } from "./zimage/curation/profile.mjs";
 import { SEARCHED, addHits } from "./zimage/curation/hits.mjs";
+import { CURATED, addProposals } from "./zimage/curation/proposals.mjs";
 import { hideAdvanced } from "./zimage/page/advanced.mjs";
 import { nameBoxes } from "./zimage/page/box_names.mjs";
 import { orderTemplates } from "./zimage/page/comfyui.mjs";
@@ -77,6 +78,7 @@ app.registerExtension({
     if (nodeClass === COPIES) addWall(node, panel);
     if (nodeClass === PROFILED) addFindings(node, panel);
     if (nodeClass === SEARCHED) addHits(node, panel);
+    if (nodeClass === CURATED) addProposals(node, panel);
     if (nodeClass === SAVES) addFileName(node);
     if (isOurs) addReport(node, panel);
     if (nodeClass === ENHANCER) addEditing(node, panel);

@@ -18,6 +18,7 @@ GROUPS = (
         "profile_folder",
         "duplicates",
         "search_pictures",
+        "curate",
         "datasets",
         "training",
         "distill",

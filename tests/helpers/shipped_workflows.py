@@ -19,6 +19,7 @@ FEWER: dict[str, dict[str, Any]] = {  # the same with less to draw
     "ZImageGrid": {"x_values": "2, 4"},
     "ZImagePickBest": {"tries": 2},
     "ZImageMergeSearch": {"budget": 3, "steps": 2},
+    "ZImageCurate": {"most_concepts": 2, "per_concept": 1, "steps": 2},
     "ZImageLoraTest": {"prompts": "a lighthouse at dusk", "strengths": "0.5, 1"},
 }
 each_workflow = pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)

@@ -20,6 +20,7 @@ IDS = {
     "ZImageProfileFolder",
     "ZImageFindDuplicates",
     "ZImageSearchPictures",
+    "ZImageCurate",
     "ZImageEnhancePrompt",
     "ZImageEmptyLatent",
     "ZImageTurboSampler",

@@ -1,10 +1,10 @@
 // @ts-check
-/** A wall of pictures that are copies of one another: a click, K or D keeps or drops one. It knows nothing of nodes. */
+/** A wall of pictures in groups that belong together: a click, K or D keeps or drops one. It knows nothing of nodes. */
 import { keepPresses, part } from "../page/elements.mjs";
 import { pageOf } from "../captions/table_keys.mjs";
 
 /** @typedef {import("./choices.mjs").Verdict} Verdict */
-/** @typedef {{name: string, kind: "kept" | "exact" | "near", size: string, why: string}} Picture */
+/** @typedef {{name: string, kind: "kept" | "exact" | "near", size: string, why: string, image?: string}} Picture */
 /** @typedef {{wall: string, undo: string, previous: string, next: string, count: string, range: (page: {from: number, to: number, matching: number}) => string, told: (picture: Picture, verdict: Verdict) => string}} Words */
 /**
  * @typedef {object} Acts
@@ -52,14 +52,14 @@ export class WallView {
   }
 
   /**
-   * @param {{groups: Picture[][], first: number, matching: number, canUndo: boolean, verdict: (picture: Picture) => Verdict}} shown
+   * @param {{groups: Picture[][], headings?: string[], first: number, matching: number, canUndo: boolean, verdict: (picture: Picture) => Verdict}} shown
    * @param {Words} words
    */
-  show({ groups, first, matching, canUndo, verdict }, words) {
+  show({ groups, headings = [], first, matching, canUndo, verdict }, words) {
     this.element.setAttribute("aria-label", words.wall);
     this.#page = pageOf({ first, shown: groups.length, matching, size: SIZE });
     const names = groups.flat().map(({ name }) => name);
-    if (JSON.stringify(names) !== JSON.stringify([...this.#tiles.keys()])) this.#build(groups);
+    if (JSON.stringify(names) !== JSON.stringify([...this.#tiles.keys()])) this.#build(groups, headings);
     for (const tile of this.#tiles.values()) {
       tile.verdict = verdict(tile.picture);
       tile.button.dataset.verdict = tile.verdict;
@@ -83,11 +83,12 @@ export class WallView {
     }
   }
 
-  /** @param {Picture[][]} groups */
-  #build(groups) {
+  /** @param {Picture[][]} groups @param {string[]} headings of the groups, or none */
+  #build(groups, headings) {
     this.#tiles.clear();
-    const rows = groups.map((group) => {
+    const rows = groups.map((group, number) => {
       const row = part("div", "zimage-wall-group");
+      if (headings[number]) row.append(heading(headings[number]));
       row.append(...group.map((picture) => this.#tile(picture)));
       return row;
     });
@@ -101,6 +102,7 @@ export class WallView {
     const image = document.createElement("img");
     image.alt = "";
     image.draggable = false;
+    if (picture.image) image.src = picture.image;
     const size = part("span", "zimage-wall-size");
     size.textContent = picture.size;
     button.append(image, size);
@@ -131,6 +133,13 @@ export class WallView {
   #turn(first) {
     if (first !== null) this.#acts.look(first);
   }
+}
+
+/** @param {string} text */
+function heading(text) {
+  const element = part("div", "zimage-wall-heading");
+  element.textContent = text;
+  return element;
 }
 
 /** @param {HTMLButtonElement} button @param {string} text @param {boolean} isOff */

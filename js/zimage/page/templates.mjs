@@ -40,6 +40,7 @@ const TASKS = [
   "re-roll until the sign is right",
   "train a LoRA",
   "from a messy folder to a LoRA",
+  "two rounds of curation",
   "train an edit LoRA from pairs",
   "train from a recipe",
   "make your own Turbo",

@@ -3,6 +3,7 @@
 from .concepts import Concept, read_concepts
 from .coverage import coverage_of
 from .drawn import Drawn, RoundIdentity, draw_round, read_drawn
+from .in_memory import concepts_in, hits_of
 from .needs import Change, Need, changes, needs_of
 from .proposal import PROPOSAL, accepted, propose, write_accepted, write_proposal
 from .proposal_page import PAGE, write_proposal_page
@@ -17,8 +18,10 @@ __all__ = [
     "RoundIdentity",
     "accepted",
     "changes",
+    "concepts_in",
     "coverage_of",
     "draw_round",
+    "hits_of",
     "needs_of",
     "propose",
     "read_concepts",

@@ -17,6 +17,7 @@ from ..input_folders import NO_FOLDER, files_state, folder_names, folder_of, fol
 from . import manifests
 from .graph_pictures import write_pictures
 
+ANY_SIDE = 1024  # for those who read no pixels
 BUILT_IN = {"zorps (built in)": write_zorps, "what nano knows (built in)": write_scenes}  # drawn for nano
 
 
