@@ -80,7 +80,9 @@ class ZImageCaptionFolder(io.ComfyNode):
         listed = pictures or picture_list.all_of(folder)
         where = folders.Place(folder=listed.folder, **place)
         told = folders.caption_pictures(where, captioner, seed, pictures.names if pictures else None)
-        return io.NodeOutput(told.report, told.file, listed, ui=ui.PreviewText(told.report))
+        only = "\n".join(pictures.names) if pictures else ""  # what the table shows
+        shown = {**ui.PreviewText(told.report).as_dict(), "zimage_captioned": [only]}
+        return io.NodeOutput(told.report, told.file, listed, ui=shown)
 
 
 NODES: list[type[io.ComfyNode]] = [ZImageCaptionFolder]

@@ -34,6 +34,12 @@ export function watchCaptions() {
 export function addCaptions(node, panel) {
   const captions = new CaptionsOnNode(node, panel);
   watch({ node, state: () => captions.state, update: () => captions.refresh() });
+  const previous = node.onExecuted;
+  node.onExecuted = function (/** @type {{zimage_captioned?: string[]} | null} */ output) {
+    previous?.apply(this, arguments);
+    const [only] = output?.zimage_captioned ?? [];
+    if (only !== undefined) captions.only = only;
+  };
 }
 
 class CaptionsOnNode {
@@ -41,6 +47,7 @@ class CaptionsOnNode {
     change: (change, row, value) => this.#change(change, row, value),
     look: (first) => this.#look(first),
   });
+  only = ""; // names of the pictures that another node listed in the last run, one a line
   #first = 0;
   #changing = 0; // changes that are not answered yet; what is asked meanwhile might be told as it was before
   #isRefused = false; // the last change
@@ -66,7 +73,7 @@ class CaptionsOnNode {
   get #place() {
     const place = valuesOf(this.#node, DECIDING);
     const first = chainOf(this.#node, "pictures").at(-1);
-    return first ? { ...place, folder: valueOf(first, "folder") } : place;
+    return first ? { ...place, folder: valueOf(first, "folder"), only: this.only } : place;
   }
 
   /** Show the page that is looked at; false if it has to be asked again. */

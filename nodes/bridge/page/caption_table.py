@@ -6,6 +6,7 @@ node has written some. An answer is all that is shown then.
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ....zimage_core.language.captioning import Refused, Row, Table
@@ -26,6 +27,7 @@ Query = Mapping[str, Any]
 def rows(query: Query) -> dict[str, Any]:
     """{folder, kind, language, targets, text_files, shown: all, open or failed, first, count} -> a page of rows.
 
+    With `only`, names of pictures, one a line, no others are counted and shown.
     {rows, first, matching, states, is_begun}: `matching` rows are shown in pages, `first` is moved to the last page's;
     a row of which something was refused has a sentence `refused`.
     """
@@ -57,7 +59,9 @@ def redo(query: Query) -> dict[str, Any]:
 
 def _table(query: Query) -> Table:
     names = {name: str(query[name]) for name in ("folder", "kind", "language", "targets")}
-    return Place(**names, text_files=bool(query["text_files"])).table()
+    table = Place(**names, text_files=bool(query["text_files"])).table()
+    only = str(query.get("only") or "").splitlines()
+    return replace(table, only=frozenset(only)) if only else table
 
 
 def _key(query: Query) -> tuple[str, str]:

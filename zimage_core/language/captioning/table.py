@@ -50,6 +50,7 @@ class Table:
     targets: Path | None = None
     writes_text_files: bool = False
     earlier: tuple[Path, ...] = ()  # other files of this folder's captions, as a job has them
+    only: frozenset[str] | None = None  # names of the pictures that are shown; None means all, as of a job
 
     def rows(self) -> list[Row]:
         """A row for each picture or pair, in their order; raises `ValueError` where there are none.
@@ -78,7 +79,8 @@ class Table:
         return self._changed(key, {shown}, lambda row: asked_anew(row.record))
 
     def _entries(self) -> tuple[Entry, ...]:
-        return entries_of(self.folder, self.targets if self.kind == DIFFERENCE else None, self.kind)
+        every = entries_of(self.folder, self.targets if self.kind == DIFFERENCE else None, self.kind)
+        return tuple(each for each in every if self.only is None or each.task.picture.name in self.only)
 
     def _rows(self, entries: Iterable[Entry]) -> list[Row]:
         """The rows of some entries; only their own text files are read."""

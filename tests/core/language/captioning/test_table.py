@@ -69,6 +69,14 @@ def folder(tmp_path):
     return tmp_path
 
 
+def test_pictures_that_are_left_out_are_not_in_the_table(folder):
+    job = job_in(folder, Speaker(), only=frozenset({"01.png", "03.png"}))
+    run(job)
+    assert [row.state for row in table_of(job).rows()] == ["written", "waiting", "written", "waiting"]
+    shown = replace(table_of(job), only=job.only).rows()
+    assert [(row.task.picture.name, row.state) for row in shown] == [("01.png", "written"), ("03.png", "written")]
+
+
 def test_what_is_said_in_the_table_stays_and_one_caption_alone_is_asked_anew(folder):
     speaker = Speaker()
     job = job_in(folder, speaker)
