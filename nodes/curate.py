@@ -41,7 +41,7 @@ class ZImageCurate(io.ComfyNode):
                 ),
                 io.String.Output(display_name="report", tooltip="The table of concepts, and what is proposed."),
                 io.String.Output(
-                    display_name="folder", tooltip="Where the round lies: for before of the next Z-Image Curate."
+                    display_name="folder", tooltip="Where the round lies: for earlier round of the next one."
                 ),
             ],
             hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo, io.Hidden.unique_id],
@@ -54,9 +54,11 @@ class ZImageCurate(io.ComfyNode):
         return " ".join(states)
 
     @classmethod
-    def execute(cls, model, clip, vae, latent, score, reader, filename_prefix, before="", **more) -> io.NodeOutput:
+    def execute(
+        cls, model, clip, vae, latent, score, reader, filename_prefix, earlier_round="", **more
+    ) -> io.NodeOutput:
         drawn = {name: more.pop(name) for name in DRAWN}
-        asked = rounds.Round(before=before, **more)
+        asked = rounds.Round(before=earlier_round, **more)
         decided = {**drawn, "score": score, "reader": reader, "seed": asked.seed, "pictures": asked.per_concept}
         out = evaluation.folder_of(filename_prefix, "round", decided, cls.hidden)
         connected: dict[str, Any] = {"model": model, "clip": clip, "vae": vae, "latent": latent, **drawn}
@@ -176,7 +178,8 @@ def _advanced() -> list[io.Input]:
             "it, where the same one goes on; a later round is compared with the one before.",
         ),
         io.String.Input(
-            "before",
+            "earlier_round",
+            display_name="earlier round",
             optional=True,
             force_input=True,
             tooltip="The folder of an earlier round to compare with, from another Z-Image Curate. Empty takes the "

@@ -67,6 +67,9 @@ def curate(round_: Round, score: Score, paint: Callable[[SuiteBar], Painter], ou
     """Draw and score what is missing, propose, and write what a person keeps. Raises ValueError with one sentence."""
     chosen = choices_in(round_.choices)
     learned, pool = learned_in(round_.folder), pool_in(round_.candidates)
+    without = {str(each.picture.absolute()) for each in learned}
+    if without.issuperset(pool):
+        raise ValueError("All candidates are trained on already. Choose another folder of candidates.")
     said = [each.captions for each in learned] or list(pool.values())
     concepts = concepts_of(round_, [*said, *pool.values()])
     check_score(score, concepts)
@@ -76,7 +79,6 @@ def curate(round_: Round, score: Score, paint: Callable[[SuiteBar], Painter], ou
     if not needs:
         raise ValueError(f"No picture could be scored by {score.name}: {drawn[0].problem}.")
     worst = [each for each in needs if each.need > 0][: round_.worst]
-    without = {str(each.picture.absolute()) for each in learned}
     hits = hits_of(pool, [each.concept for each in worst], round_.proposed * ANSWERS, without)
     proposed = propose(worst, hits, round_.proposed)
     lines = [{**line, "accept": _verdict(line, chosen) == KEEP} for line in proposed]
