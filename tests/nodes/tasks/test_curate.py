@@ -150,6 +150,8 @@ def test_phrases_of_captions_are_concepts_and_those_who_say_them_as_they_are_com
     captions = [["a red fox in the snow"], ["red fox, top corner"], ["one owl, top corner"], ["a fox that is red"]]
     assert [each.name for each in concepts_in(captions, 9)] == ["red fox"]
     pool = {str(number): texts for number, texts in enumerate(captions)}
-    found = hits_of(pool, [Concept(name="fox", prompts=("x",), words=("red fox", "red owl"))], 9, without={"0"})
-    assert [each["path"] for each in found["red fox"]] == ["1"]
-    assert {each["path"] for each in found["red owl"]} == {"1", "2", "3"}
+    texts = ("red fox", "corner owl", "red owl", "a red owl that sat in the snow")
+    found = hits_of(pool, [Concept(name="fox", prompts=("x",), words=texts)], 9, without={"0"})
+    paths = {text: [each["path"] for each in hits] for text, hits in found.items()}
+    assert (paths["red fox"], paths["corner owl"], paths["red owl"]) == (["1"], ["2"], [])
+    assert paths[texts[3]][0] == "3" and set(paths[texts[3]]) == {"1", "2", "3"}

@@ -10,8 +10,10 @@ from ..concepts.phrases import phrases
 from .concepts import Concept
 
 LEAST_USES = 2  # captions with a phrase that is taken for a concept
+MOST_WORDS = 4  # of a concept; what is longer is a prompt
 LEAST_WORDS, LEAST_LETTERS = 2, 3  # of an English one, a Chinese one: a colour or a size by itself is nothing to draw
 PLACES = ("corner", "background", "foreground", "side", "left", "right", "top", "bottom", "edge", "middle", "center")
+DRAW = "画一"  # "draw a": what is asked, not what is seen
 CHINESE_PLACES = ("方", "边", "角", "央", "间", "背景", "前景", "景上")  # where something is says not what it is
 
 Captions = Mapping[str, Sequence[str]]  # of each picture, by its path
@@ -30,7 +32,7 @@ def concepts_in(captions: Iterable[Sequence[str]], most: int) -> list[Concept]:
 def is_something(said: str) -> bool:
     """Whether a phrase can be drawn: at least an adjective and a noun, and no place."""
     if HAN.search(said):
-        return len(said) >= LEAST_LETTERS and not said.endswith(CHINESE_PLACES)
+        return len(said) >= LEAST_LETTERS and not said.endswith(CHINESE_PLACES) and not said.startswith(DRAW)
     words = said.split()
     return len(words) >= LEAST_WORDS and words[-1] not in PLACES
 
@@ -40,8 +42,8 @@ def hits_of(
 ) -> dict[str, list[dict[str, Any]]]:
     """By text of a concept the pictures whose captions say it, best first by BM25.
 
-    Those that say it as it is, its words side by side, are taken alone where there are any. `without` are paths that
-    are no answer.
+    Those that say it as it is, its words side by side, are taken alone where there are any; else those that have all
+    of its words; else, of what is longer than a concept's name, those that have most. `without` are no answers.
     """
     said = {path: [term for text in texts for term in terms(text)] for path, texts in captions.items()}
     counts, statistics = {path: Counter(each) for path, each in said.items()}, statistics_of(said.values())
@@ -51,7 +53,11 @@ def hits_of(
         asked, whole = terms(text), phrase(text)
         open_to = [path for path in captions if path not in without]
         exact = [path for path in open_to if any(whole in each for each in as_phrases[path])]
-        scores = {path: bm25(asked, counts[path], len(said[path]), statistics) for path in exact or open_to}
+        having_all = [path for path in open_to if all(counts[path][term] for term in asked)]
+        nearest = open_to if len(text.split()) > MOST_WORDS else []
+        scores = {
+            path: bm25(asked, counts[path], len(said[path]), statistics) for path in exact or having_all or nearest
+        }
         ranked = sorted((path for path in scores if scores[path] > 0), key=lambda path: (-scores[path], path))
         found[text] = [{"path": path, "score": scores[path]} for path in ranked[:most]]
     return found
