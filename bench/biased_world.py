@@ -35,6 +35,7 @@ RARE_IS_BELOW = 0.25  # of the median coverage: what is called rare
 ACCEPTED = (
     "entropy",
     "sharpness",
+    "detail",
     "noise",
 )  # whose thresholds are applied; others are about kinds, not faults
 JUNK = ("empty", "truncated", "no picture", "blank", "noise", "blurred")

@@ -5,8 +5,9 @@ import math
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
+from zimage_core.curation.profiling.detail import copy_quality, detail
 from zimage_core.curation.profiling.identity import hash_distance, perceptual_hash
 from zimage_core.curation.profiling.information import border_variance, compression_ratio, entropy
 from zimage_core.curation.profiling.opened import encoding_quality
@@ -47,6 +48,42 @@ def test_frames_and_exposure_are_shares_of_the_picture():
     assert frame_share(picture) == pytest.approx(1 - 45 * 80 / 6000)
     assert (dark_share(picture), light_share(picture)) == pytest.approx((15 / 60, 45 * 20 / 6000))
     assert frame_share(np.full((9, 9), 3.0)) == 1
+
+
+def waves(colour, least=1, side=256, period=64):
+    """Lines from grey towards another colour: a square wave of as many harmonics as pixels can hold."""
+    odd = np.arange(least, period // 2, 2)
+    line = (np.sin(2 * np.pi * np.outer(np.arange(side), odd) / period) / odd).sum(1)
+    return np.broadcast_to(128 + line[None, :, None] * (np.array(colour) - 128.0), (side, side, 3))
+
+
+def test_detail_is_the_share_of_the_spectrum_that_edges_fill():
+    """The gradients of a square wave are equally strong in each of its 16 harmonics: 0.9 of them end with the 15th."""
+    for colour in ((250, 250, 250), (140, 140, 140), (180, 101, 128)):  # the last is as bright as its ground
+        assert detail(waves(colour)) == pytest.approx(29 / 32, abs=0.03)
+    assert detail(waves((250, 250, 250), least=31)) == pytest.approx(31 / 32, abs=0.02)
+    hill = np.exp(-(np.add.outer(np.linspace(-2, 2, 128) ** 2, np.linspace(-2, 2, 128) ** 2)))
+    smooth = np.stack([90 + 30 * hill, 120 - 20 * hill, 150 + 40 * hill], -1)
+    assert detail(np.rint(smooth)) < 0.05 and detail(np.full((1, 1, 3), 7.0)) == 0
+    edge = Image.new("RGB", (192, 192), "white")
+    edge.paste("black", (0, 0, 90, 192))
+    blurred = edge.rotate(20, Image.Resampling.BICUBIC).crop((40, 40, 152, 152)).filter(ImageFilter.GaussianBlur(3))
+    # their power is exp(-(pi f s)²) of what it was at a share f of the finest frequency: 0.9 of it ends at 0.37 / s
+    assert detail(np.asarray(blurred, float)) == pytest.approx(0.37 / 3, abs=0.02)
+
+
+@pytest.mark.parametrize("kernel", [Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS])
+def test_the_original_is_better_than_a_copy_enlarged_twice_and_than_one_reduced(kernel):
+    def quality(picture):
+        return copy_quality(picture.width * picture.height / 1e6, 1.0, detail(np.asarray(picture, float)))
+
+    levels = np.random.default_rng(0).normal(size=(200, 200))
+    spectrum = np.fft.fft2(levels) / np.maximum(np.hypot(*np.meshgrid(*[np.fft.fftfreq(200)] * 2)), 1 / 200)
+    natural = np.real(np.fft.ifft2(spectrum))  # as photographs: amplitudes fall as 1 / f
+    original = Image.fromarray((128 + 40 * natural / natural.std()).clip(0, 255).astype(np.uint8)).convert("RGB")
+    original = original.filter(ImageFilter.GaussianBlur(0.5))  # as a lens does
+    larger, smaller = (original.resize((side, side), kernel) for side in (400, 100))
+    assert quality(larger) < 0.9 * quality(original) and quality(smaller) < 0.3 * quality(original)
 
 
 @pytest.mark.parametrize("quality", [20, 50, 75, 90])

@@ -14,13 +14,14 @@ from ...scoring.features import PictureEncoder
 from ...scoring.pixels_digest import pixels_digest
 from ..engine import Record, Stage, arrow, file_digest, parquet, record_of_stage, unless_stopped
 from ..engine.output import row_groups
+from ..profiling.detail import copy_quality
 from ..profiling.identity import sha256
 from ..profiling.opened import Opened, open_file, read_bytes
 from .looks import LOOK, look_of
 
-VERSION = 1
+VERSION = 2
 KEPT = ("path", "sha256", "perceptual_hash", "width", "height", "bytes")  # columns of the profile that go on
-READ = (*KEPT, "problem", "megapixels", "encoding_quality")
+READ = (*KEPT, "problem", "megapixels", "encoding_quality", "detail")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,10 +113,10 @@ def same_picture(row: Mapping[str, Any], most_pixels: int) -> Image.Image | None
 
 
 def row_of(row: Mapping[str, Any], picture: Image.Image | None) -> dict[str, Any]:
-    """The columns beside the vector; a picture of more pixels and less lossy encoding is the better copy."""
+    """The columns beside the vector."""
     return {
         **{name: row[name] for name in KEPT},
-        "quality": row["megapixels"] * row["encoding_quality"],
+        "quality": copy_quality(row["megapixels"], row["encoding_quality"], row["detail"]),
         "pixels": pixels_digest(picture) if picture else None,
         "look": look_of(picture).tobytes() if picture else None,
     }

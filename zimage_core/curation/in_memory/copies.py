@@ -18,6 +18,8 @@ from ..duplicates.told import kind_of, reason
 from ..embedding.looks import Looks, look_of
 from ..embedding.perceptual import described
 from ..profiling import Found
+from ..profiling.detail import copy_quality, detail
+from ..profiling.measured import window
 from ..profiling.opened import MOST_PIXELS, open_file, read_bytes
 
 USUAL = DedupParameters()
@@ -29,7 +31,7 @@ class Seen(NamedTuple):
     path: str
     look: NDArray[np.uint8]  # (64 64 3)
     pixels: bytes  # SHA-256
-    quality: float  # megapixels times how little their encoding lost
+    quality: float  # more for more pixels, a better encoding and finer detail
     width: int
     height: int
 
@@ -52,11 +54,12 @@ def seen(found: Found) -> Seen | None:
     if opened is None or opened.picture is None or opened.header is None:
         return None
     picture = opened.picture
+    middle = window(np.asarray(picture)).astype(np.float64)
     return Seen(
         found.path,
         look_of(picture),
         int(pixels_digest(picture), 16).to_bytes(32, "big"),
-        picture.width * picture.height / 1e6 * opened.header.encoding_quality,
+        copy_quality(picture.width * picture.height / 1e6, opened.header.encoding_quality, detail(middle)),
         picture.width,
         picture.height,
     )

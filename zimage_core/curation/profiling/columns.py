@@ -1,5 +1,6 @@
 """The columns of a profile: type, where a number comes from, and which end of it may be a fault."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,8 @@ LOW, HIGH, BOTH = "low", "high", "both"
 STATISTICS = "zimage_core.scoring.statistics 1"
 INFORMATION = "zimage_core.curation.profiling.information 1"
 TECHNICAL = "zimage_core.curation.profiling.technical 1"
+DETAIL = "zimage_core.curation.profiling.detail 1"
+OCTAVE = math.log(2)  # half the detail of others: less is a kind of picture
 PILLOW, FILE = "Pillow", "file"
 
 
@@ -21,6 +24,7 @@ class Column:
     source: str  # who computed it, with a version
     meaning: str
     faulty: str = ""
+    least_reach: float = 0.0  # from the quartile to a proposed limit, in logarithms or in the values themselves
 
 
 COLUMNS = (
@@ -46,6 +50,14 @@ COLUMNS = (
     Column("border_variance", "float64", INFORMATION, "variance of the outer 2 %", LOW),
     Column("entropy", "float64", INFORMATION, "bits of the luma's histogram", LOW),
     Column("sharpness", "float64", STATISTICS, "variance of the Laplacian", LOW),
+    Column(
+        "detail",
+        "float64",
+        DETAIL,
+        "how much of the finest frequency edges reach: blurred or enlarged, less",
+        LOW,
+        OCTAVE,
+    ),
     Column("noise", "float64", STATISTICS, "Immerkaer's estimate, in levels", HIGH),
     Column("banding", "float64", STATISTICS, "edges of bands per 100 pixels", HIGH),
     Column("seams", "float64", STATISTICS, "the strongest straight line across, over those around it", HIGH),

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...scoring.statistics import banding, contrast, noise, saturation, seam_strength, sharpness
+from .detail import detail
 from .folder_walk import Found
 from .identity import perceptual_hash, sha256
 from .information import border_variance, compression_ratio, entropy, jpeg_bits_per_pixel
@@ -63,6 +64,7 @@ def measures(picture: Image.Image, file_bytes: int) -> dict[str, Any]:
         "border_variance": border_variance(levels),
         "entropy": entropy(luma.histogram()),
         "sharpness": sharpness(middle) if has_lines else None,
+        "detail": detail(middle),
         "noise": noise(middle) if has_lines else None,
         "banding": banding(middle) if has_lines else None,
         "seams": seam_strength(middle) if has_lines else None,

@@ -16,7 +16,7 @@ from .measured import row_of
 from .opened import MOST_PIXELS
 from .thresholds import proposals
 
-VERSION = 2
+VERSION = 3
 ROWS = 64  # pictures in a partition
 
 

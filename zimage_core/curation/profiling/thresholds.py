@@ -42,7 +42,8 @@ def proposed(values_of: Callable[[str], NDArray[np.float64]]) -> list[Proposal]:
     found: list[Proposal] = []
     for column in MEASURED:
         values = values_of(column.name)
-        found += [each for side in sides(column) if (each := propose(column.name, values, side))]
+        limits = (propose(column.name, values, side, least_reach=column.least_reach) for side in sides(column))
+        found += [each for each in limits if each]
     return found
 
 
@@ -51,7 +52,9 @@ def sides(column: Column) -> Sequence[str]:
     return (LOW, HIGH) if column.faulty == BOTH else (column.faulty,)
 
 
-def propose(name: str, values: NDArray[np.float64], side: str) -> Proposal | None:
+def propose(
+    name: str, values: NDArray[np.float64], side: str, *, least_reach: float = 0.0
+) -> Proposal | None:
     """Tukey's outer fence, of the logarithms where values are positive, as most measures spread by factors.
 
     Up to a tenth of the values may be 0, which is below any fence: an even surface has no sharpness at all. None where
@@ -66,7 +69,7 @@ def propose(name: str, values: NDArray[np.float64], side: str) -> Proposal | Non
     else:
         scale = values
     first, third = np.percentile(scale, (25, 75))
-    reach = FENCE * (third - first)
+    reach = max(FENCE * (third - first), least_reach)
     is_beyond = scale < first - reach if side == LOW else scale > third + reach
     if not 0 < is_beyond.mean() <= MOST:
         return None
