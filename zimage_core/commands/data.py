@@ -10,7 +10,8 @@ from .data_selection import add_balance, add_curate, add_search
 
 PROFILE = """Measures every picture in FOLDER and below: what it is, how much is in it, how good it is technically;
 damaged files have a reason instead of numbers. Writes one row a picture, and a page with a contact sheet per finding.
-Thresholds are proposed from these pictures' own distribution; nothing is applied, no picture is changed."""
+Thresholds are proposed from these pictures' own distribution; nothing is applied, no picture is changed. What --learned
+adds is by models of yours; where a profile is there already, only new columns are computed."""
 
 EMBED = """Makes a vector of every picture of a profile that can be read, and a small look at it. perceptual needs no
 model and finds copies; nano is the built-in vision tower, efficientnet comes in a package, a folder is a CLIP or SigLIP
@@ -48,6 +49,20 @@ def add_profile(stages: Any) -> None:
         metavar="N",
         help="larger pictures are not decoded; default: 100",
     )
+    parser.add_argument(
+        "--learned",
+        type=text,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME[=FILE]",
+        help="columns by models: similarity with the caption, text_share, scene (nano's), aesthetic=HEAD.safetensors, "
+        "faces=YUNET.onnx, and any class of a classifier of yours: a head over features, an .onnx file or a folder",
+    )
+    parser.add_argument(
+        "--with", dest="encoder", type=text, metavar="ENCODER", help="that --learned looks through, as for data embed"
+    )
+    parser.add_argument("--device", metavar="D", help="of models in folders; default: a GPU if there is one")
     parser.add_argument("--keep-dates", action="store_true", help="keep when pictures were taken, from their EXIF data")
 
 

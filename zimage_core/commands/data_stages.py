@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from ..counted import counted
-from ..curation.engine import Progress, Record, Stage, check_replaceable, read_record, run_stage
-from ..curation.profiling import ProfileParameters, profile_stage, write_page
+from ..curation.engine import Progress, Record, Stage, check_replaceable, is_done, read_record, run_stage
+from ..curation.profiling import LearnedColumn, Listings, ProfileParameters, profile_stage, write_page
 from .files import check_out, check_page
 
 
@@ -25,16 +25,33 @@ def profile_folder(options: argparse.Namespace) -> None:
     check_page(page)
     silence_pillow()
     parameters = ProfileParameters(most_pixels=round(options.most_megapixels * 1e6), keep_dates=options.keep_dates)
-    listing = options.out.with_name(f".{options.out.name}.listing")
+    learned = learned_of(options)
+    hidden = (options.out.with_name(f".{options.out.name}.{each}") for each in ("listing", "captions"))
+    listings = Listings(*hidden)
     try:
-        stage = profile_stage(options.folder, listing, parameters)
+        stage = profile_stage(options.folder, listings, parameters, learned, earlier=options.out)
+        if not is_done(stage, options.out):
+            for each in learned:
+                each.try_out()
         is_new, record = compute(stage, options.out)
     finally:
-        listing.unlink(missing_ok=True)
+        for each in (listings.pictures, listings.captions):
+            each.unlink(missing_ok=True)
     if is_new or is_older(page, options.out):
         write_page(options.out, page)
     result = {"file": str(options.out), "page": str(page), "new": is_new, **record.summary}
     print(json.dumps(result, ensure_ascii=False) if options.json else profile_told(record, options.out, page))
+
+
+def learned_of(options: argparse.Namespace) -> Sequence[LearnedColumn]:
+    """The columns by models; without any neither PyTorch nor anything else of theirs is imported."""
+    if not options.learned:
+        if options.encoder is not None:
+            raise ValueError("--with is the encoder of --learned: name a column, such as --learned similarity")
+        return ()
+    from .data_learned import learned_columns
+
+    return learned_columns(options.learned, options.encoder, options.device)
 
 
 def check_table(out: Path, stage: str) -> None:

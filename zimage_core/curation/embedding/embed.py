@@ -15,8 +15,7 @@ from ...scoring.pixels_digest import pixels_digest
 from ..engine import Record, Stage, arrow, file_digest, parquet, record_of_stage, unless_stopped
 from ..engine.output import row_groups
 from ..profiling.detail import copy_quality
-from ..profiling.identity import sha256
-from ..profiling.opened import Opened, open_file, read_bytes
+from ..profiling.opened import Opened, open_file, read_bytes, same_picture
 from .looks import LOOK, look_of
 
 VERSION = 2
@@ -70,7 +69,7 @@ class Embedder:
         rows, pictures = list[dict[str, Any]](), list[Image.Image]()
         for row in unless_stopped(listed):
             if not row["problem"]:
-                picture = same_picture(row, self.most_pixels)
+                picture = same_picture(row["path"], row["sha256"], self.most_pixels)
                 rows.append(row_of(row, picture))
                 pictures += [reduced(picture)] if picture else []
         seen = iter(np.asarray(self.encoder.pictures(pictures)) if pictures else ())
@@ -102,14 +101,6 @@ def reduced(picture: Image.Image) -> Image.Image:
     small = picture.copy()
     small.thumbnail((SIDE, SIDE), Image.Resampling.BICUBIC)
     return small
-
-
-def same_picture(row: Mapping[str, Any], most_pixels: int) -> Image.Image | None:
-    """The picture of a row, unless its file has gone or changed since."""
-    content, problem = read_bytes(Path(row["path"]))
-    if problem or sha256(content) != row["sha256"]:
-        return None
-    return open_file(Path(row["path"]), content, most_pixels).picture
 
 
 def row_of(row: Mapping[str, Any], picture: Image.Image | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ..profiling import Found
+from ..profiling import Column, Found
 from ..profiling.folder_walk import walk
 from ..profiling.measured import row_of
 from ..profiling.opened import MOST_PIXELS
@@ -22,6 +22,7 @@ class Profile:
 
     rows: Sequence[Mapping[str, Any]]
     proposals: Sequence[Proposal]
+    learned: Sequence[Column] = ()
 
     def problems(self) -> Mapping[str, int]:
         """How many files cannot be read, by the kind of damage."""
@@ -42,7 +43,7 @@ def row_of_picture(found: Found) -> Mapping[str, Any]:
     return row_of(found, MOST_PIXELS, keep_dates=False)
 
 
-def profile_of(rows: Iterable[Mapping[str, Any]]) -> Profile:
-    """Of rows that are measured."""
+def profile_of(rows: Iterable[Mapping[str, Any]], learned: Sequence[Column] = ()) -> Profile:
+    """Of rows that are measured, with the columns that models gave them."""
     known = tuple(rows)
-    return Profile(known, proposals_of_rows(known))
+    return Profile(known, proposals_of_rows(known, learned), learned)

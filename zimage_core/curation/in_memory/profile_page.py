@@ -6,7 +6,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from ..profiling.columns import LOW
+from ..profiling.columns import COLUMNS, LOW
 from ..profiling.page_parts import MOST_NAMED, SHOWN, Finding, profile_html, title_of
 from .conditions import condition_of
 from .profile import Profile
@@ -27,7 +27,8 @@ def profile_page(profile: Profile, folder: str) -> str:
             for each, found in zip(proposals, beyond, strict=True)
         ),
     ]
-    return profile_html(folder, len(rows), problems, proposals, partial(damaged, rows), findings)
+    columns = (*COLUMNS, *profile.learned)
+    return profile_html(folder, len(rows), problems, proposals, partial(damaged, rows), findings, columns)
 
 
 def damaged(rows: Rows, kind: str) -> Rows:

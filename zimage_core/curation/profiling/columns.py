@@ -1,6 +1,7 @@
 """The columns of a profile: type, where a number comes from, and which end of it may be a fault."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ class Column:
     meaning: str
     faulty: str = ""
     least_reach: float = 0.0  # from the quartile to a proposed limit, in logarithms or in the values themselves
+    by_factors: bool = True  # whether values spread by factors, as most measures; cosines and probabilities do not
 
 
 COLUMNS = (
@@ -72,14 +74,23 @@ COLUMNS = (
 MEASURED = tuple(each for each in COLUMNS if each.faulty)
 
 
-def schema() -> Any:
-    """Arrow's, with source and meaning of each column in its metadata."""
+def schema(learned: Sequence[Column] = ()) -> Any:
+    """Arrow's, with source and meaning of each column in its metadata; learned ones follow."""
     library = arrow()
     return library.schema(
         [
             library.field(
                 each.name, library.type_for_alias(each.type), metadata={"source": each.source, "meaning": each.meaning}
             )
-            for each in COLUMNS
+            for each in (*COLUMNS, *learned)
         ]
     )
+
+
+def columns_in(found: Any) -> list[Column]:
+    """Those of a profile's Arrow schema, as far as it tells of them."""
+    told = [(field, field.metadata or {}) for field in found]
+    return [
+        Column(field.name, str(field.type), about.get(b"source", b"").decode(), about.get(b"meaning", b"").decode())
+        for field, about in told
+    ]

@@ -10,6 +10,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from ...regular_file import irregularity
 from ...rgb_picture import DEEP, as_rgb
+from .identity import sha256
 
 MOST_PIXELS = 100_000_000  # of a picture that is decoded; 50,000 x 50,000 would take 7.5 GB
 ENDINGS = {
@@ -79,6 +80,14 @@ def decoded(path: Path, content: bytes, most_pixels: int) -> Opened:
         opened.seek(0)
         opened.load()
         return Opened(header=header, picture=as_rgb(ImageOps.exif_transpose(opened)))
+
+
+def same_picture(path: str, digest: str, most_pixels: int) -> Image.Image | None:
+    """The picture of a file, unless it has gone or its SHA-256 is another now."""
+    content, problem = read_bytes(Path(path))
+    if problem or sha256(content) != digest:
+        return None
+    return open_file(Path(path), content, most_pixels).picture
 
 
 def read_bytes(path: Path) -> tuple[bytes, str]:

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from ...counted import counted
 from ...html_page import figure_html, page
 from ...rgb_picture import as_rgb
-from .columns import COLUMNS, LOW
+from .columns import LOW, Column
 from .opened import Damage
 
 SHOWN = 12  # pictures of a finding
@@ -39,6 +39,7 @@ def profile_html(
     proposals: Sequence[Row],
     damaged: Callable[[str], Sequence[Row]],
     findings: Iterable[Finding],
+    columns: Sequence[Column],
 ) -> str:
     """The whole page about a folder; `damaged` are the first files with one kind of damage."""
     parts = [
@@ -46,7 +47,7 @@ def profile_html(
         thresholds_html(proposals),
         *(damage_html(kind, count, damaged(kind), folder) for kind, count in problems.items()),
         *(sheet_html(each, folder) for each in findings),
-        columns_html(),
+        columns_html(columns),
     ]
     return page(f"Profile of {folder}", "\n".join(part for part in parts if part))
 
@@ -119,10 +120,10 @@ def told(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def columns_html() -> str:
+def columns_html(columns: Sequence[Column]) -> str:
     """What every column means and where it is from."""
     rows = "".join(
         f"<tr><td>{escape(each.name)}</td><td>{escape(each.meaning)}</td><td>{escape(each.source)}</td></tr>"
-        for each in COLUMNS
+        for each in columns
     )
     return f"<h2>Columns</h2><table><tr><th>column</th><th>meaning</th><th>source</th></tr>{rows}</table>"

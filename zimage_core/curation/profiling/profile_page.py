@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from ...atomic_file import write_text
-from ..engine import read_record
+from ..engine import parquet, read_record
 from ..engine.libraries import daft
-from .columns import LOW
+from .columns import LOW, columns_in
 from .page_parts import MOST_NAMED, SHOWN, Finding, Row, profile_html, title_of
 
 
@@ -20,8 +20,8 @@ def write_page(profile: Path, out: Path) -> None:
     folder = str(record.parameters["folder"])
     problems, proposals = record.summary["problems"], record.summary["proposals"]
     findings = [wrong_endings(frame), copies(frame), *(beyond(frame, each) for each in proposals)]
-    count = record.summary["pictures"]
-    write_text(out, profile_html(folder, count, problems, proposals, partial(damaged, frame), findings))
+    count, columns = record.summary["pictures"], columns_in(parquet().read_schema(profile))
+    write_text(out, profile_html(folder, count, problems, proposals, partial(damaged, frame), findings, columns))
 
 
 def damaged(frame: Any, kind: str) -> list[Row]:

@@ -27,23 +27,24 @@ class Proposal:
     of: int  # pictures with a number
 
 
-def proposals(files: Sequence[Path]) -> list[Proposal]:
+def proposals(files: Sequence[Path], learned: Sequence[Column] = ()) -> list[Proposal]:
     """Of all columns of a profile; one column, 8 bytes a picture, is in memory at a time."""
-    return proposed(lambda name: column_of(files, name))
+    return proposed(lambda name: column_of(files, name), learned)
 
 
-def proposals_of_rows(rows: Sequence[Mapping[str, Any]]) -> list[Proposal]:
+def proposals_of_rows(rows: Sequence[Mapping[str, Any]], learned: Sequence[Column] = ()) -> list[Proposal]:
     """The same of rows in memory."""
-    return proposed(lambda name: finite([row[name] for row in rows if row.get(name) is not None]))
+    return proposed(lambda name: finite([row[name] for row in rows if row.get(name) is not None]), learned)
 
 
-def proposed(values_of: Callable[[str], NDArray[np.float64]]) -> list[Proposal]:
+def proposed(values_of: Callable[[str], NDArray[np.float64]], learned: Sequence[Column]) -> list[Proposal]:
     """Of all columns with a faulty side, by what tells the values of one."""
     found: list[Proposal] = []
-    for column in MEASURED:
+    for column in (*MEASURED, *(each for each in learned if each.faulty)):
         values = values_of(column.name)
-        limits = (propose(column.name, values, side, least_reach=column.least_reach) for side in sides(column))
-        found += [each for each in limits if each]
+        for side in sides(column):
+            limit = propose(column.name, values, side, by_factors=column.by_factors, least_reach=column.least_reach)
+            found += [limit] if limit else []
     return found
 
 
@@ -53,9 +54,9 @@ def sides(column: Column) -> Sequence[str]:
 
 
 def propose(
-    name: str, values: NDArray[np.float64], side: str, *, least_reach: float = 0.0
+    name: str, values: NDArray[np.float64], side: str, *, by_factors: bool = True, least_reach: float = 0.0
 ) -> Proposal | None:
-    """Tukey's outer fence, of the logarithms where values are positive, as most measures spread by factors.
+    """Tukey's outer fence, of the logarithms `by_factors` where values are positive.
 
     Up to a tenth of the values may be 0, which is below any fence: an even surface has no sharpness at all. None where
     nothing is beyond it, or more than a tenth. The limit lies halfway between the last value inside and the first
@@ -64,7 +65,7 @@ def propose(
     if len(values) < LEAST:
         return None
     is_positive = values > 0
-    if values.min() >= 0 and is_positive.mean() >= 1 - MOST:
+    if by_factors and values.min() >= 0 and is_positive.mean() >= 1 - MOST:
         scale = np.where(is_positive, np.log(values, where=is_positive, out=np.zeros_like(values)), -np.inf)
     else:
         scale = values

@@ -29,6 +29,15 @@ class PictureEncoder(Protocol):
         ...
 
 
+@runtime_checkable
+class WordEncoder(PictureEncoder, Protocol):
+    """Features of words in the same space."""
+
+    def words(self, texts: Sequence[str]) -> Float[Tensor, "n c"]:
+        """A vector of length 1 for each text."""
+        ...
+
+
 class ClipFolder:
     """Pictures and words in one space, by the model in a folder: CLIP, SigLIP and what transformers loads like them."""
 

@@ -6,7 +6,7 @@ from PIL import Image
 
 from ..detection import Detection
 from ..score import NO_PROMPT, Measurement, Request
-from .encoder import ClipFolder
+from .encoder import ClipFolder, WordEncoder
 
 CLIP_SCORE = 2.5  # CLIPScore's factor (arXiv 2104.08718)
 PREFIX = "A photo depicts "  # CLIPScore's, which CVTG-2K uses too
@@ -22,7 +22,7 @@ class SimilarityScore:
 
     name, higher_is_better = "similarity", True
 
-    def __init__(self, encoder: ClipFolder, prefix: str = "") -> None:
+    def __init__(self, encoder: WordEncoder, prefix: str = "") -> None:
         self.encoder, self.prefix = encoder, prefix
 
     @property
