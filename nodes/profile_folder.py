@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io, ui
 
-from .bridge.tasks.curating import picture_list, profile
+from .bridge.tasks.curating import picture_list, profile, scored_column
 from .chinese_words import IN_CHINESE
 from .datasets import CATEGORY
 from .picture_lists import folder_input, list_outputs, pictures_input
@@ -38,6 +38,14 @@ class ZImageProfileFolder(io.ComfyNode):
                     "on the node write the proposed ones. Files that cannot be read are left out always.",
                 ),
                 pictures_input("Only these of their folder, which takes the place of the folder chosen here."),
+                io.Combo.Input(
+                    "score",
+                    options=scored_column.names(),
+                    default=scored_column.NONE,
+                    optional=True,
+                    tooltip="A measure more, which conditions can name: how much of a picture is text, or what a model "
+                    "of yours says of it and of the caption beside it. CLIP models, heads and detectors stand below.",
+                ),
             ],
             outputs=list_outputs(),
             is_output_node=True,
@@ -48,8 +56,8 @@ class ZImageProfileFolder(io.ComfyNode):
         return picture_list.state(folder)
 
     @classmethod
-    def execute(cls, folder: str, leave_out: str, pictures=None) -> io.NodeOutput:
-        told = profile.profile_folder(folder, leave_out, pictures)
+    def execute(cls, folder: str, leave_out: str, pictures=None, score: str = scored_column.NONE) -> io.NodeOutput:
+        told = profile.profile_folder(folder, leave_out, pictures, score)
         shown = {**ui.PreviewText(told.brief).as_dict(), "zimage_profile": [told.shown]}
         return io.NodeOutput(told.pictures, told.report, told.file, ui=shown)
 

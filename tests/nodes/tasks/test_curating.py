@@ -59,6 +59,22 @@ def test_what_is_left_out_is_neither_captioned_nor_learned(nodes):
     assert all(each.captions[0] for each in dataset.examples)
 
 
+def test_a_score_is_a_measure_that_conditions_name(nodes):
+    """The caption of one picture is given to another: nano's checker then sees what is not said."""
+    folder = nodes.place / "input" / "mess"
+    for number in (0, 1):
+        (folder / f"{number + 1:02}.txt").write_text(("a big red circle on black", "")[number])
+    given = {"folder": "mess", "score": "nano's scene"}
+    pictures, report, _ = nodes.profile(leave_out="nano_s_scene < 1", **given).result
+    assert "Left out by nano_s_scene < 1: 1 (01.png)" in report and "01.png" not in pictures.names
+    assert "02.png" in pictures.names  # it has no caption
+    assert "nano_s_scene" in (nodes.place / "output" / "zimage_lists" / "mess" / "profile.html").read_text("utf-8")
+    with pytest.raises(ValueError, match="no measure 'nano_s_scene'"):
+        nodes.profile(folder="mess", leave_out="nano_s_scene < 1", score="none")
+    with pytest.raises(ValueError, match="no score 'beauty'"):
+        nodes.profile(folder="mess", leave_out="", score="beauty")
+
+
 def test_a_persons_verdict_stands_over_the_searchs(nodes):
     choices = "drop 02.png\nkeep 02 copy.png\nkeep 08_mirrored.png\nkeep a file that has gone.png"
     shown = nodes.duplicates(folder="mess", difference=16.0, choices=choices)

@@ -5,7 +5,7 @@ What `engine` runs from parquet to parquet for any number of pictures, this does
 
 from .conditions import Condition, condition_of, conditions_in, left_out
 from .copies import Copy, Seen, copies_among, seen
-from .profile import Profile, pictures_of, profile_of, row_of_picture
+from .profile import Profile, pictures_of, profile_of, row_of_picture, scored_row
 from .profile_page import profile_page
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "profile_of",
     "profile_page",
     "row_of_picture",
+    "scored_row",
     "seen",
 ]

@@ -37,12 +37,16 @@ def condition_of(proposal: Proposal) -> Condition:
     return Condition(proposal.column, "<" if proposal.side == LOW else ">", float(f"{proposal.limit:.4g}"))
 
 
-def conditions_in(text: str) -> tuple[Condition, ...]:
-    """The conditions in lines of text. Raises `ValueError` with one sentence for a line that is none."""
-    return tuple(condition_in(line.strip()) for line in text.splitlines() if line.strip())
+def conditions_in(text: str, learned: Sequence[str] = ()) -> tuple[Condition, ...]:
+    """The conditions in lines of text, which may name learned columns, too.
+
+    Raises `ValueError` with one sentence for a line that is none.
+    """
+    known = (*NUMBERS, *learned)
+    return tuple(condition_in(line.strip(), known) for line in text.splitlines() if line.strip())
 
 
-def condition_in(line: str) -> Condition:
+def condition_in(line: str, known: Sequence[str]) -> Condition:
     """That of one line."""
     found = FORM.fullmatch(line)
     try:
@@ -53,8 +57,8 @@ def condition_in(line: str) -> Condition:
         raise ValueError(
             f"'{line[:60]}' is no condition. Write a measure, < or >, and a number, such as: sharpness < 20"
         )
-    if found[1] not in NUMBERS:
-        raise ValueError(f"There is no measure '{found[1][:40]}'. Those that there are: {', '.join(NUMBERS)}.")
+    if found[1] not in known:
+        raise ValueError(f"There is no measure '{found[1][:40]}'. Those that there are: {', '.join(known)}.")
     return Condition(found[1], found[2], limit)
 
 

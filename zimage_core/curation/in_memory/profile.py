@@ -7,8 +7,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ..profiling import Column, Found
+from ..profiling import Column, Found, LearnedColumn
 from ..profiling.folder_walk import walk
+from ..profiling.learned import learn
 from ..profiling.measured import row_of
 from ..profiling.opened import MOST_PIXELS
 from ..profiling.thresholds import Proposal, proposals_of_rows
@@ -41,6 +42,13 @@ def pictures_of(folder: Path) -> list[Found]:
 def row_of_picture(found: Found) -> Mapping[str, Any]:
     """The row of one file, measured once for each state of it: a stopped run goes on, a changed folder is quick."""
     return row_of(found, MOST_PIXELS, keep_dates=False)
+
+
+def scored_row(row: Mapping[str, Any], learned: LearnedColumn, captions: Sequence[str]) -> dict[str, Any]:
+    """A row with a column that a model gives; None stands in it where there is no number."""
+    added = {**row, learned.name: None}
+    learn([added], [learned], MOST_PIXELS, [captions])
+    return added
 
 
 def profile_of(rows: Iterable[Mapping[str, Any]], learned: Sequence[Column] = ()) -> Profile:

@@ -15,7 +15,9 @@ from .....zimage_core.curation.in_memory import (
     profile_page,
     row_of_picture,
 )
+from .....zimage_core.curation.profiling import Found, LearnedColumn
 from .....zimage_core.data import Named
+from . import scored_column
 from .picture_list import PictureList, below_output, found_in, lines, list_file, with_progress, write_list
 
 SHOWN = 6  # pictures of a proposal on the node
@@ -31,11 +33,13 @@ class Told(NamedTuple):
     shown: dict[str, Any]
 
 
-def profile_folder(folder: str, leave_out: str, pictures: PictureList | None) -> Told:
+def profile_folder(folder: str, leave_out: str, pictures: PictureList | None, score: str) -> Told:
     """Measure the pictures and leave out what a person said. Raises ValueError with one sentence."""
-    conditions = conditions_in(leave_out)
+    learned = scored_column.column_of(score)
+    conditions = conditions_in(leave_out, [learned.name] if learned else [])
     name, found = found_in(folder, pictures)
-    profile = profile_of(row_of_picture(each) for each in with_progress(found))
+    rows = (_row(each, learned) for each in with_progress(found))
+    profile = profile_of(rows, [learned.column] if learned else [])
     page, kept_file = list_file(name, "profile.html"), list_file(name, "profile.kept.txt")
     write_list(page, profile_page(profile, str(Path(found[0].path).parent)))
     kept = [_name(row) for row in profile.rows if not left_out(row, conditions)]
@@ -49,6 +53,11 @@ def profile_folder(folder: str, leave_out: str, pictures: PictureList | None) ->
         file=str(kept_file),
         shown=_shown(name, profile, conditions),
     )
+
+
+def _row(found: Found, learned: LearnedColumn | None) -> Mapping[str, Any]:
+    row = row_of_picture(found)
+    return scored_column.scored(dict(row), found, learned) if learned else row
 
 
 def _report(name: str, profile: Profile, conditions: Sequence[Condition], kept: int) -> list[str]:
