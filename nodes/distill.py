@@ -32,7 +32,7 @@ class ZImageDistill(io.ComfyNode):
                 *_widgets(),
                 *drawing_inputs(
                     seed="Which noise, levels and prompts are drawn. The same seed makes the same student.",
-                    rate="0 takes 0.00002, for nano 0.0002.",
+                    rate="0 takes 0.00002, for nano 0.0003.",
                     rank="How much the LoRA can hold. 0 takes 64, for nano 16.",
                     cfg="The teacher's guidance, which goes into the student. 0 takes 4, for nano 3.",
                     batch="Prompts in each update. 0 takes 4, for nano 16.",
@@ -91,7 +91,8 @@ def _widgets() -> list[io.Input]:
             default=0,
             min=0,
             max=1_000_000,
-            tooltip="Updates of the student, each after five of the score that holds it. 0 takes 1000, for nano 600.",
+            tooltip="Updates of the student, each after five of the score that holds it, for nano two. 0 takes 1000, "
+            "for nano 80.",
         ),
         io.String.Input("name", default="my_turbo", tooltip="Of the file in output/loras."),
     ]

@@ -7,6 +7,7 @@ from ..checkpoints.networks import AnyNetwork
 FOLDER = Path(__file__).parent / "weights"
 TOKENIZER = Path("tokenizer")
 PREVIEW = Path("preview/linear_decoder.safetensors")
+TURBO = Path("loras/nano-turbo.safetensors")  # draws in few steps
 
 
 def file_of(network: AnyNetwork, folder: Path = FOLDER) -> Path:

@@ -19,7 +19,8 @@ from .captioner import READER
 from .data.captions import LANGUAGES
 from .data.scenes import training_scenes
 from .export import EVERY_MATRIX, VISION_BRANCH, export, export_tensors
-from .files import FOLDER, PREVIEW, TOKENIZER, file_of
+from .files import FOLDER, PREVIEW, TOKENIZER, TURBO, file_of
+from .judging.prompt_score import PromptScore
 from .stages import (
     autoencoder,
     captioner,
@@ -31,6 +32,7 @@ from .stages import (
     recipe_sets,
     text_encoder,
     transformer,
+    turbo,
     vision,
     writer,
 )
@@ -204,6 +206,13 @@ def make_pairs(folder: Path, weights: Path) -> None:
     _go_on("pairs", recipe_sets.sized_sets(folder, weights), folder, weights)
 
 
+def make_turbo(folder: Path, weights: Path) -> None:
+    """Stage 16, a LoRA for whichever transformer is there."""
+    run, captions = turbo.turbo_run(folder / "turbo", weights, [PromptScore()])
+    (weights / TURBO).parent.mkdir(parents=True, exist_ok=True)
+    run_with_progress("turbo", run.recipe.steps, run.updates(load_dit(weights, torch.float32), captions))
+
+
 def _go_on(name: str, sets: Mapping[str, DrawnExamples], folder: Path, weights: Path) -> None:
     """The transformer that is there, by the recipe of a name."""
     dit = load_dit(weights, torch.float32).requires_grad_(True)
@@ -228,8 +237,9 @@ STAGES: dict[str, Callable[[Path, Path], None]] = {
     "sizes": make_sizes,
     "pair-captions": make_pair_captions,
     "pairs": make_pairs,
+    "turbo": make_turbo,
 }
-ASKED_FOR = ("sizes", "pair-captions", "pairs")  # only by name, until what they make is better than what is shipped
+ASKED_FOR = ("sizes", "pair-captions", "pairs", "turbo")  # only by name, until what they make is better than what is shipped
 
 
 def main() -> None:

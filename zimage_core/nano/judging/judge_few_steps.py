@@ -193,15 +193,17 @@ def measure(model: Model, judges: Judges, contender: Contender, prompts: Sequenc
     return judges.row(pictures, asked, time.process_time() - start)
 
 
-def contenders(loras: Mapping[str, Path]) -> Iterator[Contender]:
+def contenders(loras: Mapping[str, Path], few: Sequence[int] = FEW) -> Iterator[Contender]:
     """nano by itself, then each LoRA in few steps."""
     for steps, cfg in BASE:
         yield Contender(name="base", lora=None, steps=steps, cfg=cfg)
     for name, lora in loras.items():
-        yield from (Contender(name=name, lora=lora, steps=steps, cfg=PLAIN) for steps in FEW)
+        yield from (Contender(name=name, lora=lora, steps=steps, cfg=PLAIN) for steps in few)
 
 
-def report(loras: Mapping[str, Path], limit: int | None, folder: Path) -> Iterator[str]:
+def report(
+    loras: Mapping[str, Path], limit: int | None, folder: Path, few: Sequence[int] = FEW
+) -> Iterator[str]:
     """The table, line by line, in Markdown; `folder` keeps its rows."""
     prompts = held_out_prompts()[:limit]
     folder.mkdir(parents=True, exist_ok=True)
@@ -209,7 +211,7 @@ def report(loras: Mapping[str, Path], limit: int | None, folder: Path) -> Iterat
     known = {row.pop("identity"): Row(**row) for _, row in read_lines(file)} if file.exists() else {}
     yield f"| {len(prompts)} open prompts, {SEEDS} seeds | {' | '.join(COLUMNS)} |"
     yield "| --- |" + " --- |" * len(COLUMNS)
-    for contender in contenders(loras):
+    for contender in contenders(loras, few):
         identity = contender.identity(len(prompts))
         if identity not in known:
             known[identity] = measure(model, judges, contender, prompts)
@@ -231,12 +233,13 @@ def main() -> None:
     parser.add_argument(
         "--lora", type=named_file, action="append", default=[], metavar="NAME=FILE", help="of few steps"
     )
+    parser.add_argument("--steps", type=int, nargs="+", default=FEW, metavar="N", help="of LoRAs; not of nano by itself")
     parser.add_argument("--folder", type=Path, default=Path("few_steps"), help="keeps the rows")
     parser.add_argument("--limit", type=int, default=None, help="judge only so many prompts")
     parser.add_argument("--threads", type=int, default=2, help="processor threads to use")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    for line in report(dict(arguments.lora), arguments.limit, arguments.folder):
+    for line in report(dict(arguments.lora), arguments.limit, arguments.folder, arguments.steps):
         tqdm.write(line)
 
 

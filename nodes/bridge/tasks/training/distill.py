@@ -31,6 +31,7 @@ from .run import TRAINED, output_file, state_folder
 
 METHODS = ("decoupled-dmd", "dmd2")  # those that need no reward
 NANO_RECIPE = SHIPPED / "distill_turbo.toml"
+NANO_FAKE_RATE = 20 / 3  # in parts of the student's, as in that recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +87,7 @@ def config_of(choices: DistillChoices, drawn: Sequence[str], base: Base) -> Dist
     given |= {"model": OF_THE_SOCKET, "prompts": OF_THE_SOCKET, "side": base.side(choices.resolution)}
     own = {"steps": choices.training_steps, "lr": choices.learning_rate, "rank": choices.rank}
     own |= {"cfg": checked_cfg(choices.cfg), "batch": choices.batch_size}
-    own |= {"fake_lr": 2 * choices.learning_rate} if base.is_nano else {}
+    own |= {"fake_lr": NANO_FAKE_RATE * choices.learning_rate} if base.is_nano else {}
     recipe = NANO_RECIPE if base.is_nano else None
     return read_distillation(recipe, given | {key: value for key, value in own.items() if value})
 
