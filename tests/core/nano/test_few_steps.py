@@ -3,11 +3,15 @@
 import numpy as np
 from PIL import Image
 
+from zimage_core.checkpoints import read_lora
 from zimage_core.nano.data.caption_reading import stated
 from zimage_core.nano.data.open_prompts import held_out_prompts, learned_prompts
 from zimage_core.nano.data.render import render
 from zimage_core.nano.data.scenes import Scene
-from zimage_core.nano.judging.judge_few_steps import SEEDS, Judges, is_whole
+from zimage_core.nano.files import FOLDER, TURBO
+from zimage_core.nano.judging.judge_few_steps import SEEDS, Judges, contenders, is_whole
+from zimage_core.nano.make import make_turbo
+from zimage_core.nano.stages import turbo
 
 
 def combination(prompt: str) -> tuple[str | None, ...]:
@@ -39,3 +43,22 @@ def test_all_judges_find_real_renders_right_and_a_mean_of_two_pictures_not():
     assert (row.differing, row.seconds) == (1.0, 2.0)
     mean = np.stack([np.asarray(each.convert("RGB"), dtype=np.float32) for each in pictures[:2]]).mean(0)
     assert not is_whole(Image.fromarray(mean.astype(np.uint8)))
+
+
+def test_rows_of_a_lora_are_those_of_the_chosen_steps(tmp_path):
+    rows = list(contenders({"Turbo": tmp_path / "turbo.safetensors"}, few=(4, 2)))
+    assert [each.calls for each in rows if each.lora] == [4, 2]
+    assert {each.steps for each in rows if not each.lora} >= {1, 2, 4, 8, 20, 50}
+
+
+def test_the_stage_leaves_a_lora_beside_the_transformer_it_is_for(tmp_path, monkeypatch):
+    weights, recipe = tmp_path / "weights", tmp_path / "short.toml"
+    weights.mkdir()
+    for part in FOLDER.iterdir():
+        (weights / part.name).symlink_to(part)
+    keys = ("nfe = 2", "steps = 1", "batch = 1", "fake_updates = 1", "rank = 2", "checked = 0")
+    recipe.write_text("\n".join(('prompts = "nano:open"', *keys)))
+    monkeypatch.setattr(turbo, "RECIPE", recipe)
+    monkeypatch.setattr(turbo, "learned_prompts", lambda: held_out_prompts()[:1])
+    make_turbo(tmp_path / "state", weights)
+    assert read_lora(weights / TURBO).deltas and not (FOLDER / TURBO).exists()

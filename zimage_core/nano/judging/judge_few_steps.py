@@ -201,9 +201,7 @@ def contenders(loras: Mapping[str, Path], few: Sequence[int] = FEW) -> Iterator[
         yield from (Contender(name=name, lora=lora, steps=steps, cfg=PLAIN) for steps in few)
 
 
-def report(
-    loras: Mapping[str, Path], limit: int | None, folder: Path, few: Sequence[int] = FEW
-) -> Iterator[str]:
+def report(loras: Mapping[str, Path], limit: int | None, folder: Path, few: Sequence[int] = FEW) -> Iterator[str]:
     """The table, line by line, in Markdown; `folder` keeps its rows."""
     prompts = held_out_prompts()[:limit]
     folder.mkdir(parents=True, exist_ok=True)
@@ -233,7 +231,9 @@ def main() -> None:
     parser.add_argument(
         "--lora", type=named_file, action="append", default=[], metavar="NAME=FILE", help="of few steps"
     )
-    parser.add_argument("--steps", type=int, nargs="+", default=FEW, metavar="N", help="of LoRAs; not of nano by itself")
+    parser.add_argument(
+        "--steps", type=int, nargs="+", default=FEW, metavar="N", help="of LoRAs; not of nano by itself"
+    )
     parser.add_argument("--folder", type=Path, default=Path("few_steps"), help="keeps the rows")
     parser.add_argument("--limit", type=int, default=None, help="judge only so many prompts")
     parser.add_argument("--threads", type=int, default=2, help="processor threads to use")
