@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 
+import shared_roles
 import torch
 from safetensors.torch import save_file
 
@@ -74,6 +75,9 @@ def _run_one(rank, count, port, kind, folder, n_steps):
     torch.set_num_threads(1)
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), RANK=str(rank), WORLD_SIZE=str(count))
     with launched("cpu") as processes:
+        if kind == "roles":
+            shared_roles.run_all(folder, processes)
+            return
         trained, held = run(kind, folder, n_steps, processes)
         (folder / f"held-{rank}").write_text(str(held))
         if processes.is_first:

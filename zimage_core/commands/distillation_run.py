@@ -1,7 +1,6 @@
 """What `zimage distill` does with its config."""
 
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -24,7 +23,7 @@ from ..scoring.score import Score
 from ..text import load_tokenizer
 from ..training.distillation.adversary import Reals
 from ..training.distillation.student_run import StudentRun, Teacher, student_run
-from ..training.distributed import ONE_PROCESS
+from ..training.distributed import Processes, launched
 from ..training.encoded import Encoders, encoders_of
 from ..training.encoded_files import EncodedCaptions, EncodedSet
 from ..training.loop.state import saved_step
@@ -48,12 +47,13 @@ def distill_student(config: DistillationConfig, *, may_resume: bool, is_json: bo
     """
     start = time.perf_counter()
     check_out(config.out, "LoRAs", ".safetensors")
-    refuse_several("a student is distilled")
     refuse_turbo_as_teacher(model_folder(config.model))
     refuse_begun([state_folder(config)], may_resume=may_resume)
-    run, captions = prepare(config, given_prompts(config.prompts))
-    updates = train_student(run, captions)
-    print_result(run, updates, time.perf_counter() - start, is_json=is_json)
+    with launched(device_of(config.device).type) as processes:
+        run, captions = prepare(config, given_prompts(config.prompts), processes)
+        updates = train_student(run, captions, processes)
+        if processes.is_first:
+            print_result(run, updates, time.perf_counter() - start, is_json=is_json)
 
 
 def given_prompts(file: Path) -> list[str]:
@@ -62,35 +62,38 @@ def given_prompts(file: Path) -> list[str]:
     return nanos() if nanos else read_prompts(file)
 
 
-def refuse_several(what: str) -> None:
-    """Rollouts of several processes differ in length, and would wait for each other's parts of the weights for ever."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise ValueError(f"{what} by one process: start the command without a launcher of several")
-
-
 def state_folder(config: DistillationConfig | PreferenceConfig) -> Path:
     """Where the state of a run lies."""
     return config.out.with_suffix(".training")
 
 
-def prepare(config: DistillationConfig, prompts: Sequence[str]) -> tuple[StudentRun, EncodedCaptions]:
+def prepare(
+    config: DistillationConfig, prompts: Sequence[str], processes: Processes
+) -> tuple[StudentRun, EncodedCaptions]:
     """Encode the prompts; the encoders are gone afterwards, but for the decoder of pictures."""
     reward = reward_of(config.reward) if config.reward else None  # first, as a wrong name should cost no waiting
     encoders, teacher, cells = encoders_and_base(config)
-    reals = encoded_reals(config, encoders, cells) if config.data else None
+    reals = encoded_reals(config, encoders, cells, processes) if config.data else None
     run = student_run(config, prompts, encoders, teacher, cells, state_folder(config), reward=reward, reals=reals)
-    return run, encoded_prompts(encoders, prompts)
+    return run, encoded_prompts(encoders, prompts, processes)
 
 
-def encoded_reals(config: DistillationConfig, encoders: Encoders, cells: tuple[int, int]) -> Reals:
-    """The pictures of the adversarial head, at the size that the student draws."""
+def encoded_reals(
+    config: DistillationConfig, encoders: Encoders, cells: tuple[int, int], processes: Processes
+) -> Reals:
+    """The pictures of the adversarial head, at the size that the student draws. Processes share the encoding."""
     assert config.data
-    folder = picture_folder(config.data, state_folder(config), ONE_PROCESS)
+    folder = picture_folder(config.data, state_folder(config), processes)
     examples, (height, width) = read_dataset(folder).examples, cells
     if any(each.references for each in examples):
         raise ValueError(f"{config.data} holds edits, whose captions are instructions: give pictures with captions")
-    with tqdm(examples, unit="picture", file=sys.stderr, leave=False) as bar:
-        files = [encoders.files_at(each, (width * CELL, height * CELL)) for each in bar]
+    encode = partial(encoders.files_at, size=(width * CELL, height * CELL))
+    mine = examples[processes.rank :: processes.count]
+    with tqdm(mine, unit="picture", file=sys.stderr, leave=False, disable=not processes.is_first) as bar:
+        files = list(map(encode, bar))
+    processes.wait()
+    if processes.count > 1:  # the others' are in the folder now
+        files = list(map(encode, examples))
     return Reals(examples=EncodedSet(encoders.folder, files), hash=hash_of(examples))
 
 
@@ -116,14 +119,15 @@ def encoders_and_base(
     return encoders, base, (height // CELL, width // CELL)
 
 
-def train_student(run: StudentRun, captions: EncodedCaptions) -> int:
+def train_student(run: StudentRun, captions: EncodedCaptions, processes: Processes) -> int:
     """Train with progress in the terminal and write what came out. Returns the student's updates."""
     config, done = run.config, saved_step(run.folder)
     device = device_of(config.device)
-    tell_roles(config, partial(student_plan, step_of=run.step_of, caption_tokens=captions.longest()))
+    if processes.is_first:
+        tell_roles(config, partial(student_plan, step_of=run.step_of, caption_tokens=captions.longest()))
     dit: S3DiT = load_dit(model_folder(config.model) / "transformer", dtype_of(config.dtype, device))
-    with tqdm(total=run.recipe.steps, unit="step", file=sys.stderr) as bar:
-        for progress in run.updates(dit.to(device), captions):
+    with tqdm(total=run.recipe.steps, unit="step", file=sys.stderr, disable=not processes.is_first) as bar:
+        for progress in run.updates(dit.to(device), captions, processes):
             done = progress.step + 1
             bar.update(done - bar.n)
             numbers = {progress.role: progress.loss, **progress.rewards}
@@ -131,10 +135,13 @@ def train_student(run: StudentRun, captions: EncodedCaptions) -> int:
     return done // run.step_of.turn
 
 
-def encoded_prompts(encoders: Encoders, prompts: Sequence[str]) -> EncodedCaptions:
-    """The features of all prompts."""
-    with tqdm(total=len(prompts), unit="prompt", file=sys.stderr, leave=False) as bar:
-        return encoders.captions(prompts, bar.update)
+def encoded_prompts(encoders: Encoders, prompts: Sequence[str], processes: Processes) -> EncodedCaptions:
+    """The features of all prompts. Processes share the encoding."""
+    mine, is_quiet = prompts[processes.rank :: processes.count], not processes.is_first
+    with tqdm(total=len(mine), unit="prompt", file=sys.stderr, leave=False, disable=is_quiet) as bar:
+        encoders.captions(mine, bar.update)
+    processes.wait()
+    return encoders.captions(prompts)  # those of the others are in the folder now
 
 
 def print_result(run: StudentRun, updates: int, seconds: float, *, is_json: bool) -> None:

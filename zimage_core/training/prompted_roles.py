@@ -8,6 +8,7 @@ from torch import Tensor
 from .._shapes import Float
 from ..model import Condition, S3DiT
 from ..model.condition import RunBlock, run_block
+from .distributed import ALL_ROWS, SharedRows
 from .objectives.noised import recomputed
 from .trainables import Roles
 
@@ -27,8 +28,10 @@ class PromptedRoles:
         cells: tuple[int, int],
         *,
         saves_memory: bool = True,
+        shared: SharedRows = ALL_ROWS,
     ) -> None:
-        self.dit, self.roles = dit, roles
+        """Of several processes each computes its `shared` rows of a batch."""
+        self.dit, self.roles, self.shared_rows = dit, roles, shared
         self.run: RunBlock = recomputed(run_block) if saves_memory else run_block
         like = dit.x_pad_token
         roles.set_role(None)
@@ -52,4 +55,16 @@ class PromptedRoles:
         """The velocity in a role, or in a share of its adapter, under a condition; `run` replaces how blocks run."""
         self.roles.set_role(role, strength)
         run = run or (self.run if torch.is_grad_enabled() else run_block)
-        return self.dit.flow(condition, run=run)(x, sigma)
+        if self.shared_rows.processes.count == 1:
+            return self.dit.flow(condition, run=run)(x, sigma)
+        return self.shared_rows.computed(lambda rows: self._of_rows(rows, condition, x, sigma, run), x)
+
+    def _of_rows(
+        self, rows: Tensor, condition: Condition, x: Tensor, sigma: float | Tensor, run: RunBlock
+    ) -> Float[Tensor, "b c h w"]:
+        """The velocity of some rows of a batch; a prompt that all share is one row."""
+        if len(condition.caption) > 1:
+            condition = condition._replace(caption=condition.caption[rows])
+        if isinstance(sigma, Tensor) and sigma.numel() > 1:
+            sigma = sigma[rows]
+        return self.dit.flow(condition, run=run)(x[rows], sigma)

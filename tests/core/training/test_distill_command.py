@@ -92,7 +92,7 @@ def turbo(tmp_path):
     return folder
 
 
-def test_what_cannot_be_distilled_is_refused_in_a_sentence(prompts, tmp_path, turbo, capsys, monkeypatch):
+def test_what_cannot_be_distilled_is_refused_in_a_sentence(prompts, tmp_path, turbo, capsys):
     def refusal(*arguments):
         try:
             status = main([str(each) for each in arguments])
@@ -121,8 +121,6 @@ def test_what_cannot_be_distilled_is_refused_in_a_sentence(prompts, tmp_path, tu
     assert "no key stepz where a student is distilled; steps is meant?" in refusal(
         "distill", written(tmp_path, "stepz = 3"), *command(prompts, out)[1:]
     )
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    assert "by one process" in refusal(*command(prompts, out))
     assert not out.exists() and not out.with_suffix(".training").exists()
 
 

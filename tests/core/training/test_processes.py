@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+import shared_roles
 import shared_run
 import torch
 from PIL import Image
@@ -76,6 +77,19 @@ def test_each_process_holds_its_part_of_the_blocks(tmp_path):
     for rank in range(3):
         expected = [len(row[rank]) * each[0].numel() for row, each in zip(rows, divided, strict=True)]
         assert held[rank] == whole + sum(expected)
+
+
+@pytest.mark.slow
+def test_roles_of_one_base_learn_in_two_processes_what_they_learn_in_one(tmp_path):
+    """Student and fake score by every method, an adversarial head, and tastes, whose losses on policy are 0."""
+    shared_run.run_in(2, "roles", tmp_path / "two")
+    shared_roles.run_all(tmp_path / "one", ONE_PROCESS)
+    for kind in shared_roles.KINDS:
+        found, expected = (read_curve(tmp_path / many / kind) for many in ("two", "one"))
+        assert len(found) == len(expected) == 4
+        for row, wanted in zip(found, expected, strict=True):
+            assert row["loss"] == pytest.approx(wanted["loss"], rel=1e-5, abs=1e-7), kind
+            assert row["grad_norm"] == pytest.approx(wanted["grad_norm"], rel=1e-4), kind
 
 
 @pytest.mark.parametrize("n_parts", [1, 2, 5, 6])

@@ -72,5 +72,7 @@ def value_and_gradient(
     with torch.enable_grad():
         leaf = x0.detach().requires_grad_()
         losses = losses_of(leaf)
+        if not losses.requires_grad:  # all are another process's
+            return losses.detach(), torch.zeros_like(leaf)
         (gradient,) = torch.autograd.grad(losses.sum(), leaf)
-    return losses.detach(), gradient
+    return losses.detach(), gradient.detach()

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from PIL import Image
+from torch import Tensor
 
 from ...atomic_file import write_text
 from ...json_lines import append_lines, read_lines, to_lines
@@ -19,6 +21,7 @@ from ...model.condition import RunBlock, run_block
 from ...sampling import Preset
 from ...scoring.score import Request, Score
 from ...scoring.statistics import STATISTICS
+from ..distributed import ONE_PROCESS, Processes
 from ..loop.state import saved_step
 from ..previews import Previews
 from ..rewards.reward import request_of
@@ -46,13 +49,25 @@ class Checks:
         """Whether to look after so many steps of all."""
         return done % self.every == 0 or done == steps
 
-    def of_teacher(self, dit: S3DiT, run: RunBlock = run_block) -> dict[str, float]:
-        """Numbers of the network as it is, drawn as the teacher is."""
-        return self._measured(dit, self.drawn, run)
+    def of_teacher(self, dit: S3DiT, run: RunBlock = run_block, processes: Processes = ONE_PROCESS) -> dict[str, float]:
+        """Numbers of the network as it is, drawn as the teacher is; of several processes by the first, for all."""
+        return self._told(dit, self.drawn, run, processes)
 
-    def of_student(self, dit: S3DiT, run: RunBlock = run_block) -> dict[str, float]:
+    def of_student(self, dit: S3DiT, run: RunBlock = run_block, processes: Processes = ONE_PROCESS) -> dict[str, float]:
         """Numbers of the network as it is, drawn in few steps."""
-        return self._measured(dit, replace(self.drawn, preset=self.student), run)
+        return self._told(dit, replace(self.drawn, preset=self.student), run, processes)
+
+    def _told(self, dit: S3DiT, drawn: Previews, run: RunBlock, processes: Processes) -> dict[str, float]:
+        if processes.count == 1:
+            return self._measured(dit, drawn, run)
+        names = [*WATCHED.values(), *(score.name for score in self.scores)]
+
+        def numbers() -> Tensor:
+            measured = self._measured(dit, drawn, run)
+            return torch.tensor([measured.get(name, math.nan) for name in names], dtype=torch.float64)
+
+        found = processes.of_first(numbers, torch.zeros(len(names), dtype=torch.float64)).tolist()
+        return {name: number for name, number in zip(names, found, strict=True) if not math.isnan(number)}
 
     def _measured(self, dit: S3DiT, drawn: Previews, run: RunBlock) -> dict[str, float]:
         captions = drawn.prompts.captions
@@ -87,13 +102,19 @@ class Decay:
 class DecayAlarm:
     """The checks of a run, those before its saved state among them."""
 
-    def __init__(self, folder: Path, patience: int, learned: Sequence[str] = ()) -> None:
-        """`learned` are scores that rise because they are rewarded: what they gain makes a check better."""
+    def __init__(
+        self, folder: Path, patience: int, learned: Sequence[str] = (), processes: Processes = ONE_PROCESS
+    ) -> None:
+        """`learned` are scores that rise because they are rewarded: what they gain makes a check better.
+
+        Of several processes the first writes.
+        """
+        self.writes = processes.is_first
         self.file, self.patience, self.learned = folder / FILE, patience, learned
         done = saved_step(folder)
         rows = [row for _, row in read_lines(self.file)] if self.file.exists() else []
         self.rows: list[dict[str, Any]] = [row for row in rows if row["step"] <= done]
-        if len(self.rows) < len(rows):  # a killed run was ahead of its saved state
+        if self.writes and len(self.rows) < len(rows):  # a killed run was ahead of its saved state
             write_text(self.file, to_lines(self.rows))
 
     @property
@@ -105,6 +126,8 @@ class DecayAlarm:
         """The newest check."""
         row = {"who": who, "step": step, **numbers}
         self.rows.append(row)
+        if not self.writes:
+            return
         self.file.parent.mkdir(parents=True, exist_ok=True)
         append_lines(self.file, [row])
 

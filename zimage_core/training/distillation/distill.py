@@ -12,6 +12,7 @@ from torch import Tensor
 from ..._shapes import Float
 from ...model import S3DiT
 from ...model.condition import RunBlock, run_block
+from ..distributed import ONE_PROCESS, Processes
 from ..loop.curve import Curve
 from ..loop.runner import Progress, train
 from ..previews import Previews
@@ -62,6 +63,7 @@ def distill(
     watch: DistillationWatch = UNWATCHED,
     rewarded: StudentsReward | None = None,
     reals: Reals | None = None,
+    processes: Processes = ONE_PROCESS,
 ) -> Generator[RoleProgress]:
     """Train the student and its fake score; resume from and save to `folder`, which keeps curve and checks too.
 
@@ -71,13 +73,13 @@ def distill(
     After the last step the student is its average (EMA).
     """
     ema = StudentsEma(roles, recipe.ema_decay, recipe.turn)
-    losses = partial(
-        distillation_step, dit, roles, captions, no_caption, step_of, recipe.seed, rewarded=rewarded, reals=reals
-    )
-    alarm, curve = DecayAlarm(folder, watch.patience, rewarded.learned if rewarded else ()), None
+    of_step = partial(distillation_step, dit, roles, captions, no_caption, step_of, recipe.seed)
+    losses = partial(of_step, rewarded=rewarded, reals=reals, processes=processes)
+    alarm, curve = DecayAlarm(folder, watch.patience, rewarded.learned if rewarded else (), processes), None
+    processes.wait()  # until all have read what the first will write
     with roles.attached():
         if watch.checks and not alarm.has_teacher:
-            alarm.add("teacher", 0, watch.checks.of_teacher(dit, watch.run))
+            alarm.add("teacher", 0, watch.checks.of_teacher(dit, watch.run, processes))
         for progress in train(
             roles,
             losses,
@@ -87,16 +89,18 @@ def distill(
             identity={**identity_of_update(step_of), **identity},
             keep=watch.keep,
             is_enough=alarm.has_gone_off,
+            processes=processes,
         ):
             done = progress.step + 1
             if watch.is_due(done, recipe.steps):
                 with ema.applied():
                     roles.set_role(STUDENT)
-                    look(dit, watch, alarm, done, recipe.steps, folder)
+                    look(dit, watch, alarm, done, recipe.steps, folder, processes)
             rewards = rewarded.told.means(rewarded.learned) if rewarded else {}
             told = RoleProgress(**asdict(progress), role=step_of.role_at(progress.step), rewards=rewards)
-            curve = curve or Curve(folder, progress.step)
-            curve.add(told)
+            if processes.is_first:
+                curve = curve or Curve(folder, progress.step)
+                curve.add(told)
             yield told
     ema.assign()
 
@@ -107,11 +111,19 @@ def identity_of_update(step_of: Distillation) -> dict[str, Any]:
     return told if step_of.adversarial_weight else {key: told[key] for key in told if key != "adversarial_weight"}
 
 
-def look(dit: S3DiT, watch: DistillationWatch, alarm: DecayAlarm, done: int, steps: int, folder: Path) -> None:
-    """Check and draw the network, which computes as the student's average."""
+def look(
+    dit: S3DiT,
+    watch: DistillationWatch,
+    alarm: DecayAlarm,
+    done: int,
+    steps: int,
+    folder: Path,
+    processes: Processes = ONE_PROCESS,
+) -> None:
+    """Check and draw the network, which computes as the student's average. Of several processes the first draws."""
     if watch.checks and watch.checks.is_due(done, steps):
-        alarm.add(STUDENT, done, watch.checks.of_student(dit, watch.run))
-        if watch.keep_best and alarm.is_best:
+        alarm.add(STUDENT, done, watch.checks.of_student(dit, watch.run, processes))
+        if watch.keep_best and alarm.is_best and processes.is_first:
             watch.keep_best()
-    if watch.previews and watch.previews.is_due(done, steps):
+    if watch.previews and watch.previews.is_due(done, steps) and processes.is_first:
         watch.previews.save(dit, done, folder, watch.run)

@@ -15,6 +15,7 @@ from ...model.condition import RunBlock, run_block
 from ...recipes import DistillationConfig
 from ...sampling import Preset
 from ...scoring.score import Score
+from ..distributed import ONE_PROCESS, Processes
 from ..encoded import Encoders
 from ..previews import Previews, caption_prompts, interval
 from ..rewards.reward import Reward, request_of, scores_of_checks
@@ -76,7 +77,9 @@ class StudentRun:
         """Whether checks ended the run, so that its best student counts and not its last."""
         return self.alarm.has_gone_off()
 
-    def updates(self, dit: S3DiT, captions: Sequence[Float[Tensor, "_ f"]]) -> Generator[RoleProgress]:
+    def updates(
+        self, dit: S3DiT, captions: Sequence[Float[Tensor, "_ f"]], processes: Processes = ONE_PROCESS
+    ) -> Generator[RoleProgress]:
         """Train, resuming from what was saved; after the last step the student's file is there.
 
         A caller that closes the generator loses nothing of what was learned.
@@ -103,19 +106,24 @@ class StudentRun:
             *(dit, roles, captions, self.no_caption, self.step_of, self.recipe, self.folder),
             identity={**identity_of(config, self.prompts), **({"data": self.reals.hash} if self.reals else {})},
             watch=watch,
-            rewarded=self._rewarded(dit, roles, captions),
+            rewarded=self._rewarded(dit, roles, captions, processes),
             reals=self.reals,
+            processes=processes,
         )
+        if not processes.is_first:
+            return
         if self.has_decayed:
             copy_best(self.folder, config.out)
         else:
             write(out=config.out)
 
-    def _rewarded(self, dit: S3DiT, roles: Roles, captions: Sequence[Float[Tensor, "_ f"]]) -> StudentsReward | None:
+    def _rewarded(
+        self, dit: S3DiT, roles: Roles, captions: Sequence[Float[Tensor, "_ f"]], processes: Processes
+    ) -> StudentsReward | None:
         if self.reward is None:
             return None
         words = captions, self.no_caption, [request_of(prompt) for prompt in self.prompts]
-        return StudentsReward(dit, roles, *words, self.reward, self.teacher.decode, self.step_of)
+        return StudentsReward(dit, roles, *words, self.reward, self.teacher.decode, self.step_of, processes=processes)
 
 
 def student_run(

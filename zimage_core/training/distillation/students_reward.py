@@ -14,6 +14,7 @@ from torch import Tensor
 from ..._shapes import Float
 from ...model import S3DiT
 from ...scoring.score import Request
+from ..distributed import ONE_PROCESS, Processes, SharedRows
 from ..objectives.diffusion_dpo import DiffusionDpo, Errors, pair_errors
 from ..objectives.diffusion_nft import DiffusionNft
 from ..objectives.grpo import Cps, grpo_losses
@@ -44,6 +45,7 @@ class StudentsReward:
         decode: Callable[[Float[Tensor, "1 c h w"]], Image.Image],
         step_of: Distillation,
         on_picture: Callable[[str], None] = nothing,
+        processes: Processes = ONE_PROCESS,
     ) -> None:
         """`captions` are the features of the `requests`; `decode` makes a picture of a latent in model space."""
         assert step_of.dmdr, "rewards belong to the method dmdr"
@@ -66,6 +68,7 @@ class StudentsReward:
             ),
             group=step_of.dmdr.group,
             token_budget=step_of.token_budget,
+            processes=processes,
         )
 
     def __call__(self, index: int, generator: torch.Generator) -> Iterator[Float[Tensor, ""]]:
@@ -75,6 +78,7 @@ class StudentsReward:
             *(self.dit, self.roles, caption, self.no_caption, self.step_of.cells),
             cfg=1.0,
             saves_memory=self.step_of.saves_memory,
+            shared=SharedRows(processes=self.rater.processes, together=2 if self.dmdr.through == "dpo" else 1),
         )
         velocity = partial(networks.guided, STUDENT)
         rated = self.rater.rated(velocity, caption, self.requests[index], device, generator, self.told, self.on_picture)
@@ -83,7 +87,7 @@ class StudentsReward:
         losses_of = {"grpo": self._grpo, "nft": self._nft, "dpo": self._dpo}[self.dmdr.through]
         for losses in losses_of(networks, rated, generator):
             self.roles.set_role(STUDENT)  # blocks are computed again when gradients pass
-            yield losses.sum() / self.dmdr.group
+            yield from networks.shared_rows.parts(losses, self.dmdr.group)
 
     def _grpo(self, networks: GuidedRoles, rated: Rated, generator: torch.Generator) -> Iterator[Tensor]:
         """Every decision was the student's as it is, so that its ratio is 1."""

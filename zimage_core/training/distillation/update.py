@@ -17,6 +17,7 @@ from torch import Tensor
 from ..._shapes import Float
 from ...model import S3DiT
 from ...model.sequence import padded_length
+from ..distributed import ONE_PROCESS, Processes, SharedRows
 from ..loop.batches import token_count
 from ..loop.ema import Ema
 from ..loop.order import chosen_examples
@@ -144,17 +145,20 @@ class Networks(PromptedRoles):
         sigma = everywhere(len(x0), generator).to(x0.device)
         x, seen = renoised(x0, sigma, drawn_like(x0, generator)), self.middle_tokens(goes_on=False)
         self.predicted(FAKE, self.condition, x, sigma, run=seen)
-        return self.judged(seen)
+        return self.judged(seen, x.flatten(1).sum(1))
 
     def middle_tokens(self, *, goes_on: bool) -> MiddleTokens:
         """Runs blocks in a call of the network, and keeps what the head reads."""
         return MiddleTokens(self.run, self.condition, self.dit.config.n_layers, goes_on=goes_on)
 
-    def judged(self, seen: MiddleTokens) -> Float[Tensor, " b"]:
-        """The head's logits of what was kept."""
+    def judged(self, seen: MiddleTokens, like: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
+        """The head's logits of what was kept; as many as `like`."""
         head = self.roles.head
-        assert isinstance(head, AdversarialHead) and seen.tokens is not None
-        return head(seen.tokens)
+        assert isinstance(head, AdversarialHead)
+        if self.shared_rows.processes.count == 1:
+            assert seen.tokens is not None
+            return head(seen.tokens)
+        return self.shared_rows.computed(lambda _: head(seen.tokens), like)
 
     @property
     def _teacher(self) -> str | None:
@@ -177,6 +181,7 @@ def distillation_step(
     generator: torch.Generator,
     rewarded: Rewarded | None = None,
     reals: Reals | None = None,
+    processes: Processes = ONE_PROCESS,
 ) -> Iterator[Tensor]:
     """The loss of whoever learns in this step, in parts: their sum is the mean over the step's prompts.
 
@@ -188,10 +193,13 @@ def distillation_step(
     chosen = [captions[index] for index in indices]
     for places in prompt_groups(chosen, step_of):
         group = [chosen[place] for place in places]
-        networks = Networks(dit, roles, group, no_caption, step_of.cells, saves_memory=step_of.saves_memory)
-        yield losses_of(networks, step_of, len(group), generator).sum() / len(indices)
+        shared = SharedRows(processes=processes, first=places[0])
+        networks = Networks(
+            dit, roles, group, no_caption, step_of.cells, saves_memory=step_of.saves_memory, shared=shared
+        )
+        yield from shared.parts(losses_of(networks, step_of, len(group), generator), len(indices))
     if reals and step_of.adversarial_weight and not is_students:
-        yield from real_losses(dit, roles, reals, no_caption, step_of, seed, step, generator)
+        yield from real_losses(dit, roles, reals, no_caption, step_of, seed, step, generator, processes)
     if is_students and step_of.dmdr and rewarded and (weight := step_of.dmdr.weight_at(update)):
         for index in indices:
             yield from (weight / len(indices) * loss for loss in rewarded(index, generator))
@@ -236,7 +244,7 @@ def fake_losses(
         return flow_matching_losses(partial(networks.velocity, FAKE), x0, noise, level)
     seen = networks.middle_tokens(goes_on=True)
     velocity = partial(networks.predicted, FAKE, networks.condition, run=seen)
-    return flow_matching_losses(velocity, x0, noise, level) + weight * losses_if_made(networks.judged(seen))
+    return flow_matching_losses(velocity, x0, noise, level) + weight * losses_if_made(networks.judged(seen, level))
 
 
 def real_losses(
@@ -248,15 +256,20 @@ def real_losses(
     seed: int,
     step: int,
     generator: torch.Generator,
+    processes: Processes,
 ) -> Iterator[Float[Tensor, ""]]:
     """What head and fake score learn of a step's real pictures, each with one of its captions, in parts."""
     chosen = [reals.examples[index] for index in chosen_examples(step, step_of.batch, len(reals.examples), seed)]
     drawn = [(each.picture.draw(generator), each.draw_caption(generator)) for each in chosen]
     for places in prompt_groups([caption for _, caption in drawn], step_of):
         group = [drawn[place][1] for place in places]
-        networks = Networks(dit, roles, group, no_caption, step_of.cells, saves_memory=step_of.saves_memory)
+        shared = SharedRows(processes=processes, first=places[0])
+        networks = Networks(
+            dit, roles, group, no_caption, step_of.cells, saves_memory=step_of.saves_memory, shared=shared
+        )
         x0 = torch.stack([drawn[place][0] for place in places]).to(networks.condition.caption.device)
-        yield step_of.adversarial_weight * losses_if_real(networks.logits(x0, generator)).sum() / len(drawn)
+        losses = step_of.adversarial_weight * losses_if_real(networks.logits(x0, generator))
+        yield from shared.parts(losses, len(drawn))
 
 
 def everywhere(n_items: int, generator: torch.Generator) -> Float[Tensor, " n"]:

@@ -2,5 +2,6 @@
 
 from .launched import launched
 from .processes import ONE_PROCESS, Processes
+from .shared_rows import ALL_ROWS, SharedRows
 
-__all__ = ["ONE_PROCESS", "Processes", "launched"]
+__all__ = ["ALL_ROWS", "ONE_PROCESS", "Processes", "SharedRows", "launched"]

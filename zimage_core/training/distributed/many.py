@@ -30,6 +30,12 @@ class ManyProcesses(Processes):
         dist.all_reduce(summed)
         return summed.item() / self.count
 
+    def sum(self, tensor: Tensor) -> Tensor:
+        """The sum of a tensor over the processes."""
+        summed = tensor.contiguous()
+        dist.all_reduce(summed)
+        return summed
+
     def wait(self) -> None:
         """Return when all processes are here."""
         self.mean(0.0)

@@ -4,7 +4,7 @@
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -40,6 +40,14 @@ class Processes:
     def mean(self, value: float) -> float:
         """The mean of a number over the processes."""
         return value
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        """The sum of a tensor over the processes."""
+        return tensor
+
+    def of_first(self, numbers: Callable[[], Tensor], like: Tensor) -> Tensor:
+        """What the first process finds, for all; the others ask nothing. It has the shape and type of `like`."""
+        return self.sum(numbers().to(like) if self.is_first else torch.zeros_like(like))
 
     def wait(self) -> None:
         """Return when all processes are here."""

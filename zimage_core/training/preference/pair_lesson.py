@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..._shapes import Float
 from ...model import S3DiT
+from ..distributed import ONE_PROCESS, Processes
 from ..encoded_example import EncodedPicture
 from ..objectives.diffusion_dpo import DiffusionDpo, easiest, pair_errors
 from ..objectives.matching_levels import renoised
@@ -56,28 +57,37 @@ class PairLesson:
         no_caption: Float[Tensor, "_ f"],
         difficulties: Sequence[float],
         tuning: PairTuning,
+        processes: Processes = ONE_PROCESS,
     ) -> None:
         """`difficulties` are the pairs'; any number that is larger for prompts that ask for more."""
         self.dit, self.roles, self.pairs, self.no_caption = dit, roles, pairs, no_caption
         self.difficulties, self.tuning, self.told = difficulties, tuning, Told()
+        self.processes = processes
 
     def losses(self, step: int, generator: torch.Generator, on_part: OnPart = ignore) -> Iterator[Tensor]:
         """In parts, whose sum is the mean over the step's pairs."""
         pool = easiest(self.difficulties, step / self.tuning.steps, self.tuning.easy_first)
         drawn = torch.randint(len(pool), (self.tuning.pairs,), generator=generator).tolist()
         for number, place in enumerate(drawn, 1):
-            yield self._loss(self.pairs[pool[place]], generator) / len(drawn)
+            pair = self.pairs[pool[place]]
+            noised = self._noised(pair, generator)  # by all processes, so that they go on alike
+            if number % self.processes.count == self.processes.rank:
+                yield self._loss(pair, *noised) / len(drawn) * self.processes.count
             on_part("learned", number, len(drawn))
 
-    def _loss(self, pair: EncodedPair, generator: torch.Generator) -> Float[Tensor, ""]:
-        """Of one pair: both pictures at one level with one noise, in one batch."""
+    def _noised(self, pair: EncodedPair, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Both pictures of a pair, a level and a noise for them."""
         device = self.dit.x_pad_token.device
         both = torch.stack([each.draw(generator) for each in (pair.chosen, pair.rejected)])  # (2 c h w)
         _, _, height, width = both.shape
         sigma = self.tuning.levels.draw(1, height * width // PATCH, generator)
         noise = torch.randn(both.shape[1:], generator=generator).expand_as(both)
-        both, sigma, noise = both.to(device), sigma.to(device).expand(2), noise.to(device)
+        return both.to(device), sigma.to(device).expand(2), noise.to(device)
+
+    def _loss(self, pair: EncodedPair, both: Tensor, sigma: Tensor, noise: Tensor) -> Float[Tensor, ""]:
+        """Of one pair: both pictures at one level with one noise, in one batch."""
         x = renoised(both, sigma, noise)
+        _, _, height, width = both.shape
         networks = GuidedRoles(
             *(self.dit, self.roles, pair.caption, self.no_caption, (height, width)),
             cfg=1.0,

@@ -20,6 +20,7 @@ from ...scoring.statistics import STATISTICS
 from ..distillation.decay import Checks, DecayAlarm
 from ..distillation.distilled import hash_of
 from ..distillation.student_run import Teacher
+from ..distributed import ONE_PROCESS, Processes
 from ..encoded import Encoders
 from ..encoded_files import EncodedCaptions
 from ..loop.runner import Recipe
@@ -79,7 +80,9 @@ class PolicyRun:
         """Whether checks ended the run, so that its best policy counts and not its last."""
         return DecayAlarm(self.folder, self.config.patience).has_gone_off()
 
-    def updates(self, dit: S3DiT, learned: Learned, on_part: OnPart = ignore) -> Generator[PreferenceProgress]:
+    def updates(
+        self, dit: S3DiT, learned: Learned, on_part: OnPart = ignore, processes: Processes = ONE_PROCESS
+    ) -> Generator[PreferenceProgress]:
         """Train, resuming from what was saved; after the last step the policy's file is there.
 
         A caller that closes the generator loses nothing of what was learned, nor does what `on_part` raises.
@@ -98,21 +101,25 @@ class PolicyRun:
             on_part=on_part,
         )
         identity = identity_of(config, self.tuning, self.hash_of_data)
-        lesson = self._lesson(dit, roles, learned)
-        yield from prefer(dit, roles, lesson, self.recipe, self.folder, identity=identity, watch=watch)
+        lesson = self._lesson(dit, roles, learned, processes)
+        yield from prefer(
+            *(dit, roles, lesson, self.recipe, self.folder), identity=identity, watch=watch, processes=processes
+        )
+        if not processes.is_first:
+            return
         if self.has_decayed:
             copy_best(self.folder, config.out)
         else:
             write(out=config.out)
 
-    def _lesson(self, dit: S3DiT, roles: Roles, learned: Learned) -> Lesson:
+    def _lesson(self, dit: S3DiT, roles: Roles, learned: Learned, processes: Processes) -> Lesson:
         if isinstance(learned, EncodedPairs):
             assert isinstance(self.tuning, PairTuning)
-            return PairLesson(dit, roles, learned, self.no_caption, learned.difficulties(), self.tuning)
+            return PairLesson(dit, roles, learned, self.no_caption, learned.difficulties(), self.tuning, processes)
         assert self.reward and isinstance(self.tuning, RewardTuning)
         requests = [request_of(prompt) for prompt in self.prompts]
         words = learned, self.no_caption, requests
-        return RewardLesson(dit, roles, *words, self.reward, self.base.decode, self.tuning, self.config.seed)
+        return RewardLesson(dit, roles, *words, self.reward, self.base.decode, self.tuning, self.config.seed, processes)
 
 
 def policy_run(

@@ -25,6 +25,7 @@ from torch import Tensor
 from ...model import S3DiT
 from ..distillation.decay import DecayAlarm
 from ..distillation.distill import DistillationWatch, look
+from ..distributed import ONE_PROCESS, Processes
 from ..loop.curve import Curve, read_curve
 from ..loop.ema import Ema
 from ..loop.runner import Progress, Recipe, train
@@ -73,6 +74,7 @@ def prefer(
     *,
     identity: Mapping[str, Any] = MappingProxyType({}),
     watch: PreferenceWatch = UNWATCHED,
+    processes: Processes = ONE_PROCESS,
 ) -> Generator[PreferenceProgress]:
     """Train the policy; resume from and save to `folder`, which keeps curve and checks too.
 
@@ -81,18 +83,23 @@ def prefer(
     policy is its average (EMA).
     """
     ema = Ema(roles, recipe.ema_decay)
-    alarm = DecayAlarm(folder, watch.patience, learned=lesson.learned)
+    alarm = DecayAlarm(folder, watch.patience, lesson.learned, processes)
     curve, apart = None, told_apart(folder)[: saved_step(folder)]
+    processes.wait()  # until all have read what the first will write
 
     def is_enough(done: int) -> bool:
         return alarm.has_gone_off(done) or is_exhausted(apart[:done])
 
     with roles.attached():
         if watch.checks and not alarm.has_teacher:
-            alarm.add("teacher", 0, watch.checks.of_teacher(dit))
+            alarm.add("teacher", 0, watch.checks.of_teacher(dit, processes=processes))
         losses = partial(lesson.losses, on_part=watch.on_part)
         for progress in train(
-            roles, losses, recipe, ema, folder, identity=identity, keep=watch.keep, is_enough=is_enough
+            *(roles, losses, recipe, ema, folder),
+            identity=identity,
+            keep=watch.keep,
+            is_enough=is_enough,
+            processes=processes,
         ):
             done = progress.step + 1
             told = told_of(progress, lesson)
@@ -100,9 +107,10 @@ def prefer(
             if watch.is_due(done, recipe.steps):
                 with ema.applied():
                     roles.set_role(POLICY)
-                    look(dit, watch, alarm, done, recipe.steps, folder)
-            curve = curve or Curve(folder, progress.step)
-            curve.add(told)
+                    look(dit, watch, alarm, done, recipe.steps, folder, processes)
+            if processes.is_first:
+                curve = curve or Curve(folder, progress.step)
+                curve.add(told)
             yield told
     refuse_indifferent(apart, lesson)
     ema.assign()

@@ -17,6 +17,7 @@ from torch import Tensor
 from ..._shapes import Float
 from ...model import S3DiT
 from ...scoring.score import Request
+from ..distributed import ONE_PROCESS, Processes, SharedRows
 from ..loop.order import chosen_examples
 from ..objectives.diffusion_nft import DiffusionNft
 from ..objectives.grpo import grpo_losses, kl_losses
@@ -71,6 +72,7 @@ class RewardLesson:
         decode: Callable[[Float[Tensor, "1 c h w"]], Image.Image],
         tuning: RewardTuning,
         seed: int = 0,
+        processes: Processes = ONE_PROCESS,
     ) -> None:
         """`captions` are the features of the `requests`; `decode` makes a picture of a latent in model space."""
         self.dit, self.roles, self.tuning, self.seed = dit, roles, tuning, seed
@@ -84,6 +86,7 @@ class RewardLesson:
             group=tuning.group,
             token_budget=tuning.token_budget,
             most_advantage=tuning.nft.most_advantage,
+            processes=processes,
         )
         self._turn, self._rated = -1, list[tuple[int, Rated]]()
 
@@ -122,7 +125,8 @@ class RewardLesson:
     def _networks(self, index: int) -> GuidedRoles:
         drawing, saves = self.tuning.drawing, self.tuning.saves_memory
         words = self.captions[index], self.no_caption
-        return GuidedRoles(self.dit, self.roles, *words, drawing.cells, drawing.cfg, saves_memory=saves)
+        shared = SharedRows(processes=self.rater.processes)
+        return GuidedRoles(self.dit, self.roles, *words, drawing.cells, drawing.cfg, saves_memory=saves, shared=shared)
 
     def _group_losses(
         self, index: int, rated: Rated, generator: torch.Generator, *, is_on_policy: bool
@@ -132,10 +136,11 @@ class RewardLesson:
         networks, n_pictures = self._networks(index), self.tuning.prompts * self.tuning.group
         for drawn, advantages in rated:
             if self.tuning.method == "nft":
-                yield self._nft_losses(networks, drawn, advantages, generator).sum() / n_pictures
+                losses = self._nft_losses(networks, drawn, advantages, generator)
+                yield from networks.shared_rows.parts(losses, n_pictures)
                 continue
             for losses in self._grpo_losses(networks, drawn, advantages, is_on_policy=is_on_policy):
-                yield losses.sum() / (n_pictures * len(drawn.decisions))
+                yield from networks.shared_rows.parts(losses, n_pictures * len(drawn.decisions))
 
     def _grpo_losses(
         self, networks: GuidedRoles, drawn: Drawn, advantages: Float[Tensor, " b"], *, is_on_policy: bool
@@ -153,7 +158,7 @@ class RewardLesson:
                 with torch.no_grad():
                     base = rule.transition(made.x, networks.guided(None, made.x, made.sigma), *at)
                 distances = kl_losses(step, base)
-                self.told.add("kl", *distances.tolist())
+                self.told.add("kl", *networks.shared_rows.own(distances).tolist())
                 losses = losses + tuning.kl * distances
             self.roles.set_role(POLICY)  # blocks are computed again when gradients pass
             yield losses

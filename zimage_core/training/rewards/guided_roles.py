@@ -6,6 +6,7 @@ from ..._shapes import Float
 from ...model import Condition, S3DiT
 from ...model.condition import RunBlock
 from ...sampling import Guidance
+from ..distributed import ALL_ROWS, SharedRows
 from ..prompted_roles import PromptedRoles
 from ..trainables import Roles
 
@@ -23,8 +24,9 @@ class GuidedRoles(PromptedRoles):
         cfg: float,
         *,
         saves_memory: bool = True,
+        shared: SharedRows = ALL_ROWS,
     ) -> None:
-        super().__init__(dit, roles, [caption], no_caption, cells, saves_memory=saves_memory)
+        super().__init__(dit, roles, [caption], no_caption, cells, saves_memory=saves_memory, shared=shared)
         self.guidance = Guidance(cfg=cfg)
 
     def guided(self, role: str | None, x: Float[Tensor, "b c h w"], sigma: float) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..._shapes import Float
 from ...scoring.score import Request
+from ..distributed import ONE_PROCESS, Processes
 from ..loop.batches import token_count
 from ..objectives.grpo import group_advantages
 from .noisy_drawing import Drawing, Drawn, Velocity, draw_in_batches
@@ -53,6 +54,7 @@ class Rater:
     group: int = 8  # pictures
     token_budget: int = 4608
     most_advantage: float = 5.0
+    processes: Processes = ONE_PROCESS  # of several the first rates, for all
 
     def rated(
         self,
@@ -76,7 +78,8 @@ class Rater:
             for latent in drawn.latents:
                 pictures.append(self._decoded(latent))
                 on_picture("drawn")
-        rewards = self.reward(pictures, request, lambda: on_picture("rated"))
+        like = torch.zeros(len(self.reward.scores), len(pictures))
+        rewards = self.processes.of_first(lambda: self.reward(pictures, request, lambda: on_picture("rated")), like)
         for score, numbers in zip(self.reward.scores, rewards.tolist(), strict=True):
             told.add(score.name, *(number if score.higher_is_better else -number for number in numbers))
         weights = torch.tensor(self.reward.weights)
