@@ -25,9 +25,10 @@ from tools.workflows import Prompt, execute, to_prompt
 VERSIONS = ("0.16.3", "0.24.0")
 INT8 = "int8 (faster, not exact)"
 MAX_STEPS = 2
-TELLING = "ZImageCaptionFolder"  # the node of workflows that end in words
+TELLING = {"ZImageCaptionFolder", "ZImageCurate"}  # nodes of workflows that end in words
 TRAINED_ALIKE = {  # as "train a LoRA" does, by the same bridge to the host, and takes a minute
     "Z-Image Nano - from a messy folder to a LoRA",
+    "Z-Image Nano - two rounds of curation",
     "Z-Image Nano - make your own Turbo",
     "Z-Image Nano - merge two fine-tunes by score",
     "Z-Image Nano - teach it your taste",
@@ -91,7 +92,7 @@ def pictures(server: Server, prompt: Prompt) -> list[bytes]:
     """Pixels of every picture a prompt saves or shows."""
     outcome = run(server, prompt)
     assert outcome.error is None, outcome.error
-    assert outcome.files or TELLING in {node["class_type"] for node in prompt.values()}
+    assert outcome.files or TELLING & {node["class_type"] for node in prompt.values()}
     return [Image.open(file).tobytes() for file in outcome.files]
 
 
