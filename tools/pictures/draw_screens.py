@@ -23,6 +23,7 @@ SCREENS = {  # by file: which workflow, in which language, and which nodes; all 
         ["ZImageProfileFolder", "ZImageFindDuplicates"],
     ),
     "docs/searching": ("Z-Image Nano - search a folder", "en", ["ZImageSearchPictures"]),
+    "docs/curation": ("Z-Image Nano - two rounds of curation", "en", ["ZImageCurate"]),
     "docs/captions": ("Z-Image Nano - caption a folder", "en", ["ZImageCaptionFolder"]),
 }
 WIDTH, HEIGHT = 2000, 1125
