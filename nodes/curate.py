@@ -40,9 +40,7 @@ class ZImageCurate(io.ComfyNode):
                     display_name="manifest", tooltip="For Z-Image Dataset: what is learned now, and what you keep."
                 ),
                 io.String.Output(display_name="report", tooltip="The table of concepts, and what is proposed."),
-                io.String.Output(
-                    display_name="folder", tooltip="Where the round lies: for earlier round of the next one."
-                ),
+                io.String.Output(display_name="folder", tooltip="Where the round lies: for baseline of the next one."),
             ],
             hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo, io.Hidden.unique_id],
             is_output_node=True,
@@ -54,11 +52,9 @@ class ZImageCurate(io.ComfyNode):
         return " ".join(states)
 
     @classmethod
-    def execute(
-        cls, model, clip, vae, latent, score, reader, filename_prefix, earlier_round="", **more
-    ) -> io.NodeOutput:
+    def execute(cls, model, clip, vae, latent, score, reader, filename_prefix, baseline="", **more) -> io.NodeOutput:
         drawn = {name: more.pop(name) for name in DRAWN}
-        asked = rounds.Round(before=earlier_round, **more)
+        asked = rounds.Round(before=baseline, **more)
         decided = {**drawn, "score": score, "reader": reader, "seed": asked.seed, "pictures": asked.per_concept}
         out = evaluation.folder_of(filename_prefix, "round", decided, cls.hidden)
         connected: dict[str, Any] = {"model": model, "clip": clip, "vae": vae, "latent": latent, **drawn}
@@ -178,8 +174,7 @@ def _advanced() -> list[io.Input]:
             "it, where the same one goes on; a later round is compared with the one before.",
         ),
         io.String.Input(
-            "earlier_round",
-            display_name="earlier round",
+            "baseline",
             optional=True,
             force_input=True,
             tooltip="The folder of an earlier round to compare with, from another Z-Image Curate. Empty takes the "

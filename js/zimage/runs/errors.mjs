@@ -108,7 +108,7 @@ export const SENTENCES = [
   ["None of the {count} candidates in {name} has a caption, by which pictures are found. Caption them first, with Z-Image Caption Folder.", "{name} 里的 {count} 张候选图片都没有描述，无法据此查找。请先用“Z-Image 文件夹描述”写描述。"],
   ["All candidates are trained on already. Choose another folder of candidates.", "候选图片都已在训练中。请选择别的候选文件夹。"],
   ["No phrase stands in two captions that could be a concept. Write what the model should draw, one a line.", "没有在两条描述里都出现、可当作概念的词组。请写出要模型画的内容，每行一个。"],
-  ["There is no earlier round {name} in ComfyUI's output folder. Connect the folder of another Z-Image Curate as earlier round.", "ComfyUI 的 output 文件夹里没有更早的一轮 {name}。请把另一个“Z-Image 数据补强”的文件夹接到“上一轮”。"],
+  ["There is no earlier round {name} in ComfyUI's output folder. Connect the folder of another Z-Image Curate as baseline.", "ComfyUI 的 output 文件夹里没有更早的一轮 {name}。请把另一个“Z-Image 数据补强”的文件夹接到“上一轮”。"],
   ["The earlier round in {name} was drawn or scored in another way. Give both nodes the same score, seed, steps, CFG, sampler, shift and latent.", "{name} 里的上一轮画法或评分不同。请让两个节点的评分、种子、步数、CFG、采样器、移位和 latent 都相同。"],
   ["The concepts {name} lie outside ComfyUI's input folder. Pick a file inside it.", "概念文件 {name} 在 ComfyUI 的 input 文件夹之外。请选择里面的文件。"],
   ["There is no manifest {name} in ComfyUI's input folder, nor in its output folder. Put a .jsonl file there, and tell its path below that folder.", "ComfyUI 的 input 和 output 文件夹里都没有清单 {name}。请把 .jsonl 文件放进去，并写出它在该文件夹里的路径。"],

@@ -108,7 +108,7 @@ def test_what_the_model_draws_badly_gets_pictures_a_person_may_drop_and_the_next
     assert shown.result[2] != folder and "Since the earlier round: 0.8333 to 1 on average" in shown.result[1]
     assert "concepts surely better: 2, surely worse: 0, of 6." in shown.result[1]
     assert "no concept is drawn worse than another" in shown.result[1]
-    told, _ = canvas.run("none", "learned it", earlier_round=folder)
+    told, _ = canvas.run("none", "learned it", baseline=folder)
     assert told.result[1] == shown.result[1]
     assert {each: each.read_bytes() for each in sorted((canvas.place / "input").rglob("*.*"))} == before
 
@@ -129,14 +129,14 @@ def test_a_cancelled_round_goes_on_and_leaves_no_half_picture(canvas):
         ({"candidates": "learned"}, "All candidates are trained on already"),
         ({"concepts": "a dog\na cat"}, "Pictures cannot be scored by nano's scene"),
         ({"choices": "fox.png"}, "'fox.png' is no choice"),
-        ({"earlier_round": "elsewhere"}, "There is no earlier round"),
+        ({"baseline": "elsewhere"}, "There is no earlier round"),
         ({"concepts_file": "../secret.txt"}, "lie outside ComfyUI's input folder"),
     ],
 )
 def test_what_cannot_be_curated_is_told_in_a_sentence_before_anything_is_drawn(canvas, widgets, told):
     with pytest.raises(ValueError, match=told):
         canvas.run("purple", "plain", **widgets)
-    assert not list((canvas.place / "output").rglob("*.png")) or "earlier_round" in widgets
+    assert not list((canvas.place / "output").rglob("*.png")) or "baseline" in widgets
 
 
 def test_candidates_without_captions_are_told(canvas):

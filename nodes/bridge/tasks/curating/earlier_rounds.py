@@ -30,7 +30,7 @@ def _told_round(told: str, identity: RoundIdentity) -> Path:
     if "\0" in told or not place.is_relative_to(root) or not (place / IDENTITY).is_file():
         raise ValueError(
             f"There is no earlier round {told[:120]!r} in ComfyUI's output folder. Connect the folder of another "
-            "Z-Image Curate as earlier round."
+            "Z-Image Curate as baseline."
         )
     if not _is_comparable(place, identity):
         raise ValueError(
