@@ -1,5 +1,6 @@
 """Pairs of a cell: near by their vectors, and the same by their looks. One cell is one partition of the search."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,9 @@ from .neighbours import Pairs, neighbours
 from .scratch import Pictures
 
 BLOCK = 1024  # pairs whose looks are in memory: 25 MB
+
+
+Follow = Callable[[range], Iterable[int]]  # the same numbers, perhaps with progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,18 +41,18 @@ class PairSearch:
         """The cell's pairs of copies as a table of two numbers and a cosine."""
         return arrow().table(self.copies_in(cell)._asdict())
 
-    def copies_in(self, cell: int) -> Pairs:
-        """The cell's pairs of copies."""
+    def copies_in(self, cell: int, follow: Follow = iter) -> Pairs:
+        """The cell's pairs of copies; `follow` goes through blocks of pairs whose looks are compared."""
         places = self.chosen[self.cells[cell]]
         found = neighbours(self.scratch.vectors()[places], self.neighbours, self.test.least_cosine)
         pairs = Pairs(places[found.one], places[found.other], found.cosine)
-        return copies_among(self.scratch, pairs, self.test)
+        return copies_among(self.scratch, pairs, self.test, follow)
 
 
-def looked_at(scratch: Pictures, pairs: Pairs) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def looked_at(scratch: Pictures, pairs: Pairs, follow: Follow = iter) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """The differences of pairs' looks; the smaller number is always the one that stays in place."""
     looks, found, mirrored = scratch.looks(), [np.empty(0, np.float32)], [np.empty(0, bool)]
-    for first in range(0, len(pairs.one), BLOCK):
+    for first in follow(range(0, len(pairs.one), BLOCK)):
         here = slice(first, first + BLOCK)
         one, other = pairs.one[here], pairs.other[here]
         block = differences(looks[np.minimum(one, other)], looks[np.maximum(one, other)])
@@ -57,11 +61,11 @@ def looked_at(scratch: Pictures, pairs: Pairs) -> tuple[NDArray[np.float32], NDA
     return np.concatenate(found), np.concatenate(mirrored)
 
 
-def copies_among(scratch: Pictures, pairs: Pairs, test: CopyTest) -> Pairs:
+def copies_among(scratch: Pictures, pairs: Pairs, test: CopyTest, follow: Follow = iter) -> Pairs:
     """Those pairs that pass the test."""
     is_copy = pairs.cosine >= test.least_cosine
     if test.most_difference is not None:
-        is_copy[is_copy] = looked_at(scratch, pairs.those(is_copy))[0] <= test.most_difference
+        is_copy[is_copy] = looked_at(scratch, pairs.those(is_copy), follow)[0] <= test.most_difference
     return pairs.those(is_copy)
 
 

@@ -13,7 +13,7 @@ from ..duplicates.communities import connected
 from ..duplicates.dedup import DedupParameters
 from ..duplicates.grouped import group
 from ..duplicates.neighbours import joined, once
-from ..duplicates.pair_search import CopyTest, search_of
+from ..duplicates.pair_search import CopyTest, Follow, search_of
 from ..duplicates.told import kind_of, reason
 from ..embedding.looks import Looks, look_of
 from ..embedding.perceptual import described
@@ -84,17 +84,17 @@ class Held:
         return self.look
 
 
-def copies_among(pictures: Sequence[Seen], most_difference: float) -> list[Copy]:
+def copies_among(pictures: Sequence[Seen], most_difference: float, follow: Follow = iter) -> list[Copy]:
     """All pictures in the order of their paths, each with its keeper: of equals the one with the shortest name.
 
-    `most_difference` is in percent, as `DedupParameters` has it.
+    `most_difference` is in percent, as `DedupParameters` has it; `follow` goes through blocks of pairs, cell by cell.
     """
     if not pictures:
         return []
     ranked = sorted(pictures, key=lambda each: (len(each.path), each.path))
     test = CopyTest(least_cosine=USUAL.least_cosine, most_difference=most_difference)
     search = search_of(held(ranked), USUAL.neighbours, test, USUAL.seed)
-    pairs = once(joined([search.copies_in(cell) for cell in range(len(search.cells))]))
+    pairs = once(joined([search.copies_in(cell, follow) for cell in range(len(search.cells))]))
     found = group(search, connected(pairs.one, pairs.other, len(ranked)))
     listed: list[Copy] = []
     for number, each in enumerate(ranked):

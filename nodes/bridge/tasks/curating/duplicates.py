@@ -57,7 +57,7 @@ def choices_in(text: str) -> Mapping[str, str]:
 
 @lru_cache(REMEMBERED)
 def _search(found: tuple[Found, ...], most_difference: float) -> list[Copy]:
-    return copies_among([each for each in map(seen, with_progress(found)) if each], most_difference)
+    return copies_among([each for each in map(seen, with_progress(found)) if each], most_difference, with_progress)
 
 
 def _groups(copies: Sequence[Copy]) -> list[list[Copy]]:
