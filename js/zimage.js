@@ -3,6 +3,7 @@
 import { app } from "../../scripts/app.js";
 import { VOTED_ON, addArena } from "./zimage/arena/arena.mjs";
 import { CAPTIONS, addCaptions, watchCaptions } from "./zimage/captions/captions.mjs";
+import { MAPPED, addConcepts } from "./zimage/curation/concepts.mjs";
 import { COPIES, addWall } from "./zimage/curation/duplicates.mjs";
 import { PROFILED, addFindings } from "./zimage/curation/profile.mjs";
 import { SEARCHED, addHits } from "./zimage/curation/hits.mjs";
@@ -79,6 +80,7 @@ app.registerExtension({
     if (nodeClass === PROFILED) addFindings(node, panel);
     if (nodeClass === SEARCHED) addHits(node, panel);
     if (nodeClass === CURATED) addProposals(node, panel);
+    if (nodeClass === MAPPED) addConcepts(node, panel);
     if (nodeClass === SAVES) addFileName(node);
     if (isOurs) addReport(node, panel);
     if (nodeClass === ENHANCER) addEditing(node, panel);

@@ -19,6 +19,7 @@ GROUPS = (
         "duplicates",
         "search_pictures",
         "curate",
+        "concept_map",
         "datasets",
         "training",
         "distill",

@@ -93,6 +93,7 @@ IN_CHINESE: dict[str, tuple[str, ...]] = {
     "ZImageFindDuplicates": ("去重", "查重", "重复图片", "相似图片"),
     "ZImageSearchPictures": ("搜图", "找图", "以图搜图", "搜索图片"),
     "ZImageCurate": ("补强数据", "补充数据", "主动学习", "薄弱概念", "挑选数据"),
+    "ZImageConceptMap": ("概念", "概念图", "覆盖率", "数据分布", "词频"),
     "ZImageDataset": ("数据集", "训练集", "训练数据"),
     "ZImageEditDataset": ("修图数据集", "成对图片", "编辑数据集", "图片对"),
     "ZImageTrain": ("训练", "微调", "配方", "全量训练"),

@@ -21,6 +21,7 @@ IDS = {
     "ZImageFindDuplicates",
     "ZImageSearchPictures",
     "ZImageCurate",
+    "ZImageConceptMap",
     "ZImageEnhancePrompt",
     "ZImageEmptyLatent",
     "ZImageTurboSampler",

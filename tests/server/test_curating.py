@@ -1,4 +1,4 @@
-"""Pictures of nano's on the real server, captioned and searched by words and by a picture."""
+"""Pictures of nano's on the real server, captioned, searched by words and by a picture, and mapped."""
 
 import shutil
 
@@ -30,6 +30,9 @@ def test_words_find_what_captions_say_and_the_best_picture_finds_itself(server, 
     graph = {
         "told": node("ZImageCaptionFolder", folder=folder.name, text_files=True, **CAPTIONED),
         "words": node("ZImageSearchPictures", pictures=["told", 2], words=f"{colour} {shape}", **SEARCHED),
+        "map": node(
+            "ZImageConceptMap", pictures=["told", 2], folder="none", wanted=shape, least_uses=2, knowledge="none"
+        ),
         "like": node("ZImageSearchPictures", pictures=["told", 2], words="", image=["words", 3], **SEARCHED),
     }
     shown = {}
@@ -41,4 +44,7 @@ def test_words_find_what_captions_say_and_the_best_picture_finds_itself(server, 
     first = SCENES[int(hits["words"][0].partition(".")[0])]
     assert (first.colour, first.shape) == (colour, shape)
     assert hits["like"][0] == hits["words"][0]
+    [mapped] = shown["map"]["zimage_concepts"]
+    counts = {row["en"]: row["count"] for table in mapped["tables"] for row in table["rows"]}
+    assert counts[shape] == sum(scene.shape == shape for scene in SCENES)
     assert ", by BM25 over captions." in shown["words"]["text"][0]

@@ -22,7 +22,7 @@ SCREENS = {  # by file: which workflow, in which language, and which nodes; all 
         "en",
         ["ZImageProfileFolder", "ZImageFindDuplicates"],
     ),
-    "docs/searching": ("Z-Image Nano - search a folder", "en", ["ZImageSearchPictures"]),
+    "docs/searching": ("Z-Image Nano - search a folder", "en", ["ZImageSearchPictures", "ZImageConceptMap"]),
     "docs/curation": ("Z-Image Nano - two rounds of curation", "en", ["ZImageCurate"]),
     "docs/captions": ("Z-Image Nano - caption a folder", "en", ["ZImageCaptionFolder"]),
 }

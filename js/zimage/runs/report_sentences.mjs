@@ -304,6 +304,13 @@ export const REPORTS = [
   ["{what} in {name}: {count} found, by {title}.", "{name} 里有{what}：找到 {count} 张，依据：{title}。"],
   ["BM25 over captions", "描述里的词（BM25）"],
   ["cosine, {name}", "余弦，{name}"],
+  // Z-Image Concept Map
+  ["{what} with captions in {name}; concepts that are there: {one} of {other}.", "{name} 里有描述的图片：{what}；{other} 个概念中出现了 {one} 个。"],
+  ["Map: {path}", "概念图：{path}"],
+  ["Wanted", "想要的"],
+  ["Most common", "最常见"],
+  ["Rarest", "最少见"],
+  ["Missing", "没有的"],
   ["{names} cannot be read", "无法读取：{names}"],
   ["Left out by {key}: {names}", "因 {key} 剔除：{names}"],
   ["Proposed, not applied: {key}: {names}", "建议（未执行）：{key}：{names}"],

@@ -1,6 +1,8 @@
 """Z-Image Profile Folder, Find Duplicates, Search Pictures: lists that Caption Folder and Dataset follow."""
 
 import importlib
+import json
+import math
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from zimage_core.curation.rounds.concepts import read_concepts
 from zimage_core.nano.data.example_sets import N_MESSY, write_messy
 from zimage_core.scoring.features import ClipFolder
 
@@ -34,6 +37,7 @@ def nodes(pack, monkeypatch, tmp_path):
         profile=call("profile_folder", "ZImageProfileFolder"),
         duplicates=call("duplicates", "ZImageFindDuplicates"),
         search=call("search_pictures", "ZImageSearchPictures"),
+        concepts=call("concept_map", "ZImageConceptMap"),
         captions=call("caption_folder", "ZImageCaptionFolder"),
         dataset=call("datasets", "ZImageDataset"),
         place=tmp_path,
@@ -110,6 +114,54 @@ def test_words_find_what_captions_say(nodes):
     for words, told in (("submarine", "No caption says any of these words: submarine"), ("", "nothing to search for")):
         with pytest.raises(ValueError, match=told):
             nodes.search(folder="mess", words=words, most=9, encoder=BUILT_IN)
+
+
+def test_planted_captions_are_counted_and_what_is_wanted_and_not_there_is_told(nodes, monkeypatch):
+    import folder_paths
+
+    mess = nodes.place / "input" / "mess"
+    said = ["a red fox", "red foxes in the snow", "a dog in the snow", "一只狐狸在雪地里", "一只狐狸", "two wolfs"]
+    for number, words in enumerate(said, 1):
+        (mess / f"{number:02}.txt").write_text(words, "utf-8")
+    asked = {"folder": "mess", "wanted": "dog\npurple fox\nfox in the snow", "least_uses": 2}
+    shown = nodes.concepts(**asked, knowledge="none")
+    report, file = shown.result
+    [told] = shown.ui["zimage_concepts"]
+    tables = {each["title"]: {row["en"] or row["zh"]: row["count"] for row in each["rows"]} for each in told["tables"]}
+    assert tables["Wanted"] == {"purple fox": 0, "dog": 1, "fox in the snow": 1} and told["pictures"] == len(said)
+    assert (tables["Most common"], tables["Rarest"]) == ({"狐狸": 2, "fox": 2}, {"dog": 1, "snow": 2})
+    assert "Missing" not in tables
+    rows = {row["concept"]: row for row in map(json.loads, Path(file).read_text("utf-8").splitlines())}
+    assert (rows["fox"]["coverage"], rows["purple fox"]["coverage"]) == (2, 0)  # in the singular, of red foxes, too
+    assert rows["snow"]["rarity"] == pytest.approx(math.log(1 + (6 - 2 + 0.5) / (2 + 0.5)))
+    assert next(iter(rows)) == "purple fox" and "Wanted: purple fox 0, " in report
+    assert "<h1>Concepts</h1>" in (Path(file).parent / "concepts.html").read_text("utf-8")
+    assert {each.name: each.words for each in read_concepts(Path(file), 9)}["snow"] == ("snow",)
+
+    world = nodes.place / "models" / "concepts" / "world.jsonl"
+    world.parent.mkdir(parents=True)
+    pages = (("Fox", "Canines"), ("Wolf", "Canines"), ("Dog", "Canines"), ("Crane", "Birds"))
+    world.write_text("".join(json.dumps({"title": title, "category": [kind]}) + "\n" for title, kind in pages))
+    monkeypatch.setattr(folder_paths, "models_dir", str(nodes.place / "models"))
+    [told] = nodes.concepts(**asked, knowledge="world.jsonl").ui["zimage_concepts"]
+    tables = {each["title"]: {row["en"]: row["count"] for row in each["rows"]} for each in told["tables"]}
+    assert tables["Most common"]["Canines"] == 4 and tables["Rarest"]["Dog"] == 1  # foxes, a dog, wolves
+    assert {"Crane", "Birds"} == tables["Missing"].keys()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "told"),
+    [
+        ({}, "None of these pictures has a caption, which the map"),
+        ({"knowledge": "gone"}, "There is no 'gone' in models/concepts"),
+        ({"least_uses": 9}, "No words are used by 9 pictures"),
+    ],
+)
+def test_what_cannot_be_mapped_is_told_in_a_sentence(nodes, inputs, told):
+    if inputs:
+        (nodes.place / "input" / "mess" / "01.txt").write_text("a fox")
+    with pytest.raises(ValueError, match=told):
+        nodes.concepts(**{"folder": "mess", "wanted": "", "least_uses": 2, "knowledge": "none", **inputs})
 
 
 def test_a_clip_compares_words_with_pictures_and_other_models_of_the_folder_are_passed_over(nodes, monkeypatch):

@@ -56,7 +56,7 @@ def generality(above: Any) -> NDArray[np.float64]:
     """
     count = above.shape[0]
     below = np.bincount(above.nonzero()[1], minlength=count)
-    return np.log(below + 1) / max(np.log(count), np.finfo(float).eps)
+    return np.log(below + 1) / max(np.log(max(count, 1)), np.finfo(float).eps)
 
 
 def contracted(parents: Any, is_kept: NDArray[np.bool_]) -> Any:

@@ -18,6 +18,7 @@ from .....zimage_core.curation.embedding.embed import reduced
 from .....zimage_core.curation.profiling import Found
 from .....zimage_core.curation.profiling.opened import open_file, read_bytes
 from .....zimage_core.curation.search import nearest, that_say
+from .....zimage_core.curation.search.query import Hit
 from .....zimage_core.scoring.features import ClipFolder
 from .....zimage_core.scoring.model_folder import ModelFolderError
 from ...loading import score_models
@@ -26,6 +27,7 @@ from .picture_list import PictureList, below_output, found_in, lines, list_file,
 
 AUTOMATIC, BUILT_IN = "automatic", "captions and looks (built in)"
 BY_CAPTIONS = "BM25 over captions"
+BY_WORDS, BY_PICTURE = "search.words", "search.picture"  # files of the two lie beside each other
 REMEMBERED = 4096  # vectors, of about 3 kB
 HEAD = ("rank", "picture", "score")
 
@@ -39,13 +41,6 @@ class Told(NamedTuple):
     file: str  # the names of what was found
     image: Tensor  # the best, (1, h, w, 3)
     shown: dict[str, Any]
-
-
-class Ranked(NamedTuple):
-    """A picture's name and score."""
-
-    name: str
-    score: float
 
 
 def encoder_names() -> list[str]:
@@ -78,8 +73,9 @@ def search_pictures(
             if skipped
             else f"No caption says any of these words: {words}. Write others, as the captions put it."
         )
-    ranked = [Ranked(Path(each.path).name, each.score) for each in hits]
-    return _told(name, ranked, Path(hits[0].path), counted(len(found), "picture"), reader, skipped)
+    brief = [f"{counted(len(found), 'picture')} in {name}: {len(hits)} found, by {reader}."]
+    brief += [f"Not looked at, as they cannot be read: {skipped}"] if skipped else []
+    return _told(name, BY_WORDS if image is None else BY_PICTURE, hits, brief)
 
 
 def _clip(encoder: str) -> ClipFolder | None:
@@ -117,22 +113,23 @@ def _vector(found: Found, clip: ClipFolder | None) -> NDArray[np.float32] | None
     return (clip or Perceptual()).pictures([picture])[0].numpy()
 
 
-def _told(name: str, ranked: Sequence[Ranked], best: Path, looked_at: str, reader: str, skipped: int) -> Told:
-    table, found_file = list_file(name, "search.tsv"), list_file(name, "search.found.txt")
-    rows = [(str(rank), each.name, f"{each.score:.4f}") for rank, each in enumerate(ranked, 1)]
+def _told(name: str, kind: str, hits: Sequence[Hit], brief: list[str]) -> Told:
+    table, found_file = list_file(name, f"{kind}.tsv"), list_file(name, f"{kind}.found.txt")
+    names = [Path(each.path).name for each in hits]
+    rows = [(str(rank), name, f"{hit.score:.4f}") for rank, (name, hit) in enumerate(zip(names, hits, strict=True), 1)]
     write_list(table, lines("\t".join(row) for row in (HEAD, *rows)))
-    write_list(found_file, lines(each.name for each in ranked))
-    brief = [f"{looked_at} in {name}: {len(ranked)} found, by {reader}."]
-    if skipped:
-        brief.append(f"Not looked at, as they cannot be read: {skipped}")
+    write_list(found_file, lines(names))
     where = f"Table: {below_output(table)}"
     return Told(
-        pictures=PictureList(name, [each.name for each in ranked]),
+        pictures=PictureList(name, names),
         report="\n".join([*brief, *("\t".join(row) for row in rows), where]),
         brief="\n".join([*brief, where]),
         file=str(found_file),
-        image=_image_of(best),
-        shown={"folder": name, "hits": [each._asdict() for each in ranked]},
+        image=_image_of(Path(hits[0].path)),
+        shown={
+            "folder": name,
+            "hits": [{"name": name, "score": hit.score} for name, hit in zip(names, hits, strict=True)],
+        },
     )
 
 
