@@ -15,7 +15,7 @@ const LEAST_WIDTH = 400; // pixels of a new node
 
 /** @param {any} node @param {Panel} panel */
 export function addConcepts(node, panel) {
-  const element = part("div", "zimage-concepts");
+  const element = part("div", "zimage-map");
   panel.growWith(element, LEAST_WIDTH);
   /** @type {Found | null} */
   let found = null;
@@ -23,7 +23,7 @@ export function addConcepts(node, panel) {
     if (!found) return;
     const { tables, pictures, page } = found;
     element.replaceChildren(...tables.map((each) => tableOf(each, pictures)), linkTo(page));
-    panel.show("concepts", { text: message("conceptsTitle"), content: element });
+    panel.show("map", { text: message("conceptsTitle"), content: element });
     panel.fit();
   };
   watch({ node, state: () => language(), update: show });
