@@ -8,6 +8,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import torch
+from PIL import Image
 from torch import Tensor
 
 from .._shapes import Float
@@ -27,6 +29,7 @@ from .machine import device_of
 
 SIMILARITY, SCENE, TEXT_SHARE, FACES, AESTHETIC = "similarity", "scene", "text_share", "faces", "aesthetic"
 READERS = {"rapidocr": RapidReader, "tesseract": TesseractReader}
+REMEMBERED = 16  # pictures whose features are kept: two batches
 SHOWN_DIGITS = 12  # of a SHA-256 in a source
 SCORING = "zimage_core.scoring 1"
 CLASS_REACH = 0.1  # of probability: one of 0.001 is not odd among those of 0.0001
@@ -34,11 +37,13 @@ CLASS_REACH = 0.1  # of probability: one of 0.001 is not odd among those of 0.00
 
 @dataclass
 class SharedEncoder:
-    """An encoder for several columns: loaded once, and each batch of pictures is looked at once."""
+    """An encoder for several columns: loaded once, and each of the last pictures is looked at once."""
 
     choice: EncoderChoice
     _encoder: PictureEncoder | None = field(default=None, repr=False)
-    _last: tuple[Sequence[Any], Any] | None = field(default=None, repr=False)
+    _last: dict[int, tuple[Image.Image, Tensor]] = field(
+        default_factory=dict[int, tuple[Image.Image, Tensor]], repr=False
+    )
     _lock: Any = field(default_factory=Lock, repr=False)
 
     @property
@@ -46,12 +51,15 @@ class SharedEncoder:
         """That of the encoder."""
         return self.choice.name
 
-    def pictures(self, pictures: Sequence[Any]) -> Float[Tensor, "n c"]:
-        """Those of the last batch are remembered."""
+    def pictures(self, pictures: Sequence[Image.Image]) -> Float[Tensor, "n c"]:
+        """Features, of which those of a few pictures in memory are remembered."""
         with self._lock:
-            if self._last is None or not same(self._last[0], pictures):
-                self._last = (list(pictures), self.loaded().pictures(pictures))
-            return self._last[1]
+            new = list({id(each): each for each in pictures if id(each) not in self._last}.values())
+            found = self.loaded().pictures(new) if new else ()
+            added = {id(each): (each, vector) for each, vector in zip(new, found, strict=True)}
+            known = {**self._last, **added}
+            self._last = known if len(known) <= REMEMBERED else {id(each): known[id(each)] for each in pictures}
+            return torch.stack([known[id(each)][1] for each in pictures])
 
     def words(self, texts: Sequence[str]) -> Float[Tensor, "n c"]:
         """Of an encoder that knows some, which was checked before."""
@@ -69,12 +77,7 @@ class SharedEncoder:
         return {"choice": self.choice}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.choice, self._encoder, self._last, self._lock = state["choice"], None, None, Lock()
-
-
-def same(one: Sequence[object], other: Sequence[object]) -> bool:
-    """Whether two batches are of the same pictures in memory."""
-    return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
+        self.choice, self._encoder, self._last, self._lock = state["choice"], None, {}, Lock()
 
 
 def learned_columns(given: Sequence[str], encoder: str | None, device: str | None) -> list[LearnedColumn]:

@@ -13,12 +13,14 @@ import torch
 from onnx_by_hand import colour_classifier, told_faces
 from PIL import Image
 from safetensors.torch import save_file
+from tiny_clip import save_tiny
 
 from zimage_core.cli import main
 from zimage_core.curation.profiling import profile
 from zimage_core.nano.data.captions import ENGLISH_TEMPLATES, fill
 from zimage_core.nano.data.render import render
 from zimage_core.nano.data.scenes import Scene, training_scenes
+from zimage_core.scoring.features import ClipFolder
 
 PICTURES, SWAPPED = 20, (3, 4)  # two pictures have each other's captions
 SCARLET = "07.png"
@@ -95,6 +97,34 @@ def test_columns_are_what_was_planted_and_tell_their_source(folder, models, tmp_
         assert f"{file} sha256 {digest}" in source and escape(source) in out.with_suffix(".html").read_text("utf-8")
     assert b"nano's SigLIP" in schema.field("nsfw").metadata[b"source"]
     assert sorted(each.name for each in tmp_path.iterdir()) == ["X.html", "X.parquet", "Y.parquet"]
+
+
+def test_similarity_is_the_lowest_cosine_of_a_pictures_captions_and_features_are_made_once(tmp_path, monkeypatch):
+    """Words and pictures by transformers' own functions; a head over the same features costs no second look."""
+    save_tiny(tmp_path / "clip", "clip")
+    weight = torch.randn(1, 16, generator=torch.Generator().manual_seed(0))
+    save_file({"weight": weight, "bias": torch.zeros(1)}, tmp_path / "head.safetensors")
+    folder, out = tmp_path / "pictures", tmp_path / "X.parquet"
+    folder.mkdir()
+    said = {"0.png": ("a red dog",), "1.png": ("two blue object", "a photo of red"), "2.png": ()}
+    pictures = {name: render(scene, 0) for name, scene in zip(said, training_scenes()[:300:100], strict=True)}
+    for name, picture in pictures.items():
+        picture.save(folder / name)
+        (folder / name).with_suffix(".json").write_text(json.dumps({"captions": said[name]}))
+    looked = []
+    by_folder = ClipFolder.pictures
+    monkeypatch.setattr(ClipFolder, "pictures", lambda self, some: looked.append(len(some)) or by_folder(self, some))
+    more = ("--with", tmp_path / "clip", "--device", "cpu")
+    assert run(folder, out, "--learned", f"aesthetic={tmp_path / 'head.safetensors'}", "similarity", *more) == 0
+    rows, clip = rows_of(out), ClipFolder(tmp_path / "clip")
+    for name, picture in pictures.items():
+        [seen] = by_folder(clip, [picture])
+        cosines = [float(seen @ words) for words in clip.words(said[name])] if said[name] else []
+        expected = pytest.approx(min(cosines), abs=1e-5) if cosines else None
+        assert rows[name]["similarity"] == expected
+        assert rows[name]["aesthetic"] == pytest.approx(float(seen @ weight[0]), abs=1e-5)
+    assert b"clip sha256" in pyarrow.parquet.read_schema(out).field("similarity").metadata[b"source"]
+    assert looked == [1, 1, 3]  # two trials, then all pictures
 
 
 def asked(*_):
