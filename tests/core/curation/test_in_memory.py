@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from zimage_core.cli import main
 from zimage_core.curation.in_memory import (
@@ -18,6 +19,8 @@ from zimage_core.curation.in_memory import (
     seen,
 )
 from zimage_core.nano.data.example_sets import MESS, N_MESSY, write_messy
+from zimage_core.nano.data.render import render
+from zimage_core.nano.data.scenes import training_scenes
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +52,16 @@ def test_copies_of_every_kind_are_found_and_nothing_else(messy):
     planted = {MESS[number][0]: f"{number:02}.png" for number in (2, 5, 8, 11)}
     assert {name: keeper for name, (keeper, _) in dropped.items()} == planted
     assert [name for name, (_, kind) in dropped.items() if kind == "exact"] == ["02 copy.png"]
+
+
+def test_an_original_is_kept_rather_than_the_same_picture_enlarged(tmp_path):
+    for number, scene in enumerate(training_scenes()[:900:300]):
+        picture = render(scene, number, (128, 128))
+        picture.save(tmp_path / f"{number} the original.png")
+        picture.resize((256, 256), Image.Resampling.BICUBIC).save(tmp_path / f"{number} large.png")
+    found = copies_among([each for each in map(seen, pictures_of(tmp_path)) if each], 16.0)
+    kept = {Path(each.path).name: Path(each.keeper).name for each in found}
+    assert all(kept[f"{number} large.png"] == f"{number} the original.png" for number in range(3))
 
 
 def test_proposals_and_page_tell_what_the_stage_tells(messy, profile, tmp_path):
