@@ -28,7 +28,7 @@ from ..training.encoded_files import EncodedSet
 from ..training.flow_training import FlowMatching, TrainingSet, train_examples
 from ..training.loop.runner import Recipe
 from ..training.loop.state import saved_step
-from ..training.placed import load_base, placed, refuse_streaming
+from ..training.placed import load_base, placed, refuse_compiling, refuse_streaming
 from ..training.previews import Previews, interval, prompts_of
 from ..training.settings import flow_matching_of, recipe_of
 from ..training.trainables import Trainable
@@ -74,6 +74,7 @@ def train_stages(stages: Sequence[Stage], *, may_resume: bool, is_json: bool) ->
     refuse_begun(map(folder_of, stages), may_resume=may_resume)
     with launched(device_of(config.device).type) as processes:
         refuse_several(config, processes)
+        refuse_compiling(config, device_of(config.device), processes.count)
         prepared = prepare(stages, processes)
         if processes.count == 1:
             tell_training(config, [(each.config, each.dataset) for each in prepared])

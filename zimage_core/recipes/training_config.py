@@ -79,6 +79,9 @@ class TrainingConfig(Config):
     dtype: Literal["float32", "bfloat16"] | None = option(
         Choice(("float32", "bfloat16")), None, help="to compute in; without it float32 on a CPU, else bfloat16"
     )
+    compile: bool = option(
+        Switch(), False, help="blocks are compiled, which takes a minute or two at first and makes later steps faster"
+    )
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -122,5 +125,5 @@ class FullConfig(TrainingConfig):
 KINDS: dict[str, type[TrainingConfig]] = {"lora": LoraConfig, "full": FullConfig}
 OF_THE_RUN = (
     *("model", "out", "kind", "layers", "rank", "alpha", "quantize", "stream", "trigger", "adapter", "naming"),
-    *("from_scratch", "device", "dtype"),
+    *("from_scratch", "device", "dtype", "compile"),
 )

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..model import S3DiT
-from ..model.condition import RunBlock
+from ..model.condition import RunBlock, run_block
 from ..recipes import Source, TrainingConfig
 from .distributed import ONE_PROCESS, Processes
 from .encoded_example import EncodedExample
@@ -28,8 +28,9 @@ from .loop.micro_batches import Noised, micro_batches
 from .loop.order import chosen_examples
 from .loop.runner import Progress, Recipe, train
 from .mixture import Mixture, Part
+from .objectives.compiled_blocks import compiled_block
 from .objectives.noise_levels import NoiseLevels
-from .objectives.noised import losses_of
+from .objectives.noised import losses_of, recomputed
 from .trainables import Trainable
 from .training_adapter import TrainingAdapter
 from .validation import held_out, validation_loss
@@ -37,7 +38,7 @@ from .watch import UNWATCHED, Validations, Watch
 
 PATCHES = 4  # latent cells of an image token
 N_VALIDATIONS = 20  # in a run
-MEMORY_ONLY = ("saves_memory", "token_budget")  # what is learned depends on them by rounding alone
+ROUNDING_ONLY = ("saves_memory", "token_budget", "compiles")  # what is learned depends on them by rounding alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,13 @@ class FlowMatching:
     caption_dropout: float = TrainingConfig.caption_dropout  # share of examples, for guidance
     levels: NoiseLevels = field(default_factory=NoiseLevels)
     saves_memory: bool = True  # blocks keep their inputs alone and compute again when gradients pass
+    compiles: bool = False  # blocks are compiled
+
+    @property
+    def run(self) -> RunBlock:
+        """How blocks run that are all on the device."""
+        run = compiled_block if self.compiles else run_block
+        return recomputed(run) if self.saves_memory else run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +125,7 @@ def train_examples(
             ema,
             folder,
             identity={**asdict(step_of), **identity},
-            may_differ=MEMORY_ONLY,
+            may_differ=ROUNDING_ONLY,
             keep=watch.keep,
             processes=processes,
             is_enough=measured.have_stalled,
@@ -154,7 +162,7 @@ def flow_matching_step(
     ]
     groups = list(micro_batches(drawn, step_of.token_budget, processes.count))
     for group, factor in processes.share(groups):
-        losses, sigma = losses_of(dit, group, saves_memory=step_of.saves_memory, run=run)
+        losses, sigma = losses_of(dit, group, run=run or step_of.run)
         yield (losses * step_of.levels.weight(sigma)).sum() * factor / len(drawn)
 
 

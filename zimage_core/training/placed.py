@@ -15,6 +15,7 @@ from ..runtime.offload.machine_memory import free_ram
 from ..runtime.offload.plan import ARENA_SHARE
 from ..runtime.offload.streaming import stream
 from .distributed import ONE_PROCESS, Processes
+from .objectives.compiled_blocks import refuse_uncompilable
 from .objectives.streamed_blocks import streamed_blocks
 
 
@@ -27,10 +28,20 @@ def load_base(source: Source, config: TrainingConfig, dtype: torch.dtype) -> S3D
 
 
 def refuse_streaming(config: TrainingConfig, n_layers: int) -> None:
-    """Raise ValueError where more layers are to stream than a network has."""
+    """Raise ValueError where more layers are to stream than a network has, or than may."""
     n_streamed = config.stream if isinstance(config, LoraConfig) else 0
     if n_streamed > n_layers:
         raise ValueError(f"stream = {n_streamed} is more than the model's {n_layers} layers; choose at most those")
+    if n_streamed and config.compile:
+        raise ValueError(f"{n_streamed} layers are to stream, and such are not compiled; leave compile or stream away")
+
+
+def refuse_compiling(config: TrainingConfig, device: torch.device, n_processes: int = 1) -> None:
+    """Raise ValueError where blocks are to be compiled, and cannot be."""
+    if config.compile and n_processes > 1:
+        raise ValueError("blocks are compiled in one process only; several divide them instead, so leave compile away")
+    if config.compile:
+        refuse_uncompilable(device)
 
 
 @contextmanager

@@ -36,4 +36,5 @@ def flow_matching_of(config: TrainingConfig) -> FlowMatching:
         caption_dropout=config.caption_dropout,
         levels=NoiseLevels(distribution=config.levels, shift=config.shift, weighting=config.weighting),
         saves_memory=not config.keep_activations,
+        compiles=config.compile,
     )

@@ -86,6 +86,6 @@ def test_what_changes_memory_or_pictures_alone_is_the_same_run(canvas):
         [stage] = canvas.stages(text + more, first)
         return canvas.learned_by(stage.config)
 
-    memory = "token_budget = 64\nstream = 2\nkeep_activations = true\nkeep = 3\n"
+    memory = "token_budget = 64\nstream = 2\nkeep_activations = true\nkeep = 3\ncompile = true\n"
     assert learned_by(memory + 'previews = ["a fox"]\npreview_every = 5') == learned_by("")
     assert learned_by("caption_dropout = 0.5") != learned_by("")

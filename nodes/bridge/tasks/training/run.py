@@ -22,7 +22,7 @@ from .....zimage_core.training.encoded_files import EncodedSet, ExampleFiles
 from .....zimage_core.training.flow_training import TrainingSet, divided, train_examples
 from .....zimage_core.training.loop.curve import read_curve
 from .....zimage_core.training.loop.runner import Progress, Recipe
-from .....zimage_core.training.placed import load_base, placed, refuse_streaming
+from .....zimage_core.training.placed import load_base, placed, refuse_compiling, refuse_streaming
 from .....zimage_core.training.settings import flow_matching_of, recipe_of
 from .....zimage_core.training.trainables import Trainable
 from .....zimage_core.training.trained_file import adapter_of, told_of, trainable_of, write_trained
@@ -41,8 +41,8 @@ STATES = "zimage_training"  # folder in the output folder
 SHOWN_EVERY = 10  # steps
 SHOWN_SIDE = 512  # pixels
 LONGEST_NAME = 200  # bytes: a file system takes 255, and states and unfinished files add to a name
-# settings by which nothing else is learned: two were never named, the others are as if they were not given
-NEVER_NAMED = ("keep_activations", "stream")
+# settings by which nothing else is learned: these were never named, the others are as if they were not given
+NEVER_NAMED = ("keep_activations", "stream", "compile")
 AS_NOT_GIVEN: dict[str, Any] = {
     name: getattr(TrainingConfig, name) for name in ("token_budget", "keep", "previews", "preview_every")
 }
@@ -69,6 +69,7 @@ def train(sockets: Sockets, stages: Sequence[Stage]) -> Trained:
     config = stages[0].config
     refuse_turbo(file, config)
     refuse_streaming(config, open_network(file, DIT).config.n_layers)
+    refuse_compiling(config, model_management.get_torch_device())
     identity, out = identity_of(file, sockets, stages), config.out
     folder = state_folder(out, identity)
     recipes = [recipe_for(each.config, len(sockets.dataset.examples)) for each in stages]
