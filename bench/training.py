@@ -18,7 +18,9 @@ from statistics import median
 import torch
 from tqdm import tqdm
 
+from zimage_core.checkpoints import load_dit
 from zimage_core.config import BASE_DIT, FLUX_VAE, QWEN3_4B, DiTConfig
+from zimage_core.request import model_folder
 from zimage_core.training.loop.batches import token_count
 from zimage_core.training.loop.micro_batches import Noised
 
@@ -26,7 +28,18 @@ from . import machine
 from .counter import Counter
 from .random_weights import Setup, State, Weights
 from .systems.comfyui import version
-from .systems.trainers import SYSTEMS, Autocast, Encoding, OneAtATime, Ours, Training, TrainingSystem, Unfrozen
+from .systems.trainers import (
+    SYSTEMS,
+    Autocast,
+    Encoding,
+    Full,
+    FullAutocast,
+    OneAtATime,
+    Ours,
+    Training,
+    TrainingSystem,
+    Unfrozen,
+)
 from .table import append, size, table
 from .timing import paired_ratio
 
@@ -117,6 +130,31 @@ def shares(training: Training, state: State, options: argparse.Namespace) -> Ite
     yield from rows("share", names, [Ours(training, state), OneAtATime(training, state)], four, options.rounds)
 
 
+def compiled(training: Training, state: State, options: argparse.Namespace) -> Iterator[tuple[str, ...]]:
+    """What compiled blocks and products in bfloat16 save, alone and together: all of nano, and a LoRA at full width.
+
+    Bytes of compiled blocks are not counted, as the counter sees operations and not what is fused.
+    """
+    nano = load_dit(model_folder("nano") / "transformer", torch.float32)
+    kept = replace(training, config=nano.config, is_checkpointed=False)
+    whole = "all of nano", _ways(Full, FullAutocast, kept, nano.state_dict()), NANO_BATCH
+    lora = "a LoRA", _ways(Ours, Autocast, training, state), options.batch
+    for case, systems, batch in (whole, lora):
+        group = examples(nano.config if case == whole[0] else training.config, options.side, batch)
+        for row in rows(case, WAYS, systems, group, options.rounds):
+            yield row if row[1] in WAYS[::2] else (*row[:-1], "")
+
+
+WAYS = ("ours", "compiled", "in bfloat16 (autocast)", "in bfloat16, compiled")
+NANO_BATCH = 16
+
+
+def _ways(plain: type[Ours], autocast: type[Ours], training: Training, state: State) -> list[TrainingSystem]:
+    """A system as it is and compiled, in float32 and with products in bfloat16."""
+    ways = training, replace(training, is_compiled=True)
+    return [kind(way, state) for kind in (plain, autocast) for way in ways]
+
+
 def growth(training: Training, state: State, options: argparse.Namespace) -> Iterator[tuple[str, ...]]:
     """Ours with other ranks, divided by that of the options; with more pictures and with more tokens."""
     one = examples(training.config, options.side, 1)
@@ -138,7 +176,7 @@ def _installed(make: Callable[[], TrainingSystem]) -> TrainingSystem | None:
         return None
 
 
-PARTS = {"others": beside_others, "shares": shares, "growth": growth}
+PARTS = {"others": beside_others, "shares": shares, "growth": growth, "compiled": compiled}
 
 
 def main() -> None:

@@ -18,9 +18,10 @@ from torch.utils.checkpoint import checkpoint
 from zimage_core.config import FLUX_VAE, QWEN3_4B, DiTConfig
 from zimage_core.model import S3DiT
 from zimage_core.text import Qwen3
+from zimage_core.training.flow_training import FlowMatching
 from zimage_core.training.loop.micro_batches import Noised, micro_batches, stacked
 from zimage_core.training.objectives.noised import losses_of
-from zimage_core.training.trainables import LoraTrainable
+from zimage_core.training.trainables import AllWeights, LoraTrainable, Trainable
 from zimage_core.training.trainables.lora import MAIN_LAYERS
 from zimage_core.vae import Autoencoder
 
@@ -39,6 +40,7 @@ class Training:
     config: DiTConfig
     rank: int = 32
     is_checkpointed: bool = True
+    is_compiled: bool = False  # ours
     kind: str = "lora"  # of ours
 
 
@@ -60,28 +62,47 @@ class Ours:
         self._dit = S3DiT(training.config, device="meta")
         self._dit.load_state_dict(state, assign=True)
         self._dit.requires_grad_(False)
+        self._trainable = self._learns(training)
+        self._optimizer = torch.optim.AdamW(self._trainable.parameters(), lr=LEARNING_RATE, fused=True)
+        self._run = FlowMatching(saves_memory=training.is_checkpointed, compiles=training.is_compiled).run
+
+    def _learns(self, training: Training) -> Trainable:
         generator, rank = torch.Generator().manual_seed(0), training.rank
-        self._lora = LoraTrainable(self._dit, rank=rank, alpha=rank, generator=generator, kind=training.kind)
-        self._optimizer = torch.optim.AdamW(self._lora.parameters(), lr=LEARNING_RATE, fused=True)
-        self._saves_memory = training.is_checkpointed
+        return LoraTrainable(self._dit, rank=rank, alpha=rank, generator=generator, kind=training.kind)
 
     def step(self, examples: Sequence[Noised]) -> float:
         self._optimizer.zero_grad(set_to_none=True)
-        with self._lora.attached():
-            loss = losses_of(self._dit, examples, saves_memory=self._saves_memory)[0].mean()
+        with self._trainable.attached():
+            loss = losses_of(self._dit, examples, run=self._run)[0].mean()
             loss.backward()
         self._optimizer.step()
         return loss.item()
 
 
+class Full(Ours):
+    """All weights learn; each system has its own."""
+
+    name = "all weights"
+
+    def __init__(self, training: Training, state: State) -> None:
+        super().__init__(training, {key: value.clone() for key, value in state.items()})
+
+    def _learns(self, training: Training) -> Trainable:
+        return AllWeights(self._dit)
+
+
 class Autocast(Ours):
-    """The frozen products in bfloat16."""
+    """Products in bfloat16."""
 
     name = "autocast"
 
     def step(self, examples: Sequence[Noised]) -> float:
         with torch.autocast("cpu", torch.bfloat16):
             return super().step(examples)
+
+
+class FullAutocast(Full, Autocast):
+    """All weights learn, with products in bfloat16."""
 
 
 class Unfrozen(Ours):
@@ -106,9 +127,9 @@ class OneAtATime(Ours):
     def step(self, examples: Sequence[Noised]) -> float:
         self._optimizer.zero_grad(set_to_none=True)
         total = 0.0
-        with self._lora.attached():
+        with self._trainable.attached():
             for group in micro_batches(examples, 1):
-                loss = losses_of(self._dit, group, saves_memory=self._saves_memory)[0].sum() / len(examples)
+                loss = losses_of(self._dit, group, run=self._run)[0].sum() / len(examples)
                 loss.backward()
                 total += loss.item()
         self._optimizer.step()
