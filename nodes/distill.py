@@ -35,7 +35,7 @@ class ZImageDistill(io.ComfyNode):
                     rate="0 takes 0.00002, for nano 0.0003.",
                     rank="How much the LoRA can hold. 0 takes 64, for nano 16.",
                     cfg="The teacher's guidance, which goes into the student. 0 takes 4, for nano 3.",
-                    batch="Prompts in each update. 0 takes 4, for nano 16.",
+                    batch="Prompts in each update. 0 takes 4, for nano 32.",
                 ),
                 checked_input(DistillationConfig.checked),
             ],
@@ -92,7 +92,7 @@ def _widgets() -> list[io.Input]:
             min=0,
             max=1_000_000,
             tooltip="Updates of the student, each after five of the score that holds it, for nano two. 0 takes 1000, "
-            "for nano 80.",
+            "for nano 60.",
         ),
         io.String.Input("name", default="my_turbo", tooltip="Of the file in output/loras."),
     ]
