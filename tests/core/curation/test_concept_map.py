@@ -9,6 +9,8 @@ import pytest
 
 from zimage_core.cli import main
 from zimage_core.curation.concepts import MapParameters, Sources, caption_stages, map_concepts
+from zimage_core.curation.concepts.sources import graphs_of
+from zimage_core.curation.in_memory.folder_concepts import concepts_among
 
 CAPTIONS = ["a red fox", "two dogs", "狐狸", "a dog and a wolf", "a tin robot", "my tin robot", "sky", "love"]
 
@@ -53,6 +55,10 @@ def test_a_map_counts_what_captions_speak_of(wordnet, emojibase, captions, tmp_p
     assert (robot["parents"], robot["captions"], rows["phrase:robot"]["coverage"]) == (["phrase:robot"], 2, 2)
     mentions = {row["place"]: row["concepts"] for row in pyarrow.parquet.read_table(told).to_pylist()}
     assert mentions["3.png"] == ["dog.n.01", "wolf.n.01"] and mentions["6.png"] == []
+
+    known = list(graphs_of(Sources(wordnet=wordnet, emojibase=emojibase)))[-1]
+    in_memory = concepts_among([(caption,) for caption in CAPTIONS], known, 2, [], list)
+    assert [row | {"rarity": pytest.approx(row["rarity"])} for row in in_memory.rows] == list(rows.values())
 
     read = networkx.read_graphml(tmp_path / "C.graphml")
     assert set(read.nodes) == set(rows) and read.nodes["dog.n.01"]["name_zh"] == "狗"
