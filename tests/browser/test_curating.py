@@ -1,6 +1,8 @@
 """Z-Image Find Duplicates, Profile Folder and Search in the page: clicks and keys write what the next run does."""
 
-COPIES, PROFILE, SEARCH = "ZImageFindDuplicates", "ZImageProfileFolder", "ZImageSearchPictures"
+from paths import REPOSITORY
+
+COPIES, PROFILE = "ZImageFindDuplicates", "ZImageProfileFolder"
 MESSY = "a messy folder (built in)"
 
 
@@ -41,3 +43,14 @@ def test_a_proposed_threshold_is_accepted_by_click(shared):
     shared.line("report", "(lens cap.png)")
     shared.page.locator(".zimage-finding button[aria-pressed=true]").filter(has_text="brightness").click()
     assert shared.value(PROFILE, "leave_out") == ""
+
+
+def test_what_is_found_and_what_is_spoken_of_stands_on_the_nodes(shared):
+    shared.open(REPOSITORY / "workflows" / "Z-Image Nano - search a folder.json")
+    assert shared.run()[-1][0] == "execution_success"
+    shared.page.wait_for_function("document.querySelectorAll('.zimage-hit img[src^=data]').length === 20")
+    titles = shared.page.locator(".zimage-map caption").all_text_contents()
+    assert titles == ["Wanted", "Most common", "Rarest"]
+    with shared.page.expect_download() as taken:
+        shared.page.locator(".zimage-map a").click()
+    assert taken.value.suggested_filename == "concepts.html"
