@@ -67,27 +67,28 @@ def examples(config: DiTConfig, side: int, batch: int) -> list[Noised]:
     ]
 
 
-def measured(
-    systems: Sequence[TrainingSystem], group: Sequence[Noised], count: int
-) -> tuple[list[list[float]], list[int]]:
-    """Seconds by system and round, after one round to warm up, and peak bytes by system; the order turns."""
-    losses = [system.step(group) for system in systems]
+def measured(steps: Sequence[Callable[[], float]], count: int) -> tuple[list[list[float]], list[int]]:
+    """Seconds by system and round, after one round to warm up, and peak bytes by system; the order turns.
+
+    Each of the `steps` is one system's, and returns its loss.
+    """
+    losses = [step() for step in steps]
     if max(losses) - min(losses) > TOLERANCE * max(losses):
         raise NotTheSame(f"the losses before the first step are {losses}")
-    times: list[list[float]] = [[] for _ in systems]
+    times: list[list[float]] = [[] for _ in steps]
     for index in tqdm(range(count), leave=False):
-        for position in range(len(systems)):
-            which = (index + position) % len(systems)
+        for position in range(len(steps)):
+            which = (index + position) % len(steps)
             start = time.process_time()
-            systems[which].step(group)
+            steps[which]()
             times[which].append(time.process_time() - start)
-    return times, [peak_bytes(system, group) for system in systems]
+    return times, [peak_bytes(step) for step in steps]
 
 
-def peak_bytes(system: TrainingSystem, group: Sequence[Noised]) -> int:
+def peak_bytes(step: Callable[[], float]) -> int:
     """Of one step."""
     with Counter() as counter:
-        system.step(group)
+        step()
     return counter.live.peak
 
 
@@ -95,7 +96,7 @@ def rows(
     case: str, names: Sequence[str], systems: Sequence[TrainingSystem], group: Sequence[Noised], count: int
 ) -> Iterator[tuple[str, ...]]:
     """Lines of the table; the first system is what the others are divided by."""
-    times, peaks = measured(systems, group, count)
+    times, peaks = measured([partial(system.step, group) for system in systems], count)
     for name, taken, peak in zip(names, times, peaks, strict=True):
         ratio = paired_ratio(taken, times[0])
         interval = f"{ratio.low:.3f}–{ratio.high:.3f}"
