@@ -7,6 +7,7 @@ missing.
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from .stopping import StoppedError, start, stop, working
 TRIES = 3  # of a partition, before it is named and left out
 BLOCK = 1 << 20  # bytes read at once for a digest
 MOST_NAMED = 3
+MOST_TASKS = 1000  # of a cluster
 
 
 class PartitionsFailedError(ValueError):
@@ -98,7 +100,7 @@ def computed(partitions: list[int], work: Callable[[int], Any], parts: Parts) ->
         return
     engine = daft()
     by_one = engine.func.batch(return_dtype=engine.DataType.string(), batch_size=1, use_process=False)(attempts)
-    frame = engine.from_pydict({"partition": partitions})
+    frame = spread(engine.from_pydict({"partition": partitions}), len(partitions))
     frame = frame.select(engine.col("partition"), by_one(engine.col("partition"), work, parts).alias("problem"))
     start()
     told_of = 0
@@ -109,6 +111,11 @@ def computed(partitions: list[int], work: Callable[[int], Any], parts: Parts) ->
     finally:
         if told_of < len(partitions):
             stop()
+
+
+def spread(frame: Any, partitions: int) -> Any:
+    """Cut into tasks for a cluster, where what is not cut is one task of one machine; threads take it row by row."""
+    return frame.into_partitions(min(partitions, MOST_TASKS)) if os.environ.get("DAFT_RUNNER") == "ray" else frame
 
 
 def attempts(partitions: Any, work: Callable[[int], Any], parts: Parts) -> list[str]:
