@@ -4,6 +4,7 @@ A node that wrote one tells its path; of those a person puts into the input fold
 """
 
 from collections.abc import Sequence
+from math import lcm
 from pathlib import Path
 
 import folder_paths
@@ -54,7 +55,5 @@ def state(name: str) -> str:
 def repeats_beside(parts: Sequence[Sequence[Example]]) -> list[int]:
     """How often each part is seen beside the others, so that a weight of 1 is as often as a picture without one."""
     units = [part.repeats_of(1.0) if isinstance(part, ManifestExamples) else 1 for part in parts]
-    whole = 1
-    for unit in units:
-        whole *= unit
+    whole = lcm(*units)
     return [whole // unit for unit in units]
