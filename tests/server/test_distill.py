@@ -6,12 +6,12 @@ from safetensors import safe_open
 
 from prompt_graphs import loaders, node, text_to_image
 
-UPDATES = 4  # of the student, each after five of the score
-STEPS = 6 * UPDATES  # of the runner
+UPDATES = 8  # of the student, each after two of the score
+STEPS = 3 * UPDATES  # of the runner
 SETTINGS = {
     **{"prompts": "a red heart\na small blue star", "prompts_file": "none", "steps": 2, "method": "decoupled-dmd"},
     **{"training_steps": UPDATES, "name": "student", "seed": 3, "learning_rate": 0.01, "rank": 2, "cfg": 0.0},
-    **{"batch_size": 1, "resolution": 32, "checked": 1},
+    **{"batch_size": 1, "resolution": 32, "checked": 4},
 }
 
 

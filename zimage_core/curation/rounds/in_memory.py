@@ -13,8 +13,17 @@ LEAST_USES = 2  # captions with a phrase that is taken for a concept
 MOST_WORDS = 4  # of a concept; what is longer is a prompt
 LEAST_WORDS, LEAST_LETTERS = 2, 3  # of an English one, a Chinese one: a colour or a size by itself is nothing to draw
 PLACES = ("corner", "background", "foreground", "side", "left", "right", "top", "bottom", "edge", "middle", "center")
-DRAW = "画一"  # "draw a": what is asked, not what is seen
-CHINESE_PLACES = ("方", "边", "角", "央", "间", "背景", "前景", "景上")  # where something is says not what it is
+DRAW = "\u753b\u4e00"  # "draw a": what is asked, not what is seen
+CHINESE_PLACES = (  # where something is says not what it is; written as numbers, as some tools read sources as cp1252
+    "\u65b9",  # side, as in above and below
+    "\u8fb9",  # edge
+    "\u89d2",  # corner
+    "\u592e",  # the last of "middle"
+    "\u95f4",  # between
+    "\u80cc\u666f",  # background
+    "\u524d\u666f",  # foreground
+    "\u666f\u4e0a",  # on the background
+)
 
 Captions = Mapping[str, Sequence[str]]  # of each picture, by its path
 

@@ -158,7 +158,7 @@ class Networks(PromptedRoles):
         if self.shared_rows.processes.count == 1:
             assert seen.tokens is not None
             return head(seen.tokens)
-        return self.shared_rows.computed(lambda _: head(seen.tokens), like)
+        return self.shared_rows.computed(lambda rows: head(seen.tokens), like)
 
     @property
     def _teacher(self) -> str | None:
