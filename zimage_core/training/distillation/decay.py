@@ -122,6 +122,10 @@ class DecayAlarm:
         """Whether it is known what to compare with."""
         return any(row["who"] == TEACHER for row in self.rows)
 
+    def has_looked(self, step: int) -> bool:
+        """Whether there is a check after so many steps; a run that was stopped within it makes it before it goes on."""
+        return any(row["who"] == STUDENT and row["step"] == step for row in self.rows)
+
     def add(self, who: str, step: int, numbers: dict[str, float]) -> None:
         """The newest check."""
         row = {"who": who, "step": step, **numbers}
@@ -178,7 +182,7 @@ class DecayAlarm:
             if distance > min(each.get(name, math.inf) for each in before) + MARGIN
         }
 
-    def has_gone_off(self, _: int = 0) -> bool:
+    def has_gone_off(self) -> bool:
         """Whether the same two numbers have been worse at each of the last checks."""
         return self.decay is not None
 

@@ -77,6 +77,18 @@ def distill(
     losses = partial(of_step, rewarded=rewarded, reals=reals, processes=processes)
     alarm, curve = DecayAlarm(folder, watch.patience, rewarded.learned if rewarded else (), processes), None
     processes.wait()  # until all have read what the first will write
+
+    def look_once(done: int) -> None:
+        if watch.is_due(done, recipe.steps) and not alarm.has_looked(done):
+            with ema.applied():
+                roles.set_role(STUDENT)
+                look(dit, watch, alarm, done, recipe.steps, folder, processes)
+
+    def is_enough(done: int) -> bool:
+        if done:
+            look_once(done)
+        return alarm.has_gone_off()
+
     with roles.attached():
         if watch.checks and not alarm.has_teacher:
             alarm.add("teacher", 0, watch.checks.of_teacher(dit, watch.run, processes))
@@ -88,20 +100,17 @@ def distill(
             folder,
             identity={**identity_of_update(step_of), **identity},
             keep=watch.keep,
-            is_enough=alarm.has_gone_off,
+            is_enough=is_enough,
             processes=processes,
         ):
-            done = progress.step + 1
-            if watch.is_due(done, recipe.steps):
-                with ema.applied():
-                    roles.set_role(STUDENT)
-                    look(dit, watch, alarm, done, recipe.steps, folder, processes)
             rewards = rewarded.told.means(rewarded.learned) if rewarded else {}
             told = RoleProgress(**asdict(progress), role=step_of.role_at(progress.step), rewards=rewards)
             if processes.is_first:
                 curve = curve or Curve(folder, progress.step)
                 curve.add(told)
             yield told
+        if not alarm.has_gone_off():
+            look_once(recipe.steps)
     ema.assign()
 
 

@@ -87,8 +87,16 @@ def prefer(
     curve, apart = None, told_apart(folder)[: saved_step(folder)]
     processes.wait()  # until all have read what the first will write
 
+    def look_once(done: int) -> None:
+        if watch.is_due(done, recipe.steps) and not alarm.has_looked(done):
+            with ema.applied():
+                roles.set_role(POLICY)
+                look(dit, watch, alarm, done, recipe.steps, folder, processes)
+
     def is_enough(done: int) -> bool:
-        return alarm.has_gone_off(done) or is_exhausted(apart[:done])
+        if done:
+            look_once(done)
+        return alarm.has_gone_off() or is_exhausted(apart[:done])
 
     with roles.attached():
         if watch.checks and not alarm.has_teacher:
@@ -101,17 +109,14 @@ def prefer(
             is_enough=is_enough,
             processes=processes,
         ):
-            done = progress.step + 1
             told = told_of(progress, lesson)
             apart[progress.step :] = [told.told_apart]
-            if watch.is_due(done, recipe.steps):
-                with ema.applied():
-                    roles.set_role(POLICY)
-                    look(dit, watch, alarm, done, recipe.steps, folder, processes)
             if processes.is_first:
                 curve = curve or Curve(folder, progress.step)
                 curve.add(told)
             yield told
+        if len(apart) == recipe.steps and not alarm.has_gone_off():
+            look_once(recipe.steps)
     refuse_indifferent(apart, lesson)
     ema.assign()
 
