@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import silu
+from torch.nn.functional import layer_norm, linear, silu
 
 from ..._shapes import Float
 from ...model.block import Block
@@ -28,17 +28,15 @@ class AdversarialHead(nn.Module):
 
     def __init__(self, width: int, generator: torch.Generator) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.hidden = nn.Linear(width, HIDDEN)
-        self.out = nn.Linear(HIDDEN, 1)
-        with torch.no_grad():
-            self.hidden.weight.normal_(0, width**-0.5, generator=generator)
-            for zero in (self.hidden.bias, self.out.weight, self.out.bias):
-                zero.zero_()
+        self.hidden_weight = nn.Parameter(torch.randn(HIDDEN, width, generator=generator) * width**-0.5)
+        self.hidden_bias = nn.Parameter(torch.zeros(HIDDEN))
+        self.out_weight, self.out_bias = nn.Parameter(torch.zeros(1, HIDDEN)), nn.Parameter(torch.zeros(1))
 
     def forward(self, tokens: Float[Tensor, "b n d"]) -> Float[Tensor, " b"]:
         """The mean over what each token tells."""
-        return self.out(silu(self.hidden(self.norm(tokens.float())))).mean(1)[:, 0]
+        normed = layer_norm(tokens.float(), tokens.shape[-1:])  # scale and shift are the next layer's
+        hidden = silu(linear(normed, self.hidden_weight, self.hidden_bias))
+        return linear(hidden, self.out_weight, self.out_bias).mean(1)[:, 0]
 
 
 class MiddleTokens:
