@@ -123,7 +123,7 @@ class DecayAlarm:
         return any(row["who"] == TEACHER for row in self.rows)
 
     def has_looked(self, step: int) -> bool:
-        """Whether there is a check after so many steps; a run that was stopped within it makes it before it goes on."""
+        """Whether there is a check after so many steps."""
         return any(row["who"] == STUDENT and row["step"] == step for row in self.rows)
 
     def add(self, who: str, step: int, numbers: dict[str, float]) -> None:

@@ -14,6 +14,7 @@ from ...model import S3DiT
 from ...model.condition import RunBlock, run_block
 from ..distributed import ONE_PROCESS, Processes
 from ..loop.curve import Curve
+from ..loop.ema import Ema
 from ..loop.runner import Progress, train
 from ..previews import Previews
 from ..trainables import Roles
@@ -78,15 +79,20 @@ def distill(
     alarm, curve = DecayAlarm(folder, watch.patience, rewarded.learned if rewarded else (), processes), None
     processes.wait()  # until all have read what the first will write
 
-    def look_once(done: int) -> None:
-        if watch.is_due(done, recipe.steps) and not alarm.has_looked(done):
-            with ema.applied():
-                roles.set_role(STUDENT)
-                look(dit, watch, alarm, done, recipe.steps, folder, processes)
+    looks = Looks(
+        dit=dit,
+        roles=roles,
+        role=STUDENT,
+        ema=ema,
+        watch=watch,
+        alarm=alarm,
+        steps=recipe.steps,
+        folder=folder,
+        processes=processes,
+    )
 
     def is_enough(done: int) -> bool:
-        if done:
-            look_once(done)
+        looks.after(done)
         return alarm.has_gone_off()
 
     with roles.attached():
@@ -110,7 +116,7 @@ def distill(
                 curve.add(told)
             yield told
         if not alarm.has_gone_off():
-            look_once(recipe.steps)
+            looks.after(recipe.steps)
     ema.assign()
 
 
@@ -120,19 +126,35 @@ def identity_of_update(step_of: Distillation) -> dict[str, Any]:
     return told if step_of.adversarial_weight else {key: told[key] for key in told if key != "adversarial_weight"}
 
 
-def look(
-    dit: S3DiT,
-    watch: DistillationWatch,
-    alarm: DecayAlarm,
-    done: int,
-    steps: int,
-    folder: Path,
-    processes: Processes = ONE_PROCESS,
-) -> None:
-    """Check and draw the network, which computes as the student's average. Of several processes the first draws."""
-    if watch.checks and watch.checks.is_due(done, steps):
-        alarm.add(STUDENT, done, watch.checks.of_student(dit, watch.run, processes))
-        if watch.keep_best and alarm.is_best and processes.is_first:
-            watch.keep_best()
-    if watch.previews and watch.previews.is_due(done, steps) and processes.is_first:
-        watch.previews.save(dit, done, folder, watch.run)
+@dataclass(frozen=True, kw_only=True)
+class Looks:
+    """Checks and pictures of a run, whose network then computes as the average of one role.
+
+    Each check is made once: a run that was stopped within one makes it before it goes on.
+    """
+
+    dit: S3DiT
+    roles: Roles
+    role: str
+    ema: Ema
+    watch: DistillationWatch
+    alarm: DecayAlarm
+    steps: int
+    folder: Path
+    processes: Processes
+
+    def after(self, done: int) -> None:
+        """What is due after so many steps. Of several processes the first draws."""
+        if done and self.watch.is_due(done, self.steps) and not self.alarm.has_looked(done):
+            with self.ema.applied():
+                self.roles.set_role(self.role)
+                self._check_and_draw(done)
+
+    def _check_and_draw(self, done: int) -> None:
+        watch, is_first = self.watch, self.processes.is_first
+        if watch.checks and watch.checks.is_due(done, self.steps):
+            self.alarm.add(STUDENT, done, watch.checks.of_student(self.dit, watch.run, self.processes))
+            if watch.keep_best and self.alarm.is_best and is_first:
+                watch.keep_best()
+        if watch.previews and watch.previews.is_due(done, self.steps) and is_first:
+            watch.previews.save(self.dit, done, self.folder, watch.run)

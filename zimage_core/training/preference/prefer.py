@@ -24,7 +24,7 @@ from torch import Tensor
 
 from ...model import S3DiT
 from ..distillation.decay import DecayAlarm
-from ..distillation.distill import DistillationWatch, look
+from ..distillation.distill import DistillationWatch, Looks
 from ..distributed import ONE_PROCESS, Processes
 from ..loop.curve import Curve, read_curve
 from ..loop.ema import Ema
@@ -87,15 +87,20 @@ def prefer(
     curve, apart = None, told_apart(folder)[: saved_step(folder)]
     processes.wait()  # until all have read what the first will write
 
-    def look_once(done: int) -> None:
-        if watch.is_due(done, recipe.steps) and not alarm.has_looked(done):
-            with ema.applied():
-                roles.set_role(POLICY)
-                look(dit, watch, alarm, done, recipe.steps, folder, processes)
+    looks = Looks(
+        dit=dit,
+        roles=roles,
+        role=POLICY,
+        ema=ema,
+        watch=watch,
+        alarm=alarm,
+        steps=recipe.steps,
+        folder=folder,
+        processes=processes,
+    )
 
     def is_enough(done: int) -> bool:
-        if done:
-            look_once(done)
+        looks.after(done)
         return alarm.has_gone_off() or is_exhausted(apart[:done])
 
     with roles.attached():
@@ -116,7 +121,7 @@ def prefer(
                 curve.add(told)
             yield told
         if len(apart) == recipe.steps and not alarm.has_gone_off():
-            look_once(recipe.steps)
+            looks.after(recipe.steps)
     refuse_indifferent(apart, lesson)
     ema.assign()
 
