@@ -191,18 +191,31 @@ def distillation_step(
     losses_of = partial(student_losses, update=update) if is_students else fake_losses
     indices = chosen_examples(step, step_of.batch, len(captions), seed)
     chosen = [captions[index] for index in indices]
-    for places in prompt_groups(chosen, step_of):
-        group = [chosen[place] for place in places]
-        shared = SharedRows(processes=processes, first=places[0])
-        networks = Networks(
-            dit, roles, group, no_caption, step_of.cells, saves_memory=step_of.saves_memory, shared=shared
-        )
-        yield from shared.parts(losses_of(networks, step_of, len(group), generator), len(indices))
+    for places, networks in networks_of_groups(dit, roles, chosen, no_caption, step_of, processes):
+        losses = losses_of(networks, step_of, len(places), generator)
+        yield from networks.shared_rows.parts(losses, len(indices))
     if reals and step_of.adversarial_weight and not is_students:
         yield from real_losses(dit, roles, reals, no_caption, step_of, seed, step, generator, processes)
     if is_students and step_of.dmdr and rewarded and (weight := step_of.dmdr.weight_at(update)):
         for index in indices:
             yield from (weight / len(indices) * loss for loss in rewarded(index, generator))
+
+
+def networks_of_groups(
+    dit: S3DiT,
+    roles: Roles,
+    captions: Sequence[Float[Tensor, "_ f"]],
+    no_caption: Float[Tensor, "_ f"],
+    step_of: Distillation,
+    processes: Processes,
+) -> Iterator[tuple[list[int], Networks]]:
+    """For each group of prompts their places, and the networks over them, whose rows the processes share."""
+    for places in prompt_groups(captions, step_of):
+        group, shared = [captions[place] for place in places], SharedRows(processes=processes, first=places[0])
+        yield (
+            places,
+            Networks(dit, roles, group, no_caption, step_of.cells, saves_memory=step_of.saves_memory, shared=shared),
+        )
 
 
 def prompt_groups(captions: Sequence[Float[Tensor, "_ f"]], step_of: Distillation) -> Iterator[list[int]]:
@@ -261,15 +274,11 @@ def real_losses(
     """What head and fake score learn of a step's real pictures, each with one of its captions, in parts."""
     chosen = [reals.examples[index] for index in chosen_examples(step, step_of.batch, len(reals.examples), seed)]
     drawn = [(each.picture.draw(generator), each.draw_caption(generator)) for each in chosen]
-    for places in prompt_groups([caption for _, caption in drawn], step_of):
-        group = [drawn[place][1] for place in places]
-        shared = SharedRows(processes=processes, first=places[0])
-        networks = Networks(
-            dit, roles, group, no_caption, step_of.cells, saves_memory=step_of.saves_memory, shared=shared
-        )
+    captions = [caption for _, caption in drawn]
+    for places, networks in networks_of_groups(dit, roles, captions, no_caption, step_of, processes):
         x0 = torch.stack([drawn[place][0] for place in places]).to(networks.condition.caption.device)
         losses = step_of.adversarial_weight * losses_if_real(networks.logits(x0, generator))
-        yield from shared.parts(losses, len(drawn))
+        yield from networks.shared_rows.parts(losses, len(drawn))
 
 
 def everywhere(n_items: int, generator: torch.Generator) -> Float[Tensor, " n"]:
