@@ -239,12 +239,8 @@ STAGES: dict[str, Callable[[Path, Path], None]] = {
     "pairs": make_pairs,
     "turbo": make_turbo,
 }
-ASKED_FOR = (
-    "sizes",
-    "pair-captions",
-    "pairs",
-    "turbo",
-)  # only by name, until what they make is better than what is shipped
+# only by name, until what they make is better than what is shipped
+ASKED_FOR = ("sizes", "pair-captions", "pairs", "turbo")
 
 
 def main() -> None:

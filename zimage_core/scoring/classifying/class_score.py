@@ -61,6 +61,11 @@ def place_of(name: str, labels: Sequence[str], classes: int, reader: str) -> int
     return 1
 
 
+def probabilities(logits: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+    """By sigmoid for one class, by softmax for more."""
+    return logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)
+
+
 def plain(label: str) -> str:
     """A label without what two people would write differently."""
     return re.sub(r"[\W_]+", "", label).lower()

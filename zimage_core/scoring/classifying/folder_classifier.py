@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..._shapes import Float
 from ..model_folder import FROM_FOLDER, ModelFolderError, checked_folder, first_line
+from .class_score import probabilities
 
 
 class FolderClassifier:
@@ -40,4 +41,4 @@ class FolderClassifier:
         """Probabilities: sigmoid for one class, softmax for more."""
         inputs = self.processor(images=[each.convert("RGB") for each in pictures], return_tensors="pt")
         logits = self.model(**inputs.to(self.device)).logits.float().cpu()
-        return logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)
+        return probabilities(logits)

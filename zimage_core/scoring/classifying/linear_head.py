@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from ..._shapes import Float
 from ..features import PictureEncoder
 from ..model_folder import ModelFolderError, first_line
+from .class_score import probabilities
 
 LABELS = "labels"  # in the file's metadata: names of the classes, with commas between them
 
@@ -44,7 +45,7 @@ class LinearHead:
                 "a head belongs to the encoder it was trained with"
             )
         logits = F.linear(features.float(), self.weight, self.bias)
-        return logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)
+        return probabilities(logits)
 
 
 def layer_of(tensors: dict[str, Tensor], path: Path) -> tuple[Tensor, Tensor]:
